@@ -1,0 +1,1 @@
+"""The mathematics: networks, losses, optimizers and training, in NumPy and nothing else."""

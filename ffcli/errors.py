@@ -1,0 +1,26 @@
+"""What can go wrong, as exceptions that know their exit code.
+
+Every error that a user can cause is one of these; the command line turns each into one message.
+"""
+
+from __future__ import annotations
+
+
+class FfnnError(Exception):
+    """Something failed at run time: the message says what, the hint what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class RequestError(FfnnError):
+    """The request itself is wrong: an option, a value or a file."""
+
+    exit_code = 2
+
+
+class DataError(FfnnError):
+    """A dataset cannot be had, or is damaged."""
