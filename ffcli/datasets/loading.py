@@ -1,0 +1,64 @@
+"""Loading a dataset by name, fetching it where it is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ffcli.datasets import custom
+from ffcli.datasets.base import Dataset, Notify, Progress, data_folder, dataset_digest
+from ffcli.datasets.fetching import fetch, known_spec, sound_manifest
+from ffcli.datasets.specs import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.store import open_arrays, plain_errors
+from ffcli.errors import DataError
+
+
+def load_dataset(
+    name: str | DatasetSpec,
+    data_dir: str | Path | None = None,
+    *,
+    source: str = "auto",
+    notify: Notify | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Return a dataset, memory-mapped; what is missing is fetched (or, for a user's file, unpacked) first.
+
+    Data that was verified when it came is mapped at once, without reading it again.
+
+    Args:
+        name: a known name, the path of a user's own ``.npz``, or a specification.
+        data_dir: the folder for all datasets; without it FFNN_DATA_DIR, else ``data``.
+        source: where to fetch from, as for `fetch`.
+        notify: called with each notice, one line of plain text.
+        progress: shown the transfers.
+
+    Raises:
+        RequestError: no such dataset, or a user's file that does not hold one.
+        DataError: it cannot be fetched or written.
+    """
+    if isinstance(name, DatasetSpec) or (canonical := canonical_name(name)) in KNOWN:
+        return _load_known(known_spec(name), data_folder(data_dir), source, notify, progress)
+    prepared, arrays = custom.prepare(Path(canonical), data_folder(data_dir), notify or (lambda _: None))
+    class_names = tuple(str(label) for label in range(prepared.details["n_classes"]))
+    return Dataset(canonical, class_names=class_names, digest=dataset_digest(prepared.digests), **arrays)
+
+
+def _load_known(
+    spec: DatasetSpec, data_dir: Path, source: str, notify: Notify | None, progress: Progress | None
+) -> Dataset:
+    ready = _map_known(spec, data_dir)
+    if ready is None:
+        fetch(spec, data_dir, source=source, notify=notify, progress=progress)
+        ready = _map_known(spec, data_dir)
+    if ready is None:
+        raise DataError(f"{spec.name} in {data_dir} has just been removed or damaged by another process")
+    return ready
+
+
+def _map_known(spec: DatasetSpec, data_dir: Path) -> Dataset | None:
+    folder = data_dir / spec.name
+    with plain_errors(data_dir):
+        prepared = sound_manifest(spec, folder)
+        arrays = open_arrays(folder, prepared) if prepared else None
+    if arrays is None:
+        return None
+    return Dataset(spec.name, class_names=spec.class_names, digest=dataset_digest(spec.digests), **arrays)

@@ -1,0 +1,31 @@
+"""A copy that is already on the machine, put there by a package or by Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.sources.base import Candidate, source
+from ffcli.datasets.specs import DatasetSpec
+from ffcli.datasets.web import Web
+
+
+@source("local", rank=10)
+def local(spec: DatasetSpec, _web: Web) -> Iterator[Candidate]:
+    """Look in the usual places for ``spec``."""
+    for place in spec.local:
+        yield Candidate(place, partial(_get, Path(place)))
+
+
+def _get(place: Path, _work: Path) -> Path:
+    # The home folder may be unknown, as it is for some service accounts.
+    try:
+        path = place.expanduser()
+        found = path.exists()
+    except (RuntimeError, OSError) as error:
+        raise BrokenDataError(f"cannot be looked at ({error})") from error
+    if not found:
+        raise BrokenDataError("not on this machine")
+    return path

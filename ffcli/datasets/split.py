@@ -1,0 +1,65 @@
+"""The validation split: which training images a run never trains on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffcli.datasets.base import Array
+from ffcli.errors import RequestError
+
+# Fixed and the split's own, so that runs of any seed are judged on the same images.
+_SEED = 20170825
+
+
+def split_indices(labels: Array, val_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Divide the training images into those to train on and those to validate on.
+
+    The split is random and stratified, and follows from ``labels`` and ``val_fraction`` alone.
+    The validation part has as near to ``val_fraction`` · N images as can be; each class gives its
+    share of them, rounded by largest remainders, and keeps at least one image to train on.
+
+    Args:
+        labels: (N,) integers >= 0.
+        val_fraction: between 0 and 1, both excluded.
+
+    Returns:
+        Two disjoint arrays of indices, both ascending, that together are 0..N-1.
+
+    Raises:
+        RequestError: the fraction is out of bounds, or one of the parts would be empty.
+    """
+    if not 0 < val_fraction < 1:
+        raise RequestError(f"val_fraction must be between 0 and 1, both excluded: got {val_fraction}")
+    values = np.asarray(labels).astype(np.int64)
+    counts = np.bincount(values)
+    spare = np.maximum(counts - 1, 0)
+    n_val = min(math.floor(val_fraction * len(values) + 0.5), int(spare.sum()))
+    if n_val == 0:
+        raise RequestError(
+            f"val_fraction {val_fraction} of {len(values)} training images leaves nothing to validate on: "
+            f"each of the {np.count_nonzero(counts)} classes keeps one image to train on, "
+            "and at least one image must be left over",
+            hint="Use a larger val_fraction, or more images.",
+        )
+    takes = _apportion(counts, spare, n_val)
+    order = np.random.default_rng(_SEED).permutation(len(values))
+    by_class = order[np.argsort(values[order], kind="stable")]
+    starts = np.cumsum(counts) - counts
+    chosen = np.zeros(len(values), dtype=bool)
+    for start, take in zip(starts, takes, strict=True):
+        chosen[by_class[start : start + take]] = True
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _apportion(counts: NDArray[np.int64], spare: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Share ``total`` among the classes by their ``counts``, giving none more than its ``spare``."""
+    shares = counts * total
+    takes: NDArray[np.int64] = np.minimum(shares // counts.sum(), spare)
+    by_remainder = np.argsort(-(shares % counts.sum()), kind="stable")
+    while (missing := total - int(takes.sum())) > 0:
+        open_classes = by_remainder[takes[by_remainder] < spare[by_remainder]]
+        takes[open_classes[:missing]] += 1
+    return takes

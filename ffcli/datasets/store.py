@@ -1,0 +1,156 @@
+"""The prepared arrays on disk: uncompressed ``.npy`` files, and a manifest that is written last.
+
+Everything is written in a hidden folder beside, brought safely to disk, and then renamed into
+place file by file. The files of one folder can only ever hold one content (known datasets are
+fixed by their digests, a user's file by the folder's name), so two processes that prepare the same
+folder at once replace each other's files by equal ones. Without its manifest a folder counts for nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffcli.datasets.base import Array
+from ffcli.datasets.raw import Saved
+from ffcli.datasets.specs import ARRAYS
+from ffcli.errors import DataError, RequestError
+from ffcli.files import lock_folder, sync_folder, unlock, write_atomic
+
+MANIFEST = "dataset.json"
+_PREFIX = ".fetch-"
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a manifest says: each array's shape, type and digest, and where the data came from."""
+
+    arrays: Mapping[str, Saved]
+    source: str
+    origin: str
+    details: Mapping[str, Any]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of each array's raw bytes."""
+        return {array: saved.sha256 for array, saved in self.arrays.items()}
+
+
+@contextmanager
+def plain_errors(folder: Path) -> Iterator[None]:
+    """Turn what the file system refuses under ``folder`` into one clear message.
+
+    Raises:
+        RequestError: something that is no folder stands in the way.
+        DataError: it is not writable, the disk is full, …
+    """
+    try:
+        yield
+    except (NotADirectoryError, FileExistsError) as error:
+        raise RequestError(
+            f"the data folder {folder} cannot be used: {error.filename} is a file",
+            hint="Name another folder with --data-dir.",
+        ) from error
+    except OSError as error:
+        where = error.filename or folder
+        raise DataError(
+            f"the data folder {folder} cannot be used: {error.strerror or error} ({where})",
+            hint="Name another folder with --data-dir.",
+        ) from error
+
+
+@contextmanager
+def workspace(data_dir: Path) -> Iterator[Path]:
+    """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""
+    data_dir = data_dir.resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    _sweep(data_dir)
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{platform.node()}-", dir=data_dir))
+        # Another process may sweep it up in the moment before it is locked.
+        with suppress(FileNotFoundError, BlockingIOError):
+            lock = lock_folder(work)
+            if work.exists():
+                break
+            unlock(lock)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        unlock(lock)
+
+
+def _sweep(data_dir: Path) -> None:
+    for folder in data_dir.glob(f"{_PREFIX}*"):
+        try:
+            ours = folder.name.startswith(f"{_PREFIX}{platform.node()}-")
+            lock = lock_folder(folder) if ours else None
+            if lock is not None or time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+            unlock(lock)
+        except OSError:
+            continue  # its owner has just removed it, or it belongs to another user
+
+
+def publish(work: Path, folder: Path, prepared: Prepared) -> None:
+    """Move the four arrays from ``work`` into ``folder``, then write the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for array in ARRAYS:
+        (work / f"{array}.npy").replace(folder / f"{array}.npy")
+    sync_folder(folder)
+    manifest = work / MANIFEST
+    write_atomic(manifest, json.dumps({"version": 1, **asdict(prepared)}, indent=1))
+    manifest.replace(folder / MANIFEST)
+    sync_folder(folder)
+
+
+def read_manifest(folder: Path) -> Prepared | None:
+    """Return what the manifest of ``folder`` says, or None where there is no sound one."""
+    try:
+        entries = json.loads((folder / MANIFEST).read_text("utf-8"))
+        arrays = {
+            array: Saved(tuple(saved["shape"]), str(saved["dtype"]), str(saved["sha256"]))
+            for array, saved in entries["arrays"].items()
+        }
+        prepared = Prepared(arrays, entries["source"], entries["origin"], dict(entries["details"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # damaged: the data is prepared again
+    return prepared if set(arrays) == set(ARRAYS) else None
+
+
+def open_arrays(folder: Path, prepared: Prepared) -> dict[str, Array] | None:
+    """Memory-map the four arrays read-only, or return None where a file is missing or of another size.
+
+    Their contents were verified when the manifest was written and are not read again here.
+    """
+    arrays = {}
+    for array, saved in prepared.arrays.items():
+        path = folder / f"{array}.npy"
+        try:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            n_bytes = path.stat().st_size - mapped.offset
+        except (FileNotFoundError, ValueError, EOFError):
+            return None
+        if (mapped.shape, mapped.dtype.str, mapped.nbytes) != (saved.shape, saved.dtype, n_bytes):
+            return None
+        arrays[array] = np.asarray(mapped)
+    return arrays
+
+
+def is_intact(arrays: Mapping[str, Array], digests: Mapping[str, str]) -> bool:
+    """Read all four arrays and compare their bytes with ``digests``."""
+    return all(hashlib.sha256(arrays[array].data).hexdigest() == digests[array] for array in ARRAYS)

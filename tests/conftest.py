@@ -1,0 +1,53 @@
+"""What all tests share: small data, one BLAS thread, and hypothesis without clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+from ffcli.datasets import Dataset
+
+settings.register_profile("ffnn", deadline=None)
+settings.load_profile("ffnn")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_blas_thread() -> Iterator[None]:
+    """Small products gain nothing from more threads, and with one a seed reproduces a run bit for bit."""
+    with threadpool_limits(1):
+        yield
+
+
+def make_blobs(
+    *,
+    n_train: int = 300,
+    n_test: int = 60,
+    shape: tuple[int, ...] = (4, 5),
+    n_classes: int = 4,
+    dtype: type = np.uint8,
+    spread: float = 40,
+) -> Dataset:
+    """Return images that scatter by ``spread`` grey levels about one random image a class."""
+    rng = np.random.default_rng(7)
+    centres = rng.uniform(60, 190, (n_classes, *shape))
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = (np.arange(n) % n_classes).astype(np.uint8)
+        rng.shuffle(labels)
+        images = np.clip(centres[labels] + rng.normal(0, spread, (n, *shape)), 0, 255)
+        return (images.astype(np.uint8) if dtype is np.uint8 else (images / 255).astype(dtype)), labels
+
+    x_train, y_train = draw(n_train)
+    x_test, y_test = draw(n_test)
+    names = tuple(f"class {label}" for label in range(n_classes))
+    return Dataset("blobs.npz", x_train, y_train, x_test, y_test, names, "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def blobs() -> Callable[..., Dataset]:
+    """Return the maker of small datasets."""
+    return make_blobs
