@@ -1,0 +1,173 @@
+"""Training: mini-batches, epochs, and what each epoch came to."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ffcli.core.backprop import Backpropagation, penalty
+from ffcli.core.buffers import Array, aligned_zeros
+from ffcli.core.losses import Loss
+from ffcli.core.network import Network, as_features
+from ffcli.core.optimizers import Optimizer
+
+# Raised whenever the same configuration and seed would train to other numbers than before.
+CORE_VERSION = 1
+
+_BLOCK = 512  # images gathered at a time: few calls, and they still lie in the cache when their batch comes
+
+OnBatches = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images, all of them as stored, and which of them train and which validate.
+
+    ``images`` (n, ...) uint8 or float32; ``labels`` (n,) integers below ``n_classes``; the index arrays are
+    disjoint.
+    """
+
+    images: Array
+    labels: Array
+    train_indices: Array
+    val_indices: Array
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch: losses with their L2 term, accuracies in [0, 1], and the seconds it took.
+
+    The training figures are running ones: each batch counts as the network was when it came, and the L2 term
+    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone.
+    """
+
+    epoch: int
+    train_loss: float
+    train_acc: float
+    val_loss: float
+    val_acc: float
+    seconds: float
+    train_seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss is no longer a finite number."""
+        return not (math.isfinite(self.train_loss) and math.isfinite(self.val_loss))
+
+
+class _Tally:
+    """Sums of loss and hits over blocks of examples."""
+
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
+        self._sum, self._hits, self._n = 0.0, 0, 0
+
+    def add(self, logits: Array, targets: Array) -> bool:
+        """Count a block in; return whether the sum of losses is still finite."""
+        self._sum += float(np.add.reduce(self._loss.per_example(logits, targets), dtype=np.float64))
+        self._hits += int(np.count_nonzero(logits.argmax(axis=1) == targets.argmax(axis=1)))
+        self._n += len(logits)
+        return math.isfinite(self._sum)
+
+    @property
+    def loss(self) -> float:
+        return self._sum / self._n
+
+    @property
+    def accuracy(self) -> float:
+        return self._hits / self._n
+
+
+def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float]:
+    """Return the mean loss (without an L2 term) and the accuracy over the images at ``indices``."""
+    tally = _Tally(loss)
+    one_hot = np.eye(data.n_classes, dtype=network.dtype)
+    for start in range(0, len(indices), _BLOCK):
+        block = indices[start : start + _BLOCK]
+        tally.add(network.logits(data.images[block]), one_hot[data.labels[block]])
+    return tally.loss, tally.accuracy
+
+
+def train(
+    network: Network,
+    optimizer: Optimizer,
+    backpropagation: Backpropagation,
+    data: TrainingData,
+    *,
+    epochs: range,
+    batch_size: int,
+    rng: np.random.Generator,
+    on_batches: OnBatches | None = None,
+) -> Iterator[EpochResult]:
+    """Train ``network`` in place and yield a result after each of ``epochs`` (numbered from 1).
+
+    The images are reshuffled with ``rng`` each epoch; a last short batch is used, not dropped. The generator
+    keeps nothing between epochs: whoever holds the network, the optimizer and the generator can stop, save
+    them after any epoch, and go on later to the same numbers. It ends after an epoch that diverged.
+    ``on_batches(done, total)`` is called now and then with the number of steps.
+    """
+    loss, weight_decay = backpropagation.loss, backpropagation.weight_decay
+    batches = _Batches(network, data, batch_size)
+    for epoch in epochs:
+        # not around the loop: what a generator sets holds for its caller too, until it ends
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            started = time.perf_counter()
+            first_step = optimizer.steps
+            tally = _Tally(loss)
+            for x, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
+                for start in range(0, len(x), batch_size):
+                    batch = slice(start, start + batch_size)
+                    backpropagation(x[batch], targets[batch], logits[batch])
+                    optimizer.step()
+                if not tally.add(logits, targets):
+                    break
+                if on_batches is not None:
+                    on_batches(optimizer.steps - first_step, batches.steps)
+            trained = time.perf_counter()
+            val_loss, val_acc = evaluate(network, loss, data, data.val_indices)
+            l2 = penalty(network, weight_decay)
+        result = EpochResult(
+            epoch=epoch,
+            train_loss=tally.loss + l2,
+            train_acc=tally.accuracy,
+            val_loss=val_loss + l2,
+            val_acc=val_acc,
+            seconds=time.perf_counter() - started,
+            train_seconds=trained - started,
+        )
+        yield result
+        if result.diverged:
+            return
+
+
+class _Batches:
+    """Gathers shuffled images a block at a time, as float features with one-hot targets."""
+
+    def __init__(self, network: Network, data: TrainingData, batch_size: int) -> None:
+        n_images = len(data.train_indices)
+        rows = min(n_images, max(1, _BLOCK // batch_size) * batch_size)
+        self._images = np.asarray(data.images).reshape(len(data.images), -1)
+        self._labels = data.labels
+        self._one_hot = np.eye(data.n_classes, dtype=network.dtype)
+        self._pixels = np.empty((rows, self._images.shape[1]), self._images.dtype)
+        self._x = aligned_zeros(self._pixels.shape, network.dtype)
+        self._targets = aligned_zeros((rows, data.n_classes), network.dtype)
+        self._logits = aligned_zeros((rows, data.n_classes), network.dtype)
+        self._rows = rows
+        self.steps = -(-n_images // batch_size)
+
+    def blocks(self, order: Array) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield (x, targets, room for the logits) for whole batches of the images in ``order``."""
+        for start in range(0, len(order), self._rows):
+            block = order[start : start + self._rows]
+            n = len(block)
+            # mode="clip" skips a bounds check that costs as much as the copy; the indices are our own
+            np.take(self._images, block, 0, self._pixels[:n], "clip")
+            np.take(self._one_hot, self._labels[block], 0, self._targets[:n], "clip")
+            as_features(self._pixels[:n], self._x[:n])
+            yield self._x[:n], self._targets[:n], self._logits[:n]

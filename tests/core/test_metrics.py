@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffcli.core.metrics import class_scores, confusion_matrix
+
+
+def test_rows_are_true_and_columns_predicted():
+    true = np.array([0, 0, 0, 1, 2, 2], np.uint8)
+    predicted = np.array([0, 1, 1, 1, 0, 2])
+    assert confusion_matrix(true, predicted, 3).tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 1]]
+
+
+def test_labels_stored_in_a_byte_do_not_overflow():
+    true, predicted = np.array([199, 3], np.uint8), np.array([198, 3])
+    matrix = confusion_matrix(true, predicted, 200)
+    assert matrix[199, 198] == matrix[3, 3] == 1
+    assert matrix.sum() == 2
+
+
+def test_scores_by_hand():
+    # class 0: 6 of 8 predicted are right, 6 of 10 found: F1 = 12/18; class 2 never occurs nor is predicted
+    first, second, third = class_scores(np.array([[6, 4, 0], [2, 8, 0], [0, 0, 0]]))
+    assert (first.precision, first.recall, first.support) == (0.75, 0.6, 10)
+    assert first.f1 == pytest.approx(2 / 3)
+    assert (second.precision, second.recall) == (pytest.approx(2 / 3), 0.8)
+    assert (third.precision, third.recall, third.f1, third.support) == (0, 0, 0, 0)
+    assert {type(value) for value in (first.precision, third.f1)} == {float}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
+def test_scores_agree_with_counting(pairs):
+    true, predicted = map(np.array, zip(*pairs))
+    matrix = confusion_matrix(true, predicted, 5)
+    assert matrix.sum() == len(pairs)
+    for label, score in enumerate(class_scores(matrix)):
+        hits = sum(t == p == label for t, p in pairs)
+        said, is_so = sum(p == label for _, p in pairs), sum(t == label for t, _ in pairs)
+        assert score.precision == (hits / said if said else 0)
+        assert score.recall == (hits / is_so if is_so else 0)
+        both = score.precision + score.recall
+        assert score.f1 == pytest.approx(2 * score.precision * score.recall / both if both else 0)
+        assert score.support == is_so

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from ffcli.core.registry import Registry, nearest, unknown
+
+
+@pytest.fixture
+def fruits() -> Registry[int]:
+    registry: Registry[int] = Registry("fruit")
+    registry.register("apple_pie", "pie")(1)
+    registry.register("Banana")(2)
+    return registry
+
+
+def test_a_registry_is_a_mapping_that_ignores_case_and_hyphens(fruits):
+    assert list(fruits) == ["apple_pie", "Banana"]
+    assert len(fruits) == 2
+    for name in ("apple_pie", "APPLE-PIE", " pie ", "Pie"):
+        assert fruits[name] == 1
+        assert name in fruits
+        assert fruits.canonical(name) == "apple_pie"
+    assert fruits["banana"] == 2
+    assert fruits.canonical("BANANA") == "Banana"
+    assert "cherry" not in fruits
+    assert 3 not in fruits
+    assert dict(fruits) == {"apple_pie": 1, "Banana": 2}
+
+
+def test_aliases_are_listed_apart(fruits):
+    assert fruits.aliases("apple_pie") == ["pie"]
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(fruits):
+    with pytest.raises(ValueError, match="'banan' is not a known fruit: choose one of apple_pie, Banana"):
+        fruits["banan"]
+    with pytest.raises(ValueError, match="Did you mean 'Banana'"):
+        fruits.canonical("banan")
+
+
+@pytest.mark.parametrize("names", [("pie",), ("APPLE-pie",), ("plum", "banana")])
+def test_a_name_is_taken_once(fruits, names):
+    with pytest.raises(ValueError, match="registered twice"):
+        fruits.register(*names)(3)
+
+
+def test_nearest_or_nothing():
+    assert nearest("Adma", ["sgd", "adam"]) == "adam"
+    assert nearest("learning-rte", ["learning_rate", "loss"]) == "learning_rate"
+    assert nearest("zzz", ["sgd", "adam"]) is None
+    assert unknown("colour", "zzz", ["red"]) == "'zzz' is not a known colour: choose one of red."
