@@ -1,0 +1,126 @@
+"""Writing a run while it trains, so that whatever happens, what is on disk is whole and can go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError
+from ffcli.experiment import Experiment
+from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
+from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
+from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+
+
+class RunRecorder:
+    """Holds a run's folder and writes into it; use it as a context.
+
+    After each epoch the history, the checkpoint, the model (when it is the best so far) and the summary are
+    written in this order, each whole. So the checkpoint's epoch is always in the history, and the best
+    epoch's weights are in the model file or, when the process died in between, in the checkpoint itself.
+    """
+
+    def __init__(self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = ()) -> None:
+        self.path = path
+        self.record = record
+        self.rows = list(rows)
+        self._lock: int | None = None
+
+    def __enter__(self) -> RunRecorder:
+        """Raises FfnnError where another process has the run."""
+        try:
+            self._lock = lock_folder(self.path)
+        except BlockingIOError:
+            raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        unlock(self._lock)
+
+    def begin(self, config: TrainConfig) -> None:
+        """Write the configuration and mark the run as running."""
+        remove_leftovers(self.path)
+        self.record.config = config.as_dict()
+        self.record.status, self.record.ended, self.record.error = "running", None, None
+        write_atomic(self.path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+        self._write_summary()
+
+    def epoch(self, experiment: Experiment, result: EpochResult) -> None:
+        """Write what an epoch came to and where the training stands."""
+        self.rows.append(HistoryRow(result, utc_now()))
+        self.record.note_epoch(result, experiment.best)
+        write_atomic(self.path / HISTORY, history_csv(self.rows))
+        if not result.diverged:
+            save_arrays(self.path / CHECKPOINT, experiment.arrays(), experiment.scalars())
+            if experiment.best is result:
+                save_network(self.path / MODEL, experiment.network, _about(experiment))
+        self._write_summary()
+
+    def end(self, status: Status, error: str | None = None) -> None:
+        """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
+        self.record.status, self.record.error, self.record.ended = status, error, utc_now()
+        self._write_summary()
+        if status in ("finished", "diverged", "pruned"):
+            (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def end_if_possible(self, status: Status, error: str | None = None) -> None:
+        """Close the record if the disk allows it: what stopped the run matters more."""
+        with suppress(OSError):
+            self.end(status, error)
+
+    def _write_summary(self) -> None:
+        write_atomic(self.path / SUMMARY, json_text(self.record.as_dict()))
+
+    def restore(self, experiment: Experiment) -> None:
+        """Bring an experiment to where the run's checkpoint stands, if there is one.
+
+        Epochs in the history after the checkpoint's are dropped: they will be trained again.
+        """
+        path = self.path / CHECKPOINT
+        if not path.is_file():
+            self._keep_epochs(0)
+            return
+        arrays, scalars = load_arrays(path)
+        try:
+            self._keep_epochs(scalars["epoch"])
+            best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
+            best_params = arrays["params"]
+            if best.epoch < scalars["epoch"]:
+                best_params = load_network(self.path / MODEL)[0].params
+            experiment.restore(arrays, scalars, best, best_params)
+        except (KeyError, ValueError, TypeError) as error:
+            raise FfnnError(f"{path} does not fit the run: {error}") from None
+        if best.epoch == experiment.epoch:  # the process may have died before it wrote the model
+            save_network(self.path / MODEL, experiment.network, _about(experiment))
+
+    def _keep_epochs(self, epochs: int) -> None:
+        """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""
+        self.rows = [row for row in self.rows if row.result.epoch <= epochs]
+        if [row.result.epoch for row in self.rows] != list(range(1, epochs + 1)):
+            raise ValueError(f"{HISTORY} does not hold each of its {epochs} epochs once")
+        self.record.seconds, self.record.best = 0.0, {}
+        self.record.epochs_done, self.record.best_epoch, self.record.best_val_acc = 0, None, None
+        best: EpochResult | None = None
+        for row in self.rows:
+            if best is None or row.result.val_acc > best.val_acc:
+                best = row.result
+            self.record.note_epoch(row.result, best)
+
+
+def _about(experiment: Experiment) -> dict[str, Any]:
+    dataset, best = experiment.dataset, experiment.best
+    return {
+        "dataset": dataset.name,
+        "class_names": dataset.class_names,
+        "image_shape": dataset.x_train.shape[1:],
+        "input": "uint8 pixels / 255" if dataset.x_train.dtype.kind == "u" else "float features",
+        "epoch": best.epoch if best else 0,
+        "config": experiment.config.as_dict(),
+    }

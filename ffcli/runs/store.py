@@ -1,0 +1,157 @@
+"""The folder of runs: making, finding, listing and removing them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ffcli.core.registry import nearest
+from ffcli.errors import FfnnError, RequestError
+from ffcli.files import lock_folder, unlock
+from ffcli.runs.record import HistoryRow, RunRecord, parse_history
+
+SUMMARY, CONFIG, HISTORY = "summary.json", "config.yaml", "history.csv"
+MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
+
+
+def new_run_id() -> str:
+    """Return an id that is unique and sorts by time: 20260131-120000-123-x7k2."""
+    now = datetime.now(timezone.utc)
+    tail = "".join(secrets.choice(_ALPHABET) for _ in range(4))
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{tail}"
+
+
+class DamagedRunError(FfnnError):
+    """A run's folder does not hold a readable record."""
+
+
+class RunStore:
+    """All runs under one folder, each in a folder named by its id."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def create(self) -> Path:
+        """Make the folder of a new run. Raises OSError where it cannot."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = self.folder / new_run_id()
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return path
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, the oldest first."""
+        try:
+            return sorted(entry.name for entry in self.folder.iterdir() if (entry / SUMMARY).is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def find(self, run: str) -> Path:
+        """Return the folder of the run with this id, or with the one id that starts or ends so.
+
+        Raises RequestError, naming near ones, where there is none or more than one.
+        """
+        ids = self.ids()
+        if run in ids:
+            return self.folder / run
+        matches = [known for known in ids if known.startswith(run) or known.endswith(run)] if run else []
+        if len(matches) == 1:
+            return self.folder / matches[0]
+        if matches:
+            raise RequestError(f"'{run}' stands for {len(matches)} runs: {_some(matches)}.")
+        if not ids:
+            raise RequestError(f"There is no run '{run}': {self.folder} holds no runs.")
+        guess = nearest(run, ids)
+        raise RequestError(
+            f"There is no run '{run}' in {self.folder}."
+            + (f" Did you mean '{guess}'?" if guess else f" The latest are {_some(ids)}."),
+            hint="ffnn runs list shows them all.",
+        )
+
+    def read(self, run_id: str) -> RunRecord:
+        """Return a run's record; a "running" one whose process is gone counts as interrupted.
+
+        Raises DamagedRunError where there is no sound one.
+        """
+        path = self.folder / run_id
+        try:
+            record = RunRecord.from_dict(json.loads((path / SUMMARY).read_bytes()))
+        except (OSError, ValueError, RecursionError) as error:
+            raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
+        record.run_id = run_id  # a folder may have been copied or renamed
+        if record.status == "running" and _is_abandoned(path):
+            record.status = "interrupted"
+        return record
+
+    def records(self, damaged: list[str] | None = None) -> Iterator[RunRecord]:
+        """Yield every sound record, the oldest first; ``damaged`` receives the ids of the others."""
+        for run_id in self.ids():
+            try:
+                yield self.read(run_id)
+            except DamagedRunError:
+                if damaged is not None:
+                    damaged.append(run_id)
+
+    def history(self, run_id: str) -> list[HistoryRow]:
+        """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
+        try:
+            return parse_history((self.folder / run_id / HISTORY).read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise DamagedRunError(f"The history of run {run_id} is damaged: {error}") from None
+
+    def config(self, run_id: str) -> dict[str, Any]:
+        """Return a run's configuration as stored."""
+        try:
+            values = yaml.safe_load((self.folder / run_id / CONFIG).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise DamagedRunError(f"The configuration of run {run_id} is damaged: {error}") from None
+        if not isinstance(values, dict):
+            raise DamagedRunError(f"The configuration of run {run_id} is damaged.")
+        return values
+
+    def remove(self, path: Path) -> None:
+        """Remove a run. The summary goes first, so that a removal cut short leaves nothing that lists.
+
+        Raises FfnnError where a process is still training it.
+        """
+        try:
+            lock = lock_folder(path)
+        except BlockingIOError:
+            raise FfnnError(f"Run {path.name} is still running.", hint="Stop it first.") from None
+        try:
+            (path / SUMMARY).unlink(missing_ok=True)
+            shutil.rmtree(path)
+        finally:
+            unlock(lock)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether no process holds the run any more."""
+    try:
+        unlock(lock_folder(path, shared=True))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _some(ids: list[str]) -> str:
+    latest = ids[-3:]
+    return ", ".join(latest) + (f" and {len(ids) - len(latest)} more" if len(ids) > len(latest) else "")

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from stored_runs import record, tiny_experiment
+
+from ffcli.errors import FfnnError
+from ffcli.experiment import Experiment
+from ffcli.files import json_text, lock_folder, unlock
+from ffcli.runs.model_file import load_arrays, load_network, save_arrays
+from ffcli.runs.record import parse_history
+from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY, RunStore
+
+
+def run_epochs(path: Path, experiment: Experiment, n: int) -> RunRecorder:
+    """Record the first ``n`` epochs of a run."""
+    recorder = RunRecorder(path, record(path.name, status="running"))
+    recorder.begin(experiment.config)
+    results = experiment.run()
+    for _ in range(n):
+        recorder.epoch(experiment, next(results))
+    return recorder
+
+
+def test_what_is_on_disk_after_each_epoch(tmp_path: Path) -> None:
+    experiment = tiny_experiment()
+    recorder = RunRecorder(tmp_path, record(tmp_path.name))
+    recorder.begin(experiment.config)
+    summary = json.loads((tmp_path / SUMMARY).read_text())
+    assert summary["status"] == "running"
+    assert yaml.safe_load((tmp_path / CONFIG).read_text()) == experiment.config.as_dict()
+    for result in experiment:
+        recorder.epoch(experiment, result)
+        rows = parse_history((tmp_path / HISTORY).read_text())
+        summary = json.loads((tmp_path / SUMMARY).read_text())
+        arrays, scalars = load_arrays(tmp_path / CHECKPOINT)
+        model, about = load_network(tmp_path / MODEL)
+        assert rows[-1].result == result
+        assert summary["epochs_done"] == scalars["epoch"] == len(rows) == result.epoch
+        assert arrays["params"].tobytes() == experiment.network.params.tobytes()
+        assert experiment.best is not None
+        assert about["epoch"] == summary["best_epoch"] == experiment.best.epoch
+        assert model.params.tobytes() == experiment.best_params.tobytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [CONFIG, SUMMARY, HISTORY, CHECKPOINT, MODEL]
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [("finished", False), ("diverged", False), ("pruned", False), ("interrupted", True), ("failed", True)],
+)
+def test_a_run_that_can_go_on_keeps_its_checkpoint(tmp_path: Path, status: str, kept: bool) -> None:
+    recorder = run_epochs(tmp_path, tiny_experiment(), 1)
+    recorder.end(status, "why")  # type: ignore[arg-type]
+    assert (tmp_path / CHECKPOINT).exists() == kept
+    stored = RunStore(tmp_path.parent).read(tmp_path.name)
+    assert (stored.status, stored.error) == (status, "why")
+    assert stored.ended is not None
+
+
+def test_the_summary_speaks_of_the_end_before_the_checkpoint_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = run_epochs(tmp_path, tiny_experiment(), 1)
+
+    def full(*_: object) -> None:
+        raise OSError("full")
+
+    monkeypatch.setattr("ffcli.runs.recorder.write_atomic", full)
+    recorder.end_if_possible("finished")
+    assert (tmp_path / CHECKPOINT).exists()
+    with pytest.raises(OSError, match="full"):
+        recorder.end("finished")
+
+
+def test_a_diverged_epoch_is_recorded_without_weights(tmp_path: Path) -> None:
+    experiment = tiny_experiment()
+    recorder = run_epochs(tmp_path, experiment, 1)
+    before = {name: (tmp_path / name).read_bytes() for name in (CHECKPOINT, MODEL)}
+    assert experiment.best is not None
+    lost = replace(experiment.best, epoch=2, train_loss=math.nan, val_loss=math.inf, val_acc=1.0)
+    experiment.network.params[...] = math.nan
+    recorder.epoch(experiment, lost)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    last = (tmp_path / HISTORY).read_text().splitlines()[-1].split(",")
+    assert (last[1], last[3]) == ("nan", "inf")
+    summary = json.loads((tmp_path / SUMMARY).read_text(), parse_constant=pytest.fail)
+    assert (summary["epochs_done"], summary["best_epoch"]) == (2, 1)
+
+
+def test_the_run_is_held_while_it_is_recorded(tmp_path: Path) -> None:
+    with RunRecorder(tmp_path, record()):
+        with pytest.raises(BlockingIOError):
+            lock_folder(tmp_path)
+        with (
+            pytest.raises(FfnnError, match="still running in another process"),
+            RunRecorder(tmp_path, record()),
+        ):
+            pytest.fail("two hold the run")
+    unlock(lock_folder(tmp_path))
+
+
+def restored(path: Path, experiment: Experiment) -> RunRecorder:
+    """Take a run up again from what is on disk."""
+    store = RunStore(path.parent)
+    recorder = RunRecorder(path, store.read(path.name), store.history(path.name))
+    recorder.restore(experiment)
+    return recorder
+
+
+def test_restoring_gives_the_state_after_the_checkpoint(tmp_path: Path) -> None:
+    before = tiny_experiment()
+    run_epochs(tmp_path, before, 3)
+    after = tiny_experiment()
+    recorder = restored(tmp_path, after)
+    assert after.scalars() == before.scalars()
+    for name, array in before.arrays().items():
+        assert after.arrays()[name].tobytes() == array.tobytes()
+    assert after.best == before.best
+    assert after.best_params.tobytes() == before.best_params.tobytes()
+    assert recorder.record.epochs_done == 3
+    assert recorder.record.seconds == sum(row.result.seconds for row in recorder.rows)
+
+
+def test_restoring_drops_the_epochs_after_the_checkpoint(tmp_path: Path) -> None:
+    experiment = tiny_experiment()
+    run_epochs(tmp_path, experiment, 2)
+    checkpoint = (tmp_path / CHECKPOINT).read_bytes()
+    run_epochs(tmp_path, tiny_experiment(), 3)
+    (tmp_path / CHECKPOINT).write_bytes(checkpoint)
+    recorder = restored(tmp_path, tiny_experiment())
+    assert [row.result.epoch for row in recorder.rows] == [1, 2]
+    assert recorder.record.epochs_done == 2
+    assert recorder.record.best_epoch in (1, 2)
+    assert set(recorder.record.best.values()) <= {
+        value for row in recorder.rows for value in row.as_dict().values()
+    }
+
+
+def test_without_a_checkpoint_the_run_begins_again(tmp_path: Path) -> None:
+    run_epochs(tmp_path, tiny_experiment(), 2)
+    (tmp_path / CHECKPOINT).unlink()
+    experiment = tiny_experiment()
+    recorder = restored(tmp_path, experiment)
+    assert (experiment.epoch, recorder.rows, recorder.record.epochs_done) == (0, [], 0)
+    assert (recorder.record.best_epoch, recorder.record.best, recorder.record.seconds) == (None, {}, 0.0)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _no_params(path: Path) -> None:
+    arrays, scalars = load_arrays(path)
+    del arrays["params"]
+    save_arrays(path, arrays, scalars)
+
+
+def _no_moments(path: Path) -> None:
+    arrays, scalars = load_arrays(path)
+    save_arrays(path, {"params": arrays["params"]}, scalars)
+
+
+def _no_epoch(path: Path) -> None:
+    arrays, scalars = load_arrays(path)
+    del scalars["epoch"]
+    save_arrays(path, arrays, scalars)
+
+
+def _no_generator(path: Path) -> None:
+    arrays, scalars = load_arrays(path)
+    save_arrays(path, arrays, {**scalars, "generator": {"bit_generator": "PCG64"}})
+
+
+def _other_generator(path: Path) -> None:
+    arrays, scalars = load_arrays(path)
+    save_arrays(path, arrays, {**scalars, "generator": {"bit_generator": "MT19937", "state": {}}})
+
+
+def _history_lost(path: Path) -> None:
+    path.with_name(HISTORY).unlink()
+
+
+def _history_short(path: Path) -> None:
+    history = path.with_name(HISTORY)
+    history.write_text("".join(history.read_text().splitlines(keepends=True)[:-1]))
+
+
+def _history_doubled(path: Path) -> None:
+    history = path.with_name(HISTORY)
+    lines = history.read_text().splitlines(keepends=True)
+    history.write_text("".join([*lines[:-1], lines[-2]]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _no_params,
+        _no_moments,
+        _no_epoch,
+        _no_generator,
+        _other_generator,
+        _history_lost,
+        _history_short,
+        _history_doubled,
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    run_epochs(tmp_path, tiny_experiment(), 3)
+    damage(tmp_path / CHECKPOINT)
+    with pytest.raises(FfnnError, match=CHECKPOINT):
+        restored(tmp_path, tiny_experiment())
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    run_epochs(tmp_path, tiny_experiment(), 2)
+    with pytest.raises(FfnnError, match="does not fit the run"):
+        restored(tmp_path, tiny_experiment(hidden_size=50))
+
+
+def test_json_has_no_numbers_that_are_not_finite() -> None:
+    values = {
+        "a": [math.nan, 1.5, (math.inf, -math.inf)],
+        "b": {"c": math.nan},
+        "d": "nan",
+        "e": 3,
+        "f": None,
+    }
+    assert json.loads(json_text(values)) == {
+        "a": [None, 1.5, [None, None]],
+        "b": {"c": None},
+        "d": "nan",
+        "e": 3,
+        "f": None,
+    }
+
+
+def test_a_summary_has_null_for_what_is_not_finite(tmp_path: Path) -> None:
+    recorder = RunRecorder(tmp_path, record(best={"val_loss": math.nan}))
+    recorder.end("diverged")
+    summary = json.loads((tmp_path / SUMMARY).read_text(), parse_constant=pytest.fail)
+    assert summary["best"] == {"val_loss": None}

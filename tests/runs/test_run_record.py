@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stored_runs import record
+
+from ffcli.core.training import EpochResult
+from ffcli.runs.record import (
+    HISTORY_COLUMNS,
+    HistoryRow,
+    RunRecord,
+    history_csv,
+    is_loss,
+    parse_history,
+    provenance,
+    utc_now,
+)
+
+RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0)
+
+
+def bits(value: float) -> bytes:
+    return np.float64(value).tobytes()
+
+
+@given(st.lists(st.tuples(*[st.floats(allow_nan=False)] * 6), max_size=5))
+def test_the_floats_of_a_history_keep_every_bit(epochs: list[tuple[float, ...]]) -> None:
+    rows = [HistoryRow(EpochResult(n, *values), "now") for n, values in enumerate(epochs, 1)]
+    again = parse_history(history_csv(rows))
+    assert [row.result.epoch for row in again] == [row.result.epoch for row in rows]
+    for row, other in zip(rows, again, strict=True):
+        for name, value in asdict(row.result).items():
+            assert bits(getattr(other.result, name)) == bits(value)
+
+
+def test_a_history_is_plain_csv() -> None:
+    text = history_csv([HistoryRow(RESULT, "2026-01-01T00:00:00.000Z")])
+    assert text.splitlines() == [
+        "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time",
+        "1,0.5,0.75,0.25,0.875,1.5,1.0,2026-01-01T00:00:00.000Z",
+    ]
+    assert history_csv([]).strip() == ",".join(HISTORY_COLUMNS)
+    assert parse_history(history_csv([])) == []
+
+
+def test_a_diverged_epoch_reads_as_it_was_written() -> None:
+    row = HistoryRow(replace(RESULT, train_loss=math.nan, val_loss=math.inf), "now")
+    (again,) = parse_history(history_csv([row]))
+    assert math.isnan(again.result.train_loss)
+    assert again.result.val_loss == math.inf
+    assert again.result.diverged
+
+
+def test_a_record_goes_through_json() -> None:
+    full = record(
+        tags=["a", "b"],
+        best={"val_acc": 0.5},
+        best_epoch=1,
+        best_val_acc=0.5,
+        wandb={"mode": None},
+        threads=2,
+    )
+    assert RunRecord.from_dict(json.loads(json.dumps(full.as_dict()))) == full
+
+
+def test_the_best_value_of_each_metric_is_kept() -> None:
+    one = record()
+    first = EpochResult(1, 0.9, 0.5, 0.7, 0.6, 2.0, 1.0)
+    second = EpochResult(2, 0.8, 0.4, 0.75, 0.6, 3.0, 1.0)
+    one.note_epoch(first, first)
+    one.note_epoch(second, first)
+    assert one.best == {"train_loss": 0.8, "train_acc": 0.5, "val_loss": 0.7, "val_acc": 0.6}
+    assert (one.epochs_done, one.best_epoch, one.best_val_acc, one.seconds) == (2, 1, 0.6, 5.0)
+
+
+def test_a_diverged_epoch_is_never_the_best() -> None:
+    one = record()
+    one.note_epoch(RESULT, RESULT)
+    one.note_epoch(EpochResult(2, math.nan, 1.0, math.inf, 1.0, 1.0, 1.0), RESULT)
+    assert one.best == {"train_loss": 0.5, "train_acc": 0.75, "val_loss": 0.25, "val_acc": 0.875}
+    assert (one.epochs_done, one.best_epoch) == (2, 1)
+
+
+@pytest.mark.parametrize(("metric", "less"), [("val_acc", False), ("train_loss", True), ("val_loss", True)])
+def test_losses_are_better_when_less(metric: str, less: bool) -> None:
+    assert is_loss(metric) == less
+
+
+def test_times_are_utc_and_sort() -> None:
+    first, second = utc_now(), utc_now()
+    assert first <= second
+    assert first.endswith("Z")
+    assert len(first) == len("2026-01-31T12:00:00.123Z")
+
+
+def test_provenance_tells_versions_data_and_command() -> None:
+    known = provenance("abc", ["ffnn", "train"])
+    assert known["dataset_digest"] == "abc"
+    assert known["command_line"] == ["ffnn", "train"]
+    assert known["numpy"] == np.__version__
+    assert known["blas"]
+    json.dumps(known)

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from stored_runs import put, record
+
+from ffcli.errors import FfnnError, RequestError
+from ffcli.files import lock_folder, unlock
+from ffcli.runs import store as store_module
+from ffcli.runs.store import CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore
+
+OLD, MIDDLE, NEW = "20260101-000000-000-aaaa", "20260101-120000-000-bbbb", "20260202-000000-000-cccc"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """A store of three runs."""
+    folder = tmp_path / "runs"
+    for run_id in (NEW, OLD, MIDDLE):
+        put(folder, run_id)
+    return RunStore(folder)
+
+
+class TestIds:
+    def test_ids_are_unique_and_sort_by_time(self, tmp_path: Path) -> None:
+        ids = [RunStore(tmp_path).create().name for _ in range(500)]
+        assert len(set(ids)) == len(ids)
+        times = [run_id[:-5] for run_id in ids]
+        assert times == sorted(times)
+        assert len(set(times)) > 1
+        assert all(re.fullmatch(r"\d{8}-\d{6}-\d{3}-[a-z2-9]{4}", run_id) for run_id in ids)
+
+    def test_two_runs_never_share_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ids = iter(["one", "one", "two"])
+        monkeypatch.setattr(store_module, "new_run_id", lambda: next(ids))
+        store = RunStore(tmp_path / "deep" / "runs")
+        assert [store.create().name, store.create().name] == ["one", "two"]
+
+    def test_a_file_in_place_of_the_store_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "runs").write_text("")
+        store = RunStore(tmp_path / "runs")
+        with pytest.raises(RequestError, match=r"--runs-dir .*runs is a file"):
+            store.create()
+        assert store.ids() == []
+        with pytest.raises(RequestError, match="holds no runs"):
+            store.find("x")
+
+
+class TestFind:
+    @pytest.mark.parametrize(
+        ("word", "found"),
+        [(OLD, OLD), ("cccc", NEW), ("20260202", NEW), ("20260101-12", MIDDLE), ("b", MIDDLE)],
+    )
+    def test_a_run_is_found_by_its_id_or_an_end_of_it(self, store: RunStore, word: str, found: str) -> None:
+        assert store.find(word) == store.folder / found
+
+    def test_the_whole_id_wins_over_a_longer_one(self, store: RunStore) -> None:
+        put(store.folder, OLD + "-copy")
+        assert store.find(OLD).name == OLD
+
+    def test_an_ambiguous_word_names_what_it_stands_for(self, store: RunStore) -> None:
+        with pytest.raises(RequestError, match=f"'20260101' stands for 2 runs: {OLD}, {MIDDLE}"):
+            store.find("20260101")
+
+    def test_an_unknown_run_names_the_nearest(self, store: RunStore) -> None:
+        with pytest.raises(RequestError, match=f"Did you mean '{NEW}'") as caught:
+            store.find("20260202-000000-000-ccdc")
+        assert caught.value.hint is not None
+
+    def test_an_unknown_run_unlike_any_names_the_latest(self, store: RunStore) -> None:
+        with pytest.raises(RequestError, match=f"The latest are {OLD}, {MIDDLE}, {NEW}"):
+            store.find("qqqqqq")
+
+    @pytest.mark.parametrize("word", ["", ".", "..", "../outside", "/", "\0", "*", "a" * 5000, "x/../" + OLD])
+    def test_no_word_leads_out_of_the_store(self, store: RunStore, word: str) -> None:
+        put(store.folder.parent, "outside")
+        with pytest.raises(RequestError):
+            store.find(word)
+
+    def test_an_absolute_path_is_no_run(self, store: RunStore) -> None:
+        outside = put(store.folder.parent, "outside")
+        for word in (str(outside), str(store.folder / OLD)):
+            with pytest.raises(RequestError):
+                store.find(word)
+
+
+class TestList:
+    def test_only_folders_with_a_summary_are_runs(self, store: RunStore) -> None:
+        (store.folder / "sweeps" / "s1").mkdir(parents=True)
+        (store.folder / "notes.txt").write_text("")
+        (store.folder / "20260303-000000-000-dddd").mkdir()
+        (store.folder / "20260303-000000-000-dddd" / f".{SUMMARY}-x1y2z3").write_text("{}")
+        assert store.ids() == [OLD, MIDDLE, NEW]
+
+    def test_a_missing_store_is_empty(self, tmp_path: Path) -> None:
+        assert RunStore(tmp_path / "none").ids() == []
+        assert not (tmp_path / "none").exists()
+
+    def test_many_runs_list_in_order(self, tmp_path: Path) -> None:
+        ids = [f"20260101-000000-{n:03d}-aaaa" for n in range(700)]
+        for run_id in reversed(ids):
+            put(tmp_path, run_id)
+        assert [one.run_id for one in RunStore(tmp_path).records()] == ids
+
+    def test_a_copied_run_goes_by_its_folder(self, store: RunStore) -> None:
+        (store.folder / "copy").mkdir()
+        (store.folder / "copy" / SUMMARY).write_bytes((store.folder / OLD / SUMMARY).read_bytes())
+        assert [one.run_id for one in store.records()] == [OLD, MIDDLE, NEW, "copy"]
+
+
+DAMAGED_SUMMARIES = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "{}",
+    "\0" * 100,
+    "[" * 100_000,
+    '{"run_id": 1}',
+    json.dumps({**record().as_dict(), "status": "cooking"}),
+    json.dumps({**record().as_dict(), "config": [1]}),
+    json.dumps({**record().as_dict(), "tags": None}),
+    json.dumps({**record().as_dict(), "tags": 3}),
+    json.dumps({**record().as_dict(), "best": None}),
+    json.dumps({**record().as_dict(), "best": {"val_acc": "high"}}),
+    json.dumps({**record().as_dict(), "best_val_acc": "high"}),
+    json.dumps({**record().as_dict(), "started": 3}),
+    json.dumps({**record().as_dict(), "epochs_done": None}),
+    json.dumps({**record().as_dict(), "provenance": "here"}),
+    json.dumps(record().as_dict())[:-40],
+]
+
+
+class TestDamage:
+    @pytest.mark.parametrize("summary", DAMAGED_SUMMARIES, ids=range(len(DAMAGED_SUMMARIES)))
+    def test_a_damaged_summary_is_refused_and_the_others_list(self, store: RunStore, summary: str) -> None:
+        (store.folder / MIDDLE / SUMMARY).write_text(summary)
+        with pytest.raises(DamagedRunError, match=f"The record of run {MIDDLE} is damaged") as caught:
+            store.read(MIDDLE)
+        assert "\n" not in str(caught.value)
+        damaged: list[str] = []
+        assert [one.run_id for one in store.records(damaged)] == [OLD, NEW]
+        assert damaged == [MIDDLE]
+        assert len(list(store.records())) == 2
+
+    def test_unknown_keys_of_a_later_version_do_no_harm(self, store: RunStore) -> None:
+        (store.folder / OLD / SUMMARY).write_text(json.dumps({**record(OLD).as_dict(), "mood": "good"}))
+        assert store.read(OLD) == record(OLD)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "epoch,train_loss\n1,0.5\n",
+            "nothing\n1\n",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,x,1,1,1,1,1,now\n",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1.5,1,1,1,1,1,1,now\n",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1,1,1,1",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1",
+            'epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1,1,1,1,"'
+            + "x" * 200_000,
+        ],
+        ids=range(7),
+    )
+    def test_a_damaged_history_is_refused(self, store: RunStore, text: str) -> None:
+        (store.folder / OLD / HISTORY).write_text(text)
+        with pytest.raises(DamagedRunError, match=f"The history of run {OLD} is damaged"):
+            store.history(OLD)
+
+    def test_a_history_of_random_bytes_is_refused(self, store: RunStore) -> None:
+        (store.folder / OLD / HISTORY).write_bytes(b"\xff\xfe\x00" * 50)
+        with pytest.raises(DamagedRunError, match="history"):
+            store.history(OLD)
+
+    def test_no_history_is_no_epochs(self, store: RunStore) -> None:
+        assert store.history(OLD) == []
+
+    @pytest.mark.parametrize(
+        "text", ["a: [", "- 1\n- 2\n", "", "!!python/object/apply:os.system ['true']", "[" * 1500, "\0"]
+    )
+    def test_a_damaged_configuration_is_refused(self, store: RunStore, text: str) -> None:
+        (store.folder / OLD / CONFIG).write_text(text)
+        with pytest.raises(DamagedRunError, match=f"The configuration of run {OLD} is damaged"):
+            store.config(OLD)
+
+    def test_a_missing_configuration_is_refused(self, store: RunStore) -> None:
+        with pytest.raises(DamagedRunError, match="configuration"):
+            store.config(OLD)
+
+
+class TestRemove:
+    def test_a_removed_run_is_gone_and_the_others_stay(self, store: RunStore) -> None:
+        store.remove(store.folder / MIDDLE)
+        assert sorted(path.name for path in store.folder.iterdir()) == [OLD, NEW]
+
+    def test_a_run_in_use_stays(self, store: RunStore) -> None:
+        lock = lock_folder(store.folder / OLD)
+        with pytest.raises(FfnnError, match=f"Run {OLD} is still running") as caught:
+            store.remove(store.folder / OLD)
+        assert caught.value.exit_code == 1
+        assert store.read(OLD) == record(OLD)
+        unlock(lock)
+        store.remove(store.folder / OLD)
+
+    def test_a_removal_cut_short_leaves_nothing_that_lists(
+        self, store: RunStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: Path) -> None:
+            raise OSError("the disk is gone")
+
+        monkeypatch.setattr(store_module.shutil, "rmtree", fail)
+        with pytest.raises(OSError, match="the disk is gone"):
+            store.remove(store.folder / OLD)
+        assert store.ids() == [MIDDLE, NEW]
+        unlock(lock_folder(store.folder / OLD))
+
+
+class TestStatus:
+    def test_a_run_that_nobody_holds_was_interrupted(self, store: RunStore) -> None:
+        (store.folder / OLD / SUMMARY).write_text(json.dumps(record(OLD, status="running").as_dict()))
+        assert store.read(OLD).status == "interrupted"
+        lock = lock_folder(store.folder / OLD)
+        assert store.read(OLD).status == "running"
+        unlock(lock)
+        assert store.read(OLD).status == "interrupted"
+
+    def test_a_look_at_a_run_does_not_count_as_running(self, store: RunStore) -> None:
+        (store.folder / OLD / SUMMARY).write_text(json.dumps(record(OLD, status="running").as_dict()))
+        lock = lock_folder(store.folder / OLD, shared=True)
+        assert store.read(OLD).status == "interrupted"
+        unlock(lock)
+
+    @pytest.mark.parametrize("status", ["finished", "diverged", "pruned", "failed", "interrupted"])
+    def test_any_other_status_is_as_stored(self, store: RunStore, status: str) -> None:
+        put(store.folder, "other", status=status)
+        assert store.read("other").status == status
