@@ -1,0 +1,72 @@
+"""Choosing runs: by id, or the best of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ffcli.core.network import Network
+from ffcli.core.registry import unknown
+from ffcli.datasets import canonical_name
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.model_file import load_network
+from ffcli.runs.record import METRICS, RunRecord, is_loss
+from ffcli.runs.store import MODEL, RunStore
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run with its trained network, as `load_run` gives it.
+
+    ``network`` has the weights of the best epoch; ``about`` is what the model file says of itself.
+    """
+
+    record: RunRecord
+    path: Path
+    network: Network
+    about: dict[str, Any]
+
+
+def load_run(run: str, runs_dir: str | Path = "runs") -> StoredRun:
+    """Return the run with this id, or the one id that starts or ends so, with its network.
+
+    Raises RequestError where there is no such run, FfnnError where it holds no weights.
+    """
+    store = RunStore(Path(runs_dir))
+    path = store.find(run)
+    record = store.read(path.name)
+    if not (path / MODEL).exists():
+        raise FfnnError(
+            f"Run {record.run_id} ({record.status}) has no stored weights.",
+            hint=f"ffnn train --resume {record.run_id} trains it on."
+            if record.status == "interrupted"
+            else None,
+        )
+    network, about = load_network(path / MODEL)
+    return StoredRun(record, path, network, about)
+
+
+def best_run(store: RunStore, metric: str, dataset: str | None) -> RunRecord:
+    """Return the finished run of one dataset with the best value of ``metric``; the earliest on a tie.
+
+    A run's value is that of its best epoch: the highest accuracy or the lowest loss. Raises RequestError for
+    an unknown metric, FfnnError where no run has finished.
+    """
+    key = metric.strip().lower().replace("-", "_")
+    if key not in METRICS:
+        raise RequestError(f"--metric: {unknown('metric', metric, METRICS)}")
+    name = canonical_name(dataset or "fashion_mnist")
+    sign = -1 if is_loss(key) else 1
+    best: RunRecord | None = None
+    for record in store.records():
+        if record.status != "finished" or record.dataset != name or key not in record.best:
+            continue
+        if best is None or sign * record.best[key] > sign * best.best[key]:
+            best = record
+    if best is None:
+        raise FfnnError(
+            f"There is no finished run on {name} in {store.folder}.",
+            hint=f"Train one: ffnn train --dataset {name}, or name another --dataset.",
+        )
+    return best

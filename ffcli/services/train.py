@@ -1,0 +1,200 @@
+"""``ffnn train``: one run, new or taken up again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError, RequestError
+from ffcli.experiment import Experiment
+from ffcli.runs.record import RunRecord, provenance, utc_now
+from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.store import CHECKPOINT
+from ffcli.services.context import Context
+from ffcli.services.documents import run_document
+
+_ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
+
+
+class Watcher(Protocol):
+    """Who looks on while a run trains."""
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        """The first step comes next."""
+
+    def batches(self, done: int, total: int) -> None:
+        """So many of the epoch's steps are done. Called often."""
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        """An epoch is over and on disk; ``best``: it has the highest val_acc so far."""
+
+    def finished(self) -> None:
+        """The training is over, however it ended."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is recorded with a run without being a hyper-parameter."""
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    threads: int = 1
+    wandb: str = "auto"
+    wandb_project: str | None = None
+    wandb_entity: str | None = None
+    command_line: tuple[str, ...] = ()
+
+
+def plan(context: Context, config: TrainConfig, options: RunOptions) -> dict[str, Any]:
+    """Return what a run would come to, without training: sizes, and the seconds by a measured step."""
+    dataset = context.dataset(config.dataset)
+    with threadpool_limits(options.threads):
+        experiment = Experiment(config, dataset)
+        seconds_per_step = _measure_step(experiment)
+    steps = experiment.steps_per_epoch
+    return {
+        "config": config.as_dict(),
+        "parameters": experiment.network.n_parameters,
+        "train": len(experiment.data.train_indices),
+        "validation": len(experiment.data.val_indices),
+        "steps_per_epoch": steps,
+        "steps": steps * config.epochs,
+        "seconds_estimate": seconds_per_step * steps * config.epochs,
+    }
+
+
+def _measure_step(experiment: Experiment) -> float:
+    """Return the median seconds of a step on made-up images: its time does not depend on what they show."""
+    rng = np.random.default_rng(0)
+    batch_size = min(experiment.config.batch_size, len(experiment.data.train_indices))
+    x = rng.random((batch_size, experiment.dataset.n_features), dtype=np.float32)
+    targets = np.eye(experiment.dataset.n_classes, dtype=np.float32)[
+        rng.integers(experiment.dataset.n_classes, size=batch_size)
+    ]
+    logits = np.empty_like(targets)
+    seconds: list[float] = []
+    while len(seconds) < 5 or sum(seconds) < _ESTIMATE_SECONDS:
+        started = time.perf_counter()
+        experiment.backpropagation(x, targets, logits)
+        experiment.optimizer.step()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
+
+
+def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> dict[str, Any]:
+    """Train a new run and return its document; its status may be ``diverged``.
+
+    KeyboardInterrupt and errors pass through after the record is closed as ``interrupted`` or ``failed``.
+    """
+    dataset = context.dataset(config.dataset)
+    experiment = Experiment(config, dataset)
+    path = context.runs.create()
+    record = RunRecord(
+        run_id=path.name,
+        name=options.name or config.run_name,
+        status="running",
+        dataset=config.dataset,
+        config=config.as_dict(),
+        started=utc_now(),
+        tags=list(options.tags),
+        parameters=experiment.network.n_parameters,
+        threads=options.threads,
+        wandb={"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity},
+        provenance=provenance(dataset.digest, options.command_line),
+    )
+    with RunRecorder(path, record) as recorder:
+        return _run(recorder, experiment, watcher)
+
+
+def resume(context: Context, run: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
+    """Go on with an unfinished run, or with ``epochs`` in all with a finished one.
+
+    Raises RequestError where there is nothing to go on with, FfnnError where the run is in use or its data
+    has changed.
+    """
+    path = context.runs.find(run)
+    record = context.runs.read(path.name)
+    stored = context.runs.config(path.name)
+    config = validate(stored if epochs is None else {**stored, "epochs": epochs})
+    _check_resumable(record, config.epochs)
+    dataset = context.dataset(config.dataset)
+    if record.provenance.get("dataset_digest") != dataset.digest:
+        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    experiment = Experiment(config, dataset)
+    with RunRecorder(path, record, context.runs.history(path.name)) as recorder:
+        if record.status == "finished" and not (path / CHECKPOINT).exists():
+            context.notify(
+                f"Run {path.name} had ended, and its checkpoint with it: its {record.epochs_done} epochs are "
+                "trained again, to the same numbers, before it goes on."
+            )
+            _replay(recorder, experiment, watcher)
+        else:
+            recorder.restore(experiment)
+        return _run(recorder, experiment, watcher)
+
+
+def _check_resumable(record: RunRecord, epochs: int) -> None:
+    if record.status == "running":
+        raise FfnnError(f"Run {record.run_id} is still running in another process.")
+    if record.status == "diverged":
+        raise RequestError(
+            f"Run {record.run_id} diverged in epoch {record.epochs_done}: going on would give the same.",
+            hint="Start a new run with a smaller --learning-rate.",
+        )
+    if epochs < record.epochs_done or (epochs == record.epochs_done and record.status == "finished"):
+        raise RequestError(
+            f"Run {record.run_id} has done {record.epochs_done} epochs: nothing is left to do for {epochs}.",
+            hint=f"Give --epochs a number above {record.epochs_done}.",
+        )
+
+
+def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> None:
+    """Train the recorded epochs again without touching the record."""
+    recorded = {row.result.epoch: row.result for row in recorder.rows}
+    watcher.started(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch)
+    try:
+        with threadpool_limits(recorder.record.threads):
+            for result in experiment.run(watcher.batches):
+                before = recorded.get(result.epoch)
+                if before is None:
+                    raise FfnnError(f"The history of run {recorder.path.name} lacks epoch {result.epoch}.")
+                if (result.train_loss, result.val_loss) != (before.train_loss, before.val_loss):
+                    raise FfnnError(
+                        f"Epoch {result.epoch} of run {recorder.path.name} does not come out as recorded "
+                        "(another processor or another NumPy): going on would not be the same run.",
+                        hint="Train it anew: ffnn train --config with the run's config.yaml.",
+                    )
+                if result.epoch == recorder.record.epochs_done:
+                    return
+    finally:
+        watcher.finished()
+
+
+def _run(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> dict[str, Any]:
+    record = recorder.record
+    recorder.begin(experiment.config)
+    watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
+    try:
+        with threadpool_limits(record.threads):
+            for result in experiment.run(watcher.batches):
+                recorder.epoch(experiment, result)
+                watcher.epoch(result, experiment.best is result)
+                if result.diverged:
+                    recorder.end("diverged", f"the loss was not finite in epoch {result.epoch}")
+                    return run_document(record, recorder.rows, recorder.path)
+        recorder.end("finished")
+    except KeyboardInterrupt:
+        recorder.end_if_possible("interrupted")
+        raise
+    except BaseException as error:
+        recorder.end_if_possible("failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        watcher.finished()
+    return run_document(record, recorder.rows, recorder.path)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_runs import Place, interrupt_after
+
+import ffcli
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.store import MODEL
+from ffcli.services.choosing import best_run, load_run
+from ffcli.services.train import RunOptions, train
+
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+
+
+def values(**given: float) -> dict[str, float]:
+    return {"train_loss": 1.0, "train_acc": 0.5, "val_loss": 1.0, "val_acc": 0.5, **given}
+
+
+@pytest.fixture
+def place(place: Place) -> Place:
+    """A store in which each metric has another best run, with ties, and better runs that do not count."""
+    place.put("1-plain", best=values())
+    place.put("2-val-acc", best=values(val_acc=0.9))
+    place.put("3-val-acc-again", best=values(val_acc=0.9))
+    place.put("4-val-loss", best=values(val_loss=0.1))
+    place.put("5-val-loss-again", best=values(val_loss=0.1))
+    place.put("6-train", best=values(train_loss=0.2, train_acc=0.95))
+    for status in ("running", "diverged", "pruned", "failed", "interrupted"):
+        perfect = {name: 0.0 if "loss" in name else 1.0 for name in METRICS}
+        place.put(f"0-{status}", status=status, best=perfect)
+    place.put("0-no-epoch", best={})
+    place.put("7-mnist", dataset="mnist", best=values(val_acc=0.99))
+    place.path("8-damaged").mkdir()
+    (place.path("8-damaged") / "summary.json").write_text("{")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("metric", "run_id"),
+    [
+        ("val_acc", "2-val-acc"),
+        ("val_loss", "4-val-loss"),
+        ("train_acc", "6-train"),
+        ("train_loss", "6-train"),
+        ("VAL-ACC", "2-val-acc"),
+    ],
+)
+def test_the_best_finished_run_by_each_metric_the_earlier_on_a_tie(
+    place: Place, metric: str, run_id: str
+) -> None:
+    assert best_run(place.context.runs, metric, None).run_id == run_id
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "MNIST"])
+def test_only_runs_of_the_dataset_count(place: Place, dataset: str) -> None:
+    assert best_run(place.context.runs, "val_acc", dataset).run_id == "7-mnist"
+    assert best_run(place.context.runs, "val_acc", "fashion-mnist").run_id == "2-val-acc"
+
+
+def test_no_finished_run_is_a_failure_with_a_hint(place: Place) -> None:
+    with pytest.raises(FfnnError, match=r"no finished run on .*mine\.npz") as caught:
+        best_run(place.context.runs, "val_acc", str(place.dataset))
+    assert caught.value.exit_code == 1
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("metric", ["val_accuracy", "", "epoch"])
+def test_an_unknown_metric_is_refused(place: Place, metric: str) -> None:
+    with pytest.raises(RequestError, match=r"--metric: .*choose one of train_loss, train_acc"):
+        best_run(place.context.runs, metric, None)
+
+
+def test_an_unknown_dataset_is_refused(place: Place) -> None:
+    with pytest.raises(RequestError, match="Did you mean 'mnist'"):
+        best_run(place.context.runs, "val_acc", "mnits")
+
+
+def test_a_run_without_weights_cannot_be_loaded(place: Place) -> None:
+    with pytest.raises(FfnnError, match=r"Run 0-diverged \(diverged\) has no stored weights") as caught:
+        load_run("0-diverged", place.context.runs_dir)
+    assert caught.value.hint is None
+    with pytest.raises(FfnnError) as caught:
+        load_run("0-interrupted", place.context.runs_dir)
+    assert caught.value.hint == "ffnn train --resume 0-interrupted trains it on."
+
+
+def test_a_run_is_loaded_by_a_library_user(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = place.train()
+    run = ffcli.load_run(document["run_id"][-4:], place.context.runs_dir)
+    assert run.record.run_id == document["run_id"]
+    assert str(run.path) == document["path"]
+    assert run.about["epoch"] == document["best_epoch"]
+    dataset = place.context.dataset(str(place.dataset))
+    experiment = ffcli.train(place.config(), dataset)
+    list(experiment)
+    images = dataset.x_test
+    np.testing.assert_array_equal(run.network.logits(images), experiment.keep_best().logits(images))
+    monkeypatch.chdir(place.folder)
+    assert ffcli.load_run(document["run_id"]).path == Path("runs") / document["run_id"]
+
+
+def test_the_best_epoch_of_an_interrupted_run_can_be_loaded(place: Place) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(place.context, place.config(), RunOptions(), interrupt_after(2))
+    (run_id,) = [run_id for run_id in place.context.runs.ids() if run_id.startswith("20")]
+    run = load_run(run_id, place.context.runs_dir)
+    assert (run.record.status, run.about["epoch"]) == ("interrupted", run.record.best_epoch)
+
+
+def test_a_damaged_model_is_one_message(place: Place) -> None:
+    (place.path("1-plain") / MODEL).write_bytes(b"x" * 100)
+    with pytest.raises(FfnnError, match="cannot be read as a model"):
+        load_run("1-plain", place.context.runs_dir)

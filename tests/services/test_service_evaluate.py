@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_runs import Place, write_dataset
+
+from ffcli.config import TrainConfig
+from ffcli.core.metrics import class_scores, confusion_matrix
+from ffcli.core.network import Network
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.model_file import save_network
+from ffcli.runs.store import MODEL
+from ffcli.services.evaluate import evaluate
+
+TRUE = [0, 0, 0, 1, 1, 2]
+PREDICTED = [0, 0, 1, 1, 0, 1]  # class 2 is never predicted, class 3 neither there nor predicted
+MATRIX = [[2, 1, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+PER_CLASS = [
+    {"label": 0, "name": "0", "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "support": 3},
+    {"label": 1, "name": "1", "precision": 1 / 3, "recall": 1 / 2, "f1": 2 / 5, "support": 2},
+    {"label": 2, "name": "2", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1},
+    {"label": 3, "name": "3", "precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0},
+]
+
+
+def judge(place: Place, *runs: str, best: bool = False, **values: Any) -> list[dict[str, Any]]:
+    defaults: dict[str, Any] = {"metric": "val_acc", "dataset": None}
+    return evaluate(place.context, runs, best=best, **{**defaults, **values})
+
+
+def put_identity(place: Place, **values: Any) -> str:
+    """Store a run whose network gives its four features back as logits; return the dataset's path.
+
+    An image has ln 3 at the class that shall be predicted: the softmax gives it 1/2, the others 1/6.
+    """
+    path = place.folder / "logits.npz"
+    x_test = np.eye(4, dtype=np.float32)[PREDICTED] * np.float32(math.log(3))
+    x_train, y_train = np.tile(np.eye(4, dtype=np.float32), (10, 1)), np.tile(np.arange(4), 10)
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=np.array(TRUE))
+    config = TrainConfig.model_validate({"dataset": str(path), "num_layers": 0, **values})
+    place.put("identity", dataset=str(path), config=config.as_dict(), best={"val_acc": 1.0})
+    network = Network([4, 4])
+    network.weights[0][...] = np.eye(4)
+    save_network(place.path("identity") / MODEL, network, {})
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "loss"),
+    [
+        ({}, (3 * math.log(2) + 3 * math.log(6)) / 6),
+        ({"weight_decay": 0.1}, (3 * math.log(2) + 3 * math.log(6)) / 6 + 0.05 * 4),
+        # right: (1/2)² + 3/36; wrong: (1/2)² + (5/6)² + 2/36
+        ({"loss": "squared_error"}, (1 / 3 + 1) / 2),
+    ],
+)
+def test_the_figures_are_those_worked_by_hand(place: Place, values: dict[str, Any], loss: float) -> None:
+    path = put_identity(place, **values)
+    (document,) = judge(place, "identity")
+    assert document["loss"] == pytest.approx(loss, rel=1e-6)
+    assert (document["n"], document["accuracy"]) == (6, 0.5)
+    assert (document["run_id"], document["dataset"]) == ("identity", path)
+    assert document["per_class"] == [pytest.approx(scores) for scores in PER_CLASS]
+    json.dumps(document, allow_nan=False)
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class() -> None:
+    matrix = confusion_matrix(np.array(TRUE, np.uint8), np.array(PREDICTED), 4)
+    assert matrix.tolist() == MATRIX
+
+
+def test_the_confusion_matrix_of_many_classes_does_not_overflow() -> None:
+    labels = np.full(3, 255, np.uint8)
+    assert confusion_matrix(labels, np.full(3, 255), 256)[255, 255] == 3
+
+
+def test_scores_of_a_matrix_without_any_image_are_zero() -> None:
+    for score in class_scores(np.zeros((2, 2), np.int64)):
+        assert (score.precision, score.recall, score.f1, score.support) == (0.0, 0.0, 0.0, 0)
+
+
+def test_a_perfect_matrix_scores_one() -> None:
+    for score in class_scores(np.diag([3, 1])):
+        assert (score.precision, score.recall, score.f1) == (1.0, 1.0, 1.0)
+
+
+def test_a_trained_run_is_judged_on_the_test_images(place: Place) -> None:
+    run = place.train()
+    (document,) = judge(place, run["run_id"])
+    assert document["n"] == 100
+    assert [scores["support"] for scores in document["per_class"]] == [34, 33, 33]
+    assert document["name"] == run["name"]
+
+
+def test_the_best_run_of_a_dataset(place: Place) -> None:
+    runs = [place.train(seed=seed) for seed in range(3)]
+    best = max(runs, key=lambda run: run["best_val_acc"])
+    (document,) = judge(place, best=True, dataset=str(place.dataset))
+    assert document["run_id"] == best["run_id"]
+    loss = min(runs, key=lambda run: min(epoch["val_loss"] for epoch in run["epochs"]))
+    (document,) = judge(place, best=True, dataset=str(place.dataset), metric="val_loss")
+    assert document["run_id"] == loss["run_id"]
+
+
+def test_several_runs_in_the_order_given(place: Place) -> None:
+    ids = [place.train(seed=seed)["run_id"] for seed in range(2)]
+    assert [one["run_id"] for one in judge(place, ids[1], ids[0])] == [ids[1], ids[0]]
+
+
+def test_another_dataset_than_the_runs_own(place: Place) -> None:
+    run = place.train()
+    other = write_dataset(place.folder / "other.npz", seed=5)
+    (document,) = judge(place, run["run_id"], dataset=str(other))
+    assert document["dataset"] == str(other)
+    assert document["accuracy"] != judge(place, run["run_id"])[0]["accuracy"]
+
+
+@pytest.mark.parametrize("shape", [{"side": 9}, {"n_classes": 4}])
+def test_a_dataset_that_does_not_fit_is_refused(place: Place, shape: dict[str, int]) -> None:
+    run = place.train()
+    other = write_dataset(place.folder / "other.npz", **shape)
+    with pytest.raises(RequestError, match="takes 64 features and knows 3 classes"):
+        judge(place, run["run_id"], dataset=str(other))
+
+
+def test_runs_or_best_but_not_both_nor_none(place: Place) -> None:
+    run = place.train()
+    for runs, best in (((), False), ((run["run_id"],), True)):
+        with pytest.raises(RequestError, match="give --best"):
+            judge(place, *runs, best=best)
+
+
+def test_a_run_that_is_unknown_or_damaged_is_refused(place: Place) -> None:
+    run = place.train()
+    with pytest.raises(RequestError, match="There is no run 'none'"):
+        judge(place, "none")
+    (Path(run["path"]) / MODEL).write_bytes(b"")
+    with pytest.raises(FfnnError, match="cannot be read"):
+        judge(place, run["run_id"])
