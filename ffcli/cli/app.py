@@ -1,0 +1,106 @@
+"""``ffnn``: the root of the commands. A command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_command
+
+from ffcli.cli.errors import Interrupted, ReaderGone, report
+from ffcli.cli.parsing import Group
+from ffcli.cli.shared import PANEL, Settings
+
+# Each is the module of the same name in this package, which holds an ``app``.
+COMMANDS = {
+    "download": "Fetch a dataset and verify every byte of it.",
+    "train": "Train a network and store the run.",
+    "evaluate": "Judge stored runs on the test images.",
+    "predict": "Show the class probabilities of one image.",
+    "runs": "List, show and remove stored runs.",
+}
+
+
+class _Root(Group):
+    """Knows its commands by name and one line; imports the one that is called."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, line in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=line))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None:
+            command = get_command(import_module(f"ffcli.cli.{name}").app)
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from ffcli import __version__
+
+        typer.echo(f"ffnn {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="ffnn",
+    cls=_Root,
+    help="Train, sweep and judge feed-forward neural networks written from scratch in NumPy.",
+    epilog="ffnn COMMAND --help shows the options of a command.",
+    subcommand_metavar="COMMAND …",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_show_version,
+            help="Show the version and exit.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _make_stdout_safe() -> None:
+    """Let output go nowhere where stdout is closed, and nothing fail where its encoding lacks a character."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line ``args`` (without them, that of the process) and return the exit code."""
+    words = list(sys.argv[1:] if args is None else args)
+    settings = Settings(command_line=("ffnn", *words))
+    _make_stdout_safe()
+    try:
+        code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
+        sys.stdout.flush()
+    except Exception as error:
+        return report(error, settings)
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,90 @@
+"""The one table from what went wrong to a message and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+
+import typer
+
+from ffcli.cli.shared import Settings
+from ffcli.errors import FfnnError, RequestError
+
+FAILED, WRONG_REQUEST, INTERRUPTED = 1, RequestError.exit_code, 130
+
+_FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
+_OS_HINTS = {
+    errno.ENOSPC: f"Free some space. {_FOLDERS}",
+    errno.EDQUOT: f"Free some space. {_FOLDERS}",
+    errno.EACCES: _FOLDERS,
+    errno.EPERM: _FOLDERS,
+    errno.EROFS: _FOLDERS,
+}
+
+
+class Interrupted(Exception):  # noqa: N818 - the user's wish, not an error
+    """The user pressed Ctrl-C; the message says what is left to do."""
+
+
+class ReaderGone(Exception):  # noqa: N818 - nothing went wrong
+    """Nobody reads stdout any more. (Typer would answer a BrokenPipeError with exit code 1.)"""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    code: int
+    message: str
+    hint: str | None = None
+    title: str = "Error: "
+
+
+def _explain(error: BaseException) -> _Failure | None:
+    """Return what to tell the user, or None for an error that nobody expected."""
+    if isinstance(error, FfnnError):
+        return _Failure(error.exit_code, str(error), error.hint)
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        hint = f"Try '{context.command_path} --help'." if context is not None else None
+        code = FAILED if isinstance(error, RuntimeError) else WRONG_REQUEST
+        return _Failure(code, error.format_message().replace("\n\t", " "), hint)
+    if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
+        message = str(error) if isinstance(error, Interrupted) else ""
+        return _Failure(INTERRUPTED, f"Interrupted. {message}".rstrip(), title="")
+    if isinstance(error, MemoryError):
+        return _Failure(
+            FAILED, "there is not enough memory.", "A smaller --batch-size or --hidden-size needs less."
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
+    return None
+
+
+def report(error: BaseException, settings: Settings) -> int:
+    """Tell the user on stderr what went wrong and return the exit code."""
+    from ffcli.cli.output import Output
+
+    if isinstance(error, (BrokenPipeError, ReaderGone)):
+        silence_stdout()
+        return 0
+    failure = _explain(error)
+    if failure is None:
+        if settings.verbose:
+            traceback.print_exception(error)
+        failure = _Failure(
+            FAILED,
+            f"unexpected {type(error).__name__}: {error}".rstrip(": "),
+            "This is a bug in ffnn." + ("" if settings.verbose else " --verbose shows the traceback."),
+        )
+    Output(settings).error(failure.message, failure.hint, failure.title)
+    return failure.code
+
+
+def silence_stdout() -> None:
+    """Let what is still buffered for a reader that has gone (``| head -1``) vanish without a word."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

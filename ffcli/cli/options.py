@@ -1,0 +1,178 @@
+"""The options that follow from TrainConfig, and how they become a configuration."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+import yaml
+from rich.markup import escape
+
+from ffcli.cli.output import refuse
+from ffcli.cli.parsing import Command
+from ffcli.config import (
+    FIELDS,
+    Choice,
+    Option,
+    TrainConfig,
+    allowed,
+    field_name,
+    merge,
+    metadata,
+    used_by,
+    validate,
+)
+from ffcli.core.registry import unknown
+from ffcli.errors import RequestError
+
+_MAX_BYTES = 1 << 20  # of a configuration file
+
+
+def flag(name: str) -> str:
+    """Return the long option of a field."""
+    return "--" + name.replace("_", "-")
+
+
+class FieldsCommand(Command):
+    """A command that takes the fields of TrainConfig as options, by all their names."""
+
+    other_names: ClassVar[Mapping[str, str]] = {
+        flag(other): flag(name)
+        for name, info in FIELDS.items()
+        for other in metadata(info, Option).other_names
+    }
+
+
+def _help(name: str) -> str:
+    info = FIELDS[name]
+    option = metadata(info, Option)
+    parts = [info.description or ""]
+    if metadata(info, Choice):
+        parts.insert(0, allowed(name))
+    elif not option.metavar:  # what has a metavar of its own says in its description what it takes
+        parts.append(re.sub("^an? [a-z]+ ?", "", allowed(name)))
+    users = used_by(name)
+    if users and len(users) < len(metadata(FIELDS["optimizer"], Choice).registry):
+        parts.append(f"used by {', '.join(users)}")
+    return f"{escape('; '.join(filter(None, parts)))} [dim]{escape(f'[default: {info.default}]')}[/]"
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    option = metadata(FIELDS[name], Option)
+    noun = (
+        "NAME"
+        if metadata(FIELDS[name], Choice)
+        else "INT"
+        if allowed(name).startswith("an int")
+        else "NUMBER"
+    )
+    declared = typer.Option(
+        flag(name),
+        *option.flags,
+        metavar=option.metavar or noun,
+        help=_help(name),
+        rich_help_panel=option.group,
+        show_default=False,
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, declared]
+    )
+
+
+def with_fields(function: Callable[..., None]) -> Callable[..., None]:
+    """Give ``function(ctx, …, **fields)`` an option for each field of TrainConfig, in the fields' order.
+
+    It receives them as text by the fields' names, None where they are not given.
+    """
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+
+    own = inspect.signature(function, eval_str=True).parameters.values()
+    fixed = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    command.__signature__ = inspect.Signature([*map(_parameter, FIELDS), *fixed])  # type: ignore[attr-defined]
+    return command
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that were given on the command line."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def configure(file: Path | None, flags: Mapping[str, str]) -> TrainConfig:
+    """Return the configuration: explicit flags over the file over the defaults.
+
+    Raises RequestError that names the option, or the file and its key.
+    """
+    from_file = _read_config(file) if file is not None else {}
+    return validate(
+        merge(from_file, flags), lambda name: f"{file}: {name}" if name not in flags and file else flag(name)
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in _read_mapping(path).items():
+        name = field_name(str(key))
+        if name is None:
+            refuse(f"--config {path}: {unknown('hyper-parameter', key, FIELDS)}")
+        if name in values:
+            refuse(f"--config {path}: {name} is given twice, the second time as {key}.")
+        if not _is_simple(value):
+            refuse(f"--config {path}: {key}: a nested value is not allowed; give {allowed(name)}.")
+        values[name] = value
+    try:
+        validate(values, lambda name: f"--config {path}: {name}")
+    except RequestError as error:
+        place = f"--config {path}: "
+        refuse(place + str(error).removeprefix(place), error.hint)
+    return values
+
+
+def _is_simple(value: object) -> bool:
+    """Whether a value is one word or number, or a list of them."""
+    items: Iterable[object] = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, (list, dict, set, tuple)) for item in items)
+
+
+def _read_mapping(path: Path) -> dict[Any, Any]:
+    try:
+        with path.expanduser().open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        refuse(f"--config {path}: there is no such file.")
+    except IsADirectoryError:
+        refuse(f"--config {path}: this is a folder; a YAML file is wanted.")
+    except (OSError, ValueError, RuntimeError) as error:
+        refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
+    if len(content) > _MAX_BYTES:
+        refuse(f"--config {path}: it is larger than {_MAX_BYTES} bytes, which no configuration is.")
+    try:
+        values = yaml.safe_load(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        refuse(f"--config {path}: this is not a text file in UTF-8.")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        refuse(f"--config {path}: this is not YAML{place}: {error.problem or error.context}.")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        refuse(f"--config {path}: this is not YAML: {str(error).splitlines()[0]}.")
+    if not isinstance(values, dict):
+        refuse(f"--config {path}: lines such as 'epochs: 5' are wanted, not {_kind(values)}.")
+    return values
+
+
+def _kind(values: object) -> str:
+    if values is None:
+        return "an empty file"
+    return "a list" if isinstance(values, list) else "a bare value"

@@ -1,0 +1,94 @@
+"""The one sink: results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from ffcli.cli.shared import Settings
+from ffcli.cli.text import plain, plain_lines
+from ffcli.errors import RequestError
+from ffcli.files import json_text
+
+_PIPE_WIDTH = 10_000  # where nobody looks, nothing is wrapped
+
+
+class _Console(Console):
+    """Prints text as it is: no markup, no emoji codes, no guessed highlights."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        super().__init__(
+            stderr=stderr,
+            width=None if stream.isatty() else _PIPE_WIDTH,
+            markup=False,
+            highlight=False,
+            emoji=False,
+        )
+
+    def on_broken_pipe(self) -> None:
+        """A reader of stdout that has gone ends the command; one of stderr only silences it."""
+        if not self.stderr:
+            raise BrokenPipeError
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
+
+
+class Output:
+    """Prints for one call of the command, as its shared options want it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stderr = _Console(stderr=True)
+
+    @classmethod
+    def of(cls, ctx: typer.Context) -> Output:
+        """Return the sink for the command that is being run."""
+        return cls(ctx.ensure_object(Settings))
+
+    @property
+    def live(self) -> bool:
+        """Whether progress may be drawn and redrawn."""
+        return not self.settings.quiet and sys.stderr.isatty() and not self.stderr.is_dumb_terminal
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer a question."""
+        return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
+
+    def result(self, document: Any, *shown: RenderableType) -> None:
+        """Print what was asked for: ``document`` with ``--json``, else what is ``shown``."""
+        if self.settings.json:
+            print(json_text(document))
+            return
+        console = _Console(stderr=False)
+        for item in shown:
+            text = Text(plain_lines(item)) if isinstance(item, str) else item
+            console.print(text, soft_wrap=isinstance(item, str))
+
+    def notice(self, message: str) -> None:
+        """Print a line for the user's information."""
+        if not self.settings.quiet:
+            self.stderr.print(Text(plain_lines(message)), soft_wrap=True)
+
+    def error(self, message: str, hint: str | None = None, title: str = "Error: ") -> None:
+        """Print what went wrong, and what may help in a line of its own."""
+        self.stderr.print(Text.assemble((title, "bold red"), plain_lines(message)), soft_wrap=True)
+        if hint:
+            self.stderr.print(Text(plain_lines(hint)), soft_wrap=True)
+
+    def ask(self, question: str) -> bool:
+        """Ask a yes-or-no question on stderr."""
+        return typer.confirm(plain(question), err=True)
+
+
+def refuse(message: str, hint: str | None = None) -> NoReturn:
+    """Say that the request is wrong."""
+    raise RequestError(message, hint=hint)

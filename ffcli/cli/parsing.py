@@ -1,0 +1,208 @@
+"""How words on the command line become options: one grammar for every command.
+
+Typer's own parser comes after it and sees only canonical words, so what its private parser makes of unusual
+spellings does not matter. The grammar:
+
+- long options take underscores for hyphens, and values as ``--name value`` or ``--name=value``;
+- short options have one letter or more (``-e``, ``-lr``, ``-w_d``) and also take ``-e10`` and ``-e=10``;
+- every boolean takes ``--flag``, ``--no-flag`` and ``--flag=true|false``;
+- a long option with a single dash (``-epochs 3``) is refused, for ``-e pochs`` is never meant;
+- a negative number where no value is due is an argument, not an option.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from ffcli.cli.shared import PANEL, shared_options
+from ffcli.core.registry import nearest
+
+_NUMBER = re.compile(r"-\.?\d")
+_TRUTH = {"true": True, "false": False}
+
+
+class Command(TyperCommand):
+    """A command with the shared options and the grammar of this module.
+
+    ``other_names`` maps further long names of options to the ones that the help lists.
+    """
+
+    other_names: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        params = _with_shared(settings.pop("params", None))
+        super().__init__(name, params=params, **settings)
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        return _in_panel(super().get_help_option(ctx))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _tidy(super().get_params(ctx))
+
+    def make_parser(self, ctx: Any) -> Any:
+        return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            args = _Grammar(ctx, self.get_params(ctx), self.other_names).canonical(args)
+        return super().parse_args(ctx, args)
+
+
+class Group(TyperGroup):
+    """A group of commands with the same grammar; without any word it shows its help."""
+
+    def __init__(self, **settings: Any) -> None:
+        params = _with_shared(settings.pop("params", None))
+        super().__init__(params=params, **settings)
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        return _in_panel(super().get_help_option(ctx))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _tidy(super().get_params(ctx))
+
+    def make_parser(self, ctx: Any) -> Any:
+        return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            args = _Grammar(ctx, self.get_params(ctx)).canonical(args or ["--help"], arguments_last=False)
+        return super().parse_args(ctx, args)
+
+
+def _with_shared(params: Sequence[Any] | None) -> list[Any]:
+    return [*(params or ()), *shared_options()]
+
+
+def _in_panel(option: TyperOption | None) -> TyperOption | None:
+    if option is not None:
+        option.rich_help_panel = PANEL
+    return option
+
+
+def _tidy(params: list[Any]) -> list[Any]:
+    """Leave "<bool>" out of the help: a flag has no value."""
+    for param in params:
+        if isinstance(param, TyperOption) and param.is_bool_flag:
+            param.metavar = ""
+    return params
+
+
+def _negative(option: TyperOption) -> str | None:
+    """Return the ``--no-flag`` that a plain boolean gets beside what the help lists."""
+    plain = option.is_bool_flag and not option.secondary_opts and not option.is_eager
+    return f"--no-{_label(option)[2:]}" if plain else None
+
+
+def _with_negatives(parser: Any, params: Iterable[Any]) -> Any:
+    for param in params:
+        if isinstance(param, TyperOption) and (negative := _negative(param)):
+            parser.add_option(obj=param, opts=[negative], dest=param.name, action="store_const", const=False)
+    return parser
+
+
+def _label(option: TyperOption) -> str:
+    return next((name for name in option.opts if name.startswith("--")), option.opts[0])
+
+
+class _Grammar:
+    """Rewrites the words given to one command; mistakes end in a usage error."""
+
+    def __init__(
+        self, ctx: typer.Context, params: Iterable[Any], other_names: Mapping[str, str] | None = None
+    ) -> None:
+        self._ctx = ctx
+        self._other_names = other_names or {}
+        self._options: dict[str, TyperOption] = {}
+        self._negatives: set[str] = set()
+        for option in params:
+            if isinstance(option, TyperOption):
+                negatives = [*option.secondary_opts, *filter(None, [_negative(option)])]
+                self._negatives.update(negatives)
+                self._options.update(dict.fromkeys([*option.opts, *negatives], option))
+
+    def canonical(self, args: Sequence[str], *, arguments_last: bool = True) -> list[str]:
+        """Return ``args`` in the one spelling that the parser gets.
+
+        A command's arguments are moved behind its options. A group leaves everything from its first
+        argument on, the name of a command, as it is.
+        """
+        words, options, arguments = deque(args), list[str](), list[str]()
+        while words:
+            word = words.popleft()
+            if word == "--":
+                arguments += words
+                break
+            if len(word) > 1 and word[0] == "-" and not _NUMBER.match(word):
+                options += self._option(word, words)
+            elif arguments_last:
+                arguments.append(word)
+            else:
+                return [*options, word, *words]
+        return [*options, "--", *arguments] if arguments else options
+
+    def _option(self, word: str, words: deque[str]) -> list[str]:
+        name, equals, value = word.partition("=")
+        name = self._known_name(name)
+        if name not in self._options:
+            if name.startswith("--"):
+                self._refuse(name, nearest(name[2:], self._long_names()))
+            return self._short_options(word, words)
+        return self._with_value(name, value if equals else None, words)
+
+    def _known_name(self, name: str) -> str:
+        if name.startswith("--"):
+            name = "--" + name[2:].replace("_", "-")
+        return self._other_names.get(name, name)
+
+    def _with_value(self, name: str, value: str | None, words: deque[str]) -> list[str]:
+        option = self._options[name]
+        if option.is_flag:
+            truth = True if value is None else _TRUTH.get(value.lower())
+            if truth is None:
+                self._ctx.fail(f"{name} takes true or false, not '{value}'.")
+            if truth != (name in self._negatives):
+                return [_label(option)]
+            return [*option.secondary_opts, f"--no-{_label(option)[2:]}"][:1]
+        if value is None:
+            if not words or (words[0].startswith("--") and self._known_name(words[0]) in self._options):
+                self._ctx.fail(f"{name} needs a value.")
+            value = words.popleft()
+        return [_label(option), value]
+
+    def _short_options(self, word: str, words: deque[str]) -> list[str]:
+        """Read ``-e10``, ``-e=10`` or ``-qv``: a short option with what is attached to it."""
+        name = word.partition("=")[0]
+        if meant := self._long_option_meant(name[1:].lower().replace("_", "-")):
+            self._refuse(name, meant)
+        for end in range(len(word) - 1, 1, -1):
+            if (flag := word[:end]) in self._options:
+                if self._options[flag].is_flag and word[end] != "=":
+                    return [*self._with_value(flag, None, words), *self._option(f"-{word[end:]}", words)]
+                return self._with_value(flag, word[end:].removeprefix("="), words)
+        self._refuse(name, nearest(name[1:], self._long_names()))
+        raise AssertionError("unreachable")
+
+    def _long_option_meant(self, word: str) -> str | None:
+        names = self._long_names()
+        if word in names:
+            return word
+        if len(word) < 2 or not word.replace("-", "").isalpha():
+            return None
+        same_start = [name for name in names if name[0] == word[0]]
+        started = [name for name in same_start if name.startswith(word)]
+        return next(iter(started or get_close_matches(word, same_start, n=1, cutoff=0.75)), None)
+
+    def _long_names(self) -> list[str]:
+        return [name[2:] for name in (*self._options, *self._other_names) if name.startswith("--")]
+
+    def _refuse(self, name: str, guess: str | None) -> None:
+        did_you_mean = f" Did you mean '--{guess}'?" if guess else ""
+        self._ctx.fail(f"No such option '{name}'.{did_you_mean}")

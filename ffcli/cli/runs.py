@@ -1,0 +1,141 @@
+"""``ffnn runs``: list, show, rm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.parsing import Command, Group
+from ffcli.cli.tables import columns, pairs
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.values import integer
+
+app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
+
+
+@app.callback()
+def _runs() -> None:
+    """List, show and remove stored runs."""
+
+
+@app.command("list", cls=Command)
+def list_(
+    ctx: typer.Context,
+    *,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD", help="A metric such as val_acc (best first), or a field (latest first)."
+        ),
+    ] = None,
+    limit: Annotated[str | None, typer.Option(metavar="N", help="At most so many.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs with this tag.")] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only finished, running, interrupted, … runs.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", metavar="NAME", help="Only runs on this dataset.")
+    ] = None,
+) -> None:
+    """List the stored runs."""
+    from ffcli.services.runs import list_runs
+
+    out = Output.of(ctx)
+    documents = list_runs(
+        context(out),
+        sort=sort,
+        limit=integer("--limit", limit, least=1),
+        tag=tag,
+        status=status,
+        dataset=dataset,
+    )
+    if not documents and not out.settings.json:
+        out.notice(f"no such runs in {out.settings.runs_dir}")
+        return
+    out.result(
+        documents,
+        columns(
+            ["run", "status", "val_acc", "epoch", "time", "dataset", "name", "tags"],
+            map(_row, documents),
+            right=["val_acc", "epoch", "time"],
+            cut=["dataset", "name", "tags"],
+        ),
+    )
+
+
+def _row(document: dict[str, Any]) -> list[Any]:
+    best = document["best_epoch"]
+    return [
+        document["run_id"],
+        document["status"],
+        number(document["best_val_acc"]),
+        "–" if best is None else f"{best}/{document['config'].get('epochs', '?')}",
+        duration(document["seconds"]),
+        Path(document["dataset"]).name,
+        document["name"],
+        document["tags"],
+    ]
+
+
+@app.command(cls=Command)
+def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+    """Show one run with its configuration and its epochs."""
+    from ffcli.services.runs import show_run
+
+    out = Output.of(ctx)
+    document = show_run(context(out), run)
+    about = {
+        "run": document["run_id"],
+        "name": document["name"],
+        "status": document["status"],
+        "error": document.get("error"),
+        "tags": document.get("tags"),
+        "started": document.get("started"),
+        "time": duration(document["seconds"]),
+        "best epoch": document["best_epoch"],
+        "best val_acc": number(document["best_val_acc"]),
+        "parameters": document.get("parameters"),
+        "path": document["path"],
+    }
+    metrics = ["train_loss", "train_acc", "val_loss", "val_acc"]
+    out.result(
+        document,
+        pairs({name: value for name, value in about.items() if value not in (None, [])}),
+        "",
+        pairs(document["config"]),
+        "",
+        columns(
+            ["epoch", *metrics, "time"],
+            [
+                [row["epoch"], *(number(row[metric]) for metric in metrics), duration(row["seconds"])]
+                for row in document["epochs"]
+            ],
+            right=["epoch", *metrics, "time"],
+        ),
+    )
+
+
+@app.command(cls=Command)
+def rm(
+    ctx: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+) -> None:
+    """Remove runs from the store, with their networks."""
+    from ffcli.services.runs import remove_runs, show_run
+
+    out = Output.of(ctx)
+    if not yes:
+        found = [show_run(context(out), run)["run_id"] for run in runs]
+        if not out.can_ask:
+            refuse("runs rm asks before it removes, and nobody is here to ask: give --yes.")
+        if not out.ask(f"Remove {', '.join(found)}?"):
+            out.notice("nothing was removed")
+            raise typer.Exit(FAILED)
+    removed = remove_runs(context(out), runs)
+    out.result({"removed": removed}, *(f"removed {plain(run)}" for run in removed))

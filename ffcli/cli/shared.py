@@ -1,0 +1,75 @@
+"""The options that every command takes, before its name or after it; the later wins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperOption
+from typer.main import get_command
+
+PANEL = "Folders and output"
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.path.expanduser(os.environ.get(variable) or default))  # noqa: PTH111
+
+
+@dataclass
+class Settings:
+    """What the shared options come to for one call of the command."""
+
+    data_dir: Path = field(default_factory=lambda: _folder("FFNN_DATA_DIR", "data"))
+    runs_dir: Path = field(default_factory=lambda: _folder("FFNN_RUNS_DIR", "runs"))
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    command_line: tuple[str, ...] = ("ffnn",)
+
+
+def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
+    if value is None or ctx.resilient_parsing:
+        return
+    if param.name.endswith("_dir"):
+        if not str(value):
+            ctx.fail(f"--{param.name.replace('_', '-')} needs the path of a folder.")
+        value = Path(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
+    setattr(ctx.ensure_object(Settings), param.name, value)
+
+
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(
+        *names, callback=_set, expose_value=False, show_default=False, rich_help_panel=PANEL, **settings
+    )
+
+
+def _declare(
+    data_dir: Annotated[
+        str | None, _option("--data-dir", metavar="DIR", help="Datasets (./data or FFNN_DATA_DIR).")
+    ] = None,
+    runs_dir: Annotated[
+        str | None, _option("--runs-dir", metavar="DIR", help="Stored runs (./runs or FFNN_RUNS_DIR).")
+    ] = None,
+    json: Annotated[bool | None, _option("--json", help="Print one JSON document instead of text.")] = None,
+    quiet: Annotated[bool | None, _option("--quiet", "-q", help="No progress and no notices.")] = None,
+    verbose: Annotated[
+        bool | None, _option("--verbose", "-v", help="Show the traceback of an unexpected error.")
+    ] = None,
+) -> None:
+    """Only the signature matters: Typer reads the shared options from it."""
+
+
+@cache
+def _declared() -> tuple[TyperOption, ...]:
+    app = typer.Typer(add_completion=False)
+    app.command()(_declare)
+    return tuple(param for param in get_command(app).params if isinstance(param, TyperOption))
+
+
+def shared_options() -> tuple[TyperOption, ...]:
+    """Return the shared options, for the parameters of a command or a group."""
+    return _declared()

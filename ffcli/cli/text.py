@@ -1,0 +1,39 @@
+"""Text from files and users made safe to print."""
+
+from __future__ import annotations
+
+import math
+
+
+def plain(text: object) -> str:
+    """Return ``text`` with every character that is not printable written as an escape.
+
+    A terminal then obeys nothing that a run's name or a file's path may hold.
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)
+    )
+
+
+def plain_lines(text: object) -> str:
+    """Do the same for a text of several lines."""
+    return "\n".join(map(plain, str(text).split("\n")))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Return a number with ``digits`` decimals, a dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}" if abs(value) < 10**digits or not math.isfinite(value) else f"{value:.3e}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as ``9.5 s``, ``3 min 05 s`` or ``2 h 05 min``; a dash for None."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,163 @@
+"""``ffnn train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.progress import watcher
+from ffcli.cli.tables import pairs
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.values import integer, one_of
+from ffcli.config import unused
+
+if TYPE_CHECKING:
+    from ffcli.services.train import RunOptions
+
+app = typer.Typer(add_completion=False)
+
+_WANDB_MODES = ("auto", "online", "offline", "disabled")
+
+
+def _run(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, rich_help_panel="Run", show_default=False, **settings)
+
+
+@app.command(cls=FieldsCommand)
+@with_fields
+def train(
+    ctx: typer.Context,
+    *,
+    config: Annotated[
+        Path | None, _run("--config", metavar="FILE", help="Settings from a YAML file; flags beat it.")
+    ] = None,
+    resume: Annotated[
+        str | None, _run("--resume", metavar="RUN", help="Go on with a stored run; --epochs may grow.")
+    ] = None,
+    dry_run: Annotated[
+        bool, _run("--dry-run", help="Show the configuration, its size and a time estimate only.")
+    ] = False,
+    name: Annotated[str | None, _run("--name", help="The name of the run.", metavar="TEXT")] = None,
+    tag: Annotated[list[str] | None, _run("--tag", help="A tag; may be repeated.", metavar="TEXT")] = None,
+    threads: Annotated[
+        str | None,
+        _run(
+            "--threads",
+            help=r"BLAS threads; one makes runs repeat bit for bit [dim]\[default: 1][/]",
+            metavar="INT",
+        ),
+    ] = None,
+    wandb: Annotated[str | None, _run("--wandb", help=f"{', '.join(_WANDB_MODES)}.", metavar="MODE")] = None,
+    wandb_project: Annotated[
+        str | None, _run("--wandb-project", "-wp", help="Recorded with the run.", metavar="NAME")
+    ] = None,
+    wandb_entity: Annotated[
+        str | None, _run("--wandb-entity", "-we", help="Recorded with the run.", metavar="NAME")
+    ] = None,
+    **fields: str | None,
+) -> None:
+    """Train a network and store the run.
+
+    Without options this is the best plain configuration known for Fashion-MNIST.
+    """
+    from ffcli.services.train import RunOptions
+    from ffcli.services.train import resume as resume_run
+    from ffcli.services.train import train as train_run
+
+    out = Output.of(ctx)
+    flags = given(fields)
+    if resume is not None:
+        others = given({"config": config, "name": name, "tag": tag, "threads": threads, "wandb": wandb})
+        others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
+        others |= {"dry_run": True} if dry_run else {}
+        _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
+        epochs = configure(None, flags).epochs if flags else None
+        watch = watcher(out)
+        try:
+            document = resume_run(context(out), resume, epochs, watch)
+        except KeyboardInterrupt:
+            raise _interrupted(watch.run_id) from None
+        _finish(out, document)
+        return
+
+    settings = configure(config, flags)
+    mode = one_of("--wandb", wandb or "auto", _WANDB_MODES)
+    if notices := unused(settings, flags):
+        out.notice("; ".join(notices))
+    if wandb_project or wandb_entity or mode in ("online", "offline"):
+        out.notice(
+            "the W&B options are recorded with the run, and unused yet: this version does not log to W&B"
+        )
+    options = RunOptions(
+        name=name,
+        tags=tuple(tag or ()),
+        threads=integer("--threads", threads, least=1) or 1,
+        wandb=mode,
+        wandb_project=wandb_project,
+        wandb_entity=wandb_entity,
+        command_line=out.settings.command_line,
+    )
+    if dry_run:
+        _show_plan(out, settings, options)
+        return
+    watch = watcher(out)
+    try:
+        document = train_run(context(out), settings, options, watch)
+    except KeyboardInterrupt:
+        raise _interrupted(watch.run_id) from None
+    _finish(out, document)
+
+
+def _refuse_with_resume(names: list[str]) -> None:
+    if names:
+        refuse(
+            f"{flag(names[0])} cannot be given with --resume: a run goes on as it began.",
+            "Only --epochs may change.",
+        )
+
+
+def _interrupted(run_id: str | None) -> Interrupted:
+    return Interrupted(f"Go on with: ffnn train --resume {run_id}" if run_id else "")
+
+
+def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
+    from ffcli.services.train import plan
+
+    document = plan(context(out), settings, options)
+    sizes = {
+        "parameters": f"{document['parameters']:,}",
+        "images": f"{document['train']:,} train, {document['validation']:,} validation",
+        "steps": f"{document['steps']:,} ({document['steps_per_epoch']:,} an epoch)",
+        "time": f"about {duration(document['seconds_estimate'])}",
+    }
+    table: Table = pairs({**document["config"], **sizes})
+    out.result(document, table)
+
+
+def _finish(out: Output, document: dict[str, Any]) -> None:
+    run_id, epochs = plain(document["run_id"]), document["epochs"]
+    lines = [
+        f"run {run_id} ({plain(document['name'])}): {document['status']}, {duration(document['seconds'])}"
+    ]
+    if document["best_epoch"] is not None:
+        lines.append(
+            f"best epoch {document['best_epoch']} of {len(epochs)}: "
+            f"val_acc {number(document['best_val_acc'])}"
+        )
+    lines.append(f"stored in {plain(document['path'])}")
+    if document["status"] == "finished":
+        lines.append(f"on the test images: ffnn evaluate {run_id}")
+    out.result(document, "\n".join(lines))
+    if document["status"] == "diverged":
+        out.error(
+            f"run {run_id} diverged: {document.get('error') or 'the loss was not finite'}.",
+            document.get("hint") or "A smaller --learning-rate may help.",
+        )
+        raise typer.Exit(FAILED)

@@ -1,0 +1,30 @@
+"""Values of options that are no hyper-parameters, with messages like those of the hyper-parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ffcli.cli.output import refuse
+from ffcli.core.registry import unknown
+
+
+def integer(label: str, text: str | None, least: int | None = None) -> int | None:
+    """Return ``text`` as an integer, None for None. Raises RequestError that names ``label``."""
+    if text is None:
+        return None
+    try:
+        value = int(text)
+    except ValueError:
+        value = None
+    if value is None or (least is not None and value < least):
+        bound = "" if least is None else f" ≥ {least}"
+        refuse(f"{label}: {text} is not allowed; give an integer{bound}.")
+    return value
+
+
+def one_of(label: str, word: str, options: Iterable[str]) -> str:
+    """Return the option that ``word`` names in any case. Raises RequestError that names ``label``."""
+    options = list(options)
+    if word.lower() not in options:
+        refuse(f"{label}: {unknown('value', word, options)}")
+    return word.lower()

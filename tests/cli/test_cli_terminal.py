@@ -1,0 +1,110 @@
+"""What a real terminal shows."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from cli_helpers import environment
+
+
+def on_terminal(
+    folder: Path, *args: str, answer: str = "", columns: int = 80, **variables: str
+) -> tuple[int, str]:
+    """Return the exit code and everything that a terminal got to see."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ffcli", *args],
+        cwd=folder,
+        env=environment(**{"TERM": "xterm-256color", **variables}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the terminal is gone with its last process
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    return process.wait(60), seen.decode("utf-8", "replace")
+
+
+def bare(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+TRAIN = ["train", "-d", "tiny.npz", "-e", "3", "-b", "1"]
+
+
+def test_training_is_a_table_above_a_bar(tmp_path: Path) -> None:
+    code, seen = on_terminal(tmp_path, *TRAIN)
+    assert code == 0
+    assert "epoch  train_loss  train_acc" in bare(seen)
+    assert re.search(r"2/3 +\d\.\d{4}", bare(seen))
+    assert "/81 steps" in bare(seen)
+    assert "\x1b[3" in seen
+
+
+def test_no_color_is_honoured(tmp_path: Path) -> None:
+    code, seen = on_terminal(tmp_path, *TRAIN, NO_COLOR="1")
+    assert code == 0
+    assert "/81 steps" in bare(seen)
+    colours = [
+        found for found in re.findall(r"\x1b\[([0-9;]*)m", seen) if re.search(r"(^|;)(3|4|9)\d", found)
+    ]
+    assert colours == []
+
+
+@pytest.mark.parametrize("how", [{"TERM": "dumb"}, {"quiet": "1"}])
+def test_no_bar_where_it_cannot_be_drawn_or_is_not_wanted(tmp_path: Path, how: dict[str, str]) -> None:
+    quiet = ["-q"] if how.pop("quiet", None) else []
+    code, seen = on_terminal(tmp_path, *TRAIN, *quiet, **how)
+    assert code == 0
+    assert "steps  " not in seen
+    assert ("epoch 2/3" in seen) is not bool(quiet)
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
+def test_runs_rm_asks(tmp_path: Path, answer: str, code: int, left: int) -> None:
+    on_terminal(tmp_path, *TRAIN, "-q")
+    (run,) = (path.name for path in (tmp_path / "runs").iterdir())
+    done, seen = on_terminal(tmp_path, "runs", "rm", run, answer=answer)
+    assert done == code
+    assert f"Remove {run}? [y/N]" in bare(seen)
+    assert len(list((tmp_path / "runs").iterdir())) == left
+
+
+def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> None:
+    on_terminal(tmp_path, *TRAIN, "-q")
+    (run,) = (path.name for path in (tmp_path / "runs").iterdir())
+    _, seen = on_terminal(tmp_path, "runs", "list")
+    lines = bare(seen).replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith(run) and "finished" in line for line in lines)
+
+
+def test_a_run_taken_up_again_has_one_head_and_its_own_rows(tmp_path: Path) -> None:
+    on_terminal(tmp_path, *TRAIN, "-q")
+    (run,) = (path.name for path in (tmp_path / "runs").iterdir())
+    code, seen = on_terminal(tmp_path, "train", "--resume", run, "-e", "5")
+    assert code == 0
+    assert bare(seen).count("train_loss") == 1
+    assert re.findall(r"^ +(\d/5) ", bare(seen).replace("\r", "\n"), re.MULTILINE) == ["4/5", "5/5"]
