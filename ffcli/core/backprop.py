@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network
 
 
-class _Layers:
-    """What the layers hold while one batch of a given size goes through: h, its gradient, scratch."""
+class _Layer:
+    """One layer with what it holds while batches of one size go through: h = f(z), δ = ∂L/∂z."""
 
-    def __init__(self, network: Network, batch_size: int) -> None:
-        def buffers(sizes: tuple[int, ...], dtype: DTypeLike = network.dtype) -> list[Array]:
-            return [aligned_zeros((batch_size, size), dtype) for size in sizes]
-
-        hidden = network.layer_sizes[1:-1]
-        self.h = buffers(hidden)
-        self.scratch = buffers(hidden, network.activation.scratch_dtype or network.dtype)
-        self.delta = buffers(network.layer_sizes[1:])
+    def __init__(self, network: Network, index: int, batch_size: int, dW: Array, db: Array) -> None:
+        self.W, self.b = network.weights[index], network.biases[index]
+        self.dW, self.db = dW, db
+        fan_out = self.W.shape[1]
+        self.h = aligned_zeros((batch_size, fan_out), network.dtype)
+        self.delta = aligned_zeros((batch_size, fan_out), network.dtype)
+        self.scratch = aligned_zeros((batch_size, fan_out), network.activation.scratch_dtype or network.dtype)
         self.ones = np.ones(batch_size, network.dtype)
+        # Made here once: at small sizes making a view costs as much as using it.
+        self.W_T, self.h_T = self.W.T, self.h.T
 
 
 class Backpropagation:
@@ -37,42 +37,48 @@ class Backpropagation:
         self.weight_decay = weight_decay
         self.gradient = aligned_zeros(network.params.size, network.dtype)
         self._dW, self._db = network.views(self.gradient)
-        self._layers: dict[int, _Layers] = {}
+        self._layers: dict[int, list[_Layer]] = {}
 
     def __call__(self, x: Array, targets: Array, logits: Array) -> None:
         """Fill ``gradient`` for one batch: ``x`` (batch, features), ``targets`` (batch, classes).
 
         ``logits`` (batch, classes) receives the output of the forward pass.
         """
-        layers = self._layers.get(len(x))
-        if layers is None:
-            layers = self._layers[len(x)] = _Layers(self.network, len(x))
+        layers = self._layers.get(len(x)) or self._make_layers(len(x))
         self._forward(x, logits, layers)
-        self.loss.gradient(logits, targets, layers.delta[-1])
+        self.loss.gradient(logits, targets, layers[-1].delta)
         self._backward(x, layers)
         if self.weight_decay:
             self._decay()
 
-    def _forward(self, x: Array, logits: Array, layers: _Layers) -> None:
-        network, h = self.network, x
-        for W, b, z in zip(network.weights, network.biases, layers.h):
-            np.dot(h, W, z)
-            np.add(z, b, z)
-            network.activation.forward(z)
-            h = z
-        np.dot(h, network.weights[-1], logits)
-        np.add(logits, network.biases[-1], logits)
+    def _make_layers(self, batch_size: int) -> list[_Layer]:
+        gradients = enumerate(zip(self._dW, self._db))
+        layers = [_Layer(self.network, index, batch_size, dW, db) for index, (dW, db) in gradients]
+        self._layers[batch_size] = layers
+        return layers
 
-    def _backward(self, x: Array, layers: _Layers) -> None:
-        network, delta, ones = self.network, layers.delta, layers.ones
-        for layer in range(len(delta) - 1, 0, -1):
-            h, below = layers.h[layer - 1], delta[layer - 1]
-            np.dot(h.T, delta[layer], self._dW[layer])
-            np.dot(ones, delta[layer], self._db[layer])
-            np.dot(delta[layer], network.weights[layer].T, below)
-            network.activation.backward(h, below, layers.scratch[layer - 1])
-        np.dot(x.T, delta[0], self._dW[0])
-        np.dot(ones, delta[0], self._db[0])
+    def _forward(self, x: Array, logits: Array, layers: list[_Layer]) -> None:
+        h, activate = x, self.network.activation.forward
+        *hidden, last = layers
+        for layer in hidden:
+            np.dot(h, layer.W, layer.h)
+            h = layer.h
+            np.add(h, layer.b, h)
+            activate(h)
+        np.dot(h, last.W, logits)
+        np.add(logits, last.b, logits)
+
+    def _backward(self, x: Array, layers: list[_Layer]) -> None:
+        multiply_by_slope = self.network.activation.backward
+        for index in range(len(layers) - 1, -1, -1):
+            layer = layers[index]
+            inputs = layers[index - 1].h_T if index else x.T
+            np.dot(inputs, layer.delta, layer.dW)
+            np.dot(layer.ones, layer.delta, layer.db)
+            if index:
+                below = layers[index - 1]
+                np.dot(layer.delta, layer.W_T, below.delta)
+                multiply_by_slope(below.h, below.delta, below.scratch)
 
     def _decay(self) -> None:
         """Add weight_decay · W, layer by layer so that the temporary stays small."""
