@@ -1,0 +1,1 @@
+"""Sweeps: the sweep file, what it spans, and the engines that run it."""

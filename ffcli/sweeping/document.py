@@ -1,0 +1,233 @@
+"""A sweep file as plain data: read, bounded in size, and taken apart with the place of everything in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from ffcli.core.registry import nearest, unknown
+from ffcli.errors import RequestError
+
+_MAX_BYTES = 1 << 18  # for which the parser takes a few seconds at most
+_MAX_NODES = 50_000  # after aliases are followed: far above any real file, far below what hurts
+_LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a sweep file. Raises RequestError where there is none of a sensible size."""
+    try:
+        with path.expanduser().open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such sweep file.") from None
+    except IsADirectoryError:
+        raise RequestError(f"{path}: this is a folder; a sweep file is wanted.") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"{path}: it cannot be read: {reason}.") from None
+    try:
+        return content[: _MAX_BYTES + 1].decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RequestError(f"{path}: this is not a text file in UTF-8.") from None
+
+
+def parse(text: str, source: str) -> dict[Any, Any]:
+    """Return the mapping that a YAML text holds; ``source`` names the text in errors.
+
+    Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Raises RequestError for
+    what is no mapping, for a key that is given twice, and for what would unfold to an absurd size.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > _MAX_BYTES:
+        raise RequestError(f"{source}: it is larger than {_MAX_BYTES} bytes, which no sweep file is.")
+    loader = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _count(node, "", source, {})
+        values = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise RequestError(f"{source}: this is not YAML{place}: {error.problem or error.context}.") from None
+    # The parser lets these through for tags that do not suit their values, such as !!int "".
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RequestError(f"{source}: this is not YAML: {reason}.") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+    if not isinstance(values, dict):
+        found = (
+            "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
+        )
+        raise RequestError(
+            f"{source}: a sweep file with lines such as 'method: random' is wanted, not {found}."
+        )
+    return values
+
+
+def _count(node: yaml.Node, path: str, source: str, counts: dict[yaml.Node, int]) -> int:
+    """Count the nodes with aliases followed; on the way mend numbers and refuse double keys."""
+    if node in counts:
+        if not counts[node]:
+            raise RequestError(f"{source}: {path or 'the file'}: it contains itself, by an alias.")
+        return counts[node]
+    counts[node] = 0  # begun, not done
+    total = 1
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:str" and node.style is None and _NUMBER.fullmatch(node.value):
+            node.tag = "tag:yaml.org,2002:float"
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            total += _count(item, f"{path}[{index}]", source, counts)
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            place = f"{path}.{name}" if path else name
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, name) in seen:
+                    line = key.start_mark.line + 1
+                    raise RequestError(
+                        f"{source}: {shown(place)}: this key is given twice, again in line {line}."
+                    )
+                seen.add((key.tag, name))
+            total += _count(key, place, source, counts) + _count(value, place, source, counts)
+    if total > _MAX_NODES:
+        raise RequestError(f"{source}: with its aliases it unfolds to more than {_MAX_NODES} values.")
+    counts[node] = total
+    return total
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: words bare, the rest as Python has it, no longer than a line."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A mapping in a sweep file with its place there, such as ``parameters.epochs`` (empty at the top).
+
+    What it returns is checked; all it raises is RequestError, which names the file, the place and the value.
+    """
+
+    values: Mapping[Any, Any]
+    path: str
+    source: str
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def names(self) -> Iterator[str]:
+        """Return the keys, which must be words."""
+        for key in self.values:
+            if not isinstance(key, str):
+                self.refuse(f"the key {shown(key)} is not a word")
+            yield key
+
+    def place(self, key: str = "") -> str:
+        """Return ``FILE: path.key``."""
+        path = ".".join(filter(None, (self.path, key)))
+        return f"{self.source}: {shown(path)}" if path else self.source
+
+    def refuse(self, reason: str, key: str = "", hint: str | None = None) -> NoReturn:
+        """Raise RequestError: the place, the reason, a full stop."""
+        raise RequestError(f"{self.place(key)}: {reason}.", hint=hint)
+
+    def wrong(self, key: str, allowed: str, hint: str | None = None) -> NoReturn:
+        """Refuse the value of a key by saying what is allowed."""
+        self.refuse(f"{shown(self.values[key])} is not allowed; give {allowed}", key, hint)
+
+    def only(self, keys: Collection[str], kind: str) -> None:
+        """Refuse any other key; ``kind`` says in words of what these are the keys."""
+        for key in self.names():
+            if key not in keys:
+                raise RequestError(f"{self.place(key)}: {unknown(f'key of {kind}', shown(key), keys)}")
+
+    def need(self, key: str, why: str) -> None:
+        """Refuse the lack of a key."""
+        if key not in self.values:
+            self.refuse(f"{key} is missing: {why}")
+
+    def section(self, key: str) -> Section:
+        """Return the mapping under a key."""
+        value = self.values[key]
+        if not isinstance(value, dict):
+            self.wrong(key, "a mapping, that is, indented lines 'key: value'")
+        return Section(value, f"{self.path}.{key}" if self.path else key, self.source)
+
+    def items(self, key: str) -> list[Any]:
+        """Return the list under a key, which holds at least one thing."""
+        value = self.values[key]
+        if not isinstance(value, list) or not value:
+            self.wrong(key, "a list such as [1, 2], of one value at least")
+        return value
+
+    def text(self, key: str) -> str | None:
+        """Return the text under a key, or None without it."""
+        value = self.values.get(key)
+        if key in self.values and not (isinstance(value, str) and value.strip()):
+            self.wrong(key, "text (a number or a date in quotes)")
+        return value
+
+    def one_of(self, key: str, options: Collection[str], default: str | None = None) -> str:
+        """Return the word under a key, which must be one of the options, letter for letter."""
+        if default is not None and key not in self.values:
+            return default
+        word = self.values[key]
+        if word not in list(options):
+            guess = nearest(word, options) if isinstance(word, str) else None
+            did_you_mean = f" Did you mean '{guess}'?" if guess else ""
+            allowed = ", ".join(options)
+            place = self.place(key)
+            raise RequestError(
+                f"{place}: '{shown(word)}' is not allowed: choose one of {allowed}.{did_you_mean}"
+            )
+        return str(word)
+
+    def number(
+        self, key: str, default: float | None = None, *, above: float = -math.inf, least: float = -math.inf
+    ) -> float:
+        """Return the finite number under a key, an integer as such; it is > ``above`` and ≥ ``least``."""
+        if default is not None and key not in self.values:
+            return default
+        value = self.values[key]
+        bound = f" > {above:g}" if above > -math.inf else f" ≥ {least:g}" if least > -math.inf else ""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not abs(value) < (_LARGEST if isinstance(value, int) else math.inf)
+            or not (value > above and value >= least)
+        ):
+            self.wrong(key, f"a number{bound}")
+        return value
+
+    def numbers(self, key: str, *, least: float) -> list[float]:
+        """Return the list of numbers under a key."""
+        by_place = {f"{key}[{index}]": item for index, item in enumerate(self.items(key))}
+        listed = Section(by_place, self.path, self.source)
+        return [listed.number(place, least=least) for place in by_place]
+
+    def integer(self, key: str, *, least: int | None = None) -> int:
+        """Return the integer under a key."""
+        value = self.values[key]
+        bad = isinstance(value, bool) or not isinstance(value, int) or not abs(value) < _LARGEST
+        if bad or (least is not None and value < least):
+            self.wrong(key, "an integer" + (f" ≥ {least}" if least is not None else ""))
+        return int(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return the truth value under a key."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, "true or false")
+        return value
