@@ -31,9 +31,10 @@ ARROWS: dict[str, set[str]] = {
     "__init__": {"config", "core", "datasets", "experiment", "services"},
     "errors": set(),
     "files": set(),
+    "signals": set(),
 }
 # Usable by every room but core, which stands alone; the version is the package's own.
-COMMON = {"errors", "files", "__version__"}
+COMMON = {"errors", "files", "signals", "__version__"}
 
 
 def modules() -> list[tuple[str, str]]:

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from ffcli.core.training import CORE_VERSION, EpochResult
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
-STATUSES: tuple[Status, ...] = ("running", "finished", "diverged", "pruned", "failed", "interrupted")
+STATUSES: tuple[Status, ...] = get_args(Status)
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 

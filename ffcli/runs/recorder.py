@@ -17,6 +17,7 @@ from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.signals import interrupts_deferred
 
 
 class RunRecorder:
@@ -53,15 +54,25 @@ class RunRecorder:
         self._write_summary()
 
     def epoch(self, experiment: Experiment, result: EpochResult) -> None:
-        """Write what an epoch came to and where the training stands."""
-        self.rows.append(HistoryRow(result, utc_now()))
-        self.record.note_epoch(result, experiment.best)
-        write_atomic(self.path / HISTORY, history_csv(self.rows))
+        """Write what an epoch came to and where the training stands; a Ctrl-C waits until all is written."""
+        with interrupts_deferred():
+            self._epoch(experiment, result)
+
+    def _epoch(self, experiment: Experiment, result: EpochResult) -> None:
+        rows = [*self.rows, HistoryRow(result, utc_now())]
+        write_atomic(self.path / HISTORY, history_csv(rows))
         if not result.diverged:
-            save_arrays(self.path / CHECKPOINT, experiment.arrays(), experiment.scalars())
+            self.checkpoint(experiment)
             if experiment.best is result:
                 save_network(self.path / MODEL, experiment.network, _about(experiment))
+        # Only now: should one of the files not be written, the record goes on saying what is there.
+        self.rows = rows
+        self.record.note_epoch(result, experiment.best)
         self._write_summary()
+
+    def checkpoint(self, experiment: Experiment) -> None:
+        """Write where the training stands."""
+        save_arrays(self.path / CHECKPOINT, experiment.arrays(), experiment.scalars())
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""

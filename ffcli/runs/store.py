@@ -42,9 +42,11 @@ class RunStore:
 
     def create(self) -> Path:
         """Make the folder of a new run. Raises OSError where it cannot."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_file()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except NotADirectoryError:
+            raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
         while True:
             path = self.folder / new_run_id()
             try:
@@ -53,8 +55,13 @@ class RunStore:
                 continue
             return path
 
+    def _refuse_file(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
+
     def ids(self) -> list[str]:
-        """Return the ids of all runs, the oldest first."""
+        """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file."""
+        self._refuse_file()
         try:
             return sorted(entry.name for entry in self.folder.iterdir() if (entry / SUMMARY).is_file())
         except (FileNotFoundError, NotADirectoryError):
@@ -63,9 +70,13 @@ class RunStore:
     def find(self, run: str) -> Path:
         """Return the folder of the run with this id, or with the one id that starts or ends so.
 
+        The path of a run's folder stands for its last part.
+
         Raises RequestError, naming near ones, where there is none or more than one.
         """
         ids = self.ids()
+        if "/" in run and "\0" not in run and Path(run).parent.resolve() == self.folder.resolve():
+            run = Path(run).name
         if run in ids:
             return self.folder / run
         matches = [known for known in ids if known.startswith(run) or known.endswith(run)] if run else []

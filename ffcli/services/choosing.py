@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import METRICS, RunRecord, is_loss
 from ffcli.runs.store import MODEL, RunStore
+from ffcli.services.context import Context
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,13 @@ class StoredRun:
     about: dict[str, Any]
 
 
-def load_run(run: str, runs_dir: str | Path = "runs") -> StoredRun:
+def load_run(run: str, runs_dir: str | Path | None = None) -> StoredRun:
     """Return the run with this id, or the one id that starts or ends so, with its network.
 
-    Raises RequestError where there is no such run, FfnnError where it holds no weights.
+    ``runs_dir`` is FFNN_RUNS_DIR, else ``runs``, unless given. Raises RequestError where there is no such
+    run, FfnnError where it holds no weights.
     """
-    store = RunStore(Path(runs_dir))
+    store = RunStore(Path(runs_dir or os.environ.get("FFNN_RUNS_DIR") or "runs"))
     path = store.find(run)
     record = store.read(path.name)
     if not (path / MODEL).exists():
@@ -47,11 +50,12 @@ def load_run(run: str, runs_dir: str | Path = "runs") -> StoredRun:
     return StoredRun(record, path, network, about)
 
 
-def best_run(store: RunStore, metric: str, dataset: str | None) -> RunRecord:
+def best_run(context: Context, metric: str, dataset: str | None) -> RunRecord:
     """Return the finished run of one dataset with the best value of ``metric``; the earliest on a tie.
 
-    A run's value is that of its best epoch: the highest accuracy or the lowest loss. Raises RequestError for
-    an unknown metric, FfnnError where no run has finished.
+    A run's value is that of its best epoch: the highest accuracy or the lowest loss. Notice is given where
+    the runs were not all judged on the same images. Raises RequestError for an unknown metric, FfnnError
+    where no run has finished.
     """
     key = metric.strip().lower().replace("-", "_")
     if key not in METRICS:
@@ -59,14 +63,21 @@ def best_run(store: RunStore, metric: str, dataset: str | None) -> RunRecord:
     name = canonical_name(dataset or "fashion_mnist")
     sign = -1 if is_loss(key) else 1
     best: RunRecord | None = None
-    for record in store.records():
+    fractions = set()
+    for record in context.runs.records():
         if record.status != "finished" or record.dataset != name or key not in record.best:
             continue
+        fractions.add(record.config.get("val_fraction"))
         if best is None or sign * record.best[key] > sign * best.best[key]:
             best = record
     if best is None:
         raise FfnnError(
-            f"There is no finished run on {name} in {store.folder}.",
+            f"There is no finished run on {name} in {context.runs_dir}.",
             hint=f"Train one: ffnn train --dataset {name}, or name another --dataset.",
+        )
+    if len(fractions) > 1:
+        context.notify(
+            f"the runs on {name} differ in val_fraction, so that their {key} is not of the same images; "
+            f"the best run's is {best.config.get('val_fraction')}"
         )
     return best

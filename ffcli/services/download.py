@@ -12,7 +12,10 @@ from ffcli.services.context import Context
 def download(
     context: Context, datasets: Sequence[str], *, from_: str | None, source: str, force: bool
 ) -> list[dict[str, Any]]:
-    """Fetch and verify each dataset; return {dataset, path, source, verified, train, test} for each."""
+    """Fetch and verify each dataset.
+
+    Returns {dataset, path, source, origin, verified, train, test} for each.
+    """
     documents = []
     for name in datasets or ["fashion_mnist"]:
         fetched = fetch(
@@ -29,6 +32,7 @@ def download(
                 "dataset": fetched.dataset,
                 "path": str(fetched.path),
                 "source": fetched.source,
+                "origin": fetched.origin,
                 "verified": fetched.verified,
                 "train": fetched.train,
                 "test": fetched.test,

@@ -29,17 +29,17 @@ def evaluate(
     """
     if best == bool(runs):
         raise RequestError(
-            "Name the runs to evaluate, or give --best.", hint="ffnn runs list shows the runs."
+            "Name the runs to evaluate or give --best, one of the two.", hint="ffnn runs list shows the runs."
         )
     if best:
-        runs = [best_run(context.runs, metric, dataset).run_id]
+        runs = [best_run(context, metric, dataset).run_id]
     return [_evaluate(context, load_run(run, context.runs_dir), None if best else dataset) for run in runs]
 
 
 def _evaluate(context: Context, run: StoredRun, dataset_name: str | None) -> dict[str, Any]:
     config = validate(run.record.config)
     dataset = context.dataset(dataset_name or config.dataset)
-    check_fits(run, dataset)
+    check_fits(context, run, dataset)
     logits = run.network.logits(dataset.x_test)
     matrix = confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.n_classes)
     return {
@@ -62,11 +62,18 @@ def _mean_loss(config: TrainConfig, run: StoredRun, logits: np.ndarray, dataset:
     return float(losses.mean(dtype=np.float64)) + penalty(run.network, config.weight_decay)
 
 
-def check_fits(run: StoredRun, dataset: Dataset) -> None:
-    """Raise RequestError where a dataset's features or classes are not those of the run's network."""
+def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
+    """Give notice where a run was trained on other data, or on other contents of it.
+
+    Raises RequestError where the features or classes are not those of the run's network.
+    """
     sizes = run.network.layer_sizes
     if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
         raise RequestError(
             f"Run {run.record.run_id} takes {sizes[0]} features and knows {sizes[-1]} classes; "
             f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
         )
+    if dataset.name != run.record.dataset:
+        context.notify(f"run {run.record.run_id} was trained on {run.record.dataset}, not on {dataset.name}")
+    elif dataset.digest != run.record.provenance.get("dataset_digest"):
+        context.notify(f"{dataset.name} has changed since run {run.record.run_id} was trained on it")

@@ -75,9 +75,9 @@ def _network(
 ) -> tuple[Network, str | None]:
     if untrained is not None:
         return untrained_network(untrained, data), None
-    run_id = best_run(context.runs, "val_acc", data.name).run_id if run is None else run
+    run_id = best_run(context, "val_acc", data.name).run_id if run is None else run
     stored = load_run(run_id, context.runs_dir)
-    check_fits(stored, data)
+    check_fits(context, stored, data)
     return stored.network, stored.record.run_id
 
 

@@ -87,7 +87,10 @@ def _sortable(value: Any) -> Any:
 def show_run(context: Context, run: str) -> dict[str, Any]:
     """Return train's document of a stored run."""
     path = context.runs.find(run)
-    return run_document(context.runs.read(path.name), context.runs.history(path.name), path)
+    record = context.runs.read(path.name)
+    # A process that died within an epoch's writes has left a row that the summary does not know yet.
+    rows = context.runs.history(path.name)[: record.epochs_done]
+    return run_document(record, rows, path)
 
 
 def remove_runs(context: Context, runs: Sequence[str]) -> list[str]:

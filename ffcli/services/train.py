@@ -128,9 +128,9 @@ def resume(context: Context, run: str, epochs: int | None, watcher: Watcher) -> 
         raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
     experiment = Experiment(config, dataset)
     with RunRecorder(path, record, context.runs.history(path.name)) as recorder:
-        if record.status == "finished" and not (path / CHECKPOINT).exists():
+        if record.epochs_done and not (path / CHECKPOINT).exists():
             context.notify(
-                f"Run {path.name} had ended, and its checkpoint with it: its {record.epochs_done} epochs are "
+                f"Run {path.name} has no checkpoint any more: its {record.epochs_done} epochs are "
                 "trained again, to the same numbers, before it goes on."
             )
             _replay(recorder, experiment, watcher)
@@ -155,7 +155,7 @@ def _check_resumable(record: RunRecord, epochs: int) -> None:
 
 
 def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> None:
-    """Train the recorded epochs again without touching the record."""
+    """Train the recorded epochs again without touching the record, and leave a checkpoint after them."""
     recorded = {row.result.epoch: row.result for row in recorder.rows}
     watcher.started(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch)
     try:
@@ -171,6 +171,7 @@ def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> 
                         hint="Train it anew: ffnn train --config with the run's config.yaml.",
                     )
                 if result.epoch == recorder.record.epochs_done:
+                    recorder.checkpoint(experiment)
                     return
     finally:
         watcher.finished()

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -249,3 +252,40 @@ def test_a_summary_has_null_for_what_is_not_finite(tmp_path: Path) -> None:
     recorder.end("diverged")
     summary = json.loads((tmp_path / SUMMARY).read_text(), parse_constant=pytest.fail)
     assert summary["best"] == {"val_loss": None}
+
+
+def test_a_record_says_nothing_of_an_epoch_whose_files_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny_experiment(epochs=9)
+    recorder = run_epochs(tmp_path, experiment, 1)
+    first = recorder.record.best_val_acc
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ffcli.runs.recorder.save_arrays", full)
+    with pytest.raises(OSError, match="No space left"):
+        recorder.epoch(experiment, next(experiment.run()))
+    recorder.end("failed", "full")
+    summary = json.loads((tmp_path / SUMMARY).read_text())
+    assert (summary["epochs_done"], summary["best_epoch"], summary["best_val_acc"]) == (1, 1, first)
+    assert len(recorder.rows) == 1
+    assert load_network(tmp_path / MODEL)[1]["epoch"] == 1
+
+
+def test_a_ctrl_c_within_the_writes_of_an_epoch_comes_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny_experiment()
+
+    def press_and_save(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        save_arrays(*arguments)
+
+    monkeypatch.setattr("ffcli.runs.recorder.save_arrays", press_and_save)
+    with pytest.raises(KeyboardInterrupt):
+        run_epochs(tmp_path, experiment, 1)
+    summary = json.loads((tmp_path / SUMMARY).read_text())
+    assert summary["epochs_done"] == 1
+    assert load_network(tmp_path / MODEL)[1]["epoch"] == 1

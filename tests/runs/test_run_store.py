@@ -44,9 +44,11 @@ class TestIds:
         store = RunStore(tmp_path / "runs")
         with pytest.raises(RequestError, match=r"--runs-dir .*runs is a file"):
             store.create()
-        assert store.ids() == []
-        with pytest.raises(RequestError, match="holds no runs"):
-            store.find("x")
+        for ask in (store.ids, lambda: store.find("x")):
+            with pytest.raises(RequestError, match="is a file"):
+                ask()
+        with pytest.raises(RequestError, match="leads through a file"):
+            RunStore(tmp_path / "runs" / "deeper").create()
 
 
 class TestFind:
@@ -80,9 +82,12 @@ class TestFind:
         with pytest.raises(RequestError):
             store.find(word)
 
-    def test_an_absolute_path_is_no_run(self, store: RunStore) -> None:
+    def test_the_path_of_a_run_is_its_name(self, store: RunStore) -> None:
+        assert store.find(str(store.folder / OLD)).name == OLD
+
+    def test_a_path_outside_is_no_run(self, store: RunStore) -> None:
         outside = put(store.folder.parent, "outside")
-        for word in (str(outside), str(store.folder / OLD)):
+        for word in (str(outside), str(outside / OLD), f"{store.folder}/../outside"):
             with pytest.raises(RequestError):
                 store.find(word)
 

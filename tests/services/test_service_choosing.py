@@ -51,18 +51,18 @@ def place(place: Place) -> Place:
 def test_the_best_finished_run_by_each_metric_the_earlier_on_a_tie(
     place: Place, metric: str, run_id: str
 ) -> None:
-    assert best_run(place.context.runs, metric, None).run_id == run_id
+    assert best_run(place.context, metric, None).run_id == run_id
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "MNIST"])
 def test_only_runs_of_the_dataset_count(place: Place, dataset: str) -> None:
-    assert best_run(place.context.runs, "val_acc", dataset).run_id == "7-mnist"
-    assert best_run(place.context.runs, "val_acc", "fashion-mnist").run_id == "2-val-acc"
+    assert best_run(place.context, "val_acc", dataset).run_id == "7-mnist"
+    assert best_run(place.context, "val_acc", "fashion-mnist").run_id == "2-val-acc"
 
 
 def test_no_finished_run_is_a_failure_with_a_hint(place: Place) -> None:
     with pytest.raises(FfnnError, match=r"no finished run on .*mine\.npz") as caught:
-        best_run(place.context.runs, "val_acc", str(place.dataset))
+        best_run(place.context, "val_acc", str(place.dataset))
     assert caught.value.exit_code == 1
     assert caught.value.hint is not None
 
@@ -70,12 +70,12 @@ def test_no_finished_run_is_a_failure_with_a_hint(place: Place) -> None:
 @pytest.mark.parametrize("metric", ["val_accuracy", "", "epoch"])
 def test_an_unknown_metric_is_refused(place: Place, metric: str) -> None:
     with pytest.raises(RequestError, match=r"--metric: .*choose one of train_loss, train_acc"):
-        best_run(place.context.runs, metric, None)
+        best_run(place.context, metric, None)
 
 
 def test_an_unknown_dataset_is_refused(place: Place) -> None:
     with pytest.raises(RequestError, match="Did you mean 'mnist'"):
-        best_run(place.context.runs, "val_acc", "mnits")
+        best_run(place.context, "val_acc", "mnits")
 
 
 def test_a_run_without_weights_cannot_be_loaded(place: Place) -> None:

@@ -142,3 +142,29 @@ def test_a_run_that_is_unknown_or_damaged_is_refused(place: Place) -> None:
     (Path(run["path"]) / MODEL).write_bytes(b"")
     with pytest.raises(FfnnError, match="cannot be read"):
         judge(place, run["run_id"])
+
+
+def test_notice_is_given_of_data_that_changed_since_the_training(place: Place) -> None:
+    run_id = place.train(epochs=1)["run_id"]
+    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=None)
+    assert not any("has changed" in notice for notice in place.notices)
+    write_dataset(place.dataset, seed=1)
+    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=None)
+    assert "has changed since" in place.notices[-1]
+
+
+def test_notice_is_given_of_a_run_judged_on_other_data(place: Place) -> None:
+    run_id = place.train(epochs=1)["run_id"]
+    other = write_dataset(place.folder / "other.npz", seed=1)
+    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=str(other))
+    assert "was trained on" in place.notices[-1]
+
+
+def test_notice_is_given_where_the_best_of_unlike_validation_sets_is_chosen(place: Place) -> None:
+    dataset = str(place.dataset)
+    place.train(epochs=1)
+    evaluate(place.context, [], best=True, metric="val_acc", dataset=dataset)
+    assert not any("val_fraction" in notice for notice in place.notices)
+    place.train(epochs=1, val_fraction=0.3)
+    evaluate(place.context, [], best=True, metric="val_acc", dataset=dataset)
+    assert any("differ in val_fraction" in notice for notice in place.notices)

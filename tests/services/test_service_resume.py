@@ -320,3 +320,23 @@ def test_a_copy_of_a_run_goes_on_by_itself(place: Place) -> None:
     document = go_on(place, copy)
     assert (document["run_id"], document["path"]) == (copy.name, str(copy))
     assert place.context.runs.read(path.name).status == "interrupted"
+
+
+def test_an_extended_run_that_is_interrupted_keeps_what_it_had(place: Place) -> None:
+    reference = place.train(epochs=6)
+    path = Path(place.train(epochs=3)["path"])
+    for epochs_done in (4, 5):
+        with pytest.raises(KeyboardInterrupt):
+            resume(place.context, path.name, 6, interrupt_after(epochs_done))
+        assert place.context.runs.read(path.name).epochs_done == epochs_done
+        assert len(place.context.runs.history(path.name)) == epochs_done
+    go_on(place, path, 6)
+    assert_same_run(path, reference, same_epochs=False)
+
+
+def test_an_unfinished_run_without_its_checkpoint_is_trained_again_from_the_start(place: Place) -> None:
+    reference = place.train(epochs=5)
+    path = interrupted(place, 3, epochs=5)
+    (path / CHECKPOINT).unlink()
+    go_on(place, path)
+    assert_same_run(path, reference)
