@@ -22,6 +22,10 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Import the public names when they are asked for, so that ``ffnn --help`` loads no NumPy."""
     if name not in _HOMES:

@@ -240,13 +240,14 @@ def unused(config: TrainConfig, given: Iterable[str]) -> list[str]:
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Lay settings over one another, the last on top. Raises RequestError for an unknown key.
 
-    A list of sizes on top takes the ``num_layers`` below with it, for that had followed from the old sizes;
-    a ``num_layers`` on top turns a list of equal sizes below into that size.
+    ``num_layers`` follows from a list of sizes in the same layer; a list on top takes the ``num_layers``
+    below with it, and a ``num_layers`` on top turns a list of equal sizes below into that size.
     """
     merged: dict[str, Any] = {}
     for layer in map(_by_field, layers):
-        if isinstance(_sizes(layer.get("hidden_size")), tuple):
-            merged.pop("num_layers", None)
+        sizes = _sizes(layer.get("hidden_size"))
+        if isinstance(sizes, tuple):
+            merged["num_layers"] = len(sizes)
         elif "num_layers" in layer:
             below = _sizes(merged.get("hidden_size"))
             if isinstance(below, tuple) and len(set(below)) == 1:
@@ -279,8 +280,9 @@ def validate(values: Mapping[str, Any], label: Callable[[str], str] = str) -> Tr
 
 def _explain(invalid: ValidationError, values: Mapping[str, Any], label: Callable[[str], str]) -> str:
     error = invalid.errors()[0]
-    if not error["loc"]:
-        return str(error["ctx"]["error"])
+    if not error["loc"]:  # of the model as a whole: num_layers against hidden_size
+        text = str(error["ctx"]["error"])
+        return text.replace("num_layers", label("num_layers")).replace("hidden_size", label("hidden_size"))
     name = str(error["loc"][0])
     value = values[name]
     reason = error.get("ctx", {}).get("error")

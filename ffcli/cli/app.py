@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand
@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
-from ffcli.cli.shared import PANEL, Settings
+from ffcli.cli.shared import Settings
 
 # Each is the module of the same name in this package, which holds an ``app``.
 COMMANDS = {
@@ -51,14 +51,6 @@ class _Root(Group):
             raise Interrupted from None
 
 
-def _show_version(value: bool) -> None:
-    if value:
-        from ffcli import __version__
-
-        typer.echo(f"ffnn {__version__}")
-        raise typer.Exit
-
-
 app = typer.Typer(
     name="ffnn",
     cls=_Root,
@@ -70,34 +62,25 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            is_eager=True,
-            callback=_show_version,
-            help="Show the version and exit.",
-            rich_help_panel=PANEL,
-        ),
-    ] = False,
-) -> None:
-    pass
+def _root() -> None:
+    """Carry the shared options."""
 
 
-def _make_stdout_safe() -> None:
-    """Let output go nowhere where stdout is closed, and nothing fail where its encoding lacks a character."""
-    if sys.stdout is None:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open to the end
-    elif isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+def _make_streams_safe() -> None:
+    """Let output to a closed stream go nowhere, and no character fail that an encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line ``args`` (without them, that of the process) and return the exit code."""
     words = list(sys.argv[1:] if args is None else args)
     settings = Settings(command_line=("ffnn", *words))
-    _make_stdout_safe()
+    _make_streams_safe()
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         sys.stdout.flush()

@@ -56,5 +56,5 @@ def _line(document: dict[str, object]) -> str:
     verified = "verified" if document["verified"] else "not verified"
     return (
         f"{document['dataset']}: {document['train']} training and {document['test']} test images, "
-        f"{verified}, from {plain(document['source'])}, in {plain(document['path'])}"
+        f"{verified}, from {plain(document['origin'])}, in {plain(document['path'])}"
     )

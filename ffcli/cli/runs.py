@@ -30,7 +30,7 @@ def list_(
     sort: Annotated[
         str | None,
         typer.Option(
-            metavar="FIELD", help="A metric such as val_acc (best first), or a field (latest first)."
+            metavar="FIELD", help="A metric (the best first), started (the latest first), or another field."
         ),
     ] = None,
     limit: Annotated[str | None, typer.Option(metavar="N", help="At most so many.")] = None,
@@ -85,6 +85,7 @@ def _row(document: dict[str, Any]) -> list[Any]:
 @app.command(cls=Command)
 def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
     """Show one run with its configuration and its epochs."""
+    from ffcli.runs.record import METRICS
     from ffcli.services.runs import show_run
 
     out = Output.of(ctx)
@@ -102,7 +103,6 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")])
         "parameters": document.get("parameters"),
         "path": document["path"],
     }
-    metrics = ["train_loss", "train_acc", "val_loss", "val_acc"]
     out.result(
         document,
         pairs({name: value for name, value in about.items() if value not in (None, [])}),
@@ -110,12 +110,12 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")])
         pairs(document["config"]),
         "",
         columns(
-            ["epoch", *metrics, "time"],
+            ["epoch", *METRICS, "time"],
             [
-                [row["epoch"], *(number(row[metric]) for metric in metrics), duration(row["seconds"])]
+                [row["epoch"], *(number(row[metric]) for metric in METRICS), duration(row["seconds"])]
                 for row in document["epochs"]
             ],
-            right=["epoch", *metrics, "time"],
+            right=["epoch", *METRICS, "time"],
         ),
     )
 

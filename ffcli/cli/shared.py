@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,11 @@ class Settings:
     verbose: bool = False
     command_line: tuple[str, ...] = ("ffnn",)
 
+    def command(self, *words: str) -> str:
+        """Return a command line for the user to type that looks into the same folder of runs."""
+        elsewhere = self.runs_dir != _folder("FFNN_RUNS_DIR", "runs")
+        return shlex.join(["ffnn", *words, *(["--runs-dir", str(self.runs_dir)] if elsewhere else [])])
+
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
     if value is None or ctx.resilient_parsing:
@@ -41,13 +47,21 @@ def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
     setattr(ctx.ensure_object(Settings), param.name, value)
 
 
+def _show_version(value: bool) -> None:
+    if value:
+        from ffcli import __version__
+
+        typer.echo(f"ffnn {__version__}")
+        raise typer.Exit
+
+
 def _option(*names: str, **settings: Any) -> Any:
     return typer.Option(
         *names, callback=_set, expose_value=False, show_default=False, rich_help_panel=PANEL, **settings
     )
 
 
-def _declare(
+def _declare(  # noqa: PLR0917 - it is never called
     data_dir: Annotated[
         str | None, _option("--data-dir", metavar="DIR", help="Datasets (./data or FFNN_DATA_DIR).")
     ] = None,
@@ -56,6 +70,18 @@ def _declare(
     ] = None,
     json: Annotated[bool | None, _option("--json", help="Print one JSON document instead of text.")] = None,
     quiet: Annotated[bool | None, _option("--quiet", "-q", help="No progress and no notices.")] = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            expose_value=False,
+            show_default=False,
+            callback=_show_version,
+            help="Show the version and exit.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
     verbose: Annotated[
         bool | None, _option("--verbose", "-v", help="Show the traceback of an unexpected error.")
     ] = None,

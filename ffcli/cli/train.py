@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +14,12 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.progress import watcher
+from ffcli.cli.progress import EpochLines, watcher
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer, one_of
 from ffcli.config import unused
+from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
     from ffcli.services.train import RunOptions
@@ -80,10 +83,8 @@ def train(
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
         epochs = configure(None, flags).epochs if flags else None
         watch = watcher(out)
-        try:
+        with _ended_early(out, watch):
             document = resume_run(context(out), resume, epochs, watch)
-        except KeyboardInterrupt:
-            raise _interrupted(watch.run_id) from None
         _finish(out, document)
         return
 
@@ -108,10 +109,8 @@ def train(
         _show_plan(out, settings, options)
         return
     watch = watcher(out)
-    try:
+    with _ended_early(out, watch):
         document = train_run(context(out), settings, options, watch)
-    except KeyboardInterrupt:
-        raise _interrupted(watch.run_id) from None
     _finish(out, document)
 
 
@@ -123,8 +122,23 @@ def _refuse_with_resume(names: list[str]) -> None:
         )
 
 
-def _interrupted(run_id: str | None) -> Interrupted:
-    return Interrupted(f"Go on with: ffnn train --resume {run_id}" if run_id else "")
+@contextmanager
+def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
+    """Where a run is interrupted or fails, show its document with ``--json`` and say how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, FfnnError, OSError) as error:
+        if watch.run_id is None:
+            raise
+        if out.settings.json:
+            from ffcli.services.runs import show_run
+
+            out.result(show_run(context(out), watch.run_id))
+        go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(go_on) from None
+        out.notice(go_on)
+        raise
 
 
 def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
@@ -153,7 +167,7 @@ def _finish(out: Output, document: dict[str, Any]) -> None:
         )
     lines.append(f"stored in {plain(document['path'])}")
     if document["status"] == "finished":
-        lines.append(f"on the test images: ffnn evaluate {run_id}")
+        lines.append(f"on the test images: {out.settings.command('evaluate', document['run_id'])}")
     out.result(document, "\n".join(lines))
     if document["status"] == "diverged":
         out.error(

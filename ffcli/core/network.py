@@ -56,6 +56,9 @@ class Network:
         self.params = aligned_zeros(sum(self._sizes), dtype)
         self.weights, self.biases = self.views(self.params)
 
+    def __repr__(self) -> str:
+        return f"Network({list(self.layer_sizes)}, {self.activation_name!r})"
+
     def views(self, vector: Array) -> tuple[list[Array], list[Array]]:
         """Return the weights and the biases that a flat vector of this network's layout holds."""
         blocks, start = [], 0
