@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -162,8 +163,8 @@ def _first_sound(
     """
     failures = []
     for source, candidate in candidates:
-        place = work / "place"
-        place.mkdir()
+        # A folder of its own: a late answer to an earlier candidate must not end up in this one's files.
+        place = Path(tempfile.mkdtemp(dir=work))
         got = None
         try:
             got = candidate.get(place)

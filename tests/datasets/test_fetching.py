@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from tiny_datasets import fetched_whole, refused, tiny_spec, write_idx
 
-from ffcli.datasets import fetch
+from ffcli.datasets import fetch, fetching
+from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.sources import Candidate
 from ffcli.errors import DataError, RequestError
 
 SPEC = tiny_spec()
@@ -177,3 +179,17 @@ def test_the_manifest_tells_where_the_data_came_from(idx_folder, data_dir):
         "dtype": "|u1",
         "sha256": SPEC.digests["x_test"],
     }
+
+
+def test_each_candidate_has_a_folder_of_its_own(tmp_path):
+    """A late answer to one that was given up must not end up in the files of the next."""
+    places = []
+
+    def remember(place):
+        places.append(place)
+        raise BrokenDataError("no")
+
+    candidates = iter([("a", Candidate("first", remember)), ("b", Candidate("second", remember))])
+    with pytest.raises(DataError):
+        fetching._first_sound(SPEC, candidates, tmp_path, lambda _: None, given=False)
+    assert len(set(places)) == 2
