@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from ffcli.cli.context import context
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
-from ffcli.cli.tables import columns
+from ffcli.cli.tables import Columns
 from ffcli.cli.text import number, plain
 
 app = typer.Typer(add_completion=False)
@@ -67,6 +67,6 @@ def _report(document: dict[str, Any]) -> list[RenderableType]:
     return [
         f"run {plain(document['run_id'])} on the {document['n']} test images of {plain(document['dataset'])}",
         f"accuracy {number(document['accuracy'])}, loss {number(document['loss'])}",
-        columns(["class", *scores, "support"], rows, right=[*scores, "support"], cut=["class"]),
+        Columns(["class", *scores, "support"], rows, right=[*scores, "support"], cut=["class"]),
         "",
     ]

@@ -11,7 +11,7 @@ from ffcli.cli.context import context
 from ffcli.cli.options import configure, given
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
-from ffcli.cli.tables import columns
+from ffcli.cli.tables import Columns
 from ffcli.cli.text import plain
 from ffcli.cli.values import integer
 
@@ -89,7 +89,7 @@ def _head(document: dict[str, Any]) -> str:
 
 def _probabilities(document: dict[str, Any]) -> Any:
     ranked = sorted(document["probabilities"].items(), key=lambda item: -item[1])
-    return columns(
+    return Columns(
         ["class", "probability", ""],
         [[name, f"{value:.4f}", "█" * round(value * _BAR)] for name, value in ranked],
         right=["probability"],

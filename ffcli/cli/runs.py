@@ -11,7 +11,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
-from ffcli.cli.tables import columns, pairs
+from ffcli.cli.tables import Columns, pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 
@@ -59,7 +59,7 @@ def list_(
         return
     out.result(
         documents,
-        columns(
+        Columns(
             ["run", "status", "val_acc", "epoch", "time", "dataset", "name", "tags"],
             map(_row, documents),
             right=["val_acc", "epoch", "time"],
@@ -109,7 +109,7 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")])
         "",
         pairs(document["config"]),
         "",
-        columns(
+        Columns(
             ["epoch", *METRICS, "time"],
             [
                 [row["epoch"], *(number(row[metric]) for metric in METRICS), duration(row["seconds"])]

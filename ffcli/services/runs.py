@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ffcli.config import FIELDS, field_name
 from ffcli.core.registry import nearest, unknown
 from ffcli.datasets import canonical_name
 from ffcli.errors import RequestError
@@ -69,6 +68,9 @@ def _sort_key(sort: str) -> tuple[Callable[[RunRecord], Any], bool]:
         return (lambda record: record.best.get(word)), not is_loss(word)
     if word in _SORTABLE:
         return (lambda record: getattr(record, word)), word in ("started", "best_val_acc")
+    # Imported only where it is needed: building the model takes longer than reading a thousand runs.
+    from ffcli.config import FIELDS, field_name
+
     field = field_name(word)
     if field is not None:
         return (lambda record: _sortable(record.config.get(field))), False
