@@ -226,20 +226,7 @@ class Nadam(Adam):
     corrected √v̂. As in Adam, the state holds the sums M and V.
     """
 
-    def __init__(
-        self,
-        params: Array,
-        gradient: Array,
-        *,
-        learning_rate: float = 0.001,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-7,
-    ) -> None:
-        super().__init__(
-            params, gradient, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon
-        )
-        self.momentum_product = 1.0
+    momentum_product = 1.0  # Π_t
 
     def _prepare(self) -> None:
         momentum = self.beta1 * (1 - 0.5 * 0.96**self.steps)
