@@ -1,0 +1,189 @@
+"""Who trains what: each trial is claimed within one transaction that has the sweep to itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+
+from ffcli.sweeping.database import EPOCHS, SWEEPS, TRIALS
+from ffcli.sweeping.processes import Process
+from ffcli.sweeping.proposing import PROPOSERS, Known, Proposal
+from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial
+
+LEASE = 120.0  # seconds that a trial is held for without a sign of life
+ATTEMPTS = 3  # a trial is begun so often before it counts as failed
+_FIRST_FAILURES = 3  # so many at the start end the sweep
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who asks, under which token, for how many trials in all; ``forgiven`` failures do not end the sweep."""
+
+    token: str
+    worker: Process
+    count: int | None = None
+    forgiven: int = 0
+
+
+def tally(connection: Connection, sweep: Sweep) -> Counts:
+    """Count a sweep's trials."""
+    rows = connection.execute(
+        select(TRIALS.c.state, func.count(), func.min(TRIALS.c.value), func.max(TRIALS.c.value))
+        .where(TRIALS.c.sweep == sweep.id)
+        .group_by(TRIALS.c.state)
+    ).all()
+    counts: dict[str, int] = {state: n for state, n, _, _ in rows}
+    which = 3 if sweep.metric.goal == "maximize" else 2
+    values = [row[which] for row in rows if row[which] is not None]
+    best = None
+    if values:
+        best = max(values) if sweep.metric.goal == "maximize" else min(values)
+    return Counts(**counts, best=best)
+
+
+class Claiming:
+    """Claims trials of one sweep. It remembers what it has seen, so that only what is new is read."""
+
+    def __init__(self, sweep: Sweep, now: ColumnElement[float]) -> None:
+        self._sweep = sweep
+        self._now = now
+        self._proposer = PROPOSERS[sweep.spec.method](sweep.spec, sweep.base, sweep.seed)
+        self._last = 0  # the highest number seen
+        self._open: set[int] = set()  # those seen that had not ended
+
+    def claim(self, connection: Connection, request: Request) -> Claim:
+        """Return a trial that no one else has, or why there is none."""
+        # The row stands for the sweep: whoever locks it is alone. SQLite has one writer in any case.
+        now: float = connection.execute(
+            select(self._now).select_from(SWEEPS).where(SWEEPS.c.id == self._sweep.id).with_for_update()
+        ).scalar_one()
+        mine = self._trial(connection, and_(TRIALS.c.token == request.token, TRIALS.c.state == "running"))
+        if mine is not None:  # stored before, but the answer was lost
+            return Claimed(read_trial(mine), request.token, None)
+        self._free_abandoned(connection, now)
+        counts = tally(connection, self._sweep)
+        over = self._is_over(connection, counts, request)
+        if over is not None:
+            return over
+        waiting = self._trial(connection, TRIALS.c.state == "waiting")
+        if waiting is not None:
+            return self._again(connection, waiting, request, now)
+        if counts.ended + counts.running == self._sweep.spec.size:
+            if counts.running:
+                return Wait(counts.running)
+            return Ended("space", f"All {self._sweep.spec.size} combinations of the space were tried.")
+        self._learn(connection)
+        return self._begin(connection, self._proposer.propose(self._last + 1), request, now)
+
+    def _trial(self, connection: Connection, which: ColumnElement[bool]) -> RowMapping | None:
+        """Return the first trial of the sweep that is so."""
+        rows = (
+            select(TRIALS).where(TRIALS.c.sweep == self._sweep.id, which).order_by(TRIALS.c.number).limit(1)
+        )
+        return connection.execute(rows).mappings().first()
+
+    def _free_abandoned(self, connection: Connection, now: float) -> None:
+        """Take back the trials of workers that are dead or have not been heard of."""
+        mine = and_(TRIALS.c.sweep == self._sweep.id, TRIALS.c.state == "running")
+        for row in connection.execute(select(TRIALS).where(mine)).mappings().all():
+            worker = Process(row["host"], row["pid"], row["process_start"])
+            if row["lease"] >= now and not worker.is_dead:
+                continue
+            change: dict[str, Any] = {"state": "waiting"}
+            if row["attempts"] >= ATTEMPTS:
+                error = f"the worker ({worker}) died or was not heard of, for the {ATTEMPTS}rd time"
+                change = {"state": "failed", "error": error, "ended": now}
+            connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
+
+    def _is_over(self, connection: Connection, counts: Counts, request: Request) -> Ended | Wait | None:
+        metric = self._sweep.metric
+        if counts.best is not None and metric.reached(counts.best):
+            return Ended("target", f"{metric.name} {counts.best:g} has reached the target {metric.target:g}.")
+        failures = counts.failed - request.forgiven
+        if failures >= _FIRST_FAILURES and not counts.finished + counts.pruned:
+            return Ended("failures", self._failures(connection))
+        limits = [limit for limit in (request.count, self._sweep.spec.run_cap) if limit is not None]
+        if limits and counts.ended + counts.running >= min(limits):
+            return (
+                Wait(counts.running) if counts.running else Ended("count", f"{counts.ended} trials are done.")
+            )
+        return None
+
+    def _failures(self, connection: Connection) -> str:
+        errors = connection.execute(
+            select(TRIALS.c.error)
+            .where(TRIALS.c.sweep == self._sweep.id, TRIALS.c.state == "failed")
+            .order_by(TRIALS.c.number.desc())
+            .limit(_FIRST_FAILURES)
+        ).scalars()
+        each = " | ".join(dict.fromkeys(error or "" for error in errors))
+        return f"The first {_FIRST_FAILURES} trials all failed: {each}"
+
+    def _learn(self, connection: Connection) -> None:
+        """Tell the proposer of the trials that are new or were open when last seen."""
+        columns = (TRIALS.c.number, TRIALS.c.state, TRIALS.c.value, TRIALS.c.place, TRIALS.c.point)
+        changed = or_(TRIALS.c.number > self._last, TRIALS.c.number.in_(sorted(self._open)))
+        rows = select(*columns).where(TRIALS.c.sweep == self._sweep.id, changed).order_by(TRIALS.c.number)
+        for number, state, value, place, point in connection.execute(rows).all():
+            is_open = state in ("running", "waiting")
+            self._proposer.learn(
+                Known(
+                    number,
+                    is_open,
+                    value,
+                    None if place is None else int(place),
+                    None if point is None else json.loads(point),
+                )
+            )
+            self._last = max(self._last, number)
+            (self._open.add if is_open else self._open.discard)(number)
+
+    def _begin(self, connection: Connection, proposal: Proposal, request: Request, now: float) -> Claimed:
+        connection.execute(
+            insert(TRIALS).values(
+                sweep=self._sweep.id,
+                number=self._last + 1,
+                place=None if proposal.place is None else str(proposal.place),
+                key=digest(proposal.config),
+                drawn=json.dumps(proposal.values),
+                point=None if proposal.point is None else json.dumps(proposal.point),
+                config=json.dumps(proposal.config.as_dict()),
+                attempts=1,
+                created=now,
+                **_held(request, now),
+            )
+        )
+        return self._claimed(connection, request, None)
+
+    def _again(self, connection: Connection, row: RowMapping, request: Request, now: float) -> Claimed:
+        """Hand out a trial that was cut short, to be trained from the start."""
+        sweep, number = self._sweep.id, row["number"]
+        connection.execute(delete(EPOCHS).where(EPOCHS.c.sweep == sweep, EPOCHS.c.number == number))
+        connection.execute(
+            update(TRIALS)
+            .where(TRIALS.c.sweep == sweep, TRIALS.c.number == number)
+            .values(attempts=row["attempts"] + 1, run_id=None, **_held(request, now))
+        )
+        return self._claimed(connection, request, row["run_id"])
+
+    def _claimed(self, connection: Connection, request: Request, earlier_run: str | None) -> Claimed:
+        row = self._trial(connection, TRIALS.c.token == request.token)
+        assert row is not None
+        return Claimed(read_trial(row), request.token, earlier_run)
+
+
+def _held(request: Request, now: float) -> dict[str, Any]:
+    """Return what a trial's row says of who has it."""
+    worker = request.worker
+    return {
+        "state": "running",
+        "token": request.token,
+        "host": worker.host,
+        "pid": worker.pid,
+        "process_start": worker.start,
+        "lease": now + LEASE,
+        "started": now,
+    }

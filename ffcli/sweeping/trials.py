@@ -1,0 +1,149 @@
+"""What the store of a sweep hands out: sweeps, trials, claims and counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError
+from ffcli.sweeping.spec import Metric, SweepSpec
+
+State = Literal["running", "waiting", "finished", "pruned", "failed"]
+EndState = Literal["finished", "pruned", "failed"]
+STATES: tuple[State, ...] = ("running", "waiting", "finished", "pruned", "failed")
+END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
+
+_BY_VAL_ACC = Metric("val_acc", "maximize")
+
+
+class LostTrialError(FfnnError):
+    """The trial was given to another worker, because this one's lease ran out."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as stored. ``base`` holds what all its configurations share beside the file."""
+
+    id: str
+    spec: SweepSpec
+    base: Mapping[str, Any]
+    dataset_digest: str
+    core_version: int
+    seed: int
+    created: float
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the file; val_acc where it names none."""
+        return self.spec.metric or _BY_VAL_ACC
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as stored; times in seconds since 1970. ``values`` are those searched, canonical.
+
+    ``attempts`` counts how often it was begun, ``worker`` (host:pid) and ``run_id`` are of the last time.
+    """
+
+    sweep_id: str
+    number: int
+    state: State
+    key: str
+    values: Mapping[str, Any]
+    config: TrainConfig
+    attempts: int
+    worker: str
+    run_id: str | None
+    value: float | None
+    best_epoch: int | None
+    error: str | None
+    created: float
+    started: float | None
+    ended: float | None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A trial to train, held under ``token``. ``earlier_run`` is the run of an attempt that was cut short."""
+
+    trial: Trial
+    token: str
+    earlier_run: str | None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do now, but trials of others still run, and one of them may have to be tried again."""
+
+    running: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The sweep is over. ``message`` says why, in a sentence."""
+
+    reason: Literal["count", "space", "target", "failures"]
+    message: str
+
+
+Claim = Claimed | Wait | Ended
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many trials are in each state, and the best value of those finished or pruned."""
+
+    running: int = 0
+    waiting: int = 0
+    finished: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: float | None = None
+
+    @property
+    def ended(self) -> int:
+        """What ``--count`` counts."""
+        return self.finished + self.pruned + self.failed
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of a trial as stored, and when it ended."""
+
+    number: int
+    result: EpochResult
+    time: float
+
+
+def read_trial(row: Mapping[Any, Any]) -> Trial:
+    """Return a row of the table as a trial."""
+    values = json.loads(row["drawn"])
+    host = (row["host"] or "").partition("/")[0]
+    return Trial(
+        sweep_id=row["sweep"],
+        number=row["number"],
+        state=row["state"],
+        key=row["key"],
+        values={name: tuple(value) if isinstance(value, list) else value for name, value in values.items()},
+        config=validate(json.loads(row["config"])),
+        attempts=row["attempts"],
+        worker=f"{host}:{row['pid']}" if host else "",
+        run_id=row["run_id"],
+        value=row["value"],
+        best_epoch=row["best_epoch"],
+        error=row["error"],
+        created=row["created"],
+        started=row["started"],
+        ended=row["ended"],
+    )
+
+
+def digest(config: TrainConfig) -> str:
+    """Return what two configurations share only where all their values are the same."""
+    text = json.dumps(config.as_dict(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
