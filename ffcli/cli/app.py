@@ -22,6 +22,8 @@ from ffcli.cli.shared import Settings
 COMMANDS = {
     "download": "Fetch a dataset and verify every byte of it.",
     "train": "Train a network and store the run.",
+    "sweep": "Run a W&B sweep file here, without W&B; or go on with a sweep.",
+    "sweeps": "List and show sweeps.",
     "evaluate": "Judge stored runs on the test images.",
     "predict": "Show the class probabilities of one image.",
     "runs": "List, show and remove stored runs.",

@@ -33,6 +33,9 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="What --best goes by: val_acc, val_loss, … (val_acc)."),
     ] = None,
+    sweep: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of --best: only the runs of this sweep.")
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +55,16 @@ def evaluate(
     out = Output.of(ctx)
     if metric is not None and not best:
         out.notice("--metric is not used without --best")
-    documents = run(context(out), runs or [], best=best, metric=metric or "val_acc", dataset=dataset)
+    place, sweep_id = context(out), None
+    if sweep is not None:
+        from ffcli.services.sweep import find
+
+        if not best:
+            out.notice("--sweep is not used without --best")
+        sweep_id = find(place, sweep)
+    documents = run(
+        place, runs or [], best=best, metric=metric or "val_acc", dataset=dataset, sweep_id=sweep_id
+    )
     shown = [part for document in documents for part in _report(document)]
     out.result(documents[0] if len(documents) == 1 else documents, *shown[:-1])
 

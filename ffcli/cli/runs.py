@@ -41,18 +41,25 @@ def list_(
     dataset: Annotated[
         str | None, typer.Option("--dataset", "-d", metavar="NAME", help="Only runs on this dataset.")
     ] = None,
+    sweep: Annotated[str | None, typer.Option(metavar="ID", help="Only runs of this sweep.")] = None,
 ) -> None:
     """List the stored runs."""
     from ffcli.services.runs import list_runs
 
     out = Output.of(ctx)
+    place, sweep_id = context(out), None
+    if sweep is not None:
+        from ffcli.services.sweep import find
+
+        sweep_id = find(place, sweep)
     documents = list_runs(
-        context(out),
+        place,
         sort=sort,
         limit=integer("--limit", limit, least=1),
         tag=tag,
         status=status,
         dataset=dataset,
+        sweep_id=sweep_id,
     )
     if not documents and not out.settings.json:
         out.notice(f"no such runs in {out.settings.runs_dir}")

@@ -22,7 +22,7 @@ from ffcli.config import unused
 from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
-    from ffcli.services.train import RunOptions
+    from ffcli.services.running import RunOptions
 
 app = typer.Typer(add_completion=False)
 
@@ -70,7 +70,7 @@ def train(
 
     Without options this is the best plain configuration known for Fashion-MNIST.
     """
-    from ffcli.services.train import RunOptions
+    from ffcli.services.running import RunOptions
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
 

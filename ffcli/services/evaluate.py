@@ -20,7 +20,13 @@ from ffcli.services.documents import label_document
 
 
 def evaluate(
-    context: Context, runs: Sequence[str], *, best: bool, metric: str, dataset: str | None
+    context: Context,
+    runs: Sequence[str],
+    *,
+    best: bool,
+    metric: str,
+    dataset: str | None,
+    sweep_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return {run_id, dataset, n, loss, accuracy, per_class} for each run.
 
@@ -32,7 +38,7 @@ def evaluate(
             "Name the runs to evaluate or give --best, one of the two.", hint="ffnn runs list shows the runs."
         )
     if best:
-        runs = [best_run(context, metric, dataset).run_id]
+        runs = [best_run(context, metric, dataset, sweep_id).run_id]
     return [_evaluate(context, load_run(run, context.runs_dir), None if best else dataset) for run in runs]
 
 

@@ -37,6 +37,7 @@ def list_runs(
     tag: str | None = None,
     status: str | None = None,
     dataset: str | None = None,
+    sweep_id: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the runs, the latest first or the best by ``sort`` first; runs without a value come last."""
     if status is not None and status.lower() not in STATUSES:
@@ -52,6 +53,7 @@ def list_runs(
         if (tag is None or tag in record.tags)
         and (status is None or record.status == status.lower())
         and (name is None or record.dataset == name)
+        and (sweep_id is None or record.sweep_id == sweep_id)
     ]
     if damaged:
         context.notify(f"{len(damaged)} damaged runs are left out: {', '.join(damaged[:3])}")

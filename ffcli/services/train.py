@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
-from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.experiment import Experiment
-from ffcli.runs.record import RunRecord, provenance, utc_now
+from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
 from ffcli.services.context import Context
-from ffcli.services.documents import run_document
+from ffcli.services.running import RunOptions, Watcher, new_run, run
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
-
-
-class Watcher(Protocol):
-    """Who looks on while a run trains."""
-
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        """The first step comes next."""
-
-    def batches(self, done: int, total: int) -> None:
-        """So many of the epoch's steps are done. Called often."""
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        """An epoch is over and on disk; ``best``: it has the highest val_acc so far."""
-
-    def finished(self) -> None:
-        """The training is over, however it ended."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What is recorded with a run without being a hyper-parameter."""
-
-    name: str | None = None
-    tags: tuple[str, ...] = ()
-    threads: int = 1
-    wandb: str = "auto"
-    wandb_project: str | None = None
-    wandb_entity: str | None = None
-    command_line: tuple[str, ...] = ()
 
 
 def plan(context: Context, config: TrainConfig, options: RunOptions) -> dict[str, Any]:
@@ -94,31 +63,17 @@ def train(context: Context, config: TrainConfig, options: RunOptions, watcher: W
     """
     dataset = context.dataset(config.dataset)
     experiment = Experiment(config, dataset)
-    path = context.runs.create()
-    record = RunRecord(
-        run_id=path.name,
-        name=options.name or config.run_name,
-        status="running",
-        dataset=config.dataset,
-        config=config.as_dict(),
-        started=utc_now(),
-        tags=list(options.tags),
-        parameters=experiment.network.n_parameters,
-        threads=options.threads,
-        wandb={"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity},
-        provenance=provenance(dataset.digest, options.command_line),
-    )
-    with RunRecorder(path, record) as recorder:
-        return _run(recorder, experiment, watcher)
+    with new_run(context, experiment, options) as recorder:
+        return run(recorder, experiment, watcher)
 
 
-def resume(context: Context, run: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
+def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
     """Go on with an unfinished run, or with ``epochs`` in all with a finished one.
 
     Raises RequestError where there is nothing to go on with, FfnnError where the run is in use or its data
     has changed.
     """
-    path = context.runs.find(run)
+    path = context.runs.find(run_id)
     record = context.runs.read(path.name)
     stored = context.runs.config(path.name)
     config = validate(stored if epochs is None else {**stored, "epochs": epochs})
@@ -136,7 +91,7 @@ def resume(context: Context, run: str, epochs: int | None, watcher: Watcher) -> 
             _replay(recorder, experiment, watcher)
         else:
             recorder.restore(experiment)
-        return _run(recorder, experiment, watcher)
+        return run(recorder, experiment, watcher)
 
 
 def _check_resumable(record: RunRecord, epochs: int) -> None:
@@ -175,27 +130,3 @@ def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> 
                     return
     finally:
         watcher.finished()
-
-
-def _run(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> dict[str, Any]:
-    record = recorder.record
-    recorder.begin(experiment.config)
-    watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
-    try:
-        with threadpool_limits(record.threads):
-            for result in experiment.run(watcher.batches):
-                recorder.epoch(experiment, result)
-                watcher.epoch(result, experiment.best is result)
-                if result.diverged:
-                    recorder.end("diverged", f"the loss was not finite in epoch {result.epoch}")
-                    return run_document(record, recorder.rows, recorder.path)
-        recorder.end("finished")
-    except KeyboardInterrupt:
-        recorder.end_if_possible("interrupted")
-        raise
-    except BaseException as error:
-        recorder.end_if_possible("failed", f"{type(error).__name__}: {error}")
-        raise
-    finally:
-        watcher.finished()
-    return run_document(record, recorder.rows, recorder.path)

@@ -14,7 +14,8 @@ from ffcli.core.training import EpochResult
 from ffcli.runs.record import HISTORY_COLUMNS, RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.context import Context
-from ffcli.services.train import RunOptions, train
+from ffcli.services.running import RunOptions
+from ffcli.services.train import train
 
 
 def write_dataset(path: Path, *, n_classes: int = 3, side: int = 8, seed: int = 0) -> Path:

@@ -25,7 +25,8 @@ import json, os, signal, sys
 from pathlib import Path
 from ffcli.config import validate
 from ffcli.services.context import Context
-from ffcli.services.train import RunOptions, resume, train
+from ffcli.services.running import RunOptions
+from ffcli.services.train import resume, train
 
 folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
 

@@ -10,7 +10,8 @@ import ffcli
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL
 from ffcli.services.choosing import best_run, load_run
-from ffcli.services.train import RunOptions, train
+from ffcli.services.running import RunOptions
+from ffcli.services.train import train
 
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 

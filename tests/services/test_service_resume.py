@@ -17,7 +17,8 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, unlock
 from ffcli.runs import model_file, recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
-from ffcli.services.train import RunOptions, resume, train
+from ffcli.services.running import RunOptions
+from ffcli.services.train import resume, train
 
 
 def interrupted(place: Place, epoch: int, **values: Any) -> Path:

@@ -16,7 +16,8 @@ from ffcli.experiment import Experiment
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import parse_history
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
-from ffcli.services.train import RunOptions, plan, train
+from ffcli.services.running import RunOptions
+from ffcli.services.train import plan, train
 
 OPTIONS = RunOptions(
     name="my run",

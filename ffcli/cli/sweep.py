@@ -1,0 +1,127 @@
+"""``ffnn sweep``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.parsing import Command
+from ffcli.cli.sweep_view import sweep_watcher
+from ffcli.cli.sweeps import report
+from ffcli.cli.tables import pairs
+from ffcli.cli.text import duration
+from ffcli.cli.values import integer
+
+if TYPE_CHECKING:
+    from ffcli.services.context import Context
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=Command)
+def sweep(
+    ctx: typer.Context,
+    spec: Annotated[
+        str, typer.Argument(metavar="FILE|ID", help="A W&B sweep file, or a sweep to go on with or join.")
+    ],
+    *,
+    count: Annotated[
+        str | None, typer.Option(metavar="N", help="Runs in all, over all workers and resumptions.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N", help="Processes on this machine (the number of cores).")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A database to share: postgresql://…, or sqlite:///FILE."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last sweep of this FILE.", show_default=False)
+    ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new sweep of this FILE.", show_default=False)
+    ] = False,
+    seed: Annotated[str | None, typer.Option(metavar="INT", help="Of the search (0).")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the space, its size and a time estimate.", show_default=False),
+    ] = False,
+) -> None:
+    """Run a W&B sweep file here, without W&B; or go on with a sweep.
+
+    Killed, it goes on where it stopped: ffnn sweep ID.
+    """
+    from ffcli.services.sweep import create, describe_space, find, storage_url
+    from ffcli.services.sweep_running import SweepOptions, run_sweep
+    from ffcli.sweeping.store import TrialStore
+
+    out = Output.of(ctx)
+    place = context(out)
+    options = SweepOptions(
+        count=integer("--count", count, least=1),
+        workers=integer("--workers", workers, least=1) or os.cpu_count() or 1,
+        storage=storage,
+        command_line=out.settings.command_line,
+    )
+    file = Path(spec)
+    if dry_run:
+        if not file.exists():
+            refuse(f"--dry-run: there is no file {spec}.")
+        _show_space(out, describe_space(place, file, options.count, options.workers))
+        return
+    if resume and new:
+        refuse("Give --resume or --new, one of the two.")
+    earlier = None
+    if file.exists():
+        earlier = None if storage or new else _earlier(out, place, file, resume=resume)
+    if file.exists() and earlier is None:
+        made = create(place, file, integer("--seed", seed) or 0, storage)
+    else:
+        sweep_id = earlier or (spec if storage else find(place, spec))
+        store = TrialStore(storage_url(place, sweep_id, storage))
+        try:
+            made = store.sweep(sweep_id)
+        finally:
+            store.close()
+    go_on = out.settings.command("sweep", made.id, *(("--storage", "URL") if storage else ()))
+    try:
+        document = run_sweep(place, made, options, sweep_watcher(out))
+    except KeyboardInterrupt:
+        raise Interrupted(f"Go on with: {go_on}") from None
+    out.result(document, *report(document, out.settings))
+    if document.get("ended") == "failures":
+        out.error(document["message"], f"Mend the cause, then: {go_on}")
+        raise typer.Exit(FAILED)
+
+
+def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> str | None:
+    """Return the sweep of the same file to go on with, if that is what the user wants."""
+    from ffcli.services.sweep import of_same_file
+
+    earlier = of_same_file(place, file)
+    if earlier is None:
+        if resume:
+            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
+        return None
+    if resume or (out.can_ask and out.ask(f"Go on with sweep {earlier} of the same file?")):
+        return earlier
+    out.notice(f"{file} was run before: {out.settings.command('sweep', earlier)} would go on with that sweep")
+    return None
+
+
+def _show_space(out: Output, document: dict[str, Any]) -> None:
+    about = {
+        "method": document["method"],
+        "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",
+        **document["parameters"],
+        "combinations": document["size"] or "infinitely many",
+        "runs": document["runs"] or "until it is stopped",
+        "time": f"about {duration(document['seconds_estimate'])} with {document['workers']} workers",
+    }
+    out.result(document, pairs(about))

@@ -1,0 +1,108 @@
+"""One training run from its first record to its last, for every command that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from threadpoolctl import threadpool_limits
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.experiment import Experiment
+from ffcli.runs.record import RunRecord, provenance, utc_now
+from ffcli.runs.recorder import RunRecorder
+from ffcli.services.context import Context
+from ffcli.services.documents import run_document
+
+
+class Watcher(Protocol):
+    """Who looks on while a run trains."""
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        """The first step comes next."""
+
+    def batches(self, done: int, total: int) -> None:
+        """So many of the epoch's steps are done. Called often."""
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        """An epoch is over and on disk; ``best``: it has the highest val_acc so far."""
+
+    def finished(self) -> None:
+        """The training is over, however it ended."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What is recorded with a run without being a hyper-parameter."""
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    threads: int = 1
+    wandb: str = "auto"
+    wandb_project: str | None = None
+    wandb_entity: str | None = None
+    command_line: tuple[str, ...] = ()
+
+
+def new_run(
+    context: Context, experiment: Experiment, options: RunOptions, sweep_id: str | None = None
+) -> RunRecorder:
+    """Make the folder of a new run, and return what writes into it."""
+    config = experiment.config
+    path = context.runs.create()
+    record = RunRecord(
+        run_id=path.name,
+        name=options.name or config.run_name,
+        status="running",
+        dataset=config.dataset,
+        config=config.as_dict(),
+        started=utc_now(),
+        tags=list(options.tags),
+        sweep_id=sweep_id,
+        parameters=experiment.network.n_parameters,
+        threads=options.threads,
+        wandb={"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity},
+        provenance=provenance(experiment.dataset.digest, options.command_line),
+    )
+    return RunRecorder(path, record)
+
+
+def run(
+    recorder: RunRecorder,
+    experiment: Experiment,
+    watcher: Watcher,
+    stop: Callable[[EpochResult], bool] = lambda _: False,
+) -> dict[str, Any]:
+    """Train to the end and return the run's document; ``stop`` is asked after each epoch whether to prune.
+
+    The record is closed as finished, diverged or pruned; as interrupted or failed where KeyboardInterrupt or
+    an error passes through.
+    """
+    record = recorder.record
+    recorder.begin(experiment.config)
+    watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
+    try:
+        with threadpool_limits(record.threads):
+            for result in experiment.run(watcher.batches):
+                recorder.epoch(experiment, result)
+                watcher.epoch(result, experiment.best is result)
+                pruned = stop(result)
+                if result.diverged:
+                    recorder.end("diverged", f"the loss was not finite in epoch {result.epoch}")
+                    break
+                if pruned:
+                    recorder.end("pruned")
+                    break
+            else:
+                recorder.end("finished")
+    except KeyboardInterrupt:
+        recorder.end_if_possible("interrupted")
+        raise
+    except BaseException as error:
+        recorder.end_if_possible("failed", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        watcher.finished()
+    return run_document(record, recorder.rows, recorder.path)

@@ -1,0 +1,239 @@
+"""The parent of a sweep's workers: starts them, listens, replaces those that die, and stops them cleanly."""
+
+from __future__ import annotations
+
+import heapq
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Protocol
+
+from ffcli.errors import FfnnError
+from ffcli.runs.store import MODEL
+from ffcli.services.context import Context
+from ffcli.services.running import RunOptions
+from ffcli.services.sweep import storage_url, sweep_document, sweep_folder
+from ffcli.services.sweep_worker import Message, RunStarted, WorkerFailed, WorkerTask
+from ffcli.services.sweep_worker import main as worker_main
+from ffcli.sweeping.events import TrialEnded
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Counts, Ended, Sweep
+
+KEPT = 5  # so many of the best runs keep their weights
+_GRACE = 10.0  # seconds that workers have to give their trials back before they are killed
+_DEATHS = 3  # so often in a row a worker is replaced that died without ending a trial
+
+
+class SweepWatcher(Protocol):
+    """Who looks on while a sweep runs."""
+
+    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
+        """The workers are about to be started."""
+
+    def message(self, worker: int, message: Message) -> None:
+        """Worker number ``worker``, from 0, tells something."""
+
+    def stopping(self) -> None:
+        """Ctrl-C was pressed: trials under way are finished, no new ones are begun."""
+
+    def finished(self) -> None:
+        """The sweep is over, or is left."""
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How a sweep is run here. ``count``: trials in all, over all workers, machines and resumptions."""
+
+    count: int | None = None
+    workers: int = 1
+    storage: str | None = None
+    command_line: tuple[str, ...] = ()
+
+
+def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: SweepWatcher) -> dict[str, Any]:
+    """Run a sweep to its end, or to ``count``, and return its document with ``seconds`` and why it ended.
+
+    Raises KeyboardInterrupt after the workers have stopped, FfnnError where they cannot go on. Whatever
+    happens, the sweep can be run on later.
+    """
+    url = storage_url(context, sweep.id, options.storage)
+    store = TrialStore(url)
+    started = time.monotonic()
+    try:
+        counts = store.counts(sweep)
+        watcher.started(sweep, sweep_folder(context, sweep.id), counts, options.count, options.workers)
+        task = WorkerTask(
+            url=url,
+            sweep_id=sweep.id,
+            data_dir=context.data_dir,
+            runs_dir=context.runs_dir,
+            options=RunOptions(
+                tags=("sweep",),
+                threads=max(1, (os.cpu_count() or 1) // options.workers),
+                command_line=options.command_line,
+            ),
+            count=options.count,
+            forgiven=counts.failed,
+            parent=os.getpid(),
+        )
+        crew = _Crew(task, options.workers, watcher, _Weights(context, store, sweep))
+        try:
+            ended = crew.work()
+        finally:
+            crew.dismiss()
+            watcher.finished()
+        document = sweep_document(context, store, sweep)
+    finally:
+        store.close()
+    about = {} if ended is None else {"ended": ended.reason, "message": ended.message}
+    return {**document, **about, "seconds": time.monotonic() - started}
+
+
+class _Weights:
+    """Lets only the best runs of a sweep keep their weights."""
+
+    def __init__(self, context: Context, store: TrialStore, sweep: Sweep) -> None:
+        self._context = context
+        self._sign = 1 if sweep.metric.goal == "maximize" else -1
+        self._best: list[tuple[float, int, str]] = []
+        self._runs: dict[int, str] = {}
+        for trial in store.trials(sweep):
+            if trial.run_id is not None:
+                self.started(RunStarted(trial.number, trial.run_id))
+                if trial.state in ("finished", "pruned", "failed"):
+                    self.ended(trial.number, trial.state, trial.value)
+
+    def started(self, message: RunStarted) -> None:
+        """Remember which run trains a trial."""
+        self._runs[message.number] = message.run_id
+
+    def ended(self, number: int, state: str, value: float | None) -> None:
+        """Drop the weights of this trial, or of the one that it pushes out of the best."""
+        run_id = self._runs.pop(number, None)
+        if run_id is None:
+            return
+        if state != "finished" or value is None:
+            self._drop(run_id)
+            return
+        heapq.heappush(self._best, (self._sign * value, -number, run_id))
+        if len(self._best) > KEPT:
+            self._drop(heapq.heappop(self._best)[2])
+
+    def _drop(self, run_id: str) -> None:
+        (self._context.runs_dir / run_id / MODEL).unlink(missing_ok=True)
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Crew:
+    """The worker processes, each with a pipe of its own: one that is killed harms no other's."""
+
+    def __init__(self, task: WorkerTask, workers: int, watcher: SweepWatcher, weights: _Weights) -> None:
+        self._task = task
+        self._watcher = watcher
+        self._weights = weights
+        self._spawn = multiprocessing.get_context("spawn")
+        self._stopping = False
+        self._ended: Ended | None = None
+        self._failure: str | None = None
+        self._deaths = [0] * workers
+        self._members: dict[Connection, tuple[int, BaseProcess]] = {}
+        for number in range(workers):
+            self._hire(number)
+
+    def _hire(self, number: int) -> None:
+        ours, theirs = self._spawn.Pipe()
+        process = self._spawn.Process(
+            target=worker_main, args=(self._task, theirs), name=f"worker-{number}", daemon=True
+        )
+        with (
+            _no_ctrl_c()
+        ):  # what a process ignores, the processes that it starts ignore from the first moment
+            process.start()
+        theirs.close()
+        self._members[ours] = (number, process)
+
+    def work(self) -> Ended | None:
+        """Listen until every worker has ended; return why the sweep is over, or None after Ctrl-C."""
+        try:
+            self._listen()
+        except KeyboardInterrupt:
+            self._stop()
+            self._watcher.stopping()
+            self._listen()
+            raise
+        if self._failure is not None:
+            raise FfnnError(self._failure)
+        return self._ended
+
+    def _listen(self) -> None:
+        while self._members:
+            for connection in wait(list(self._members)):
+                assert isinstance(connection, Connection)
+                number, process = self._members[connection]
+                try:
+                    self._hear(number, connection.recv())
+                except (EOFError, OSError):
+                    del self._members[connection]
+                    connection.close()
+                    process.join()
+                    self._replace(number, process.exitcode)
+
+    def _hear(self, number: int, message: Message) -> None:
+        if isinstance(message, Ended):
+            self._ended = message
+        elif isinstance(message, WorkerFailed):
+            self._failure = message.message
+            self._stop()
+        elif isinstance(message, RunStarted):
+            self._weights.started(message)
+        elif isinstance(message, TrialEnded):
+            self._deaths[number] = 0
+            self._weights.ended(message.number, message.state, message.value)
+        self._watcher.message(number, message)
+
+    def _replace(self, number: int, exit_code: int | None) -> None:
+        """Hire a new worker for one that was killed; its trial is tried again."""
+        if exit_code == 0 or self._stopping or self._ended is not None:
+            return
+        self._deaths[number] += 1
+        if self._deaths[number] > _DEATHS:
+            self._failure = (
+                f"A worker died {self._deaths[number]} times without ending a trial (exit code {exit_code})."
+            )
+            self._stop()
+            return
+        self._hire(number)
+
+    def _stop(self) -> None:
+        """Let no worker begin another trial."""
+        self._stopping = True
+        for connection in self._members:
+            with suppress(OSError):  # it has just died
+                connection.send("stop")
+
+    def dismiss(self) -> None:
+        """End what still runs: the workers give their trials back, or are killed."""
+        processes = [process for _, process in self._members.values()]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()

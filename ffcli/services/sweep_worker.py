@@ -1,0 +1,141 @@
+"""One worker of a sweep, as a process of its own: trials become runs of the store."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError
+from ffcli.experiment import Experiment
+from ffcli.services.context import Context
+from ffcli.services.running import RunOptions, new_run, run
+from ffcli.sweeping.events import Event
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Ended, Sweep
+from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """What a worker process is started with; it can be pickled."""
+
+    url: str
+    sweep_id: str
+    data_dir: Path
+    runs_dir: Path
+    options: RunOptions
+    count: int | None
+    forgiven: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A trial is trained as this run."""
+
+    number: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class WorkerFailed:
+    """The worker cannot go on; ``message`` is for the user."""
+
+    message: str
+
+
+Message = Event | RunStarted | Ended | WorkerFailed
+
+
+class _Silent:
+    """Watches a run for nobody: the trial's events tell enough."""
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        pass
+
+    def batches(self, done: int, total: int) -> None:
+        pass
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        pass
+
+    def finished(self) -> None:
+        pass
+
+
+def objective(
+    context: Context, sweep: Sweep, options: RunOptions, tell: Callable[[Message], None]
+) -> Objective:
+    """Return what trains a trial as an ordinary run, tagged with the sweep."""
+    datasets: dict[str, Dataset] = {}
+
+    def train(config: TrainConfig, trial: LiveTrial) -> None:
+        if config.dataset not in datasets:
+            datasets[config.dataset] = context.dataset(config.dataset)
+        _remove_remains(context, trial.earlier_run)
+        experiment = Experiment(config, datasets[config.dataset])
+        with new_run(context, experiment, options, sweep.id) as recorder:
+            trial.set_run(recorder.path.name)
+            tell(RunStarted(trial.number, recorder.path.name))
+            run(recorder, experiment, _Silent(), stop=trial.report)
+
+    return train
+
+
+def _remove_remains(context: Context, run_id: str | None) -> None:
+    """Remove the run of an attempt that was cut short: no trial speaks of it any more."""
+    if run_id is None:
+        return
+    try:
+        context.runs.remove(context.runs.find(run_id))
+    except (FfnnError, OSError) as error:
+        context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
+
+
+def main(task: WorkerTask, parent: Connection) -> None:
+    """Work on a sweep until it is over or the parent says anything at all; tell it every event.
+
+    Ctrl-C is the parent's to deal with: it says stop first, and sends SIGTERM when that is not fast enough,
+    which gives the trial under way back.
+    """
+
+    def tell(message: Message) -> None:
+        try:
+            parent.send(message)
+        except OSError:  # no fault of the trial under way, which is given back
+            raise ParentGoneError from None
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        store = TrialStore(task.url)
+        sweep = store.sweep(task.sweep_id)
+        context = Context(task.data_dir, task.runs_dir)
+        ended = work(
+            store,
+            sweep,
+            objective(context, sweep, task.options, tell),
+            count=task.count,
+            forgiven=task.forgiven,
+            on_event=tell,
+            go_on=lambda: not parent.poll(),
+            parent=task.parent,
+        )
+        if ended is not None:
+            tell(ended)
+    except (FfnnError, OSError) as error:
+        with suppress(ParentGoneError):
+            tell(WorkerFailed(str(error)))
+    except KeyboardInterrupt:
+        pass
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,236 @@
+"""Sweeps as real processes: run, killed, interrupted, gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_helpers import Cli, environment
+
+GRID = """
+method: grid
+metric: {name: val_acc, goal: maximize}
+parameters:
+  dataset: {value: tiny.npz}
+  epochs: {value: EPOCHS}
+  hidden_size: {values: [4, 8]}
+  num_layers: {value: 1}
+  optimizer: {values: [sgd, adam, nadam]}
+  learning_rate: {values: [0.1, 0.01]}
+"""
+
+
+@pytest.fixture
+def grid(tmp_path: Path, tiny: Path) -> Path:
+    assert tiny == tmp_path / "tiny.npz"
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID.replace("EPOCHS", "3"))
+    return path
+
+
+def runs(process: Cli, sweep_id: str) -> list[dict[str, Any]]:
+    return list(json.loads(process("runs", "list", "--sweep", sweep_id, "--json").out))
+
+
+def start(tmp_path: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ffcli", "sweep", *args],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def lines_until(process: subprocess.Popen[str], word: str) -> list[str]:
+    """Read stderr up to the line that holds ``word``."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    while not lines or word not in lines[-1]:
+        line = process.stderr.readline()
+        assert line, lines
+        lines.append(line)
+    return lines
+
+
+def id_in(lines: list[str]) -> str:
+    return next(line.split()[1] for line in lines if line.startswith("sweep "))
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def slow(grid: Path) -> Iterator[subprocess.Popen[str]]:
+    """A sweep whose trials last, with two workers, killed at the end with all that it started."""
+    grid.write_text(GRID.replace("EPOCHS", "60"))
+    process = start(grid.parent, "grid.yaml", "--workers", "2")
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
+    done = process("sweep", grid, "--workers", "2", "--json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["backend"] == "local"
+    assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
+    found = runs(process, document["sweep_id"])
+    assert len({json.dumps(run["config"], sort_keys=True) for run in found}) == 12
+    best = max(run["best_val_acc"] for run in found)
+    assert document["best"]["value"] == best
+    assert document["best"]["metric"] == "val_acc"
+    kept = [run for run in found if (grid.parent / "runs" / run["run_id"] / "model.safetensors").exists()]
+    assert len(kept) == 5
+    assert min(run["best_val_acc"] for run in kept) >= sorted(run["best_val_acc"] for run in found)[-5]
+    judged = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
+    assert judged["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
+    again = json.loads(process("sweep", document["sweep_id"], "--json").out)
+    assert again["counts"] == document["counts"]
+    (listed,) = json.loads(process("sweeps", "list", "--json").out)
+    shown = json.loads(process("sweeps", "show", document["sweep_id"][-4:], "--json").out)
+    assert listed == shown
+    assert shown["counts"] == document["counts"]
+
+
+def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
+    first = json.loads(process("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
+    assert sum(first["counts"].values()) == 2
+    more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
+    assert sum(more["counts"].values()) == 5
+
+
+def test_one_worker_and_one_seed_give_the_same_sweep(process: Cli, grid: Path) -> None:
+    grid.write_text(grid.read_text().replace("method: grid", "method: bayes"))
+    found = []
+    for _ in range(2):
+        document = json.loads(process("sweep", grid, "--count", "4", "--workers", "1", "--json").out)
+        found.append([(run["config"], run["best_val_acc"]) for run in runs(process, document["sweep_id"])])
+    assert found[0] == found[1]
+
+
+def test_the_space_without_training(process: Cli, grid: Path) -> None:
+    done = process("sweep", grid, "--dry-run", "--json")
+    document = json.loads(done.out)
+    assert (document["size"], document["runs"]) == (12, 12)
+    assert document["seconds_estimate"] > 0
+    assert not (grid.parent / "runs").exists()
+
+
+def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
+    process: Cli, slow: subprocess.Popen[str]
+) -> None:
+    sweep_id = id_in(lines_until(slow, "1/12"))
+    victims = children(slow.pid)
+    os.kill(victims[-1], signal.SIGKILL)
+    out, errors = slow.communicate(timeout=120)
+    assert slow.returncode == 0, errors
+    assert "12 finished" in out
+    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 12}
+
+
+def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str]) -> None:
+    sweep_id = id_in(lines_until(slow, "2/12"))
+    workers = children(slow.pid)
+    os.kill(slow.pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice, and give their trials back
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    done = process("sweep", sweep_id, "--workers", "2", "--json")
+    assert json.loads(done.out)["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
+    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 12}
+
+
+def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: subprocess.Popen[str]) -> None:
+    sweep_id = id_in(lines_until(slow, "1/12"))
+    os.killpg(slow.pid, signal.SIGINT)
+    _, errors = slow.communicate(timeout=60)
+    assert slow.returncode == 130
+    assert f"Go on with: ffnn sweep {sweep_id}" in errors
+    assert "Traceback" not in errors
+    states = Counter(run["status"] for run in runs(process, sweep_id))
+    assert set(states) == {"finished"}
+    assert 1 <= states["finished"] <= 4
+
+
+def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
+    grid.write_text(GRID.replace("EPOCHS", "1000000"))
+    sweep = start(grid.parent, "grid.yaml", "--workers", "2")
+    sweep_id = id_in(lines_until(sweep, "sweep "))
+    until = time.monotonic() + 30
+    while len(runs(process, sweep_id)) < 2:
+        assert time.monotonic() < until
+    os.killpg(sweep.pid, signal.SIGINT)
+    lines_until(sweep, "stopping")
+    os.killpg(sweep.pid, signal.SIGINT)
+    _, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130
+    assert "Traceback" not in errors
+    document = json.loads(process("sweeps", "show", sweep_id, "--json").out)
+    assert sum(document["counts"].values()) == 0
+    assert {run["status"] for run in runs(process, sweep_id)} == {"interrupted"}
+
+
+def test_three_failures_at_the_start_end_the_sweep(process: Cli, grid: Path) -> None:
+    grid.write_text(grid.read_text().replace("[0.1, 0.01]", "[1.0e+30, 1.0e+31]").replace("3}", "3}", 1))
+    grid.write_text(grid.read_text().replace("[sgd, adam, nadam]", "[sgd, momentum, nesterov]"))
+    done = process("sweep", grid, "--workers", "1", "--json")
+    assert done.code == 1
+    document = json.loads(done.out)
+    assert document["counts"] == {"finished": 0, "pruned": 0, "failed": 3}
+    assert {run["status"] for run in runs(process, document["sweep_id"])} == {"diverged"}
+    assert "not finite" in done.err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (GRID.replace("EPOCHS", "3").replace("adam", "adm"), "Did you mean 'adam'"),
+        (GRID.replace("EPOCHS", "3").replace("optimizer", "optimzer"), "Did you mean 'optimizer'"),
+        ("method: grid\n", "parameters"),
+    ],
+)
+def test_a_wrong_file_ends_before_anything_runs(cli: Cli, tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "wrong.yaml").write_text(content)
+    done = cli("sweep", "wrong.yaml")
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_sweep_is_refused(cli: Cli) -> None:
+    for command in (["sweep", "nope"], ["sweeps", "show", "nope"], ["evaluate", "--best", "--sweep", "nope"]):
+        done = cli(*command)
+        assert done.code == 2
+        assert "no sweep 'nope'" in done.err
+
+
+def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid: Path) -> None:
+    first = json.loads(process("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
+    more = json.loads(process("sweep", grid, "--resume", "--count", "2", "--workers", "1", "--json").out)
+    assert (more["sweep_id"], sum(more["counts"].values())) == (first, 2)
+    again = process("sweep", grid, "--count", "1", "--workers", "1", "--json")
+    assert json.loads(again.out)["sweep_id"] != first
+    assert f"ffnn sweep {first} would go on" in again.err
+    silent = process("sweep", grid, "--new", "--count", "1", "--workers", "1", "--json")
+    assert "would go on" not in silent.err
+
+
+def test_resume_and_new_at_once_are_refused(cli: Cli, grid: Path) -> None:
+    assert cli("sweep", grid, "--resume", "--new").code == 2
+    assert cli("sweep", grid, "--resume").code == 2
