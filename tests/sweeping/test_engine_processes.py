@@ -106,6 +106,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_outlive_its_parent(store, url, sweep):
     task = json.dumps({"pause": 0.05, "watch_parent": True})
     command = json.dumps([sys.executable, engine_helpers.__file__, url, sweep.id, task])
@@ -115,13 +116,11 @@ def test_a_worker_does_not_outlive_its_parent(store, url, sweep):
         pid = int(parent.stdout.readline())
         wait_for(lambda: store.counts(sweep).finished > 1)
         parent.kill()
-    worker = next(t for t in store.trials(sweep) if t.worker.endswith(f":{pid}"))
-    assert worker
-    wait_for(lambda: store.counts(sweep).running == 0)
+        parent.stdout.read()  # to its end: the worker, which has the same pipe, is gone then
+    assert any(trial.worker.endswith(f":{pid}") for trial in store.trials(sweep))
     counts = store.counts(sweep)
+    assert counts.running == 0
     assert counts.ended < 24
-    time.sleep(0.3)
-    assert store.counts(sweep) == counts
     complete(store, sweep)
     assert store.counts(sweep).finished == 24
 
@@ -147,18 +146,20 @@ def test_a_database_that_is_gone_for_ten_seconds_costs_nothing(postgres):
     store.close()
 
 
+@pytest.mark.slow
 def test_after_a_loss_of_power_at_any_moment_the_sweep_goes_on(tmp_path):
     url = f"sqlite:///{tmp_path / 'sweep.db'}"
     store = TrialStore(url)
     sweep = store.create(sweep_of("random"))
-    with start_worker(url, sweep) as worker:
-        for copy in range(5):
-            wait_for(lambda copy=copy: store.counts(sweep).ended > 4 * copy or worker.poll() is not None)
-            worker.send_signal(signal.SIGSTOP)  # so that the copy is of one moment, as a loss of power is
-            (tmp_path / str(copy)).mkdir()
-            for name in ("sweep.db", "sweep.db-wal"):
-                shutil.copy(tmp_path / name, tmp_path / str(copy) / name)
-            worker.send_signal(signal.SIGCONT)
+    worker = start_worker(url, sweep)
+    for copy in range(5):
+        wait_for(lambda copy=copy: store.counts(sweep).ended > 4 * copy or worker.poll() is not None)
+        worker.send_signal(signal.SIGSTOP)  # so that the copy is of one moment, as a loss of power is
+        (tmp_path / str(copy)).mkdir()
+        for name in ("sweep.db", "sweep.db-wal"):
+            shutil.copy(tmp_path / name, tmp_path / str(copy) / name)
+        worker.send_signal(signal.SIGCONT)
+    ended_numbers(worker)
     whole = store.trials(sweep)
     store.close()
     for copy in range(5):
