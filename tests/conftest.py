@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ffcli.datasets import Dataset
 
-settings.register_profile("ffnn", deadline=None)
+settings.register_profile("ffnn", deadline=None, derandomize=True)
 settings.load_profile("ffnn")
 
 
