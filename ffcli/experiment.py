@@ -9,19 +9,24 @@ from typing import Any
 import numpy as np
 
 from ffcli.config import TrainConfig
+from ffcli.core.augmentation import Augmentation
+from ffcli.core.averaging import WeightAverage
 from ffcli.core.backprop import Backpropagation
 from ffcli.core.buffers import Array
 from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 from ffcli.core.optimizers import OPTIMIZERS
-from ffcli.core.training import EpochResult, OnBatches, TrainingData
+from ffcli.core.schedules import SCHEDULES
+from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
 from ffcli.datasets import Dataset, split_indices
+from ffcli.errors import RequestError
 
 
 def untrained_network(config: TrainConfig, dataset: Dataset) -> Network:
     """Return the network as the configuration's seed starts it."""
-    network = Network([dataset.n_features, *config.hidden_sizes, dataset.n_classes], config.activation)
+    sizes = [dataset.n_features, *config.hidden_sizes, dataset.n_classes]
+    network = Network(sizes, config.activation, batch_norm=config.batch_norm)
     network.initialize(config.weight_init, _generators(config.seed)[0])
     return network
 
@@ -32,13 +37,43 @@ def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     return np.random.default_rng(initial), np.random.default_rng(shuffling)
 
 
+def _refinements(config: TrainConfig, dataset: Dataset, network: Network) -> Refinements:
+    scheduled = config.schedule != "constant" or config.warmup_epochs > 0
+    return Refinements(
+        schedule=SCHEDULES[config.schedule](config.epochs, config.decay_epochs, config.decay_factor)
+        if scheduled
+        else None,
+        warmup_epochs=config.warmup_epochs,
+        clip_norm=config.clip_norm,
+        label_smoothing=config.label_smoothing,
+        augmentation=_augmentation(config, dataset),
+        average=WeightAverage(network, config.ema) if config.ema else None,
+    )
+
+
+def _augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
+    if not (config.flip or config.shift):
+        return None
+    shape = dataset.x_train.shape[1:]
+    if len(shape) != 2:
+        raise RequestError(
+            f"flip and shift are for images (height, width); {dataset.name} holds features of shape {shape}."
+        )
+    if config.flip and dataset.name == "mnist":
+        raise RequestError("flip is not for mnist: a mirrored digit is another one or none. Try shift.")
+    if config.shift >= min(shape):
+        raise RequestError(f"shift: {config.shift} pixels would empty the images of {shape[0]}×{shape[1]}.")
+    return Augmentation((shape[0], shape[1]), flip=config.flip, shift=config.shift)
+
+
 class Experiment:
     """One training run in memory. Iterating over it trains and yields an ``EpochResult`` an epoch.
 
     Attributes:
         network: as after the last epoch.
         best: the result of the epoch with the highest val_acc so far (the earliest on a tie), or None.
-        best_params: the network's parameter vector after that epoch.
+        judged: what is validated and kept: the network, or with ``ema`` the average of its weights.
+        best_state: the ``state`` of ``judged`` after that epoch.
         epoch: the number of epochs done.
     """
 
@@ -50,14 +85,27 @@ class Experiment:
             dataset.x_train, dataset.y_train, train_indices, val_indices, dataset.n_classes
         )
         self.network = untrained_network(config, dataset)
-        self.backpropagation = Backpropagation(self.network, LOSSES[config.loss](), config.weight_decay)
+        self.rng = _generators(config.seed)[1]
+        decoupled = OPTIMIZERS[config.optimizer].decouples_weight_decay
+        self.backpropagation = Backpropagation(
+            self.network,
+            LOSSES[config.loss](),
+            0.0 if decoupled else config.weight_decay,
+            dropout=config.dropout,
+            input_dropout=config.input_dropout,
+            rng=self.rng,
+        )
         self.optimizer = OPTIMIZERS[config.optimizer](
             self.network.params, self.backpropagation.gradient, **config.optimizer_arguments()
         )
-        self.rng = _generators(config.seed)[1]
+        if decoupled:
+            self.optimizer.decay(self.network.params[: self.network.n_weights], config.weight_decay)
+        self.refinements = _refinements(config, dataset, self.network)
+        average = self.refinements.average
+        self.judged = self.network if average is None else average.network
         self.epoch = 0
         self.best: EpochResult | None = None
-        self.best_params: Array = self.network.params.copy()
+        self.best_state: Array = self.judged.state.copy()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -68,7 +116,12 @@ class Experiment:
         return self.run()
 
     def run(self, on_batches: OnBatches | None = None) -> Iterator[EpochResult]:
-        """Train on from the epochs already done to the configuration's last; see `core.training.train`."""
+        """Train on from the epochs already done to the configuration's last; see `core.training.train`.
+
+        With ``patience`` it ends early, after so many epochs without a higher val_acc.
+        """
+        if self._out_of_patience():
+            return
         results = train_epochs(
             self.network,
             self.optimizer,
@@ -77,29 +130,39 @@ class Experiment:
             epochs=range(self.epoch + 1, self.config.epochs + 1),
             batch_size=self.config.batch_size,
             rng=self.rng,
+            refinements=self.refinements,
             on_batches=on_batches,
         )
         for result in results:
             self.epoch = result.epoch
             if not result.diverged and (self.best is None or result.val_acc > self.best.val_acc):
                 self.best = result
-                self.best_params[...] = self.network.params
+                self.best_state[...] = self.judged.state
             yield result
+            if self._out_of_patience():
+                return
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return bool(patience) and self.best is not None and self.epoch - self.best.epoch >= patience
 
     def keep_best(self) -> Network:
         """Give the network the weights of its best epoch, and return it."""
-        self.network.params[...] = self.best_params
+        self.network.state[...] = self.best_state
         return self.network
 
     def arrays(self) -> dict[str, Array]:
-        """Return the vectors of a checkpoint: the parameters and the optimizer's state."""
-        return {"params": self.network.params, **self.optimizer.state}
+        """Return the vectors of a checkpoint: the network's, its average's and the optimizer's state."""
+        average = {} if self.judged is self.network else {"average": self.judged.state}
+        return {"params": self.network.state, **average, **self.optimizer.state}
 
     def scalars(self) -> dict[str, Any]:
         """Return the rest of a checkpoint, in types that JSON keeps exactly."""
+        schedule = self.refinements.schedule
         return {
             "epoch": self.epoch,
             "optimizer": self.optimizer.scalars(),
+            "schedule": schedule.scalars() if schedule else {},
             "generator": self.rng.bit_generator.state,
         }
 
@@ -108,15 +171,19 @@ class Experiment:
         arrays: Mapping[str, Array],
         scalars: Mapping[str, Any],
         best: EpochResult | None,
-        best_params: Array,
+        best_state: Array | None,
     ) -> None:
-        """Take over a checkpoint, with the best epoch so far and its parameters."""
-        self.network.params[...] = arrays["params"]
+        """Take over a checkpoint, with the best epoch so far and its state (None: the checkpoint's own)."""
+        self.network.state[...] = arrays["params"]
+        if self.judged is not self.network:
+            self.judged.state[...] = arrays["average"]
+        if self.refinements.schedule is not None:
+            self.refinements.schedule.restore(scalars["schedule"])
         self.optimizer.restore(arrays, scalars["optimizer"])
         self.rng.bit_generator.state = scalars["generator"]
         self.epoch = scalars["epoch"]
         self.best = best
-        self.best_params[...] = best_params
+        self.best_state[...] = self.judged.state if best_state is None else best_state
 
 
 def train(config: TrainConfig, dataset: Dataset) -> Experiment:

@@ -88,7 +88,7 @@ def test_as_dict_holds_every_field_in_plain_types():
     values = TrainConfig(hidden_size=(5, 4)).as_dict()
     assert list(values) == list(FIELDS)
     assert values["hidden_size"] == [5, 4]
-    assert {type(value) for value in values.values()} <= {int, float, str, list}
+    assert {type(value) for value in values.values()} <= {int, float, str, list, bool}
 
 
 def test_every_field_has_help_a_flag_group_and_a_known_default():
@@ -328,8 +328,8 @@ def test_options_without_effect_get_one_notice_each():
 def test_users_of_a_hyper_parameter_are_as_promised():
     assert used_by("momentum") == ["momentum", "nesterov"]
     assert used_by("beta") == ["rmsprop"]
-    assert used_by("beta1") == used_by("beta2") == ["adam", "nadam"]
-    assert used_by("epsilon") == ["rmsprop", "adam", "nadam"]
+    assert used_by("beta1") == used_by("beta2") == ["adam", "adamw", "nadam"]
+    assert used_by("epsilon") == ["rmsprop", "adam", "adamw", "nadam"]
     assert used_by("epochs") == []
     for name in OPTIMIZERS:
         arguments = TrainConfig(optimizer=name, learning_rate=0.25).optimizer_arguments()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from ffcli.config import TrainConfig
 from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.losses import LOSSES
 from ffcli.core.optimizers import OPTIMIZERS
+from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset, load_dataset
+from ffcli.errors import RequestError
 from ffcli.experiment import Experiment, train, untrained_network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,7 +111,7 @@ def saved(experiment: Experiment):
         arrays,
         json.loads(json.dumps(experiment.scalars())),
         experiment.best,
-        experiment.best_params.copy(),
+        experiment.best_state.copy(),
     )
 
 
@@ -130,11 +133,100 @@ def test_resumed_run_ends_bit_for_bit_the_same(blobs, optimizer, epochs):
     late = list(resumed)
     assert figures(early + late) == figures(expected)
     assert resumed.network.params.tobytes() == whole.network.params.tobytes()
-    assert resumed.best_params.tobytes() == whole.best_params.tobytes()
+    assert resumed.best_state.tobytes() == whole.best_state.tobytes()
     assert figures([resumed.best]) == figures([whole.best])
     for name, vector in whole.arrays().items():
         assert resumed.arrays()[name].tobytes() == vector.tobytes()
     assert resumed.scalars() == whole.scalars()
+
+
+EVERYTHING = {
+    "dropout": 0.2,
+    "input_dropout": 0.1,
+    "batch_norm": True,
+    "label_smoothing": 0.1,
+    "warmup_epochs": 1.5,
+    "clip_norm": 0.5,
+    "ema": 0.9,
+    "augment": "flip,shift:1",
+    "patience": 50,
+    "optimizer": "adamw",
+    "weight_decay": 0.01,
+    "batch_size": 7,
+}
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+def test_with_every_ingredient_it_still_resumes_bit_for_bit(blobs, schedule):
+    settings = config(**EVERYTHING, schedule=schedule, decay_epochs=2, decay_factor=0.5, epochs=6)
+    dataset = blobs()
+    whole = Experiment(settings, dataset)
+    expected = list(whole)
+    begun = Experiment(settings, dataset)
+    running = iter(begun)
+    early = [next(running) for _ in range(3)]
+    checkpoint = saved(begun)
+    resumed = Experiment(settings, dataset)
+    resumed.restore(*checkpoint)
+    assert figures(early + list(resumed)) == figures(expected)
+    assert resumed.judged.state.tobytes() == whole.judged.state.tobytes()
+    assert resumed.best_state.tobytes() == whole.best_state.tobytes()
+    assert resumed.scalars() == whole.scalars()
+    for name, vector in whole.arrays().items():
+        assert resumed.arrays()[name].tobytes() == vector.tobytes()
+
+
+@pytest.mark.parametrize("name", list(EVERYTHING))
+def test_every_ingredient_changes_what_comes_out(blobs, name):
+    if name in ("patience", "batch_size", "weight_decay"):
+        pytest.skip("it does so by itself only in other tests")
+    plain, refined = Experiment(config(), blobs()), Experiment(config(**{name: EVERYTHING[name]}), blobs())
+    list(plain), list(refined)
+    assert plain.judged.params[:200].tobytes() != refined.judged.params[:200].tobytes()
+
+
+def test_patience_ends_the_run_and_keeps_its_best(blobs):
+    whole = list(Experiment(config(epochs=40, learning_rate=0.02), blobs(n_train=100)))
+    accuracies = [result.val_acc for result in whole]
+    patient = Experiment(config(epochs=40, learning_rate=0.02, patience=4), blobs(n_train=100))
+    results = list(patient)
+    assert figures(results) == figures(whole[: len(results)])
+    best = patient.best
+    assert best is not None
+    assert best.epoch == len(results) - 4 < 36
+    assert best.val_acc == max(accuracies[: len(results)])
+    assert list(patient) == [], "no patience is left, so nothing is left to do"
+
+
+def test_validation_is_of_the_average_where_there_is_one(blobs):
+    experiment = Experiment(config(ema=0.99, epochs=1), blobs())
+    (result,) = experiment
+    dataset, rows = experiment.dataset, experiment.data.val_indices
+
+    def accuracy(network):
+        return np.mean(network.predict(dataset.x_train[rows]) == dataset.y_train[rows])
+
+    assert result.val_acc == accuracy(experiment.judged)
+    assert experiment.keep_best().params.tobytes() == experiment.judged.params.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "dataset", "message"),
+    [
+        ({"augment": "flip"}, {"shape": (20,)}, "are for images"),
+        ({"augment": "shift:1"}, {"shape": (2, 2, 3)}, "are for images"),
+        ({"augment": "shift:4"}, {}, "would empty the images"),
+    ],
+)
+def test_augmentation_that_the_data_does_not_allow_is_refused(blobs, values, dataset, message):
+    with pytest.raises(RequestError, match=message):
+        Experiment(config(**values), blobs(**dataset))
+
+
+def test_mirrored_digits_are_refused(blobs):
+    digits = replace(blobs(), name="mnist")
+    with pytest.raises(RequestError, match="a mirrored digit is another one or none"):
+        Experiment(config(augment="flip"), digits)
 
 
 def test_going_on_in_memory_is_the_same_run(blobs):
@@ -157,7 +249,7 @@ def test_the_best_epoch_is_the_first_of_the_highest(blobs):
     best = accuracies.index(max(accuracies))
     assert accuracies.count(max(accuracies)) > 1, "no tie, so ties were not tested"
     assert experiment.best is results[best]
-    assert experiment.best_params.tobytes() == params[best].tobytes()
+    assert experiment.best_state.tobytes() == params[best].tobytes()
     assert experiment.keep_best().params.tobytes() == params[best].tobytes()
 
 
@@ -227,7 +319,7 @@ def test_a_run_that_diverges_keeps_its_best_epoch(blobs):
     assert results[-1].diverged
     assert len(results) < 9
     assert experiment.epoch == len(results)
-    assert np.isfinite(experiment.best_params).all()
+    assert np.isfinite(experiment.best_state).all()
     assert experiment.best is None or not experiment.best.diverged
 
 

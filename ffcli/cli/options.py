@@ -64,6 +64,7 @@ def _help(name: str) -> str:
 
 def _parameter(name: str) -> inspect.Parameter:
     option = metadata(FIELDS[name], Option)
+    is_truth = FIELDS[name].annotation is bool
     noun = (
         "NAME"
         if metadata(FIELDS[name], Choice)
@@ -74,13 +75,14 @@ def _parameter(name: str) -> inspect.Parameter:
     declared = typer.Option(
         flag(name),
         *option.flags,
-        metavar=option.metavar or noun,
+        metavar=None if is_truth else option.metavar or noun,
         help=_help(name),
         rich_help_panel=option.group,
         show_default=False,
     )
+    kind = bool if is_truth else str
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, declared]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, declared]
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network
+from ffcli.core.regularization import BatchNorm, Dropout
 
 
 class _Layer:
@@ -21,22 +22,44 @@ class _Layer:
         self.scratch = aligned_zeros((batch_size, fan_out), network.activation.scratch_dtype or network.dtype)
         self.ones = np.ones(batch_size, network.dtype)
         # Made here once: at small sizes making a view costs as much as using it.
-        self.W_T, self.h_T = self.W.T, self.h.T
+        self.W_T = self.W.T
+        self.batch_norm: BatchNorm | None = None
+        self.dropout: Dropout | None = None
+        self.out_T = self.h.T  # what the next layer takes in
+
+    def drop(self, rate: float, rng: np.random.Generator) -> None:
+        """Let the layer drop values at ``rate``."""
+        self.dropout = Dropout(self.h.shape, rate, rng, self.h)
+        self.out_T = self.dropout.out.T
 
 
 class Backpropagation:
     """The gradient of a network's mean loss plus weight_decay/2 · ΣW², in the network's flat layout.
 
     With δ_l = ∂L/∂z_l: ∂L/∂W_l = h_{l-1}ᵀ δ_l + weight_decay · W_l, ∂L/∂b_l = Σ_batch δ_l and
-    δ_{l-1} = δ_l W_lᵀ ⊙ f'(z_{l-1}).
+    δ_{l-1} = δ_l W_lᵀ ⊙ f'(z_{l-1}). ``dropout`` is the rate of the hidden layers, ``input_dropout`` that of
+    the features; their masks are drawn from ``rng``.
     """
 
-    def __init__(self, network: Network, loss: Loss, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        weight_decay: float = 0.0,
+        *,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        rng: np.random.Generator | None = None,
+    ) -> None:
         self.network = network
         self.loss = loss
         self.weight_decay = weight_decay
+        self.dropout, self.input_dropout = dropout, input_dropout
+        self._rng = rng or np.random.default_rng()
         self.gradient = aligned_zeros(network.params.size, network.dtype)
         self._dW, self._db = network.views(self.gradient)
+        self._dgamma = network.scales(self.gradient)
+        self._input_dropouts: dict[int, Dropout] = {}
         self._layers: dict[int, list[_Layer]] = {}
 
     def __call__(self, x: Array, targets: Array, logits: Array) -> None:
@@ -45,6 +68,8 @@ class Backpropagation:
         ``logits`` (batch, classes) receives the output of the forward pass.
         """
         layers = self._layers.get(len(x)) or self._make_layers(len(x))
+        if self.input_dropout:
+            x = self._input_dropouts[len(x)].forward(x)
         self._forward(x, logits, layers)
         self.loss.gradient(logits, targets, layers[-1].delta)
         self._backward(x, layers)
@@ -54,6 +79,14 @@ class Backpropagation:
     def _make_layers(self, batch_size: int) -> list[_Layer]:
         gradients = enumerate(zip(self._dW, self._db))
         layers = [_Layer(self.network, index, batch_size, dW, db) for index, (dW, db) in gradients]
+        for layer, normal, dgamma in zip(layers, self.network.normalizations, self._dgamma):
+            layer.batch_norm = BatchNorm(normal, dgamma, batch_size)
+        if self.dropout:
+            for layer in layers[:-1]:
+                layer.drop(self.dropout, self._rng)
+        if self.input_dropout:
+            shape = (batch_size, self.network.layer_sizes[0])
+            self._input_dropouts[batch_size] = Dropout(shape, self.input_dropout, self._rng, self.gradient)
         self._layers[batch_size] = layers
         return layers
 
@@ -63,8 +96,13 @@ class Backpropagation:
         for layer in hidden:
             np.dot(h, layer.W, layer.h)
             h = layer.h
-            np.add(h, layer.b, h)
+            if layer.batch_norm is None:
+                np.add(h, layer.b, h)
+            else:
+                layer.batch_norm.forward(h, layer.b)
             activate(h)
+            if layer.dropout is not None:
+                h = layer.dropout.forward(h)
         np.dot(h, last.W, logits)
         np.add(logits, last.b, logits)
 
@@ -72,12 +110,16 @@ class Backpropagation:
         multiply_by_slope = self.network.activation.backward
         for index in range(len(layers) - 1, -1, -1):
             layer = layers[index]
-            inputs = layers[index - 1].h_T if index else x.T
-            np.dot(inputs, layer.delta, layer.dW)
             np.dot(layer.ones, layer.delta, layer.db)
+            if layer.batch_norm is not None:
+                layer.batch_norm.backward(layer.delta)
+            inputs = layers[index - 1].out_T if index else x.T
+            np.dot(inputs, layer.delta, layer.dW)
             if index:
                 below = layers[index - 1]
                 np.dot(layer.delta, layer.W_T, below.delta)
+                if below.dropout is not None:
+                    below.dropout.backward(below.delta)
                 multiply_by_slope(below.h, below.delta, below.scratch)
 
     def _decay(self) -> None:

@@ -1,4 +1,4 @@
-"""How good a classifier is, from its confusion matrix."""
+"""How good a classifier is, from its confusion matrix or from its probabilities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffcli.core.buffers import Array
+from ffcli.core.losses import log_softmax, softmax
 
 
 def confusion_matrix(true: Array, predicted: Array, n_classes: int) -> Array:
@@ -45,3 +46,23 @@ def class_scores(matrix: Array) -> list[ClassScore]:
 
 def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0
+
+
+def negative_log_likelihood(logits: Array, labels: Array) -> float:
+    """Return the mean over the examples of -log p_label, in nats; less is better.
+
+    ``logits`` (n, classes), all finite; ``labels`` (n,) integers. Cross-entropy is this with one-hot targets.
+    """
+    log_p = log_softmax(logits.astype(np.float64))
+    return -float(log_p[np.arange(len(labels)), labels].mean())
+
+
+def brier_score(logits: Array, labels: Array) -> float:
+    """Return the mean over the examples of Σ_c (p_c - y_c)², y one-hot; less is better, from 0 to 2.
+
+    Summed over all classes as Brier 1950 (Monthly Weather Review 78, 1) has it: with two classes this is
+    twice what libraries call so that look at the positive class only. Shapes as above.
+    """
+    p = softmax(logits.astype(np.float64))
+    p[np.arange(len(labels)), labels] -= 1
+    return float(np.square(p).sum(axis=1).mean())

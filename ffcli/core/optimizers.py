@@ -31,6 +31,7 @@ class Optimizer(ABC):
     """The base: state vectors, the split into pieces, and what a checkpoint needs."""
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    decouples_weight_decay: ClassVar[bool] = False
 
     def __init__(self, params: Array, gradient: Array, *, learning_rate: float) -> None:
         self.learning_rate = learning_rate
@@ -61,6 +62,10 @@ class Optimizer(ABC):
     @abstractmethod
     def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
         """Update one piece: parameters ``w``, gradient ``g``, scratch ``t`` and the state vectors."""
+
+    def decay(self, weights: Array, weight_decay: float) -> None:
+        """Take over the decay of the weights, where the optimizer decouples it from the gradient."""
+        raise NotImplementedError(f"{type(self).__name__} takes weight decay by the gradient")
 
     def scalars(self) -> dict[str, float]:
         """Return what a checkpoint must hold beside ``state``."""
@@ -213,6 +218,28 @@ class Adam(Optimizer):
         np.divide(m, g, g)
         np.multiply(g, self._rate, g)
         np.subtract(w, g, w)
+
+
+@OPTIMIZERS.register("adamw")
+class AdamW(Adam):
+    """w ← w - η λ w, for weights only, then Adam's step: the decay λ does not go through the moments.
+
+    Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019. As in Keras and PyTorch η scales
+    the decay too.
+    """
+
+    decouples_weight_decay = True
+    _weights: Array
+    _weight_decay = 0.0
+
+    def decay(self, weights: Array, weight_decay: float) -> None:
+        """Let each step decay ``weights``, the part of the parameters that weights are."""
+        self._weights, self._weight_decay = weights, weight_decay
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        if self._weight_decay:
+            np.multiply(self._weights, 1 - self.learning_rate * self._weight_decay, self._weights)
 
 
 @OPTIMIZERS.register("nadam")

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffcli.core.augmentation import Augmentation
+from ffcli.core.averaging import WeightAverage
 from ffcli.core.backprop import Backpropagation, penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer
+from ffcli.core.schedules import Schedule, warm_up
 
 # Raised whenever the same configuration and seed would train to other numbers than before.
 CORE_VERSION = 1
@@ -60,6 +63,24 @@ class EpochResult:
         return not (math.isfinite(self.train_loss) and math.isfinite(self.val_loss))
 
 
+@dataclass(frozen=True)
+class Refinements:
+    """What a plain training goes without.
+
+    ``schedule`` with ``warmup_epochs`` scales the learning rate before each step. ``clip_norm``: a gradient
+    whose norm ‖g‖ is larger is multiplied by clip_norm / ‖g‖ (0: never; Pascanu et al., ICML 2013).
+    ``label_smoothing`` ε: training targets become (1 - ε) t + ε / classes (Szegedy et al., CVPR 2016), and
+    train_loss is of these; val_loss is of the true ones. ``average`` is what is validated where it is given.
+    """
+
+    schedule: Schedule | None = None
+    warmup_epochs: float = 0.0
+    clip_norm: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: Augmentation | None = None
+    average: WeightAverage | None = None
+
+
 class _Tally:
     """Sums of loss and hits over blocks of examples."""
 
@@ -102,6 +123,7 @@ def train(
     epochs: range,
     batch_size: int,
     rng: np.random.Generator,
+    refinements: Refinements = Refinements(),
     on_batches: OnBatches | None = None,
 ) -> Iterator[EpochResult]:
     """Train ``network`` in place and yield a result after each of ``epochs`` (numbered from 1).
@@ -112,7 +134,10 @@ def train(
     ``on_batches(done, total)`` is called now and then with the number of steps.
     """
     loss, weight_decay = backpropagation.loss, backpropagation.weight_decay
-    batches = _Batches(network, data, batch_size)
+    batches = _Batches(network, data, batch_size, refinements, rng)
+    schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
+    learning_rate = optimizer.learning_rate
+    judged = network if average is None else average.network
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
@@ -123,14 +148,25 @@ def train(
                 for start in range(0, len(x), batch_size):
                     batch = slice(start, start + batch_size)
                     backpropagation(x[batch], targets[batch], logits[batch])
+                    if clip_norm:
+                        _clip(backpropagation.gradient, clip_norm)
+                    if schedule is not None:
+                        progress = epoch - 1 + (optimizer.steps - first_step) / batches.steps
+                        factor = schedule.factor(progress) * warm_up(progress, refinements.warmup_epochs)
+                        optimizer.learning_rate = learning_rate * factor
                     optimizer.step()
+                    if average is not None:
+                        average.update(optimizer.steps)
                 if not tally.add(logits, targets):
                     break
                 if on_batches is not None:
                     on_batches(optimizer.steps - first_step, batches.steps)
             trained = time.perf_counter()
-            val_loss, val_acc = evaluate(network, loss, data, data.val_indices)
-            l2 = penalty(network, weight_decay)
+            val_loss, val_acc = evaluate(judged, loss, data, data.val_indices)
+            l2 = penalty(judged, weight_decay)
+            if schedule is not None:
+                schedule.after_epoch(val_loss)
+                optimizer.learning_rate = learning_rate
         result = EpochResult(
             epoch=epoch,
             train_loss=tally.loss + l2,
@@ -145,15 +181,31 @@ def train(
             return
 
 
-class _Batches:
-    """Gathers shuffled images a block at a time, as float features with one-hot targets."""
+def _clip(gradient: Array, clip_norm: float) -> None:
+    norm = math.sqrt(float(np.dot(gradient, gradient)))
+    if norm > clip_norm:
+        np.multiply(gradient, clip_norm / norm, gradient)
 
-    def __init__(self, network: Network, data: TrainingData, batch_size: int) -> None:
+
+class _Batches:
+    """Gathers shuffled images a block at a time, augmented, as float features with their targets."""
+
+    def __init__(
+        self,
+        network: Network,
+        data: TrainingData,
+        batch_size: int,
+        refinements: Refinements,
+        rng: np.random.Generator,
+    ) -> None:
         n_images = len(data.train_indices)
         rows = min(n_images, max(1, _BLOCK // batch_size) * batch_size)
         self._images = np.asarray(data.images).reshape(len(data.images), -1)
         self._labels = data.labels
-        self._one_hot = np.eye(data.n_classes, dtype=network.dtype)
+        smoothing = refinements.label_smoothing
+        self._target_rows = np.eye(data.n_classes, dtype=network.dtype) * (1 - smoothing)
+        self._target_rows += smoothing / data.n_classes
+        self._augmentation, self._rng = refinements.augmentation, rng
         self._pixels = np.empty((rows, self._images.shape[1]), self._images.dtype)
         self._x = aligned_zeros(self._pixels.shape, network.dtype)
         self._targets = aligned_zeros((rows, data.n_classes), network.dtype)
@@ -168,6 +220,8 @@ class _Batches:
             n = len(block)
             # mode="clip" skips a bounds check that costs as much as the copy; the indices are our own
             np.take(self._images, block, 0, self._pixels[:n], "clip")
-            np.take(self._one_hot, self._labels[block], 0, self._targets[:n], "clip")
+            np.take(self._target_rows, self._labels[block], 0, self._targets[:n], "clip")
+            if self._augmentation is not None:
+                self._augmentation(self._pixels[:n], self._rng)
             as_features(self._pixels[:n], self._x[:n])
             yield self._x[:n], self._targets[:n], self._logits[:n]

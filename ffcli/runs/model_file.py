@@ -47,21 +47,39 @@ def load_arrays(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def save_network(path: Path, network: Network, about: Mapping[str, Any]) -> None:
-    """Write ``layers.N.weight`` (fan_in, fan_out) and ``layers.N.bias`` (fan_out,) with the architecture."""
+    """Write ``layers.N.weight`` (fan_in, fan_out) and ``layers.N.bias`` (fan_out,) with the architecture.
+
+    A network with batch normalization has ``norms.N.gamma``, ``.mean`` and ``.variance`` (units,) as well.
+    """
+    architecture = {
+        "layer_sizes": network.layer_sizes,
+        "activation": network.activation_name,
+        "batch_norm": network.batch_norm,
+    }
+    save_arrays(path, _arrays(network), {"format": 1, "architecture": architecture, **about})
+
+
+def _arrays(network: Network) -> dict[str, Array]:
+    """Return the arrays of a network by their names in the file."""
     arrays: dict[str, Array] = {}
     for layer, (W, b) in enumerate(zip(network.weights, network.biases)):
         arrays[f"layers.{layer}.weight"] = W
         arrays[f"layers.{layer}.bias"] = b
-    architecture = {"layer_sizes": network.layer_sizes, "activation": network.activation_name}
-    save_arrays(path, arrays, {"format": 1, "architecture": architecture, **about})
+    for layer, normal in enumerate(network.normalizations):
+        arrays[f"norms.{layer}.gamma"] = normal.gamma
+        arrays[f"norms.{layer}.mean"] = normal.mean
+        arrays[f"norms.{layer}.variance"] = normal.variance
+    return arrays
 
 
-def _shapes(sizes: list[int]) -> dict[str, tuple[int, ...]]:
+def _shapes(sizes: list[int], batch_norm: bool) -> dict[str, tuple[int, ...]]:
     """Return the shape of each array of a network with these layer sizes."""
     shapes: dict[str, tuple[int, ...]] = {}
     for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         shapes[f"layers.{layer}.weight"] = (fan_in, fan_out)
         shapes[f"layers.{layer}.bias"] = (fan_out,)
+    for layer, units in enumerate(sizes[1:-1] if batch_norm else []):
+        shapes |= {f"norms.{layer}.{part}": (units,) for part in ("gamma", "mean", "variance")}
     return shapes
 
 
@@ -70,13 +88,13 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
     arrays, about = load_arrays(path)
     try:
         sizes = [int(size) for size in about["architecture"]["layer_sizes"]]
+        batch_norm = bool(about["architecture"].get("batch_norm"))
         # Compared before the network is made, so that a false architecture takes no memory.
-        if _shapes(sizes) != {name: array.shape for name, array in arrays.items()}:
+        if _shapes(sizes, batch_norm) != {name: array.shape for name, array in arrays.items()}:
             raise FfnnError(f"{path} does not hold a network: its arrays do not fit its architecture.")
-        network = Network(sizes, about["architecture"]["activation"])
-        for layer, (W, b) in enumerate(zip(network.weights, network.biases)):
-            W[...] = arrays[f"layers.{layer}.weight"]
-            b[...] = arrays[f"layers.{layer}.bias"]
+        network = Network(sizes, about["architecture"]["activation"], batch_norm=batch_norm)
+        for name, array in _arrays(network).items():
+            array[...] = arrays[name]
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise FfnnError(f"{path} does not hold a network of ffnn: {error}") from None
     return network, about

@@ -64,7 +64,7 @@ class RunRecorder:
         if not result.diverged:
             self.checkpoint(experiment)
             if experiment.best is result:
-                save_network(self.path / MODEL, experiment.network, _about(experiment))
+                save_network(self.path / MODEL, experiment.judged, _about(experiment))
         # Only now: should one of the files not be written, the record goes on saying what is there.
         self.rows = rows
         self.record.note_epoch(result, experiment.best)
@@ -86,6 +86,10 @@ class RunRecorder:
         with suppress(OSError):
             self.end(status, error)
 
+    def save(self) -> None:
+        """Write what others have put into the record."""
+        self._write_summary()
+
     def _write_summary(self) -> None:
         write_atomic(self.path / SUMMARY, json_text(self.record.as_dict()))
 
@@ -102,14 +106,14 @@ class RunRecorder:
         try:
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
-            best_params = arrays["params"]
+            best_state = None
             if best.epoch < scalars["epoch"]:
-                best_params = load_network(self.path / MODEL)[0].params
-            experiment.restore(arrays, scalars, best, best_params)
+                best_state = load_network(self.path / MODEL)[0].state
+            experiment.restore(arrays, scalars, best, best_state)
         except (KeyError, ValueError, TypeError) as error:
             raise FfnnError(f"{path} does not fit the run: {error}") from None
         if best.epoch == experiment.epoch:  # the process may have died before it wrote the model
-            save_network(self.path / MODEL, experiment.network, _about(experiment))
+            save_network(self.path / MODEL, experiment.judged, _about(experiment))
 
     def _keep_epochs(self, epochs: int) -> None:
         """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""

@@ -54,6 +54,13 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "epsilon": floats(0, 1),
     "weight_decay": st.floats(0, 1e6),
     "seed": st.integers(-(10**12), 10**12),
+    "augment": st.sampled_from(["none", "flip", "shift:2", "flip,shift:1"]),
+    "batch_norm": st.booleans(),
+    "dropout": RATE,
+    "input_dropout": RATE,
+    "label_smoothing": RATE,
+    "ema": RATE,
+    "decay_factor": floats(0, 1),
 }
 
 
@@ -89,6 +96,10 @@ def test_a_configuration_written_as_flags_is_read_back_as_it_was(wanted: TrainCo
         text = as_text(value, bare=random.choice([True, False]))
         text = random.choice([text, text.upper()]) if metadata(FIELDS[name], Choice) else text
         spelling = random.choice([f"--{name}", f"--{name.replace('_', '-')}", *option.flags])
+        if isinstance(value, bool):
+            flag = f"--{name.replace('_', '-')}"
+            args.append(random.choice([f"{spelling}={text}", flag if value else f"--no-{flag[2:]}"]))
+            continue
         args += random.choice([[spelling, text], [f"{spelling}={text}"]])
     assert config(*args) == wanted
 

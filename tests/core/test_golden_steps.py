@@ -33,6 +33,8 @@ GOLDEN: dict[str, tuple[dict[str, float], tuple[float, float], tuple[F, F]]] = {
     # m₂ = 1.25 + 0.5 = 1.75, v₂ = 0.96 + 0.04 = 1; rate 0.1·0.28/0.75 = 14/375;
     # w₂ = 0.92 - 14/375·1.75/1.25 = 1725/1875 - 98/1875 = 1627/1875
     "adam": (ADAM, (5, 1), (F("0.92"), F(1627, 1875))),
+    # without decay, Adam's own
+    "adamw": (ADAM, (5, 1), (F("0.92"), F(1627, 1875))),
     # μ₁ = 0.5·(1 - 0.48) = 0.26, μ₂ = 0.5·(1 - 0.4608) = 0.2696, μ₃ = 0.5·(1 - 0.442368) = 0.278816;
     # Π₁ = 0.26, Π₂ = 0.070096, Π₃ = 0.019543886336; m₁ = 2.5, m₂ = 1.75 and v₁ = v₂ = 1 as for adam.
     # Step 1: √v̂ = √(1/0.04) = 5; m̂ = 0.2696·2.5/0.929904 + 0.74·5/0.74 = 0.674/0.929904 + 5.
@@ -68,3 +70,24 @@ def test_first_two_steps_are_as_worked_by_hand(name):
 
 def test_the_table_names_only_what_is_registered():
     assert set(GOLDEN) <= set(OPTIMIZERS)
+
+
+def test_adamw_decays_the_weights_alone_before_adams_step():
+    params, gradient = np.ones(2), np.zeros(2)
+    optimizer = OPTIMIZERS["adamw"](params, gradient, **ADAM)
+    optimizer.decay(params[:1], 0.5)
+    gradient[:] = 5
+    optimizer.step()
+    # Adam's step is -0.08 (above), before it the first parameter alone shrinks by 0.1·0.5 = 0.05
+    np.testing.assert_allclose(params, [0.95 - 0.08, 0.92], rtol=1e-14)
+    gradient[:] = 1
+    optimizer.step()
+    # 0.87·0.95 = 0.8265 and Adam's second step, 98/1875
+    np.testing.assert_allclose(params, [0.8265 - 98 / 1875, 0.92 - 98 / 1875], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adamw"])
+def test_other_optimizers_refuse_to_decay(name):
+    optimizer = OPTIMIZERS[name](np.ones(1), np.zeros(1))
+    with pytest.raises(NotImplementedError):
+        optimizer.decay(np.ones(1), 0.1)

@@ -43,6 +43,7 @@ _OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "nesterov": lambda **settings: keras.optimizers.SGD(nesterov=True, **settings),
     "rmsprop": keras.optimizers.RMSprop,
     "adam": keras.optimizers.Adam,
+    "adamw": lambda **settings: keras.optimizers.AdamW(weight_decay=0.0, **settings),
     "nadam": keras.optimizers.Nadam,
 }
 _ACTIVATIONS = {"identity": "linear", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
@@ -116,6 +117,29 @@ def test_fifty_steps_along_the_same_gradients(name, other):
         ours.step()
         np.testing.assert_allclose(
             params, variable.numpy(), rtol=1e-11 * loose, atol=1e-12 * loose, err_msg=f"step {step + 1}"
+        )
+
+
+def test_adamw_with_its_decay():
+    settings, weight_decay = settings_of("adamw", other=True), 2.0**-4
+    rng = np.random.default_rng(5)
+    params = rng.normal(0, 1, 40)
+    weights, biases = keras.Variable(params[:30]), keras.Variable(params[30:])
+    theirs = keras.optimizers.AdamW(
+        weight_decay=weight_decay,
+        **{_ARGUMENTS[key]: value for key, value in settings.items()},
+    )
+    theirs.exclude_from_weight_decay(var_list=[biases])
+    theirs.build([weights, biases])
+    gradient = np.zeros(40)
+    ours = OPTIMIZERS["adamw"](params, gradient, **settings)
+    ours.decay(params[:30], weight_decay)
+    for step in range(50):
+        gradient[...] = rng.normal(0, 1, 40)
+        theirs.apply([tf.constant(gradient[:30]), tf.constant(gradient[30:])])
+        ours.step()
+        np.testing.assert_allclose(
+            params, np.concatenate([weights.numpy(), biases.numpy()]), rtol=1e-11, err_msg=f"step {step + 1}"
         )
 
 
@@ -221,6 +245,42 @@ def test_fifty_batches_of_training_with_weight_decay(name, loss_name):
     for ours_now, theirs_now in zip(zip(network.weights, network.biases), model.layers):
         for block, weights in zip(ours_now, theirs_now.get_weights()):
             np.testing.assert_allclose(block, weights, rtol=1e-10 * loose, atol=1e-11 * loose)
+
+
+def test_training_with_batch_norm():
+    """Thirty steps of adam through two normalized layers, then prediction by the running statistics."""
+    network = Network([8, 6, 5, 3], "tanh", dtype=np.float64, batch_norm=True)
+    network.initialize("xavier", np.random.default_rng(1))
+    layers = []
+    for units in (6, 5):
+        layers += [keras.layers.Dense(units, use_bias=False), keras.layers.BatchNormalization()]
+        layers += [keras.layers.Activation("tanh")]
+    model = keras.Sequential([keras.Input((8,)), *layers, keras.layers.Dense(3)])
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer, W in zip(dense, network.weights):
+        layer.set_weights([W] if layer is not dense[-1] else [W, network.biases[-1]])
+    settings, loss = settings_of("adam", other=True), LOSSES["cross_entropy"]()
+    theirs = keras_optimizer("adam", settings)
+    backpropagation = Backpropagation(network, loss)
+    ours = OPTIMIZERS["adam"](network.params, backpropagation.gradient, **settings)
+    rng = np.random.default_rng(6)
+    for _ in range(30):
+        x = rng.normal(0.3, 2, (16, 8))
+        targets, logits = np.eye(3)[rng.integers(3, size=16)], np.empty((16, 3))
+        backpropagation(x, targets, logits)
+        ours.step()
+        with tf.GradientTape() as tape:
+            z = model(x, training=True)
+            value = tf.reduce_mean(_LOSSES["cross_entropy"](tf.constant(targets), z))
+        theirs.apply(tape.gradient(value, model.trainable_variables), model.trainable_variables)
+        np.testing.assert_allclose(logits, z.numpy(), rtol=1e-8, atol=1e-10)
+    for normal, b, layer in zip(network.normalizations, network.biases, norms):
+        # in Keras' order: gamma, beta, moving mean, moving variance
+        for block, expected in zip((normal.gamma, b, normal.mean, normal.variance), layer.get_weights()):
+            np.testing.assert_allclose(block, expected, rtol=1e-7, atol=1e-9)
+    x = rng.normal(0.3, 2, (50, 8))
+    np.testing.assert_allclose(network.logits(x), model(x, training=False).numpy(), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", list(INITIALIZERS))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffcli.core.metrics import class_scores, confusion_matrix
+from ffcli.core.metrics import brier_score, class_scores, confusion_matrix, negative_log_likelihood
 
 
 def test_rows_are_true_and_columns_predicted():
@@ -44,3 +46,25 @@ def test_scores_agree_with_counting(pairs):
         both = score.precision + score.recall
         assert score.f1 == pytest.approx(2 * score.precision * score.recall / both if both else 0)
         assert score.support == is_so
+
+
+def test_likelihood_and_brier_score_by_hand():
+    # p = (1/2, 1/4, 1/4) with the true class first, and (1/4, 1/4, 1/2) with it second
+    logits = np.log(np.array([[2, 1, 1], [1, 1, 2]], np.float32))
+    labels = np.array([0, 1], np.uint8)
+    # (log 2 + log 4) / 2, and ((1/4 + 1/16 + 1/16) + (1/16 + 9/16 + 1/4)) / 2
+    assert negative_log_likelihood(logits, labels) == pytest.approx(1.5 * math.log(2), abs=1e-7)
+    assert brier_score(logits, labels) == pytest.approx(0.625, abs=1e-7)
+
+
+def test_brier_score_from_never_wrong_to_always_wrong():
+    sure = np.array([[80.0, 0.0], [0.0, 80.0]], np.float32)
+    assert brier_score(sure, np.array([0, 1])) == pytest.approx(0, abs=1e-12)
+    assert brier_score(sure, np.array([1, 0])) == pytest.approx(2, abs=1e-12)
+    assert negative_log_likelihood(sure, np.array([1, 0])) == pytest.approx(80)
+    assert brier_score(np.zeros((3, 10), np.float32), np.arange(3)) == pytest.approx(0.9)  # 0.81 + 9 · 0.01
+
+
+def test_likelihood_of_what_is_all_but_impossible_is_finite():
+    logits = np.array([[1e30, 0.0]], np.float32)
+    assert negative_log_likelihood(logits, np.array([1], np.uint8)) == pytest.approx(1e30)

@@ -73,7 +73,7 @@ def test_any_reader_of_safetensors_can_use_the_file(tmp_path: Path) -> None:
         about = json.loads(file.metadata()["ffnn"])
     assert about == {
         "format": 1,
-        "architecture": {"layer_sizes": [4, 3, 2], "activation": "tanh"},
+        "architecture": {"layer_sizes": [4, 3, 2], "activation": "tanh", "batch_norm": False},
         "epoch": 3,
     }
 

@@ -50,7 +50,7 @@ def test_what_is_on_disk_after_each_epoch(tmp_path: Path) -> None:
         assert arrays["params"].tobytes() == experiment.network.params.tobytes()
         assert experiment.best is not None
         assert about["epoch"] == summary["best_epoch"] == experiment.best.epoch
-        assert model.params.tobytes() == experiment.best_params.tobytes()
+        assert model.params.tobytes() == experiment.best_state.tobytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [CONFIG, SUMMARY, HISTORY, CHECKPOINT, MODEL]
     )
@@ -128,7 +128,7 @@ def test_restoring_gives_the_state_after_the_checkpoint(tmp_path: Path) -> None:
     for name, array in before.arrays().items():
         assert after.arrays()[name].tobytes() == array.tobytes()
     assert after.best == before.best
-    assert after.best_params.tobytes() == before.best_params.tobytes()
+    assert after.best_state.tobytes() == before.best_state.tobytes()
     assert recorder.record.epochs_done == 3
     assert recorder.record.seconds == sum(row.result.seconds for row in recorder.rows)
 

@@ -1,0 +1,127 @@
+"""Batch normalization and dropout: gradients by central differences, averages by counting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ffcli.core.activations import ACTIVATIONS
+from ffcli.core.backprop import Backpropagation
+from ffcli.core.losses import LOSSES
+from ffcli.core.network import Network
+from ffcli.core.regularization import Dropout
+
+
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.4}, {"dropout": 0.4, "input_dropout": 0.3}], ids=str)
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh"])
+def test_gradient_is_the_central_difference_under_the_same_masks(activation, batch_norm, settings):
+    rng = np.random.default_rng(0)
+    network = Network([6, 5, 4, 3], activation, dtype=np.float64, batch_norm=batch_norm)
+    network.params[...] = rng.normal(0, 0.7, network.params.size)
+    x, targets = rng.normal(0, 1, (7, 6)), rng.dirichlet(np.ones(3), 7)
+    loss, logits = LOSSES["cross_entropy"](), np.empty((7, 3))
+    masks = np.random.default_rng(1)
+    backpropagation = Backpropagation(network, loss, 0.1, rng=masks, **settings)
+    before = masks.bit_generator.state
+
+    def objective() -> float:
+        masks.bit_generator.state = before
+        backpropagation(x, targets, logits)
+        weights = sum(float((W**2).sum()) for W in network.weights)
+        return float(loss.per_example(logits, targets).mean()) + 0.05 * weights
+
+    objective()
+    analytic, numeric = backpropagation.gradient.copy(), np.zeros(network.params.size)
+    inside = np.zeros(network.params.size, bool)  # the gaps between the blocks are no parameters
+    weights, biases = network.views(inside)
+    for block in (*weights, *biases, *network.scales(inside)):
+        block[...] = True
+    for place in np.flatnonzero(inside):
+        kept = network.params[place]
+        network.params[place] = kept + 1e-5
+        above = objective()
+        network.params[place] = kept - 1e-5
+        numeric[place] = (above - objective()) / 2e-5
+        network.params[place] = kept
+    assert np.abs(numeric).max() > 1e-2
+    np.testing.assert_allclose(analytic[inside], numeric[inside], rtol=2e-6, atol=1e-8)
+
+
+def test_relu_with_dropout_passes_only_what_was_kept_and_positive():
+    network = Network([2, 4, 2], "relu", dtype=np.float64)
+    network.weights[0][...] = [[1, 1, -1, 1], [1, 1, -1, 1]]
+    network.weights[1][...] = [[1, 0], [0, 1], [1, 0], [2, 0]]
+    masks = np.random.default_rng(3)
+    backpropagation = Backpropagation(network, LOSSES["cross_entropy"](), dropout=0.5, rng=masks)
+    seen = set()
+    for _ in range(40):
+        backpropagation(np.ones((1, 2)), np.array([[1.0, 0.0]]), np.empty((1, 2)))
+        dW, _ = network.views(backpropagation.gradient)
+        assert not dW[0][:, 2].any(), "relu was shut"
+        seen.add(tuple(dW[0][0] != 0))
+    assert len(seen) == 8, "three open units, each kept or dropped"
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropped_share_and_kept_mean(rate):
+    h = np.full((500, 401), 2.0, np.float32)
+    layer = Dropout(h.shape, rate, np.random.default_rng(0), h)
+    out = layer.forward(h)
+    n, dropped = out.size, np.count_nonzero(out == 0)
+    assert abs(dropped / n - rate) < 4 * (rate * (1 - rate) / n) ** 0.5, "four standard errors"
+    np.testing.assert_allclose(np.unique(out), [0, 2 / (1 - rate)], rtol=1e-4)
+    assert np.all(h == 2)
+    by_column = (out == 0).mean(axis=0)
+    assert abs(by_column - rate).max() < 5 * (rate * (1 - rate) / 500) ** 0.5
+
+
+def test_masks_differ_from_step_to_step():
+    h = np.ones((20, 20), np.float32)
+    layer = Dropout(h.shape, 0.5, np.random.default_rng(0), h)
+    first = layer.forward(h).copy()
+    agreement = np.mean(first == layer.forward(h))
+    assert 0.35 < agreement < 0.65
+
+
+def test_normalized_values_have_the_mean_and_the_spread_asked_for():
+    network = Network([3, 50, 2], "identity", dtype=np.float64, batch_norm=True)
+    rng = np.random.default_rng(0)
+    network.initialize("xavier", rng)
+    network.weights[1][...] = 0
+    network.weights[1][0, 0] = 1  # the first hidden unit is the first logit
+    network.normalizations[0].gamma[...] = 3
+    network.biases[0][...] = -2
+    logits = np.empty((400, 2))
+    backpropagation = Backpropagation(network, LOSSES["cross_entropy"]())
+    backpropagation(rng.normal(7, 100, (400, 3)), np.tile([1.0, 0.0], (400, 1)), logits)
+    assert logits[:, 0].mean() == pytest.approx(-2)
+    assert logits[:, 0].std() == pytest.approx(3, rel=1e-4)
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_folding_predicts_the_same(activation):
+    rng = np.random.default_rng(2)
+    network = Network([6, 5, 4, 3], activation, dtype=np.float64, batch_norm=True)
+    network.params[...] = rng.normal(0, 1, network.params.size)
+    for normal in network.normalizations:
+        normal.mean[...] = rng.normal(0, 1, normal.mean.size)
+        normal.variance[...] = rng.uniform(0.5, 3, normal.variance.size)
+    x = rng.normal(0, 1, (9, 6))
+    h = x
+    for W, b, normal in zip(network.weights, network.biases, network.normalizations):
+        h = normal.gamma * (h @ W - normal.mean) / np.sqrt(normal.variance + 1e-3) + b
+        network.activation.forward(h)
+    plain = network.folded()
+    assert not plain.batch_norm
+    np.testing.assert_allclose(plain.logits(x), h @ network.weights[-1] + network.biases[-1], rtol=1e-12)
+    np.testing.assert_array_equal(network.logits(x), plain.logits(x))
+    assert plain.folded() is plain
+
+
+def test_prediction_drops_nothing_and_moves_no_statistics():
+    network = Network([6, 5, 3], "tanh", batch_norm=True)
+    network.initialize("xavier", np.random.default_rng(0))
+    before, x = network.state.copy(), np.random.default_rng(1).random((9, 6))
+    assert np.array_equal(network.logits(x), network.logits(x))
+    assert np.array_equal(network.state, before)
