@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
 
 from ffcli.cli.context import context
+from ffcli.cli.drawing import Picture, bar, draws
 from ffcli.cli.options import configure, given
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
@@ -15,9 +20,13 @@ from ffcli.cli.tables import Columns
 from ffcli.cli.text import plain
 from ffcli.cli.values import integer
 
+if TYPE_CHECKING:
+    import numpy as np
+
 app = typer.Typer(add_completion=False)
 
-_BAR = 30  # columns of a certain prediction's bar
+_BAR = 30  # columns of a certain prediction's bar, where they find room
+_LEAST_BAR = 8
 
 
 def _option(*names: str, **settings: Any) -> Any:
@@ -55,15 +64,19 @@ def predict(
         str | None,
         _option("--dataset", "-d", metavar="NAME", help="Whose images (those of the run's dataset)."),
     ] = None,
+    out_file: Annotated[
+        Path | None, _option("--out", "-o", metavar="FILE", help="Draw image and chart as a PNG too.")
+    ] = None,
 ) -> None:
     """Show the class probabilities of one image."""
+    from ffcli.cli.progress import watcher
     from ffcli.services.predict import predict as run_predict
 
     out = Output.of(ctx)
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
-    document = run_predict(
+    shown = run_predict(
         context(out),
         index=integer("INDEX", index, least=1),
         image=image,
@@ -72,8 +85,13 @@ def predict(
         best=best,
         untrained=configure(None, flags) if hidden_size is not None else None,
         dataset=dataset,
+        out=out_file,
+        watcher=watcher(out),
+        command_line=out.settings.command_line,
     )
-    out.result(document, _head(document), _probabilities(document))
+    document = shown.document
+    tail = [f"written to {plain(document['png'])}"] if document["png"] else []
+    out.result(document, _head(document), _Prediction(document, shown.images), *tail)
 
 
 def _head(document: dict[str, Any]) -> str:
@@ -87,10 +105,29 @@ def _head(document: dict[str, Any]) -> str:
     )
 
 
-def _probabilities(document: dict[str, Any]) -> Any:
-    ranked = sorted(document["probabilities"].items(), key=lambda item: -item[1])
-    return Columns(
-        ["class", "probability", ""],
-        [[name, f"{value:.4f}", "█" * round(value * _BAR)] for name, value in ranked],
-        right=["probability"],
-    )
+class _Prediction:
+    """The probabilities, the largest first: on a terminal with bars and beside the image."""
+
+    def __init__(self, document: dict[str, Any], images: Sequence[np.ndarray]) -> None:
+        self._ranked = sorted(document["probabilities"].items(), key=lambda item: -item[1])
+        self._true = None if document["true"] is None else document["true"]["name"]
+        self._images = images
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not draws(console) or not self._images:
+            yield self._table(_BAR)
+            return
+        picture = Picture(self._images[0], options.max_width // 2)
+        left = options.max_width - picture.width - 3
+        names = max(cell_len(plain(name)) for name, _ in self._ranked)
+        grid = Table.grid(padding=(0, 3))
+        grid.add_row(picture, self._table(max(_LEAST_BAR, min(_BAR, left - names - 24))))
+        yield grid
+
+    def _table(self, width: int) -> Columns:
+        """Return class, probability, bar, and a mark at the class that it is."""
+        rows = [
+            [name, f"{value:.4f}", bar(value, width) + (" ◂ true" if name == self._true else "")]
+            for name, value in self._ranked
+        ]
+        return Columns(["class", "probability", ""], rows, right=["probability"], cut=["class"])

@@ -1,4 +1,4 @@
-"""``ffnn runs``: list, show, rm."""
+"""``ffnn runs``: list, show, compare, rm."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
@@ -20,7 +21,7 @@ app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND â
 
 @app.callback()
 def _runs() -> None:
-    """List, show and remove stored runs."""
+    """List, show, compare and remove stored runs."""
 
 
 @app.command("list", cls=Command)
@@ -125,6 +126,70 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")])
             right=["epoch", *METRICS, "time"],
         ),
     )
+
+
+@app.command(cls=Command)
+def compare(
+    ctx: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN", help="Two to six runs.")],
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also show in what they are the same.", show_default=False)
+    ] = False,
+    png: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The learning curves (runs-compare.png)."),
+    ] = None,
+) -> None:
+    """Set runs side by side: where they differ, their best epochs, and their learning curves in a figure."""
+    from ffcli.services.compare_runs import compare_runs
+
+    out = Output.of(ctx)
+    documents = compare_runs(context(out), runs, png)
+    out.result(documents, *_comparison(documents, everything))
+
+
+def _comparison(documents: list[dict[str, Any]], everything: bool) -> list[RenderableType]:
+    from ffcli.runs.record import METRICS
+
+    shorts = [document["short"] for document in documents]
+    legend = [
+        [document["short"], document["run_id"], document["status"], document["name"]]
+        for document in documents
+    ]
+    different = list(documents[0]["different"])
+    same = [name for name in documents[0]["config"] if name not in different]
+    rows: list[list[Any]] = [["â‰ ", name, *_values(documents, name)] for name in different]
+    if everything:
+        rows += [["", name, *_values(documents, name)] for name in same]
+    figures: list[list[Any]] = [
+        ["best epoch", *(document["best_epoch"] for document in documents)],
+        *(
+            [metric, *(number((document["at_best"] or {}).get(metric)) for document in documents)]
+            for metric in METRICS
+        ),
+        ["time", *(duration(document["seconds"]) for document in documents)],
+    ]
+    collapsed = f"the same in all: {len(same)} other hyper-parameters (--all shows them)"
+    parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend, cut=["name"]), ""]
+    if rows:
+        parts += [Columns(["", "", *shorts], rows, right=shorts, cut=shorts), ""]
+    else:
+        parts += ["the configurations are the same", ""]
+    parts.append(Columns(["", *shorts], figures, right=shorts, cut=shorts))
+    if not everything:
+        parts += ["", collapsed]
+    if documents[0]["png"]:
+        parts += ["", f"learning curves: {plain(documents[0]['png'])}"]
+    return parts
+
+
+def _values(documents: list[dict[str, Any]], name: str) -> list[Any]:
+    values = [document["config"].get(name) for document in documents]
+    if name == "dataset":  # without its folder, unless that is the difference
+        short = [Path(str(value)).name for value in values]
+        return short if len(set(short)) == len(set(map(str, values))) else values
+    return values
 
 
 @app.command(cls=Command)

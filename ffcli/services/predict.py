@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,19 @@ from ffcli.core.network import Network
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.experiment import untrained_network
-from ffcli.services.choosing import best_run, load_run
+from ffcli.plotting.images import prediction_figure
+from ffcli.plotting.style import check_target, label, save_png
+from ffcli.runs.record import RunRecord
 from ffcli.services.context import Context
 from ffcli.services.documents import label_document
-from ffcli.services.evaluate import check_fits
+from ffcli.services.judging import chosen_run
+from ffcli.services.pictures import Illustrated, as_pictures, dataset_image, is_pictorial
+from ffcli.services.running import Watcher
+from ffcli.services.tracked import attach
+from ffcli.tracking.base import Additions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _LIGHT = 127  # a mean border pixel above this is a light background
 
@@ -31,67 +40,65 @@ def predict(
     best: bool,
     untrained: TrainConfig | None,
     dataset: str | None,
-) -> dict[str, Any]:
-    """Return {run_id, dataset, index, split, true, predicted, probabilities}.
+    out: Path | None = None,
+    watcher: Watcher | None = None,
+    command_line: tuple[str, ...] = (),
+) -> Illustrated:
+    """Return {run_id, dataset, index, split, true, predicted, probabilities, png} and the image, if any.
 
-    The network is that of ``run``, or of the best run, or one with the initial weights of ``untrained``.
+    The network is that of ``run``, or of the best run, trained again where its weights are not in the store
+    (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
+    ``out`` is given; a run that W&B follows gets it there too.
     """
     if (index is None) == (image is None):
         raise RequestError("Give the index of an image or --image FILE, one of the two.")
     if sum((run is not None, best, untrained is not None)) > 1:
         raise RequestError("Give one of --run, --best and --hidden-size.")
-    data = context.dataset(_dataset_name(context, run, untrained, dataset))
+    if out is not None:
+        out = check_target("--out", out, ".png")
+    record: RunRecord | None = None
+    if untrained is not None:
+        data = context.dataset(untrained.dataset)
+        network = untrained_network(untrained, data)
+    else:
+        stored, data = chosen_run(context, run, dataset, watcher=watcher, command_line=command_line)
+        network, record = stored.network, stored.record
     if image is not None:
         pixels = _read_image(context, image, data, invert)
-        split, label = None, None
+        split, class_ = None, None
     else:
         assert index is not None
-        pixels, split, label = _dataset_image(data, index)
-    network, run_id = _network(context, run, untrained, data)
+        pixels, split, class_ = dataset_image(data, index)
     probabilities = network.predict_proba(pixels[np.newaxis])[0]
-    return {
-        "run_id": run_id,
+    document = {
+        "run_id": None if record is None else record.run_id,
         "dataset": data.name,
         "index": index,
         "split": split,
-        "true": None if label is None else label_document(label, data.class_names),
+        "true": None if class_ is None else label_document(class_, data.class_names),
         "predicted": label_document(int(probabilities.argmax()), data.class_names),
         "probabilities": dict(zip(data.class_names, map(float, probabilities))),
+        "png": None if out is None else str(out),
     }
+    images = as_pictures([pixels]) if is_pictorial(data) else []
+    if out is not None:
+        save_png(_figure(document, images), out)
+        if record is not None:
+            shown = f"prediction of {out.stem if index is None else f'image {index}'}"
+            attach(context, record, Additions(images={shown: out}))
+    return Illustrated(document, images)
 
 
-def _dataset_name(
-    context: Context, run: str | None, untrained: TrainConfig | None, dataset: str | None
-) -> str:
-    if untrained is not None:
-        return untrained.dataset
-    if dataset is None and run is not None:
-        return context.runs.read(context.runs.find(run).name).dataset
-    return dataset or "fashion_mnist"
-
-
-def _network(
-    context: Context, run: str | None, untrained: TrainConfig | None, data: Dataset
-) -> tuple[Network, str | None]:
-    if untrained is not None:
-        return untrained_network(untrained, data), None
-    run_id = best_run(context, "val_acc", data.name).run_id if run is None else run
-    stored = load_run(run_id, context.runs_dir)
-    check_fits(context, stored, data)
-    return stored.network, stored.record.run_id
-
-
-def _dataset_image(data: Dataset, index: int) -> tuple[Array, str, int]:
-    """Return the pixels, the split and the label of image 1 … N, the training images first."""
-    n_train, n_test = len(data.x_train), len(data.x_test)
-    if not 1 <= index <= n_train + n_test:
-        raise RequestError(
-            f"There is no image {index}: {data.name} has the images 1 to {n_train + n_test} "
-            f"(1 to {n_train} train, the rest test)."
-        )
-    if index <= n_train:
-        return data.x_train[index - 1], "train", int(data.y_train[index - 1])
-    return data.x_test[index - 1 - n_train], "test", int(data.y_test[index - 1 - n_train])
+def _figure(document: dict[str, Any], images: list[Array]) -> Figure:
+    network = f"Run {document['run_id']}" if document["run_id"] else "An untrained network"
+    guess = f"{network} takes it for: {document['predicted']['name']}"
+    true = document["true"]
+    if true is not None:
+        place = f"Image {document['index']} of {Path(document['dataset']).name} ({document['split']})"
+        guess = f"{place}: {true['name']}\n{guess}"
+    title = "\n".join(label(line, 80) for line in guess.split("\n"))
+    image = images[0] if images else None
+    return prediction_figure(image, title, document["probabilities"], None if true is None else true["name"])
 
 
 def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None) -> Array:

@@ -84,8 +84,11 @@ def _sort_key(sort: str) -> tuple[Callable[[RunRecord], Any], bool]:
 
 
 def _sortable(value: Any) -> Any:
-    """Make values of one hyper-parameter comparable: a size and a list of sizes, say."""
-    return value if isinstance(value, list) or value is None else [value]
+    """Make values of one hyper-parameter comparable, whatever a record holds: numbers before words."""
+    if value is None:
+        return None
+    items = value if isinstance(value, list) else [value]
+    return [(0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item)) for item in items]
 
 
 def show_run(context: Context, run: str) -> dict[str, Any]:

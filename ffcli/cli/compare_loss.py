@@ -1,0 +1,225 @@
+"""``ffnn compare-loss``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.parsing import Command
+from ffcli.cli.sweep_view import sweep_watcher
+from ffcli.cli.tables import Columns, shown
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.values import integer
+
+if TYPE_CHECKING:
+    from ffcli.services.compare_loss import Comparison
+    from ffcli.services.context import Context
+
+app = typer.Typer(add_completion=False)
+
+_LOSSES = {"cross_entropy": "CE", "squared_error": "SE"}
+_NAMES = {
+    "test_acc": "test accuracy",
+    "test_nll": "test NLL",
+    "test_brier": "test Brier",
+    "val_acc": "val accuracy",
+    "val_nll": "val NLL",
+    "val_brier": "val Brier",
+    "epochs_to_80": "epochs to 80 %",
+    "epochs_to_85": "epochs to 85 %",
+}
+
+
+@app.command(cls=Command)
+def compare_loss(
+    ctx: typer.Context,
+    *,
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE|ID",
+            help="A sweep file (sweeps/compare_loss.yaml), or a comparison to go on with or show again.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        str | None, typer.Option(metavar="N", help="Runs in all, two for each configuration (50).")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="N", help="Processes on this machine (the number of cores).")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The figure (compare-loss.png).")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the last comparison of this FILE.", show_default=False),
+    ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin a new comparison of this FILE.", show_default=False)
+    ] = False,
+    seed: Annotated[
+        str | None, typer.Option(metavar="INT", help="Of the draw of configurations (0).")
+    ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
+) -> None:
+    """Train the same configurations with each loss and compare.
+
+    Both networks of a pair start from the same weights and see the same batches. Killed, it goes on where it
+    stopped: ffnn compare-loss ID.
+    """
+    from ffcli.plotting.style import check_target
+    from ffcli.services.compare_loss import compare_loss as run
+    from ffcli.services.compare_loss import log
+    from ffcli.services.running import RunOptions
+
+    out = Output.of(ctx)
+    place = context(out)
+    if resume and new:
+        refuse("Give --resume or --new, one of the two.")
+    tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    count = integer("--workers", workers, least=1) or usable_cores()
+    target = check_target("--out", file or Path("compare-loss.png"), ".png")
+    comparison = _comparison(
+        out,
+        place,
+        spec,
+        runs=integer("--runs", runs),
+        seed=integer("--seed", seed) or 0,
+        resume=resume,
+        new=new,
+    )
+    go_on = out.settings.command("compare-loss", comparison.sweep.id)
+    try:
+        document = run(
+            place,
+            comparison,
+            sweep_watcher(out),
+            workers=count,
+            out=target,
+            command_line=out.settings.command_line,
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(f"Go on with: {go_on}") from None
+    log(place, document, tracking)
+    out.result(document, *_report(document))
+    if document.get("ended") == "failures":
+        out.error(document["message"], f"Mend the cause, then: {go_on}")
+        raise typer.Exit(FAILED)
+    if document["png"] is None:
+        out.error("no configuration was trained to its end with both losses.")
+        raise typer.Exit(FAILED)
+
+
+def _comparison(
+    out: Output,
+    place: Context,
+    spec: str | None,
+    *,
+    runs: int | None,
+    seed: int,
+    resume: bool,
+    new: bool,
+) -> Comparison:
+    """Return the comparison to go on with, or a new one."""
+    from ffcli.services.compare_loss import PAIRED, begin, default_file, known
+    from ffcli.services.sweep import of_same_file
+
+    file = Path(spec) if spec is not None else default_file()
+    if spec is not None and not file.exists():
+        return known(place, spec, runs)
+    earlier = None if new else of_same_file(place, file, PAIRED)
+    if resume and earlier is None:
+        refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
+    if earlier is not None:
+        if resume or (out.can_ask and out.ask(f"Go on with comparison {earlier} of the same file?")):
+            return known(place, earlier, runs)
+        go_on = out.settings.command("compare-loss", earlier)
+        out.notice(f"{file} was run before: {go_on} would go on with that comparison")
+    return begin(place, file, runs, seed)
+
+
+def _report(document: Mapping[str, Any]) -> list[RenderableType]:
+    """Return what is shown of a comparison."""
+    summary = document["summary"]
+    counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+    parts: list[RenderableType] = [
+        f"comparison {plain(document['sweep_id'])}: {counts} in {duration(document['seconds'])}",
+        f"stored in {plain(document['path'])}",
+        "",
+    ]
+    if summary["pairs"]:
+        parts += [_pairs(document["pairs"]), "", _measures(summary["measures"]), ""]
+        parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
+        parts.append(
+            "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
+            "score and epochs less is better. *: the interval (paired t) leaves out zero.\n"
+            "wins: pairs in which CE : SE is better."
+        )
+    parts += [
+        f"left out: pair {index}, {plain(pair['left_out'])}"
+        for index, pair in enumerate(document["pairs"], start=1)
+        if pair["left_out"] is not None
+    ]
+    parts += ["", Text(plain(summary["verdict"]))]
+    if document["png"] is not None:
+        parts.append(f"the learning curves: {plain(document['png'])}")
+    return parts
+
+
+def _reached(summary: Mapping[str, Any], name: str) -> str:
+    reached = summary["measures"][name]["reached"]
+    each = " and ".join(f"{reached[loss]} with {short}" for loss, short in _LOSSES.items())
+    return f"{_NAMES[name]}: reached by {each}, of {summary['pairs']} each"
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:
+    first = pairs[0]["config"]
+    varying = [name for name in first if any(pair["config"][name] != first[name] for pair in pairs)]
+    measures = {"test_acc": "acc", "test_nll": "NLL", "test_brier": "Brier"}
+    heads = ["pair", *(f"{short} {loss}" for short in measures.values() for loss in _LOSSES.values())]
+    rows = [
+        [
+            index,
+            *(number((pair[loss] or {}).get(name)) for name in measures for loss in _LOSSES),
+            " ".join(f"{name}={shown(pair['config'][name])}" for name in varying),
+        ]
+        for index, pair in enumerate(pairs, start=1)
+    ]
+    return Columns([*heads, "config"], rows, right=heads, cut=["config"])
+
+
+def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
+    rows = []
+    for name, found in measures.items():
+        digits = 2 if name.startswith("epochs") else 4
+        low, difference, high = (_signed(found[key], digits) for key in ("low", "difference", "high"))
+        rows.append(
+            [
+                _NAMES[name],
+                *(number(found[loss], digits) for loss in _LOSSES),
+                difference,
+                "–" if found["low"] is None else f"{low} … {high}",
+                "*" if found["significant"] else "",
+                found["pairs"],
+                " : ".join(str(found["wins"][loss]) for loss in _LOSSES),
+            ]
+        )
+    heads = ["measure", *_LOSSES.values(), "CE-SE", "95 % interval", "", "pairs", "wins"]
+    return Columns(heads, rows, right=heads[1:5] + heads[6:])
+
+
+def _signed(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"

@@ -1,0 +1,130 @@
+"""``ffnn confusion``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ffcli.cli.confusion_view import Matrix
+from ffcli.cli.context import context
+from ffcli.cli.output import Output
+from ffcli.cli.parsing import Command
+from ffcli.cli.tables import Columns
+from ffcli.cli.text import number, plain
+
+app = typer.Typer(add_completion=False)
+
+
+def _option(*names: str, **settings: Any) -> Any:
+    return typer.Option(*names, show_default=False, **settings)
+
+
+@app.command(cls=Command)
+def confusion(
+    ctx: typer.Context,
+    *,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN", help="The id of a run, or its unique beginning or end.", show_default=False
+        ),
+    ] = None,
+    best: Annotated[bool, _option("--best", help="The best finished run, as without a RUN.")] = False,
+    metric: Annotated[
+        str | None,
+        _option(
+            "--metric",
+            metavar="NAME",
+            help="What the best goes by: val_loss, … (the sweep's own, else val_acc).",
+        ),
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        _option("--sweep", metavar="ID", help="The best run of this sweep; at W&B entity/project/id."),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        _option("--storage", metavar="URL", help="The database of the sweep, where it is a shared one."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        _option(
+            "--dataset",
+            "-d",
+            metavar="NAME",
+            help="Whose best run (fashion_mnist). With a RUN: judge it on these test images.",
+        ),
+    ] = None,
+    normalize: Annotated[
+        bool, _option("--normalize", help="Shares of the true class instead of counts.")
+    ] = False,
+    out_file: Annotated[
+        Path | None, _option("--out", "-o", metavar="FILE", help="The PNG (confusion-RUN.png).")
+    ] = None,
+    csv: Annotated[Path | None, _option("--csv", metavar="FILE", help="Write the matrix as CSV too.")] = None,
+) -> None:
+    """Show which class a stored network takes for which.
+
+    The best run is trained again where its weights are not stored here.
+    """
+    from ffcli.cli.progress import watcher
+    from ffcli.services.confusion import confusion as run_confusion
+
+    out = Output.of(ctx)
+    place, sweep_id = context(out), None
+    if metric is not None and run is not None:
+        out.notice("--metric is not used with a RUN")
+    if sweep is not None:
+        from ffcli.services.sweep import sweep_called
+
+        sweep_id = sweep_called(place, sweep, storage)
+    elif storage is not None:
+        out.notice("--storage is not used without --sweep")
+    document = run_confusion(
+        place,
+        run,
+        best=best,
+        metric=metric,
+        dataset=dataset,
+        sweep_id=sweep_id,
+        normalize=normalize,
+        out=out_file,
+        csv_file=csv,
+        storage=storage,
+        watcher=watcher(out),
+        command_line=out.settings.command_line,
+    )
+    scores = ["precision", "recall", "f1"]
+    out.result(
+        document,
+        f"run {plain(document['run_id'])} on the {document['n']} test images of {plain(document['dataset'])}",
+        f"accuracy {number(document['accuracy'])}",
+        "",
+        Matrix(document["matrix"], document["labels"], shares=document["normalized"]),
+        "",
+        Columns(
+            ["class", *scores, "support"],
+            [
+                [row["name"], *(number(row[score]) for score in scores), row["support"]]
+                for row in document["per_class"]
+            ],
+            right=[*scores, "support"],
+            cut=["class"],
+        ),
+        "",
+        *_in_words(document),
+        *(f"written to {plain(document[file])}" for file in ("png", "csv") if document[file]),
+    )
+
+
+def _in_words(document: dict[str, Any]) -> list[str]:
+    """Return a line for each of the most frequent confusions."""
+    if not document["confusions"]:
+        return ["No class is taken for another."]
+    return [
+        f"{plain(pair['true']['name'])} taken for {plain(pair['predicted']['name'])} "
+        + ("once" if pair["count"] == 1 else f"{pair['count']} times")
+        for pair in document["confusions"]
+    ]

@@ -1,0 +1,51 @@
+"""``ffnn report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffcli.cli.context import context
+from ffcli.cli.output import Output
+from ffcli.cli.parsing import Command
+from ffcli.cli.text import plain
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=Command)
+def report(
+    ctx: typer.Context,
+    sweep: Annotated[
+        str,
+        typer.Argument(metavar="SWEEP", help="A sweep's id, or its unique end; entity/project/id at W&B."),
+    ],
+    *,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The page (report-ID.html).", show_default=False),
+    ] = None,
+    storage: Annotated[str | None, typer.Option(metavar="URL", help="The database of shared sweeps.")] = None,
+) -> None:
+    """Show a sweep as one HTML page that opens without a network.
+
+    Of a sweep at W&B it shows the runs that are stored here.
+    """
+    from ffcli.cli.progress import watcher
+    from ffcli.services.report import report as run
+    from ffcli.services.sweep import find
+    from ffcli.sweeping.wandb_address import is_address
+
+    out = Output.of(ctx)
+    place = context(out)
+    document = run(
+        place,
+        sweep if storage or is_address(sweep) else find(place, sweep),
+        storage,
+        out_file,
+        command_line=out.settings.command_line,
+        watcher=watcher(out),
+    )
+    out.result(document, f"{document['runs']} runs in {plain(document['html'])}")

@@ -1,0 +1,104 @@
+// The runs, the axes of their values, and which runs the filters let through.
+
+const byId = (id) => document.getElementById(id);
+const data = JSON.parse(byId("data").textContent);
+const runs = data.runs;
+const rows = runs.number.map((_, row) => row);
+const valued = rows.filter((row) => runs.value[row] !== null);
+const better = (a, b) => (data.maximize ? a > b : a < b);
+
+// Where a chart of these values ends so that a few hopeless ones do not press all others together: at Tukey's
+// outer fence on the bad side, if what lies beyond would take more than half of the chart. Null: nowhere.
+function fence(values, up) {
+  const sorted = [...values].sort((a, b) => a - b);
+  if (sorted.length < 8) return null;
+  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const [low, q1, q3, high] = [at(0), at(0.25), at(0.75), at(1)];
+  const end = up ? q1 - 3 * (q3 - q1) : q3 + 3 * (q3 - q1);
+  if (q1 === q3 || (up ? end - low <= high - end : high - end <= end - low)) return null;
+  return end;
+}
+
+// The sweep's metric is the last axis. What lies beyond its fence is drawn at its end.
+const metricAxis = {
+  name: data.metric, log: false, labels: null, values: runs.value,
+  fence: fence(valued.map((row) => runs.value[row]), data.maximize),
+};
+const axes = [...data.axes, metricAxis];
+
+// What is asked of a run: words in its text, its status, and for each axis a test of its place there.
+// A choice's test is a set of positions, a number's is [low, high]; an axis without a test takes any run.
+const asked = { text: "", statuses: new Set(runs.status), tests: new Map() };
+
+const texts = rows.map((row) =>
+  [runs.number[row], runs.name[row], runs.run_id[row], runs.tags[row], runs.error[row] ?? ""].join("\n").toLowerCase());
+
+function passesWords(row) {
+  return asked.statuses.has(runs.status[row]) && asked.text.split(/\s+/).every((word) => texts[row].includes(word));
+}
+
+function passesTests(row) {
+  for (const [axis, test] of asked.tests) {
+    const value = axis.values[row];
+    if (value === null) return false;
+    if (test instanceof Set ? !test.has(value) : value < test[0] || value > test[1]) return false;
+  }
+  return true;
+}
+
+const passes = (row) => passesWords(row) && passesTests(row);
+
+const listeners = [];
+function changed(source) {
+  for (const listener of listeners) listener(source);
+}
+
+// Do something once what calls for it rests: drawing thousands of runs takes longer than a key stroke.
+function rested(work, milliseconds = 150) {
+  let waiting = 0;
+  return (...given) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => work(...given), milliseconds);
+  };
+}
+
+// Text from files never becomes markup: here it goes in as text, and for Plotly it is escaped.
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+function shown(value, digits = 4) {
+  if (value === null || value === undefined) return "–";
+  if (Number.isInteger(value)) return String(value);
+  const size = Math.abs(value);
+  return size >= 1e-3 && size < 1e5 ? value.toFixed(digits) : value.toExponential(2);
+}
+
+function shownAt(axis, row) {
+  const value = axis.values[row];
+  if (value === null) return "–";
+  return axis.labels ? axis.labels[value] : shown(value);
+}
+
+function duration(seconds) {
+  if (seconds === null) return "–";
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+// How good each run is, from 0 for the worst to 1 for the best, by rank: a few hopeless runs would otherwise
+// leave one colour to all the others.
+const ranked = [...valued].sort((a, b) => (runs.value[a] === runs.value[b] ? b - a : better(runs.value[a], runs.value[b]) ? 1 : -1));
+const goodness = new Map(ranked.map((row, place) => [row, ranked.length > 1 ? place / (ranked.length - 1) : 1]));
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const COLOURS = {
+  light: { scale: ["#b5de2b", "#35b779", "#26828e", "#3e4989", "#440154"], accent: "#0b62a8", warm: "#b34700", soft: "#8a94a0", off: "#dfe3e8", ground: "#ffffff", text: "#1b1f24" },
+  dark: { scale: ["#482878", "#31688e", "#1f9e89", "#6ece58", "#fde725"], accent: "#62b0f2", warm: "#f2a057", soft: "#7b8794", off: "#2a323c", ground: "#0f1318", text: "#e4e8ed" },
+};
+let printing = false;
+const colours = () => (dark.matches && !printing ? COLOURS.dark : COLOURS.light);

@@ -1,0 +1,140 @@
+"""What every figure shares: its colours, its sizes, its text, and how it becomes a PNG.
+
+matplotlib is imported when the first figure is made, and never its pyplot: no window, no state of a session.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ffcli.errors import FfnnError, RequestError
+from ffcli.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 150
+
+# Okabe and Ito 2008, https://jfly.uni-koeln.de/color/: told apart with every kind of colour blindness.
+# Their black is left to the text and their yellow, too pale on white, out.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BLUE, VERMILLION, GREEN = PALETTE[:3]
+INK, MUTED, GRID = "#1F2328", "#59636E", "#D8DEE4"
+SEQUENTIAL = "Blues"  # a colour map of one hue, from light to dark: it also reads in gray
+
+_RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # matplotlib brings it along
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "figure.titlesize": 11,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "figure.constrained_layout.h_pad": 0.07,  # inches
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the house's style, whatever the user's own matplotlibrc says, and without warnings.
+
+    A character that the font lacks is drawn as a box.
+    """
+    # Before its caches are made matplotlib speaks of them, and of a home that cannot be written to.
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        import matplotlib as mpl
+        import matplotlib.font_manager  # it finds the fonts when it is imported
+
+        with mpl.rc_context(), warnings.catch_warnings():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_RC)
+            warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches, whose parts make room for one another.
+
+    It is drawn within `styled` and saved by `save_png`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def label(text: object, longest: int = 60) -> str:
+    """Return a name for a figure: on one line, what cannot be printed as an escape, the end cut off."""
+    line = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)
+    )
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG of 150 dpi."""
+    content = io.BytesIO()
+    with styled():
+        figure.savefig(content, format="png", dpi=DPI)
+    return content.getvalue()
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of 150 dpi, whole or not at all. Raises FfnnError where that cannot be."""
+    save_file(path, png(figure))
+
+
+def save_file(path: Path, content: bytes | str) -> None:
+    """Write a file, whole or not at all. Raises FfnnError where that cannot be."""
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise FfnnError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def check_target(option: str, path: Path, suffix: str | None = None) -> Path:
+    """Return ``path`` with ``~`` resolved; to be called before any long work is begun.
+
+    Raises RequestError that names ``option`` where there is no such folder to write it to, where it is itself
+    a folder, or where it does not end in ``suffix``.
+    """
+    try:
+        target = path.expanduser()
+    except RuntimeError as error:  # ~somebody who is not there
+        raise RequestError(f"{option}: {path}: {error}") from None
+    if target.is_dir():
+        raise RequestError(f"{option}: {path} is a folder; give the name of a file.")
+    if suffix is not None and target.suffix.lower() != suffix:
+        raise RequestError(f"{option}: {path}: give a name that ends in {suffix}.")
+    if not target.parent.is_dir():
+        raise RequestError(f"{option}: {path}: there is no folder {target.parent}.")
+    return target

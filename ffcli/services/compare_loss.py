@@ -1,0 +1,181 @@
+"""``ffnn compare-loss``: the same configurations trained with cross-entropy and with squared error."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ffcli.errors import RequestError
+from ffcli.files import json_text, write_atomic
+from ffcli.plotting.style import save_png
+from ffcli.services.compare_loss_figure import draw
+from ffcli.services.compare_loss_pairs import find_pairs, judge
+from ffcli.services.compare_loss_statistics import LOSSES, summarise
+from ffcli.services.context import Context
+from ffcli.services.running import RunOptions
+from ffcli.services.sweep import create, find, storage_url, stored_sweep, sweep_folder
+from ffcli.services.sweep_running import SweepOptions, SweepWatcher, run_sweep
+from ffcli.services.tracked import log_alone
+from ffcli.sweeping.spec import SweepSpec, load_spec
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Sweep
+from ffcli.tracking.base import Additions
+
+PAIRED = "loss"  # the field whose values are compared
+RUNS = 50
+REQUEST = "compare-loss.json"  # beside the sweep's file: how many runs were asked for last
+
+_SPEC = Path("sweeps") / "compare_loss.yaml"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A sweep whose runs are paired by the loss, and how many runs it is to have in all."""
+
+    sweep: Sweep
+    runs: int
+
+
+def default_file() -> Path:
+    """Return sweeps/compare_loss.yaml: that of the current folder, else the one that came with ffnn."""
+    package = Path(__file__).parents[1]  # a wheel holds the files in the package, a clone beside it
+    places = (_SPEC, package / _SPEC, package.parent / _SPEC)
+    return next((path for path in places if path.is_file()), _SPEC)
+
+
+def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparison:
+    """Store a new comparison over the space of a sweep file. Raises RequestError for what is unfit in it."""
+    spec = load_spec(file)
+    _check(spec, file)
+    total = _runs(runs, spec, spec.run_cap or RUNS)
+    sweep = create(context, file, seed, None, PAIRED)
+    return _noted(context, Comparison(sweep, total))
+
+
+def known(context: Context, word: str, runs: int | None) -> Comparison:
+    """Return the comparison with this id, to ``runs`` in all or to as many as were asked for last.
+
+    Raises RequestError where there is none, or where the sweep of this id compares nothing.
+    """
+    sweep_id = find(context, word)
+    sweep = stored_sweep(context, sweep_id)
+    if sweep.paired != PAIRED:
+        raise RequestError(
+            f"Sweep {sweep_id} does not compare losses: its runs are not paired.",
+            hint="ffnn compare-loss FILE begins a comparison.",
+        )
+    total = _runs(runs, sweep.spec, _noted_runs(context, sweep_id))
+    return _noted(context, Comparison(sweep, total))
+
+
+def compare_loss(
+    context: Context,
+    comparison: Comparison,
+    watcher: SweepWatcher,
+    *,
+    workers: int,
+    out: Path,
+    command_line: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Train what is missing, judge all networks, draw ``out``, and return the comparison's document.
+
+    That is {sweep_id, path, counts, pairs, summary, png} with the seconds of the training and why it ended;
+    png is None where no pair is whole. Raises KeyboardInterrupt and FfnnError as `run_sweep`.
+    """
+    sweep = comparison.sweep
+    options = SweepOptions(count=comparison.runs, workers=workers, command_line=command_line)
+    trained = run_sweep(context, sweep, options, watcher)
+    curves: dict[int, list[float]] = defaultdict(list)
+    store = TrialStore(storage_url(context, sweep.id, None))
+    try:
+        trials = store.trials(sweep)
+        for epoch in store.epochs(sweep.id):
+            curves[epoch.number].append(epoch.result.val_acc)
+    finally:
+        store.close()
+    pairs = find_pairs(trials, curves)
+    context.notify(f"judging {trained['counts']['finished']} networks on the validation and the test images")
+    judge(context, pairs)
+    whole = [pair for pair in pairs if not pair.reasons]
+    if whole:
+        save_png(draw(whole), out)
+    documents = [pair.document() for pair in pairs]
+    kept = ("sweep_id", "path", "counts", "ended", "message", "seconds")
+    return {
+        **{key: trained[key] for key in kept if key in trained},
+        "pairs": documents,
+        "summary": summarise(documents),
+        "png": str(out) if whole else None,
+    }
+
+
+def log(context: Context, document: dict[str, Any], options: RunOptions) -> None:
+    """Make a W&B run of a comparison's figure and differences, where ``options`` ask for it."""
+    if document["png"] is None:
+        return
+    values = {}
+    for name, found in document["summary"]["measures"].items():
+        for key in (*LOSSES, "difference", "low", "high"):
+            if found[key] is not None:
+                values[f"{name}/{key}"] = found[key]
+    log_alone(
+        context,
+        options,
+        name=f"compare-loss {document['sweep_id']}",
+        job_type="compare-loss",
+        additions=Additions(values=values, images={"learning curves": Path(document["png"])}),
+    )
+
+
+def _check(spec: SweepSpec, file: Path) -> None:
+    """Refuse a file whose runs could not be compared in pairs."""
+    wanted = f"values: [{', '.join(LOSSES)}]"
+    if "loss" not in spec.space:
+        raise RequestError(
+            f"{file}: parameters.loss is missing: compare-loss trains each configuration with both.",
+            hint=f"Add to the parameters: loss: {{{wanted}}}",
+        )
+    choices = spec.parameters["loss"].choices
+    if set(choices) != set(LOSSES):
+        raise RequestError(f"{file}: parameters.loss: {', '.join(choices)} is not allowed; give {wanted}.")
+    if spec.method == "bayes":
+        raise RequestError(
+            f"{file}: method: bayes is not allowed for compare-loss; give random or grid.",
+            hint="A search would choose the configurations by how well one of the losses does with them.",
+        )
+    if spec.early_terminate is not None:
+        raise RequestError(f"{file}: early_terminate is not allowed for compare-loss: both runs must end.")
+    if spec.metric is not None and spec.metric.target is not None:
+        raise RequestError(f"{file}: metric.target is not allowed for compare-loss: both runs must end.")
+
+
+def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
+    """Return how many runs a comparison has in all: an even number, within the file's run_cap."""
+    if asked is None:
+        return default - default % len(LOSSES)
+    if asked < len(LOSSES) or asked % len(LOSSES):
+        raise RequestError(
+            f"--runs: {asked} is not allowed; give an even number ≥ 2: "
+            "each configuration is trained with both losses."
+        )
+    if spec.run_cap is not None and asked > spec.run_cap:
+        raise RequestError(f"--runs: {asked} is not allowed; the file's run_cap is {spec.run_cap}.")
+    return asked
+
+
+def _noted(context: Context, comparison: Comparison) -> Comparison:
+    """Note how many runs are asked for, and return the comparison."""
+    folder = sweep_folder(context, comparison.sweep.id)
+    write_atomic(folder / REQUEST, json_text({"runs": comparison.runs}))
+    return comparison
+
+
+def _noted_runs(context: Context, sweep_id: str) -> int:
+    """Return how many runs were asked for last; `RUNS` where the note is lost."""
+    try:
+        return int(json.loads((sweep_folder(context, sweep_id) / REQUEST).read_bytes())["runs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return RUNS

@@ -1,0 +1,240 @@
+"""``ffnn rerun``: the best configurations of a sweep trained again, on other data or with other seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ffcli.config import TrainConfig, merge, validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.record import RunRecord
+from ffcli.runs.store import MODEL
+from ffcli.services.context import Context
+from ffcli.services.evaluate import evaluate
+from ffcli.services.originals import Original, ranked_originals
+from ffcli.services.running import RunOptions
+from ffcli.services.runs import show_run
+from ffcli.services.side_by_side import Job, JobsWatcher, train_side_by_side
+
+TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
+
+
+@dataclass(frozen=True)
+class RerunOptions:
+    """What is trained again, on what, and how. ``seeds``: so many other than the configuration's own."""
+
+    top: int = 3
+    dataset: str | None = None
+    seeds: int | None = None
+    metric: str | None = None
+    workers: int = 1
+    storage: str | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+class RerunWatcher(JobsWatcher, Protocol):
+    """Who looks on while runs are trained again."""
+
+    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
+        """These runs are trained now; ``done`` others were before."""
+
+    def finished(self) -> None:
+        """The training is over, however it ended."""
+
+
+def rerun(context: Context, sweep: str, options: RerunOptions, watcher: RerunWatcher) -> list[dict[str, Any]]:
+    """Train the best configurations of a sweep again; return train's document of each run, by rank and seed.
+
+    ``sweep`` is named as for `ranked_originals`. Each document has also {rank, test_acc, test_loss, original,
+    over_seeds}: ``original`` is what the sweep had, with the test accuracy where its weights are still
+    stored; ``over_seeds`` holds the mean and the standard deviation (n - 1 in the denominator) of val_acc
+    and test_acc over the finished runs of the configuration. Runs that an earlier call has trained to their
+    end are not trained again; those it left are gone on with.
+
+    KeyboardInterrupt and FfnnError pass through as from `train_side_by_side`.
+    """
+    if options.dataset is None and options.seeds is None:
+        raise RequestError(
+            "Give --dataset, --seeds or both: with neither, each run would come out as it did."
+        )
+    originals = ranked_originals(context, sweep, metric=options.metric, storage=options.storage)
+    sweep_id = originals[0].sweep_id
+    chosen = _distinct(originals, options)
+    if len(chosen) < options.top:
+        context.notify(f"sweep {sweep_id} has only {len(chosen)} such configurations that have finished")
+    digests = {name: context.dataset(name).digest for name in {config.dataset for _, config in chosen}}
+    jobs = [
+        Job(
+            config,
+            replace(options.run, tags=(TAG,)),
+            {TAG: {"sweep": sweep_id, "run": original.run_id}},
+        )
+        for original, base in chosen
+        for config in _seeded(base, options.seeds)
+    ]
+    found = _earlier_runs(context, sweep_id, jobs, digests)
+    run_ids = _train(context, jobs, found, options.workers, watcher)
+    new = {run_id for run_id, record in zip(run_ids, found) if record is None or not _is_done(record)}
+    each = len(jobs) // len(chosen)
+    return [
+        document
+        for rank, (original, _) in enumerate(chosen, 1)
+        for document in _documents(context, rank, original, run_ids[(rank - 1) * each : rank * each], new)
+    ]
+
+
+# Which configurations
+
+
+def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tuple[Original, TrainConfig]]:
+    """Return the best originals with what is trained of them; some may differ in nothing but what changes."""
+    chosen: list[tuple[Original, TrainConfig]] = []
+    seen: list[TrainConfig] = []
+    for original in originals:
+        change = {} if options.dataset is None else {"dataset": options.dataset}
+        config = validate(merge(original.config.as_dict(), change), _option)
+        if (without_seed := config.model_copy(update={"seed": 0})) not in seen:
+            seen.append(without_seed)
+            chosen.append((original, config))
+        if len(chosen) == options.top:
+            break
+    return chosen
+
+
+def _option(name: str) -> str:
+    return f"--{name}" if name == "dataset" else name
+
+
+def _seeded(config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
+    """Return the configuration, or with other seeds: chosen as the best, its own flatters it."""
+    if seeds is None:
+        return [config]
+    return [config.model_copy(update={"seed": config.seed + more}) for more in range(1, seeds + 1)]
+
+
+# Training what is not there yet
+
+
+def _train(
+    context: Context,
+    jobs: Sequence[Job],
+    found: Sequence[RunRecord | None],
+    workers: int,
+    watcher: RerunWatcher,
+) -> list[str]:
+    """Train what is not at its end, ``found`` holding what is there of each job; return the runs' ids."""
+    run_ids = ["" if record is None else record.run_id for record in found]
+    open_ = [at for at, record in enumerate(found) if record is None or not _is_done(record)]
+    if not open_:
+        return run_ids
+    missing = [replace(jobs[at], run_id=run_ids[at] or None) for at in open_]
+    watcher.started(missing, len(jobs) - len(missing), min(workers, len(missing)))
+    try:
+        for at, run_id in zip(open_, train_side_by_side(context, missing, workers, watcher)):
+            run_ids[at] = run_id
+    finally:
+        watcher.finished()
+    return run_ids
+
+
+def _earlier_runs(
+    context: Context, sweep_id: str, jobs: Sequence[Job], digests: Mapping[str, str]
+) -> list[RunRecord | None]:
+    """Return of each job the run of the same configuration, data and core that has come furthest, if any.
+
+    Raises FfnnError where another process trains it.
+    """
+    stored = [record for record in context.runs.records() if _is_usable(context, record, sweep_id)]
+    found: list[RunRecord | None] = []
+    for job in jobs:
+        of_data = (
+            record
+            for record in stored
+            if record.provenance.get("dataset_digest") == digests[job.config.dataset]
+        )
+        same = [record for record in of_data if _is_of(record, job.config)]
+        best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
+        if best is not None and best.status == "running":
+            raise FfnnError(f"Run {best.run_id} of this rerun is being trained by another process.")
+        found.append(best)
+    return found
+
+
+def _is_usable(context: Context, record: RunRecord, sweep_id: str) -> bool:
+    """Whether a run is a rerun of the sweep with this version's core, and has what it takes to be judged."""
+    about = record.provenance.get(TAG)
+    if not isinstance(about, dict) or about.get("sweep") != sweep_id:
+        return False
+    if record.provenance.get("core") != CORE_VERSION:
+        return False
+    return record.status != "finished" or (context.runs_dir / record.run_id / MODEL).is_file()
+
+
+def _is_done(record: RunRecord) -> bool:
+    return record.status in ("finished", "diverged")
+
+
+def _is_of(record: RunRecord, config: TrainConfig) -> bool:
+    try:
+        return validate(record.config) == config
+    except (RequestError, OSError):  # of another version, or damaged
+        return False
+
+
+# What came of it
+
+
+def _documents(
+    context: Context, rank: int, original: Original, run_ids: Sequence[str], new: Collection[str]
+) -> list[dict[str, Any]]:
+    """Return the documents of one configuration's runs; W&B gets the figures of the ``new`` ones."""
+    before = {
+        "sweep_id": original.sweep_id,
+        "run_id": original.run_id,
+        "dataset": original.config.dataset,
+        "seed": original.config.seed,
+        "metric": original.metric,
+        "value": original.value,
+        "test_acc": _original_test_acc(context, original.run_id),
+    }
+    documents = []
+    for run_id in run_ids:
+        document = {**show_run(context, run_id), "rank": rank, "test_acc": None, "test_loss": None}
+        if document["status"] == "finished":
+            judged = _judge(context, run_id, track=run_id in new)
+            document |= {"test_acc": judged["accuracy"], "test_loss": judged["loss"]}
+        documents.append({**document, "original": before})
+    finished = [document for document in documents if document["status"] == "finished"]
+    summary = {
+        "finished": len(finished),
+        "val_acc": spread([document["best_val_acc"] for document in finished]),
+        "test_acc": spread([document["test_acc"] for document in finished]),
+    }
+    return [{**document, "over_seeds": summary} for document in documents]
+
+
+def _judge(context: Context, run_id: str, *, track: bool) -> dict[str, Any]:
+    (judged,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
+    return judged
+
+
+def _original_test_acc(context: Context, run_id: str | None) -> float | None:
+    """Return it where the weights lie in this store; a sweep keeps those of its best runs only."""
+    if run_id is None or not (context.runs_dir / run_id / MODEL).is_file():
+        return None
+    try:
+        return float(_judge(context, run_id, track=False)["accuracy"])
+    except FfnnError as error:
+        context.notify(f"run {run_id} of the sweep could not be judged: {error}")
+        return None
+
+
+def spread(values: Sequence[float]) -> dict[str, float | None]:
+    """Return {mean, sd}: sd has n - 1 in its denominator, so that it needs two values."""
+    return {
+        "mean": statistics.fmean(values) if values else None,
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+    }

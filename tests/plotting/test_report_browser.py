@@ -1,0 +1,393 @@
+"""The report's page in headless Chromium: its charts, filters and sorting, without WebGL, and on paper."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from report_pages import HARM, OPTIMIZERS, report
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from ffcli.plotting.report import page
+
+COUNT = 60
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_GL = ("--disable-3d-apis",)
+
+
+class Browser:
+    """Chromium with one page open."""
+
+    def __init__(self, *flags: str) -> None:
+        program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+        driver = shutil.which("chromedriver")
+        if program is None or driver is None:
+            pytest.skip("Chromium and its driver are not installed (Debian: chromium, chromium-driver)")
+        options = webdriver.ChromeOptions()
+        options.binary_location = program
+        always = (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+        )
+        for flag in (*always, "--window-size=1280,900", *flags):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(driver))
+        self.run = self.driver.execute_script
+
+    def open(self, file: Path) -> None:
+        """Load a page and wait until its charts are drawn."""
+        self.driver.get(file.as_uri())
+        self.until(lambda: self.run("return document.documentElement.dataset.ready") == "yes")
+
+    def until(self, condition: Callable[[], object]) -> None:
+        WebDriverWait(self.driver, 60, poll_frequency=0.1).until(lambda _: condition())
+
+    def emulate(self, command: str, **settings: Any) -> None:
+        self.driver.execute_cdp_cmd(f"Emulation.{command}", settings)
+
+    def complaints(self) -> list[str]:
+        """Return what the console has got since the last call."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requested(self) -> list[str]:
+        """Return the addresses asked for since the last call."""
+        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        return [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def one(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def column(self, name: str) -> list[str]:
+        """Return the cells of a column of the table, as they stand."""
+        return self.run(
+            "const heads = [...document.querySelectorAll('#table thead th')].map((cell) => cell.textContent);"
+            "const at = heads.indexOf(arguments[0]);"
+            "return [...document.querySelectorAll('#table tbody tr')]"
+            ".map((row) => row.cells[at].textContent);",
+            name,
+        )
+
+    def brushes(self) -> dict[str, Any]:
+        """Return the brushed range of each axis of the parallel coordinates that has one."""
+        return self.run(
+            "return Object.fromEntries(document.getElementById('parallel').data[0].dimensions"
+            ".filter((each) => each.constraintrange).map((each) => [each.label, each.constraintrange]))"
+        )
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at a place of the window, move it and let go."""
+        for kind, (x, y) in (
+            ("mouseMoved", start),
+            ("mousePressed", start),
+            ("mouseMoved", ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)),
+            ("mouseMoved", end),
+            ("mouseReleased", end),
+        ):
+            pressed = {} if kind == "mouseMoved" and (x, y) == start else {"button": "left", "clickCount": 1}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **pressed})
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(page(report(COUNT)), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    browser = Browser(*SOFTWARE_GL)
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture
+def opened(chromium: Browser, file: Path) -> Browser:
+    """Return the browser with the page as it is when it has opened; loading it anew takes its time."""
+    if chromium.driver.current_url != file.as_uri():
+        chromium.open(file)
+        return chromium
+    chromium.run(
+        "document.querySelector('button.reset').click();"
+        "const size = document.getElementById('rows');"
+        "size.value = '25'; size.dispatchEvent(new Event('change'));"
+        "const head = [...document.querySelectorAll('#table th')].find((th) => th.textContent === 'val_acc');"
+        "do head.firstChild.click(); while (head.getAttribute('aria-sort') !== 'descending');"
+        "document.querySelectorAll('details').forEach((each) => { each.open = false; });"
+    )
+    return chromium
+
+
+def test_it_opens_without_a_complaint_and_asks_for_nothing(chromium: Browser, file: Path) -> None:
+    chromium.open(file)
+    assert chromium.complaints() == []
+    assert {url for url in chromium.requested() if not url.startswith(("data:", "blob:"))} == {file.as_uri()}
+
+
+def test_a_harmful_name_is_shown_and_does_nothing(opened: Browser) -> None:
+    opened.one("#rows option[value='0']").click()
+    assert HARM in opened.column("name")
+    assert HARM in opened.one("h1").text
+    opened.run("document.getElementById('history').dispatchEvent(new Event('mousemove'))")
+    assert opened.run("return window.harmed") is None
+    assert opened.run("return document.querySelectorAll('img, script').length") == 3
+
+
+def test_the_policy_stops_what_would_slip_in(opened: Browser) -> None:
+    opened.run(
+        "const script = document.createElement('script'); script.textContent = 'window.harmed = 1';"
+        "document.body.append(script); const image = document.createElement('img');"
+        "image.setAttribute('onerror', 'window.harmed = 1'); image.src = 'http://127.0.0.1:9/x.png';"
+        "document.body.append(image);"
+    )
+    said: list[str] = []
+    opened.until(lambda: said.extend(opened.complaints()) or "img-src" in "".join(said))
+    assert "script-src" in "".join(said)
+    assert opened.run("return window.harmed") is None
+
+
+def test_the_charts_hold_the_right_numbers(opened: Browser) -> None:
+    traces = {
+        name: opened.run(f"return document.getElementById('{name}').data") for name in ("history", "time")
+    }
+    finished, pruned, best = traces["history"]
+    assert (finished["name"], pruned["name"], best["name"]) == ("finished", "pruned", "best so far")
+    assert finished["x"] == [1, *range(5, COUNT + 1)]
+    assert finished["y"] == pytest.approx([0.5 + number / 1000 for number in finished["x"]])
+    assert (pruned["x"], pruned["y"]) == ([2], [0.502])
+    assert best["y"] == pytest.approx(np.maximum.accumulate([0.5 + x / 1000 for x in best["x"]]))
+    # A run's training takes as many seconds as its number says, so each is the best of those as fast.
+    assert traces["time"][-1]["x"] == [1, 2, *range(5, COUNT + 1)]
+    (curve,) = (
+        each
+        for each in opened.run("return document.getElementById('curves').data")
+        if each["name"] == f"1: run {COUNT}"
+    )
+    assert (curve["x"], curve["y"]) == ([1, 2], [0.1, 0.6])
+
+
+def test_the_parallel_coordinates_are_drawn(opened: Browser) -> None:
+    trace = opened.run("return document.getElementById('parallel').data[0]")
+    assert [dimension["label"] for dimension in trace["dimensions"]] == [
+        "optimizer",
+        "learning_rate",
+        "val_acc",
+    ]
+    assert sorted(trace["dimensions"][2]["values"]) == pytest.approx(
+        [0.501, 0.502, *(0.5 + n / 1000 for n in range(5, COUNT + 1))]
+    )
+    assert max(trace["dimensions"][1]["values"]) == pytest.approx(np.log10(1e-4 * 1.05**COUNT), abs=1e-4)
+    seen = np.asarray(Image.open(io.BytesIO(opened.one("#parallel").screenshot_as_png)).convert("RGB"), int)
+    coloured = np.ptp(seen, axis=2) > 40  # grey are the texts and the axes
+    assert coloured.mean() > 0.02
+
+
+def test_a_click_on_a_head_sorts(opened: Browser) -> None:
+    assert opened.column("run")[:2] == [str(COUNT), str(COUNT - 1)]  # the best first
+    head = opened.driver.find_element(By.XPATH, "//*[@id='table']//th[button='val_acc']")
+    assert head.get_attribute("aria-sort") == "descending"
+    head.find_element(By.TAG_NAME, "button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert opened.column("run")[:3] == ["1", "2", "5"]
+    # Runs without a value come last.
+    opened.one("#rows option[value='0']").click()
+    assert opened.column("run")[-2:] == ["3", "4"]
+
+
+def test_pages_turn(opened: Browser) -> None:
+    opened.one("#next").click()
+    assert opened.column("run")[0] == str(COUNT - 25)
+    assert opened.one("#page").text == "26–50"
+    opened.one("#previous").click()
+    assert opened.column("run")[0] == str(COUNT)
+
+
+def test_the_filters_do_by_keyboard_what_the_brushes_do(opened: Browser) -> None:
+    summary = opened.driver.find_element(By.XPATH, "//form//summary[text()='optimizer']")
+    summary.send_keys(Keys.ENTER)
+    boxes = summary.find_elements(By.XPATH, "../div//input")
+    boxes[0].send_keys(Keys.SPACE)  # no sgd
+    boxes[2].send_keys(Keys.SPACE)  # no nadam
+    adams = [number for number in range(1, COUNT + 1) if OPTIMIZERS[number % 3] == "adam"]
+    assert opened.one("#runs-count").text == f"{len(adams)} of {COUNT} runs"
+    assert set(opened.column("optimizer")) == {"adam"}
+    opened.until(lambda: opened.brushes() == {"optimizer": [0.6, 1.4]})
+    # The points of the other runs are pale.
+    chosen = "return document.getElementById('history').data[0].selectedpoints.length"
+    finished = [number for number in adams if number not in (2, 3, 4)]
+    opened.until(lambda: opened.run(chosen) == len(finished))
+    opened.one("button.reset").click()
+    assert opened.one("#runs-count").text == f"{COUNT} of {COUNT} runs"
+    opened.until(lambda: not opened.brushes())
+
+
+def test_bounds_and_words_filter(opened: Browser) -> None:
+    summary = opened.driver.find_element(By.XPATH, "//form//summary[text()='val_acc']")
+    summary.click()
+    bound = summary.find_element(By.XPATH, "../div//input")
+    bound.send_keys("0.55", Keys.TAB)
+    assert opened.one("#runs-count").text == f"11 of {COUNT} runs"
+    opened.one("#filters input[type=search]").send_keys("name 5")
+    assert opened.column("run") == [str(number) for number in range(59, 49, -1)]
+
+
+def test_a_brush_filters_the_table(chromium: Browser, file: Path) -> None:
+    opened = chromium
+    opened.open(file)  # anew: no drawing that is still to come can take the axis from under the mouse
+    opened.run("document.getElementById('parallel').scrollIntoView({block: 'center'})")
+    left, top, bottom = opened.run(
+        "const zone = document.querySelectorAll('#parallel .axis-brush')[2].getBoundingClientRect();"
+        "return [zone.x + zone.width / 2, zone.y, zone.bottom]"
+    )
+    middle = (top + bottom) / 2
+    opened.drag((left, middle), (left, top + 2))
+    opened.until(lambda: not opened.one("#runs-count").text.startswith(str(COUNT)))
+    values = [float(value) for value in opened.column("val_acc")]
+    assert max(values) == 0.56
+    ((low, _),) = (opened.brushes()["val_acc"],)
+    assert low == pytest.approx(0.53, abs=0.005)  # the middle of 0.501 … 0.56
+    kept = [n for n in range(5, COUNT + 1) if 0.5 + n / 1000 >= low]
+    assert opened.one("#runs-count").text == f"{len(kept)} of {COUNT} runs"
+    assert opened.one("#parallel-count").text.startswith(f"{len(kept)} of ")
+
+
+def test_a_chart_can_be_saved_and_not_uploaded(opened: Browser) -> None:
+    buttons = opened.run(
+        "return [...document.querySelectorAll('#history .modebar-btn')].map((button) => button.dataset.title)"
+    )
+    assert len(buttons) == 6
+    assert not [title for title in buttons if re.search("share|cloud|edit", title, re.IGNORECASE)]
+    picture = opened.driver.execute_async_script(
+        "Plotly.toImage('history', {format: 'png'})"
+        ".then(arguments[0], (error) => arguments[0](String(error)))"
+    )
+    assert picture.startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize("width", [320, 390, 820])
+def test_no_width_is_too_narrow(opened: Browser, width: int) -> None:
+    try:
+        opened.emulate("setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
+        opened.until(lambda: opened.run("return document.querySelector('#time svg').clientWidth") < width)
+        assert opened.run("return document.documentElement.scrollWidth") <= width
+    finally:
+        opened.emulate("clearDeviceMetricsOverride")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_the_ground(opened: Browser, scheme: str) -> None:
+    """As WCAG 2.2 asks for: https://www.w3.org/TR/WCAG22/#contrast-minimum."""
+    try:
+        opened.emulate("setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        ground, *texts = opened.run(
+            "const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];"
+            "return [of('html', 'backgroundColor'), of('h1', 'color'), of('figcaption', 'color'),"
+            "of('a', 'color'),"
+            "of('#history .xtick text', 'fill'), of('#parallel .tick text', 'fill')]"
+        )
+        for text in texts:
+            assert contrast(text, ground) >= 4.5, text
+        cells = opened.run(
+            "return [...document.querySelectorAll('.confusion td')].map((cell) => getComputedStyle(cell))"
+            ".map((style) => [style.color, style.backgroundColor])"
+        )
+        for text, shade in cells:
+            assert contrast(text, over(shade, ground)) >= 4.5, (text, shade)
+    finally:
+        opened.emulate("setEmulatedMedia", features=[])
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours "rgb(r, g, b)"."""
+    light, dark = sorted(map(luminance, (one, other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def over(colour: str, ground: str) -> str:
+    """Return what "rgba(r, g, b, a)" looks like on a ground."""
+    parts = [float(part) for part in re.findall(r"[\d.]+", colour)]
+    alpha = parts[3] if len(parts) == 4 else 1.0
+    below = map(float, re.findall(r"[\d.]+", ground))
+    return (
+        f"rgb({', '.join(str(round(alpha * part + (1 - alpha) * low)) for part, low in zip(parts, below))})"
+    )
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_paper_gets_the_parallel_coordinates_as_a_drawing(opened: Browser) -> None:
+    printed = opened.driver.execute_cdp_cmd("Page.printToPDF", {})
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
+    try:
+        opened.emulate("setEmulatedMedia", media="print")
+        shown = [opened.one(f"#{name}").is_displayed() for name in ("still", "parallel", "filters")]
+        assert shown == [True, False, False]
+        assert drawn_lines(opened) == COUNT - 2
+    finally:
+        opened.emulate("setEmulatedMedia", media="")
+
+
+def drawn_lines(browser: Browser, of: str = "[data-lines]") -> int:
+    return browser.run(
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map((path) => path.getAttribute('d').split('M').length - 1).reduce((a, b) => a + b, 0)",
+        f"#still path{of}",
+    )
+
+
+def test_without_webgl_a_drawing_follows_the_filters(file: Path) -> None:
+    browser = Browser(*NO_GL)
+    try:
+        browser.open(file)
+        assert browser.one("#no-webgl").is_displayed()
+        assert drawn_lines(browser) == COUNT - 2
+        assert drawn_lines(browser, "[data-lines=off]") == 0
+        browser.one("#filters input[type=search]").send_keys("name 5")
+        browser.until(lambda: drawn_lines(browser) == 15)  # 5, 15, 25, 35, 45, 50 … 59
+        assert [entry for entry in browser.complaints() if "WebGL" not in entry] == []
+    finally:
+        browser.driver.quit()
+
+
+def test_a_sweep_that_searched_nothing_opens_too(chromium: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page(report(parameters=[], influences=[])), "utf-8")
+    chromium.complaints()
+    chromium.open(path)
+    assert chromium.complaints() == []
+    assert len(chromium.column("run")) == 25
+
+
+def test_a_sweep_without_results_opens_too(chromium: Browser, tmp_path: Path) -> None:
+    for runs in ([], report(4).runs[2:]):
+        path = tmp_path / f"report-{len(runs)}.html"
+        path.write_text(page(report(runs=runs, best=None, curves=[], influences=[])), "utf-8")
+        chromium.complaints()
+        chromium.open(path)
+        assert chromium.complaints() == []
+        assert chromium.column("run") == [str(run.number) for run in runs]
