@@ -17,7 +17,8 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.progress import EpochLines, watcher
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration, number, plain
-from ffcli.cli.values import integer, one_of
+from ffcli.cli.tracking import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.values import integer
 from ffcli.config import unused
 from ffcli.errors import FfnnError
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from ffcli.services.running import RunOptions
 
 app = typer.Typer(add_completion=False)
-
-_WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
 def _run(*names: str, **settings: Any) -> Any:
@@ -57,13 +56,10 @@ def train(
             metavar="INT",
         ),
     ] = None,
-    wandb: Annotated[str | None, _run("--wandb", help=f"{', '.join(_WANDB_MODES)}.", metavar="MODE")] = None,
-    wandb_project: Annotated[
-        str | None, _run("--wandb-project", "-wp", help="Recorded with the run.", metavar="NAME")
-    ] = None,
-    wandb_entity: Annotated[
-        str | None, _run("--wandb-entity", "-we", help="Recorded with the run.", metavar="NAME")
-    ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
+    log_model: LogModel = False,
     **fields: str | None,
 ) -> None:
     """Train a network and store the run.
@@ -79,7 +75,7 @@ def train(
     if resume is not None:
         others = given({"config": config, "name": name, "tag": tag, "threads": threads, "wandb": wandb})
         others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
-        others |= {"dry_run": True} if dry_run else {}
+        others |= {name: True for name, on in {"dry_run": dry_run, "log_model": log_model}.items() if on}
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
         epochs = configure(None, flags).epochs if flags else None
         watch = watcher(out)
@@ -89,13 +85,9 @@ def train(
         return
 
     settings = configure(config, flags)
-    mode = one_of("--wandb", wandb or "auto", _WANDB_MODES)
+    mode = wandb_mode(wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
-    if wandb_project or wandb_entity or mode in ("online", "offline"):
-        out.notice(
-            "the W&B options are recorded with the run, and unused yet: this version does not log to W&B"
-        )
     options = RunOptions(
         name=name,
         tags=tuple(tag or ()),
@@ -103,6 +95,7 @@ def train(
         wandb=mode,
         wandb_project=wandb_project,
         wandb_entity=wandb_entity,
+        log_model=log_model,
         command_line=out.settings.command_line,
     )
     if dry_run:

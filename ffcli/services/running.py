@@ -15,6 +15,8 @@ from ffcli.runs.record import RunRecord, provenance, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.services.context import Context
 from ffcli.services.documents import run_document
+from ffcli.services.tracked import Tracking
+from ffcli.tracking.base import Assigned
 
 
 class Watcher(Protocol):
@@ -33,6 +35,22 @@ class Watcher(Protocol):
         """The training is over, however it ended."""
 
 
+class Unwatched:
+    """Watches a run for nobody."""
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        pass
+
+    def batches(self, done: int, total: int) -> None:
+        pass
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        pass
+
+    def finished(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What is recorded with a run without being a hyper-parameter."""
@@ -40,10 +58,17 @@ class RunOptions:
     name: str | None = None
     tags: tuple[str, ...] = ()
     threads: int = 1
-    wandb: str = "auto"
+    wandb: str = "disabled"
     wandb_project: str | None = None
     wandb_entity: str | None = None
+    log_model: bool = False
     command_line: tuple[str, ...] = ()
+
+
+def wandb_wishes(options: RunOptions) -> dict[str, str | None]:
+    """Return what the record of a new run says of W&B."""
+    about = {"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity}
+    return {**about, **({"model": "yes"} if options.log_model else {})}
 
 
 def new_run(
@@ -63,7 +88,7 @@ def new_run(
         sweep_id=sweep_id,
         parameters=experiment.network.n_parameters,
         threads=options.threads,
-        wandb={"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity},
+        wandb=wandb_wishes(options),
         provenance=provenance(experiment.dataset.digest, options.command_line),
     )
     return RunRecorder(path, record)
@@ -74,21 +99,31 @@ def run(
     experiment: Experiment,
     watcher: Watcher,
     stop: Callable[[EpochResult], bool] = lambda _: False,
+    *,
+    tracking: Tracking | None = None,
+    assigned: Assigned | None = None,
 ) -> dict[str, Any]:
     """Train to the end and return the run's document; ``stop`` is asked after each epoch whether to prune.
+
+    ``tracking`` follows the run, as the one that a W&B sweep has ``assigned`` if any; a run that W&B is asked
+    to stop is pruned.
 
     The record is closed as finished, diverged or pruned; as interrupted or failed where KeyboardInterrupt or
     an error passes through.
     """
     record = recorder.record
+    if tracking is not None:
+        tracking.begin(recorder, experiment.config, assigned)
     recorder.begin(experiment.config)
     watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
     try:
         with threadpool_limits(record.threads):
             for result in experiment.run(watcher.batches):
                 recorder.epoch(experiment, result)
+                if tracking is not None:
+                    tracking.epoch(recorder)
                 watcher.epoch(result, experiment.best is result)
-                pruned = stop(result)
+                pruned = stop(result) or (tracking is not None and tracking.stopped)
                 if result.diverged:
                     recorder.end("diverged", f"the loss was not finite in epoch {result.epoch}")
                     break
@@ -105,4 +140,6 @@ def run(
         raise
     finally:
         watcher.finished()
+        if tracking is not None:
+            tracking.end(recorder)
     return run_document(record, recorder.rows, recorder.path)

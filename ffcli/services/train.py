@@ -16,6 +16,7 @@ from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, Watcher, new_run, run
+from ffcli.services.tracked import Tracking, agents_sweep
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
 
@@ -59,12 +60,16 @@ def _measure_step(experiment: Experiment) -> float:
 def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> dict[str, Any]:
     """Train a new run and return its document; its status may be ``diverged``.
 
+    Started by an agent of a W&B sweep, it is a run of that sweep.
     KeyboardInterrupt and errors pass through after the record is closed as ``interrupted`` or ``failed``.
     """
     dataset = context.dataset(config.dataset)
     experiment = Experiment(config, dataset)
-    with new_run(context, experiment, options) as recorder:
-        return run(recorder, experiment, watcher)
+    with (
+        Tracking(context, options.wandb) as tracking,
+        new_run(context, experiment, options, agents_sweep()) as recorder,
+    ):
+        return run(recorder, experiment, watcher, tracking=tracking)
 
 
 def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
@@ -82,7 +87,10 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
     if record.provenance.get("dataset_digest") != dataset.digest:
         raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
     experiment = Experiment(config, dataset)
-    with RunRecorder(path, record, context.runs.history(path.name)) as recorder:
+    with (
+        Tracking(context, record.wandb.get("mode") or "disabled", hint=False) as tracking,
+        RunRecorder(path, record, context.runs.history(path.name)) as recorder,
+    ):
         if record.epochs_done and not (path / CHECKPOINT).exists():
             context.notify(
                 f"Run {path.name} has no checkpoint any more: its {record.epochs_done} epochs are "
@@ -91,7 +99,7 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
             _replay(recorder, experiment, watcher)
         else:
             recorder.restore(experiment)
-        return run(recorder, experiment, watcher)
+        return run(recorder, experiment, watcher, tracking=tracking)
 
 
 def _check_resumable(record: RunRecord, epochs: int) -> None:

@@ -1,0 +1,226 @@
+"""One worker of a W&B sweep, as a process of its own: W&B's runs become runs of the store, too."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError, RequestError
+from ffcli.experiment import Experiment
+from ffcli.runs.record import utc_now
+from ffcli.services.context import Context
+from ffcli.services.running import RunOptions, Unwatched, new_run, run
+from ffcli.services.sweep_worker import Message as LocalMessage
+from ffcli.services.sweep_worker import RunStarted, WorkerFailed
+from ffcli.services.tracked import Tracking
+from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
+from ffcli.sweeping.spec import Metric, SweepSpec, parse_spec
+from ffcli.sweeping.trials import EndState
+from ffcli.sweeping.wandb_address import WandbAddress
+from ffcli.sweeping.wandb_agents import Stop, Train
+from ffcli.sweeping.worker import ParentGoneError
+from ffcli.tracking.base import Assigned, TrackedRun
+from ffcli.tracking.wandb_tracker import WandbTracker
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class WandbTask:
+    """What a worker process is started with; it can be pickled.
+
+    ``text`` is the sweep file, ``before`` the number of the sweep's runs that were here already.
+    """
+
+    address: WandbAddress
+    text: str
+    metric: Metric
+    data_dir: Path
+    runs_dir: Path
+    options: RunOptions
+    before: int
+    parent: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The worker has nothing to do."""
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """W&B has not got all of this run of the store."""
+
+    run_id: str
+
+
+Message = LocalMessage | Ready | Unsent
+
+
+def main(task: WandbTask, parent: Connection) -> None:
+    """Train what the parent sends until it sends None; tell it every event.
+
+    Ctrl-C is the parent's to deal with; SIGTERM closes the run under way as interrupted, here and at W&B.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    context = Context(task.data_dir, task.runs_dir)
+    try:
+        with Tracking(context, "online", hint=False) as tracking:
+            _Worker(task, context, tracking, parent).work()
+    except (FfnnError, OSError) as error:
+        with suppress(OSError):
+            parent.send(WorkerFailed(str(error)))
+    except KeyboardInterrupt:
+        pass
+
+
+class _Worker:
+    """Trains one run after another."""
+
+    def __init__(self, task: WandbTask, context: Context, tracking: Tracking, parent: Connection) -> None:
+        self._task = task
+        self._context = context
+        self._tracking = tracking
+        self._parent = parent
+        self._spec: SweepSpec = parse_spec(task.text, str(task.address))
+        self._datasets: dict[str, Dataset] = {}
+        self._results: list[EpochResult] = []
+        self._training = ""  # the id of W&B's run
+        self._to_stop = ""
+
+    def work(self) -> None:
+        while True:
+            self._tell(Ready())
+            order = self._receive()
+            while isinstance(order, Stop):  # of a run that has just ended
+                order = self._receive()
+            if order is None:
+                return
+            self._train(order)
+
+    def _tell(self, message: Message) -> None:
+        try:
+            self._parent.send(message)
+        except OSError:
+            raise ParentGoneError from None
+
+    def _receive(self) -> Train | Stop | None:
+        try:
+            order: Train | Stop | None = self._parent.recv()
+        except (EOFError, OSError):
+            raise ParentGoneError from None
+        return order
+
+    def _train(self, order: Train) -> None:
+        """Train one of W&B's runs. Whether that works or not, it has an end there."""
+        began = time.monotonic()
+        self._results, self._training = [], order.run_id
+        value, epoch = None, None
+        state: EndState = "failed"
+        try:
+            state, error = self._run(order)
+            if state != "failed":
+                value, epoch = best_epoch(self._task.metric, self._results)
+        except RequestError as refused:  # no run of the store came of it
+            error = str(refused)
+            self._refuse(order, error)
+        except Exception as failed:
+            if isinstance(failed, OSError) and failed.errno in _DISK_FULL:
+                raise
+            error = f"{type(failed).__name__}: {failed}"
+        seconds = time.monotonic() - began
+        self._tell(TrialEnded(order.number, state, value, epoch, error, seconds))
+
+    def _run(self, order: Train) -> tuple[EndState, str | None]:
+        """Train, and return how it ended and what went wrong. Raises RequestError before anything begins."""
+        config = self._spec.config(order.values)
+        self._tell(TrialStarted(order.number, 1, config))
+        try:
+            experiment = self._experiment(config)
+        except (FfnnError, MemoryError) as error:
+            raise RequestError(str(error) or "there is not enough memory") from None
+        address = self._task.address
+        assigned = Assigned(order.run_id, address.id, address.project, address.entity, order.values)
+        with new_run(self._context, experiment, self._task.options, str(address)) as recorder:
+            self._tell(RunStarted(order.number, recorder.record.run_id))
+            try:
+                document = run(
+                    recorder,
+                    experiment,
+                    Unwatched(),
+                    stop=self._report(order.number),
+                    tracking=self._tracking,
+                    assigned=assigned,
+                )
+            finally:
+                if not recorder.record.wandb.get("synced"):
+                    with suppress(ParentGoneError):
+                        self._tell(Unsent(recorder.record.run_id))
+        states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}
+        return states.get(document["status"], "failed"), document["error"]
+
+    def _experiment(self, config: TrainConfig) -> Experiment:
+        if config.dataset not in self._datasets:
+            self._datasets[config.dataset] = self._context.dataset(config.dataset)
+        return Experiment(config, self._datasets[config.dataset])
+
+    def _report(self, number: int) -> Callable[[EpochResult], bool]:
+        def report(result: EpochResult) -> bool:
+            """Tell of an epoch, and return whether W&B wants the run to stop."""
+            if os.getppid() != self._task.parent:
+                raise ParentGoneError
+            self._results.append(result)
+            while self._parent.poll():
+                order = self._receive()
+                if isinstance(order, Stop):
+                    self._to_stop = order.run_id
+            stops = self._to_stop == self._training or self._tracking.stopped
+            self._tell(EpochDone(number, result, stops))
+            return stops
+
+        return report
+
+    def _refuse(self, order: Train, error: str) -> None:
+        """Let W&B see that a run has failed of which there is nothing to store."""
+        address = self._task.address
+        tracker = WandbTracker("online")
+        tracker.start(
+            TrackedRun(
+                order.run_id,
+                utc_now(),
+                name=f"refused-{order.run_id}",
+                config=dict(order.values),
+                sweep=address.id,
+                project=address.project,
+                entity=address.entity,
+            )
+        )
+        tracker.finish(1, {"status": "failed", "error": error})
+        tracker.close()
+
+
+def best_epoch(metric: Metric, results: list[EpochResult]) -> tuple[float | None, int | None]:
+    """Return the metric at its best epoch, and that epoch: the earlier one on a tie."""
+    value: float | None = None
+    epoch: int | None = None
+    for result in results:
+        new = float(getattr(result, metric.name))
+        if not result.diverged and (value is None or metric.better(new, value)):
+            value, epoch = new, result.epoch
+    return value, epoch
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,132 @@
+"""What a tracker is told of a run, and the tracker that tells nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+PROJECT = "ffnn"  # where neither the user nor W&B's settings name one
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run as W&B shows it. ``started`` is a UTC time such as 2026-01-31T12:00:00.123Z.
+
+    ``sweep`` is the id of the W&B sweep that it belongs to; ``config`` then also holds the sweep's
+    parameters. Without a name and a configuration, those that W&B has stay.
+    """
+
+    id: str
+    started: str
+    name: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    group: str | None = None
+    sweep: str | None = None
+    tags: tuple[str, ...] = ()
+    project: str | None = None
+    entity: str | None = None
+    job_type: str | None = None
+
+
+Row = Mapping[str, Any]
+"""An epoch: {epoch, train_loss, train_acc, val_loss, val_acc, time}, the time in UTC."""
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What a finished run can be given later.
+
+    Attributes:
+        values: go into the run's summary.
+        images: PNG files by the title under which they are shown.
+        confusion: counts (rows: true class, columns: predicted) and the names of the classes.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    images: Mapping[str, Path] = field(default_factory=dict)
+    confusion: tuple[Sequence[Sequence[int]], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A stored network, to be kept as an artifact."""
+
+    path: Path
+    name: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The place at W&B that a sweep there has given to a run, with the sweep's own parameters."""
+
+    id: str
+    sweep: str
+    project: str
+    entity: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the tracking of a run ended. ``problem`` says why W&B has not got everything, None where it has.
+
+    ``interrupted``: the problem is a Ctrl-C while W&B was waited for.
+    """
+
+    problem: str | None = None
+    interrupted: bool = False
+
+
+class Tracker(Protocol):
+    """Follows one run after another. No method raises, and only `finish` waits, for a bounded time.
+
+    ``facts`` is what is known of the present run: {id, project, entity, sweep, url, folder}, the folder where
+    it is kept offline. ``stopped`` says whether somebody has asked W&B to stop it.
+    """
+
+    facts: dict[str, str | None]
+    stopped: bool
+
+    def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
+        """A run begins, or goes on after ``rows``; epochs that W&B has already are not sent again.
+
+        Files that are to stay lie below ``folder``.
+        """
+
+    def epoch(self, row: Row) -> None:
+        """An epoch is over."""
+
+    def add(self, additions: Additions) -> None:
+        """Something is known beside the epochs."""
+
+    def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
+        """The run is over. Wait until W&B has it all, and return what came of it."""
+
+    def close(self) -> None:
+        """No other run follows."""
+
+
+class NoTracker:
+    """Tells nobody."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, str | None] = {}
+        self.stopped = False
+
+    def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
+        pass
+
+    def epoch(self, row: Row) -> None:
+        pass
+
+    def add(self, additions: Additions) -> None:
+        pass
+
+    def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
+        return Outcome()
+
+    def close(self) -> None:
+        pass

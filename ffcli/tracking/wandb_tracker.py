@@ -1,0 +1,205 @@
+"""Tracking by W&B, through a process of its own that can be waited for no longer than one wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import ffcli
+from ffcli.tracking.base import Additions, Model, Outcome, Row, TrackedRun
+
+# Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
+# in all. WANDB_INIT_TIMEOUT and WANDB_FINISH_TIMEOUT change the first two, for W&B and so for the whole.
+LIMITS = {"init_timeout": 15.0, "finish_timeout": 20.0}
+_BESIDE = 20.0
+_LONGEST = 55.0
+# Without the folder that one happens to be in, whose modules are none of ours.
+_PROGRAM = (
+    "import sys; sys.path[:] = [*filter(None, sys.path), {root!r}]\n"
+    "from ffcli.tracking.courier import main; main()"
+)
+
+
+class WandbTracker:
+    """Follows runs by W&B, online or into folders that ``wandb sync`` takes.
+
+    Offline runs lie in the ``wandb`` folder below the one that a run is started with; online and without one,
+    nothing is kept. Once a server does not answer or refuses the key, no further run tries it.
+    """
+
+    def __init__(self, mode: Literal["online", "offline"]) -> None:
+        self.facts: dict[str, str | None] = {}
+        self.stopped = False
+        self._mode = mode
+        self._process: subprocess.Popen[str] | None = None
+        self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._scratch = ""
+        self._started = False
+        self._problem: str | None = None
+        self._broken: str | None = None
+
+    def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
+        """Begin a run; whether that works shows later."""
+        self.facts, self.stopped, self._started = {}, False, False
+        self._problem = self._broken
+        if self._problem is not None:
+            return
+        if self._process is None:
+            self._launch()
+        self._send(
+            "start",
+            mode=self._mode,
+            run=asdict(run),
+            rows=[dict(row) for row in rows],
+            folder=folder,
+            limits=LIMITS,
+        )
+
+    def epoch(self, row: Row) -> None:
+        """Hand an epoch over."""
+        self._send("epoch", row=dict(row))
+        self._take_in()
+
+    def add(self, additions: Additions) -> None:
+        """Hand over what is known beside the epochs."""
+        images = {title: str(path.resolve()) for title, path in additions.images.items()}
+        confusion = None
+        if additions.confusion is not None:
+            counts, names = additions.confusion
+            confusion = [[[int(count) for count in row] for row in counts], list(names)]
+        self._send("add", values=dict(additions.values), images=images, confusion=confusion)
+
+    def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
+        """End the run; wait for W&B until the time is up, then end its process too."""
+        about = {**asdict(model), "path": str(model.path.resolve())} if model is not None else None
+        self._send("finish", exit_code=exit_code, summary=dict(summary), model=about)
+        deadline = time.monotonic() + self._patience()
+        try:
+            while self._problem is None:
+                event = self._next(deadline)
+                if event is None:
+                    self._problem = "the server does not answer in time"
+                    self._kill()
+                elif event["event"] == "finished":
+                    return Outcome()
+                else:
+                    self._hear(event)
+        except KeyboardInterrupt:
+            self._kill()
+            return Outcome("it was not waited for", interrupted=True)
+        if not self._started:
+            self._broken = self._problem
+        return Outcome(self._problem)
+
+    def close(self) -> None:
+        """Let the process go, and end it if it does not."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._commands.put(None)
+        try:
+            process.wait(LIMITS["finish_timeout"])
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _patience(self) -> float:
+        given = {name: os.environ.get(f"WANDB_{name.upper()}", "") for name in LIMITS}
+        limits = dict(LIMITS)
+        for name, text in given.items():
+            with suppress(ValueError):
+                limits[name] = float(text)
+        return min(sum(limits.values()) + _BESIDE, _LONGEST)
+
+    def _launch(self) -> None:
+        root = str(Path(ffcli.__file__).parents[1])
+        self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
+        environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM.format(root=root), self._scratch],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._problem = self._broken = f"its process does not start: {error.strerror}"
+            return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._commands, self._events = queue.SimpleQueue(), queue.SimpleQueue()
+        write = (self._commands, self._process.stdin)
+        read = (self._events, self._process.stdout)
+        threading.Thread(target=_write, args=write, name="to W&B", daemon=True).start()
+        threading.Thread(target=_read, args=read, name="from W&B", daemon=True).start()
+
+    def _send(self, operation: str, **about: Any) -> None:
+        if self._problem is None and self._process is not None:
+            self._commands.put(json.dumps({"op": operation, **about}))
+
+    def _take_in(self) -> None:
+        """Hear what has come so far."""
+        with suppress(queue.Empty):
+            while self._problem is None:
+                event = self._events.get_nowait()
+                self._hear({"event": "gone"} if event is None else event)
+
+    def _next(self, deadline: float) -> dict[str, Any] | None:
+        """Return the next event, None when the time is up."""
+        try:
+            event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return None
+        return {"event": "gone"} if event is None else event
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "started":
+            self._started = True
+            self.facts = {name: value for name, value in event.items() if name != "event"}
+        elif event["event"] == "problem":
+            self._problem = event["message"]
+        elif event["event"] == "stop":
+            self.stopped = True
+        elif event["event"] == "gone":
+            self._problem = "its process has died"
+            self._kill()
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _write(commands: queue.SimpleQueue[str | None], pipe: IO[str]) -> None:
+    """Write commands as they come: a pipe that is full stops this thread, not the training."""
+    with suppress(OSError, ValueError), pipe:
+        while (command := commands.get()) is not None:
+            pipe.write(command + "\n")
+            pipe.flush()
+
+
+def _read(events: queue.SimpleQueue[dict[str, Any] | None], pipe: IO[str]) -> None:
+    """Read events until the process has gone, which None stands for."""
+    with suppress(OSError, ValueError), pipe:
+        for line in pipe:
+            events.put(json.loads(line))
+    events.put(None)
