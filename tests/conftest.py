@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from postgres_server import postgres  # noqa: F401 - a fixture
 from threadpoolctl import threadpool_limits
 
 from ffcli.datasets import Dataset
 
 settings.register_profile("ffnn", deadline=None, derandomize=True)
 settings.load_profile("ffnn")
+
+os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests of W&B bring a server
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -18,15 +18,21 @@ from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
 from ffcli.cli.shared import Settings
 
-# Each is the module of the same name in this package, which holds an ``app``.
+# Each is the module of the same name (_ for -) in this package, which holds an ``app``.
 COMMANDS = {
     "download": "Fetch a dataset and verify every byte of it.",
     "train": "Train a network and store the run.",
-    "sweep": "Run a W&B sweep file here, without W&B; or go on with a sweep.",
+    "sweep": "Run a W&B sweep file, with W&B or without it.",
     "sweeps": "List and show sweeps.",
+    "compare-loss": "Train the same configurations with each loss and compare.",
+    "rerun": "Train a sweep's best again, on other data or seeds.",
     "evaluate": "Judge stored runs on the test images.",
     "predict": "Show the class probabilities of one image.",
-    "runs": "List, show and remove stored runs.",
+    "visualize": "Show images of the data, or a network's mistakes.",
+    "confusion": "Show which class a stored network takes for which.",
+    "report": "Show a sweep as one self-contained HTML page.",
+    "sync": "Send stored runs to Weights & Biases.",
+    "runs": "List, show, compare and remove stored runs.",
 }
 
 
@@ -41,7 +47,7 @@ class _Root(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None:
-            command = get_command(import_module(f"ffcli.cli.{name}").app)
+            command = get_command(import_module(f"ffcli.cli.{name.replace('-', '_')}").app)
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:

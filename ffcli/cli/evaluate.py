@@ -31,10 +31,15 @@ def evaluate(
     ] = False,
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What --best goes by: val_acc, val_loss, … (val_acc)."),
+        typer.Option(
+            metavar="NAME", help="What --best goes by: val_loss, … (the sweep's own, else val_acc)."
+        ),
     ] = None,
     sweep: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of --best: only the runs of this sweep.")
+        str | None, typer.Option(metavar="ID", help="Of --best: this sweep's runs; at W&B entity/project/id.")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(metavar="URL", help="The database of the sweep, where it is a shared one.")
     ] = None,
     dataset: Annotated[
         str | None,
@@ -48,8 +53,10 @@ def evaluate(
 ) -> None:
     """Judge stored runs on the test images.
 
-    With --json one run gives an object, several give a list.
+    The best run is trained again where its weights are not stored here. With --json one run gives an object,
+    several give a list.
     """
+    from ffcli.cli.progress import watcher
     from ffcli.services.evaluate import evaluate as run
 
     out = Output.of(ctx)
@@ -57,13 +64,23 @@ def evaluate(
         out.notice("--metric is not used without --best")
     place, sweep_id = context(out), None
     if sweep is not None:
-        from ffcli.services.sweep import find
+        from ffcli.services.sweep import sweep_called
 
         if not best:
             out.notice("--sweep is not used without --best")
-        sweep_id = find(place, sweep)
+        sweep_id = sweep_called(place, sweep, storage)
+    elif storage is not None:
+        out.notice("--storage is not used without --sweep")
     documents = run(
-        place, runs or [], best=best, metric=metric or "val_acc", dataset=dataset, sweep_id=sweep_id
+        place,
+        runs or [],
+        best=best,
+        metric=metric,
+        dataset=dataset,
+        sweep_id=sweep_id,
+        storage=storage,
+        watcher=watcher(out),
+        command_line=out.settings.command_line,
     )
     shown = [part for document in documents for part in _report(document)]
     out.result(documents[0] if len(documents) == 1 else documents, *shown[:-1])

@@ -13,10 +13,12 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.sweep_view import sweep_watcher
-from ffcli.cli.sweeps import report
+from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
+from ffcli.cli.sweeps import report, shared
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration
-from ffcli.cli.values import integer
+from ffcli.cli.tracking import WandbEntity, WandbProject
+from ffcli.cli.values import integer, one_of
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
@@ -28,9 +30,19 @@ app = typer.Typer(add_completion=False)
 def sweep(
     ctx: typer.Context,
     spec: Annotated[
-        str, typer.Argument(metavar="FILE|ID", help="A W&B sweep file, or a sweep to go on with or join.")
+        str,
+        typer.Argument(
+            metavar="FILE|ID",
+            help="A W&B sweep file, or a sweep to go on with or join; at W&B that is entity/project/id.",
+        ),
     ],
     *,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="local, wandb (its agents), or auto: wandb where a key is configured."
+        ),
+    ] = None,
     count: Annotated[
         str | None, typer.Option(metavar="N", help="Runs in all, over all workers and resumptions.")
     ] = None,
@@ -47,26 +59,47 @@ def sweep(
     new: Annotated[
         bool, typer.Option("--new", help="Begin a new sweep of this FILE.", show_default=False)
     ] = False,
+    reuse: Annotated[
+        bool,
+        typer.Option(
+            "--reuse/--no-reuse",
+            help="Take over the results of identical runs of the store instead of training again.",
+            show_default=False,
+        ),
+    ] = False,
     seed: Annotated[str | None, typer.Option(metavar="INT", help="Of the search (0).")] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show the space, its size and a time estimate.", show_default=False),
     ] = False,
+    wandb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODE",
+            help="Whether W&B follows the runs of a local sweep: online, offline or disabled (disabled).",
+            rich_help_panel="Weights & Biases",
+        ),
+    ] = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
 ) -> None:
-    """Run a W&B sweep file here, without W&B; or go on with a sweep.
+    """Run a W&B sweep file, with W&B or without it.
 
     Killed, it goes on where it stopped: ffnn sweep ID.
     """
-    from ffcli.services.sweep import create, describe_space, find, storage_url
+    from ffcli.services.sweep import create, describe_space, find, stored_sweep
     from ffcli.services.sweep_running import SweepOptions, run_sweep
-    from ffcli.sweeping.store import TrialStore
 
     out = Output.of(ctx)
     place = context(out)
     options = SweepOptions(
         count=integer("--count", count, least=1),
-        workers=integer("--workers", workers, least=1) or os.cpu_count() or 1,
+        workers=integer("--workers", workers, least=1) or usable_cores(),
         storage=storage,
+        reuse=reuse,
+        wandb=one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled")),
+        wandb_project=wandb_project,
+        wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
     file = Path(spec)
@@ -77,51 +110,55 @@ def sweep(
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
+    if goes_by_wandb(out, spec, backend, storage, wandb):
+        for option, given in (("--seed", seed), ("--reuse", reuse or None)):
+            if given is not None:
+                out.notice(f"{option} is not used by --backend wandb")
+        sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
+        return
     earlier = None
     if file.exists():
-        earlier = None if storage or new else _earlier(out, place, file, resume=resume)
+        earlier = None if new else _earlier(out, place, file, storage, resume=resume)
     if file.exists() and earlier is None:
         made = create(place, file, integer("--seed", seed) or 0, storage)
     else:
-        sweep_id = earlier or (spec if storage else find(place, spec))
-        store = TrialStore(storage_url(place, sweep_id, storage))
-        try:
-            made = store.sweep(sweep_id)
-        finally:
-            store.close()
-    go_on = out.settings.command("sweep", made.id, *(("--storage", "URL") if storage else ()))
+        made = stored_sweep(place, earlier or (spec if storage else find(place, spec)), storage)
+    go_on = out.settings.command("sweep", made.id, *shared(storage))
     try:
         document = run_sweep(place, made, options, sweep_watcher(out))
     except KeyboardInterrupt:
         raise Interrupted(f"Go on with: {go_on}") from None
-    out.result(document, *report(document, out.settings))
+    out.result(document, *report(document, out.settings, storage))
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")
         raise typer.Exit(FAILED)
 
 
-def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> str | None:
+def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, resume: bool) -> str | None:
     """Return the sweep of the same file to go on with, if that is what the user wants."""
     from ffcli.services.sweep import of_same_file
 
-    earlier = of_same_file(place, file)
+    earlier = of_same_file(place, file, storage=storage)
     if earlier is None:
         if resume:
-            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
+            refuse(f"--resume: no sweep in {'the database' if storage else place.runs_dir} is of {file}.")
         return None
     if resume or (out.can_ask and out.ask(f"Go on with sweep {earlier} of the same file?")):
         return earlier
-    out.notice(f"{file} was run before: {out.settings.command('sweep', earlier)} would go on with that sweep")
+    command = out.settings.command("sweep", earlier, *shared(storage))
+    out.notice(f"{file} was run before: {command} would go on with that sweep")
     return None
 
 
 def _show_space(out: Output, document: dict[str, Any]) -> None:
+    each = f"about {duration(document['seconds_a_run'])} a run"
+    whole = f"about {duration(document['seconds_estimate'])} with {document['workers']} workers, {each}"
     about = {
         "method": document["method"],
         "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",
         **document["parameters"],
         "combinations": document["size"] or "infinitely many",
         "runs": document["runs"] or "until it is stopped",
-        "time": f"about {duration(document['seconds_estimate'])} with {document['workers']} workers",
+        "time": each if document["runs"] is None else whole,
     }
     out.result(document, pairs(about))

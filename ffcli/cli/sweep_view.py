@@ -38,8 +38,7 @@ class TrialLines:
         """Say which sweep it is, and where it stands."""
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
-        limits = [limit for limit in (count, sweep.spec.run_cap, sweep.spec.size) if limit is not None]
-        self.total = min(limits) if limits else None
+        self.total = sweep.spec.most_trials(count)
         done = f", {counts.ended} of its runs are there already" if counts.ended else ""
         self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {workers} workers{done}")
 
@@ -54,18 +53,21 @@ class TrialLines:
 
     def _trial_ended(self, message: TrialEnded) -> None:
         self.counts[message.state] += 1
-        config = self._configs.pop(message.number)
+        config = self._configs.pop(message.number, None)
         if message.value is not None and self._beats(message.value):
             self.best, self.best_config = message.value, config
         self.tell_end(message, config)
 
-    def tell_end(self, message: TrialEnded, config: TrainConfig) -> None:
+    def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
         """Print the line of a trial that has ended."""
         of = f"/{self.total}" if self.total else ""
         outcome = f"{message.state} {number(message.value)}" if message.error is None else message.error
+        if message.reused is not None:
+            outcome += f" (reused from {message.reused})"
         self._out.notice(
             f"{sum(self.counts.values())}{of}  trial {message.number}  {plain(outcome)}  "
-            f"{plain(config.run_name)}  {message.seconds:.1f}s  best {number(self.best)}"
+            f"{plain(config.run_name) if config else 'refused'}  {message.seconds:.1f}s  "
+            f"best {number(self.best)}"
         )
 
     def _beats(self, value: float) -> bool:
@@ -115,7 +117,7 @@ class LiveView(TrialLines):
             self._doing[worker] = f"waiting for {message.running} runs of others"
         self._draw()
 
-    def tell_end(self, message: TrialEnded, config: TrainConfig) -> None:
+    def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
         """Count it; the view shows the rest."""
         self._done_here += 1
 

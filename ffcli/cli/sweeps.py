@@ -61,30 +61,64 @@ def show(
     out = Output.of(ctx)
     place = context(out)
     document = show_sweep(place, sweep if storage else find(place, sweep), storage)
-    out.result(document, *report(document, out.settings))
+    out.result(document, *report(document, out.settings, storage))
 
 
-def report(document: dict[str, Any], settings: Settings) -> list[RenderableType]:
-    """Return what is shown of a sweep."""
+def shared(storage: str | None) -> list[str]:
+    """Return the option for a shared database in a command to type: its address may hold a password."""
+    return [] if storage is None else ["--storage", "URL"]
+
+
+def report(document: dict[str, Any], settings: Settings, storage: str | None) -> list[RenderableType]:
+    """Return what is shown of a sweep: what came of it, the best, what mattered, how to judge the best."""
     counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+    reused = f" ({document['reused']} of them reused)" if document["reused"] else ""
     seconds = f" in {duration(document['seconds'])}" if "seconds" in document else ""
-    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{seconds}"]
+    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{reused}{seconds}"]
     if document.get("message"):
         lines.append(plain(document["message"]))
     lines.append(f"stored in {plain(document['path'])}, {plain(document['storage'])}")
     if document["best"] is None:
         return ["\n".join(lines)]
-    names = list(document["top"][0]["values"])
+    searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
+    names = [name for name in document["top"][0]["values"] if name in searched]
     rows = [
         [number(trial["value"]), trial["run_id"], *(trial["values"][name] for name in names)]
         for trial in document["top"]
     ]
     metric = document["metric"]["name"]
-    evaluate = settings.command("evaluate", document["best"]["run_id"])
+    evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"], *shared(storage))
     return [
         "\n".join(lines),
         "",
         Columns([metric, "run", *names], rows, right=[metric], cut=names),
         "",
+        *_mattered(document["mattered"], metric),
         f"the best on the test images: {evaluate}",
     ]
+
+
+def _mattered(document: dict[str, Any], metric: str) -> list[RenderableType]:
+    """Return the table of what mattered, with an empty line at its end; nothing where nothing can be said."""
+    effects = document["hyperparameters"]
+    if not any(_correlation(effect) for effect in effects):
+        return []
+    about = f"correlation of {document['trials']} runs by {document['correlation']}"
+    heads, rows = ["hyper-parameter"], [[effect["name"]] for effect in effects]
+    if effects[0]["importance"] is not None:
+        about = f"importance by {document['importance']}, {about}"
+        heads.append("importance")
+        for row, effect in zip(rows, effects):
+            row.append(number(effect["importance"], 2))
+    heads.append(f"correlation with {metric}")
+    for row, effect in zip(rows, effects):
+        row.append(_correlation(effect))
+    return [Columns(heads, rows, right=["importance"], cut=heads[-1:]), about, ""]
+
+
+def _correlation(effect: dict[str, Any]) -> str:
+    """Return the correlation, or that of each value, the highest first."""
+    if effect["by_value"] is None:
+        return "" if effect["correlation"] is None else f"{effect['correlation']:+.2f}"
+    known = [(value, r) for value, r in effect["by_value"].items() if r is not None]
+    return ", ".join(f"{value} {r:+.2f}" for value, r in sorted(known, key=lambda item: -item[1]))

@@ -14,9 +14,13 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
-from ffcli.services.choosing import StoredRun, best_run, load_run
+from ffcli.services.best import best_with_weights
+from ffcli.services.choosing import StoredRun, load_run
 from ffcli.services.context import Context
 from ffcli.services.documents import label_document
+from ffcli.services.running import Watcher
+from ffcli.services.tracked import attach
+from ffcli.tracking.base import Additions
 
 
 def evaluate(
@@ -24,31 +28,49 @@ def evaluate(
     runs: Sequence[str],
     *,
     best: bool,
-    metric: str,
+    metric: str | None,
     dataset: str | None,
     sweep_id: str | None = None,
+    storage: str | None = None,
+    watcher: Watcher | None = None,
+    command_line: tuple[str, ...] = (),
+    track: bool = True,
 ) -> list[dict[str, Any]]:
     """Return {run_id, dataset, n, loss, accuracy, per_class} for each run.
 
+    With ``track`` a run that W&B follows gets its figures there too.
+
     ``dataset`` limits which run is the best; with runs named by id it is what they are judged on instead of
-    their own. ``loss`` is the run's own, with its L2 term.
+    their own. ``loss`` is the run's own, with its L2 term. The best run is trained again where its weights
+    are not in the store (see `best_with_weights`); ``watcher`` looks on then.
     """
     if best == bool(runs):
         raise RequestError(
             "Name the runs to evaluate or give --best, one of the two.", hint="ffnn runs list shows the runs."
         )
     if best:
-        runs = [best_run(context, metric, dataset, sweep_id).run_id]
-    return [_evaluate(context, load_run(run, context.runs_dir), None if best else dataset) for run in runs]
+        runs = [
+            best_with_weights(
+                context,
+                metric=metric,
+                dataset=dataset,
+                sweep_id=sweep_id,
+                storage=storage,
+                watcher=watcher,
+                command_line=command_line,
+            )
+        ]
+    judged_on = None if best else dataset
+    return [_evaluate(context, load_run(run, context.runs_dir), judged_on, track) for run in runs]
 
 
-def _evaluate(context: Context, run: StoredRun, dataset_name: str | None) -> dict[str, Any]:
+def _evaluate(context: Context, run: StoredRun, dataset_name: str | None, track: bool) -> dict[str, Any]:
     config = validate(run.record.config)
     dataset = context.dataset(dataset_name or config.dataset)
     check_fits(context, run, dataset)
     logits = run.network.logits(dataset.x_test)
     matrix = confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.n_classes)
-    return {
+    document: dict[str, Any] = {
         "run_id": run.record.run_id,
         "name": run.record.name,
         "dataset": dataset.name,
@@ -60,6 +82,10 @@ def _evaluate(context: Context, run: StoredRun, dataset_name: str | None) -> dic
             for label, score in enumerate(class_scores(matrix))
         ],
     }
+    if track and dataset.name == run.record.dataset:
+        values = {"test_acc": document["accuracy"], "test_loss": document["loss"]}
+        attach(context, run.record, Additions(values, confusion=(matrix.tolist(), dataset.class_names)))
+    return document
 
 
 def _mean_loss(config: TrainConfig, run: StoredRun, logits: np.ndarray, dataset: Dataset) -> float:

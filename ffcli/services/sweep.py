@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import numpy as np
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
-from ffcli.errors import RequestError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.files import write_atomic
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
 from ffcli.services.train import plan
 from ffcli.sweeping.document import read_text
+from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
+from ffcli.sweeping.wandb_address import is_address
 
 FILE, DATABASE = "sweep.yaml", "study.db"
 
@@ -33,35 +36,86 @@ def storage_url(context: Context, sweep_id: str, storage: str | None) -> str:
     return storage or f"sqlite:///{sweep_folder(context, sweep_id).resolve() / DATABASE}"
 
 
-def create(context: Context, file: Path, seed: int, storage: str | None) -> Sweep:
-    """Store a new sweep of a file. Raises RequestError, before anything runs, for what is wrong in it."""
+def create(context: Context, file: Path, seed: int, storage: str | None, paired: str | None = None) -> Sweep:
+    """Store a new sweep of a file. Raises RequestError, before anything runs, for what is wrong in it.
+
+    ``paired`` is the field whose values are to be compared, if any (see `Sweep`).
+    """
     spec = load_spec(file)
     for notice in spec.notices:
         context.notify(notice)
-    dataset = context.dataset(_any_config(spec).dataset)
-    sweep_id = new_run_id()
-    folder = sweep_folder(context, sweep_id)
-    folder.mkdir(parents=True)
-    write_atomic(folder / FILE, spec.text)
-    store = TrialStore(storage_url(context, sweep_id, storage))
+    dataset = context.dataset(any_config(spec).dataset)
+    sweep = Sweep(new_run_id(), spec, {}, dataset.digest, CORE_VERSION, seed, 0.0, paired)
+    keep_file(context, sweep)
+    store = TrialStore(storage_url(context, sweep.id, storage))
     try:
-        return store.create(Sweep(sweep_id, spec, {}, dataset.digest, CORE_VERSION, seed, 0.0))
+        return store.create(sweep)
     finally:
         store.close()
 
 
-def _any_config(spec: SweepSpec) -> TrainConfig:
+def keep_file(context: Context, sweep: Sweep) -> None:
+    """Put the sweep's file into its folder, where it may be missing: the sweep may be another machine's."""
+    path = sweep_folder(context, sweep.id) / FILE
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, sweep.spec.text)
+
+
+def check_same(context: Context, sweep: Sweep) -> None:
+    """Raise FfnnError where trials would not come out here as those that the sweep has."""
+    if sweep.core_version != CORE_VERSION:
+        raise FfnnError(
+            f"Sweep {sweep.id} was begun by version {sweep.core_version} of the core, and this is "
+            f"{CORE_VERSION}: its trials could not be compared.",
+            hint="Begin a new sweep of the file.",
+        )
+    name = any_config(sweep.spec).dataset
+    if sweep.has_one_dataset and context.dataset(name).digest != sweep.dataset_digest:
+        raise FfnnError(f"The dataset {name} is not the one that sweep {sweep.id} was begun with.")
+
+
+def any_config(spec: SweepSpec) -> TrainConfig:
+    """Return one of the configurations of a sweep's space."""
     return spec.config(spec.sample(np.random.default_rng(0)))
 
 
-def of_same_file(context: Context, file: Path) -> str | None:
-    """Return the latest sweep of the store that is of this very text, or None."""
+def stored_sweep(context: Context, sweep_id: str, storage: str | None = None) -> Sweep:
+    """Return a sweep. Raises RequestError where there is none of this id."""
+    store = TrialStore(storage_url(context, sweep_id, storage))
+    try:
+        return store.sweep(sweep_id)
+    finally:
+        store.close()
+
+
+def of_same_file(
+    context: Context, file: Path, paired: str | None = None, storage: str | None = None
+) -> str | None:
+    """Return the latest sweep of this very text that compares this field, or None.
+
+    It is one of the store, or of the database where ``storage`` is given.
+    """
     text = read_text(file)
+    if storage is not None:
+        return _last_of(storage, text, paired)
     for sweep_id in reversed(_local_ids(context)):
         stored = sweep_folder(context, sweep_id) / FILE
-        if stored.is_file() and stored.read_text("utf-8") == text:
-            return sweep_id
+        if not stored.is_file() or stored.read_text("utf-8") != text:
+            continue
+        if (found := _last_of(storage_url(context, sweep_id, None), text, paired)) is not None:
+            return found
     return None
+
+
+def _last_of(url: str, text: str, paired: str | None) -> str | None:
+    """Return the latest such sweep of a database, which has none where its first transaction was cut off."""
+    store = TrialStore(url)
+    try:
+        same = [known.id for known in store.sweeps() if (known.spec.text, known.paired) == (text, paired)]
+    finally:
+        store.close()
+    return same[-1] if same else None
 
 
 def find(context: Context, word: str) -> str:
@@ -70,6 +124,10 @@ def find(context: Context, word: str) -> str:
     matches = [known for known in ids if word and (known.startswith(word) or known.endswith(word))]
     if len(matches) == 1:
         return matches[0]
+    if word and (sweep_folder(context, word) / FILE).is_file():
+        raise RequestError(
+            f"Sweep {word} is not stored here but in a shared database.", hint="Give its --storage URL."
+        )
     if matches:
         raise RequestError(f"'{word}' stands for {len(matches)} sweeps: {', '.join(matches[-3:])}.")
     known = f" The latest are {', '.join(ids[-3:])}." if ids else ""
@@ -78,13 +136,18 @@ def find(context: Context, word: str) -> str:
     )
 
 
+def sweep_called(context: Context, word: str, storage: str | None) -> str:
+    """Return the id that a word stands for: at ``storage`` and at W&B the word itself, else as `find`."""
+    return word if storage is not None or is_address(word) else find(context, word)
+
+
 def describe_space(context: Context, file: Path, count: int | None, workers: int) -> dict[str, Any]:
     """Return what a sweep of a file would search, and how long it may take by some measured steps."""
     spec = load_spec(file)
     for notice in spec.notices:
         context.notify(notice)
-    limits = [limit for limit in (count, spec.run_cap, spec.size) if limit is not None]
-    runs = min(limits) if limits else None
+    runs = spec.most_trials(count)
+    workers = workers if runs is None else min(workers, runs)
     rng = np.random.default_rng(0)
     some = [plan(context, spec.config(spec.sample(rng)), RunOptions())["seconds_estimate"] for _ in range(8)]
     return {
@@ -94,38 +157,41 @@ def describe_space(context: Context, file: Path, count: int | None, workers: int
         "size": spec.size,
         "runs": runs,
         "workers": workers,
+        "seconds_a_run": float(np.mean(some)),
         "seconds_estimate": None if runs is None else float(np.mean(some)) * runs / workers,
     }
 
 
-def best_trial(sweep: Sweep, trials: list[Trial]) -> Trial | None:
-    """Return the finished trial (or, where none has finished, the pruned one) with the best value."""
-    best: Trial | None = None
-    for state in ("finished", "pruned"):
-        for trial in trials:
-            if trial.state != state or trial.value is None:
-                continue
-            if best is None or best.value is None or sweep.metric.better(trial.value, best.value):
-                best = trial
-        if best is not None:
-            break
-    return best
-
-
 def sweep_document(context: Context, store: TrialStore, sweep: Sweep) -> dict[str, Any]:
-    """Return {sweep_id, name, backend, path, storage, method, metric, counts, best, created}."""
+    """Return {sweep_id, name, path, storage, method, metric, counts, reused, best, top, mattered, …}."""
     trials = store.trials(sweep)
+    return {**_summary(context, store, sweep, trials), "mattered": _mattered(sweep, trials)}
+
+
+def _summary(context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
+    path = str(sweep_folder(context, sweep.id))
+    return _head(sweep, trials, backend="local", path=path, storage=store.database.name)
+
+
+def describe(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
+    """Return `sweep_document`'s document of a sweep with these trials."""
+    head = _head(sweep, trials, backend=backend, path=path, storage=storage)
+    return {**head, "mattered": _mattered(sweep, trials)}
+
+
+def _head(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
     best = best_trial(sweep, trials)
     counts = {state: sum(trial.state == state for trial in trials) for state in END_STATES}
     return {
         "sweep_id": sweep.id,
         "name": sweep.spec.name,
-        "backend": "local",
-        "path": str(sweep_folder(context, sweep.id)),
-        "storage": store.database.name,
+        "backend": backend,
+        "path": path,
+        "storage": storage,
         "method": sweep.spec.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
         "counts": counts,
+        "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         "best": None
         if best is None
         else {
@@ -139,10 +205,29 @@ def sweep_document(context: Context, store: TrialStore, sweep: Sweep) -> dict[st
 
 
 def _ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:
-    """Return the trials that have a value, the best first and the earlier first on a tie."""
+    """Return the trials that have a value, the best first: the finished before the pruned."""
     sign = -1 if sweep.metric.goal == "maximize" else 1
-    valued = [(sign * trial.value, trial.number, trial) for trial in trials if trial.value is not None]
-    return [trial for _, _, trial in sorted(valued, key=lambda item: item[:2])]
+    valued = [
+        ((trial.state != "finished", sign * trial.value, trial.number), trial)
+        for trial in trials
+        if trial.value is not None
+    ]
+    return [trial for _, trial in sorted(valued, key=lambda item: item[0])]
+
+
+def best_trial(sweep: Sweep, trials: list[Trial]) -> Trial | None:
+    """Return the finished trial (or, where none has finished, the pruned one) with the best value."""
+    return next(iter(_ranked(sweep, trials)), None)
+
+
+def _mattered(sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
+    """Return {importance, correlation, trials, hyperparameters}; the first two name the methods."""
+    return {
+        "importance": IMPORTANCE,
+        "correlation": CORRELATION,
+        "trials": sum(trial.value is not None for trial in trials),
+        "hyperparameters": [asdict(effect) for effect in effects(sweep, trials)],
+    }
 
 
 def _trial_document(trial: Trial) -> dict[str, Any]:
@@ -155,19 +240,30 @@ def _trial_document(trial: Trial) -> dict[str, Any]:
         "state": trial.state,
         "value": trial.value,
         "best_epoch": trial.best_epoch,
+        "reused": trial.reused,
         "values": values,
     }
 
 
 def list_sweeps(context: Context, storage: str | None) -> list[dict[str, Any]]:
-    """Return the document of each sweep of the store, or of a database, the latest first."""
+    """Return a document of each sweep of the store, or of a database, the latest first.
+
+    It is that of `show_sweep` without what mattered.
+    """
     if storage is not None:
-        store = TrialStore(storage)
-        try:
-            return [sweep_document(context, store, sweep) for sweep in reversed(store.sweeps())]
-        finally:
-            store.close()
-    return [show_sweep(context, sweep_id, None) for sweep_id in reversed(_local_ids(context))]
+        return _summaries(context, storage)
+    found = []
+    for sweep_id in reversed(_local_ids(context)):
+        found += _summaries(context, storage_url(context, sweep_id, None))
+    return found
+
+
+def _summaries(context: Context, url: str) -> list[dict[str, Any]]:
+    store = TrialStore(url)
+    try:
+        return [_summary(context, store, sweep, store.trials(sweep)) for sweep in reversed(store.sweeps())]
+    finally:
+        store.close()
 
 
 def _local_ids(context: Context) -> list[str]:

@@ -18,10 +18,14 @@ from typing import Any, Protocol
 from ffcli.errors import FfnnError
 from ffcli.runs.store import MODEL
 from ffcli.services.context import Context
+from ffcli.services.cores import usable_cores
 from ffcli.services.running import RunOptions
-from ffcli.services.sweep import storage_url, sweep_document, sweep_folder
+from ffcli.services.sweep import check_same, keep_file, storage_url, sweep_document, sweep_folder
+from ffcli.services.sweep_publishing import published
+from ffcli.services.sweep_table import table_at_the_end
 from ffcli.services.sweep_worker import Message, RunStarted, WorkerFailed, WorkerTask
 from ffcli.services.sweep_worker import main as worker_main
+from ffcli.services.tracked import tell_of_tracking
 from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, Sweep
@@ -49,11 +53,18 @@ class SweepWatcher(Protocol):
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """How a sweep is run here. ``count``: trials in all, over all workers, machines and resumptions."""
+    """How a sweep is run here. ``count``: trials in all, over all workers, machines and resumptions.
+
+    ``wandb``: online or offline, where W&B is to follow the runs.
+    """
 
     count: int | None = None
     workers: int = 1
     storage: str | None = None
+    reuse: bool = False
+    wandb: str = "disabled"
+    wandb_project: str | None = None
+    wandb_entity: str | None = None
     command_line: tuple[str, ...] = ()
 
 
@@ -63,12 +74,15 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
     Raises KeyboardInterrupt after the workers have stopped, FfnnError where they cannot go on. Whatever
     happens, the sweep can be run on later.
     """
+    check_same(context, sweep)
+    keep_file(context, sweep)
     url = storage_url(context, sweep.id, options.storage)
     store = TrialStore(url)
     started = time.monotonic()
     try:
         counts = store.counts(sweep)
-        watcher.started(sweep, sweep_folder(context, sweep.id), counts, options.count, options.workers)
+        most = sweep.spec.most_trials(options.count)
+        workers = options.workers if most is None else max(1, min(options.workers, most - counts.ended))
         task = WorkerTask(
             url=url,
             sweep_id=sweep.id,
@@ -76,19 +90,28 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
             runs_dir=context.runs_dir,
             options=RunOptions(
                 tags=("sweep",),
-                threads=max(1, (os.cpu_count() or 1) // options.workers),
+                # By what was asked for: the last trials come out as they would have beside others.
+                threads=max(1, usable_cores() // options.workers),
+                wandb=options.wandb,
+                wandb_project=options.wandb_project or sweep.spec.project,
+                wandb_entity=options.wandb_entity or sweep.spec.entity,
                 command_line=options.command_line,
             ),
             count=options.count,
             forgiven=counts.failed,
             parent=os.getpid(),
+            reuse=options.reuse and sweep.paired is None,  # a comparison needs all weights
         )
-        crew = _Crew(task, options.workers, watcher, _Weights(context, store, sweep))
-        try:
-            ended = crew.work()
-        finally:
-            crew.dismiss()
-            watcher.finished()
+        crew = _Crew(task, workers, watcher, _Weights(context, store, sweep))
+        with published(context, url, sweep), table_at_the_end(context, store, sweep):
+            try:
+                watcher.started(sweep, sweep_folder(context, sweep.id), counts, options.count, workers)
+                ended = crew.work()
+            finally:
+                crew.dismiss()
+                watcher.finished()
+                if options.wandb != "disabled":
+                    tell_of_tracking(context, sweep.id)
         document = sweep_document(context, store, sweep)
     finally:
         store.close()
@@ -97,11 +120,12 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
 
 
 class _Weights:
-    """Lets only the best runs of a sweep keep their weights."""
+    """Lets only the best runs of a sweep keep their weights; all that are finished where runs are paired."""
 
     def __init__(self, context: Context, store: TrialStore, sweep: Sweep) -> None:
         self._context = context
         self._sign = 1 if sweep.metric.goal == "maximize" else -1
+        self._most = KEPT if sweep.paired is None else None
         self._best: list[tuple[float, int, str]] = []
         self._runs: dict[int, str] = {}
         for trial in store.trials(sweep):
@@ -123,7 +147,7 @@ class _Weights:
             self._drop(run_id)
             return
         heapq.heappush(self._best, (self._sign * value, -number, run_id))
-        if len(self._best) > KEPT:
+        if self._most is not None and len(self._best) > self._most:
             self._drop(heapq.heappop(self._best)[2])
 
     def _drop(self, run_id: str) -> None:
@@ -152,24 +176,25 @@ class _Crew:
         self._failure: str | None = None
         self._deaths = [0] * workers
         self._members: dict[Connection, tuple[int, BaseProcess]] = {}
-        for number in range(workers):
-            self._hire(number)
 
     def _hire(self, number: int) -> None:
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(
             target=worker_main, args=(self._task, theirs), name=f"worker-{number}", daemon=True
         )
-        with (
-            _no_ctrl_c()
-        ):  # what a process ignores, the processes that it starts ignore from the first moment
+        with _no_ctrl_c():  # what it ignores, the processes that it starts ignore from the first moment
             process.start()
         theirs.close()
         self._members[ours] = (number, process)
 
     def work(self) -> Ended | None:
-        """Listen until every worker has ended; return why the sweep is over, or None after Ctrl-C."""
+        """Hire the workers and listen until all have ended; return why the sweep is over.
+
+        Raises KeyboardInterrupt and FfnnError after that.
+        """
         try:
+            for number in range(len(self._deaths)):
+                self._hire(number)
             self._listen()
         except KeyboardInterrupt:
             self._stop()
@@ -186,12 +211,14 @@ class _Crew:
                 assert isinstance(connection, Connection)
                 number, process = self._members[connection]
                 try:
-                    self._hear(number, connection.recv())
+                    message = connection.recv()
                 except (EOFError, OSError):
                     del self._members[connection]
                     connection.close()
                     process.join()
                     self._replace(number, process.exitcode)
+                else:
+                    self._hear(number, message)
 
     def _hear(self, number: int, message: Message) -> None:
         if isinstance(message, Ended):

@@ -10,15 +10,18 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ffcli.config import TrainConfig
-from ffcli.core.training import EpochResult
+from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
 from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, new_run, run
+from ffcli.services.past_runs import PastRuns, store_past
+from ffcli.services.running import RunOptions, Unwatched, new_run, run
+from ffcli.services.tracked import Tracking
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Sweep
+from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
 
 
@@ -34,6 +37,7 @@ class WorkerTask:
     count: int | None
     forgiven: int
     parent: int
+    reuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,37 +58,46 @@ class WorkerFailed:
 Message = Event | RunStarted | Ended | WorkerFailed
 
 
-class _Silent:
-    """Watches a run for nobody: the trial's events tell enough."""
-
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        pass
-
-    def batches(self, done: int, total: int) -> None:
-        pass
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        pass
-
-    def finished(self) -> None:
-        pass
-
-
 def objective(
-    context: Context, sweep: Sweep, options: RunOptions, tell: Callable[[Message], None]
+    context: Context,
+    store: TrialStore,
+    sweep: Sweep,
+    options: RunOptions,
+    tell: Callable[[Message], None],
+    *,
+    reuse: bool,
+    tracking: Tracking,
 ) -> Objective:
-    """Return what trains a trial as an ordinary run, tagged with the sweep."""
+    """Return what trains a trial as an ordinary run, tagged with the sweep.
+
+    ``reuse``: a finished run of the store, or trial of the database, that is the same is taken over instead.
+    """
     datasets: dict[str, Dataset] = {}
+    past_runs = PastRuns(context) if reuse else None
 
     def train(config: TrainConfig, trial: LiveTrial) -> None:
         if config.dataset not in datasets:
             datasets[config.dataset] = context.dataset(config.dataset)
+        dataset = datasets[config.dataset]
         _remove_remains(context, trial.earlier_run)
-        experiment = Experiment(config, datasets[config.dataset])
+        if past_runs is not None:
+            past = past_runs.past(config, dataset.digest) or twin(
+                store, trial.claimed.trial, dataset.digest, CORE_VERSION
+            )
+            if past is not None:
+                path = context.runs.create()
+                trial.set_run(path.name)
+                tell(RunStarted(trial.number, path.name))
+                store_past(
+                    context, path, past, config=config, dataset=dataset, sweep_id=sweep.id, options=options
+                )
+                trial.take_over(past)
+                return
+        experiment = Experiment(config, dataset)
         with new_run(context, experiment, options, sweep.id) as recorder:
             trial.set_run(recorder.path.name)
             tell(RunStarted(trial.number, recorder.path.name))
-            run(recorder, experiment, _Silent(), stop=trial.report)
+            run(recorder, experiment, Unwatched(), stop=trial.report, tracking=tracking)
 
     return train
 
@@ -118,16 +131,17 @@ def main(task: WorkerTask, parent: Connection) -> None:
         store = TrialStore(task.url)
         sweep = store.sweep(task.sweep_id)
         context = Context(task.data_dir, task.runs_dir)
-        ended = work(
-            store,
-            sweep,
-            objective(context, sweep, task.options, tell),
-            count=task.count,
-            forgiven=task.forgiven,
-            on_event=tell,
-            go_on=lambda: not parent.poll(),
-            parent=task.parent,
-        )
+        with Tracking(context, task.options.wandb) as tracking:
+            ended = work(
+                store,
+                sweep,
+                objective(context, store, sweep, task.options, tell, reuse=task.reuse, tracking=tracking),
+                count=task.count,
+                forgiven=task.forgiven,
+                on_event=tell,
+                go_on=lambda: not parent.poll(),
+                parent=task.parent,
+            )
         if ended is not None:
             tell(ended)
     except (FfnnError, OSError) as error:

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
-from ffcli.sweeping.database import EPOCHS, SWEEPS, TRIALS
+from ffcli.sweeping.database import EPOCHS, REUSED, SWEEPS, TRIALS
+from ffcli.sweeping.pairing import proposer
 from ffcli.sweeping.processes import Process
-from ffcli.sweeping.proposing import PROPOSERS, Known, Proposal
+from ffcli.sweeping.proposing import Known, Proposal
 from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial
 
 LEASE = 120.0  # seconds that a trial is held for without a sign of life
@@ -50,7 +51,7 @@ class Claiming:
     def __init__(self, sweep: Sweep, now: ColumnElement[float]) -> None:
         self._sweep = sweep
         self._now = now
-        self._proposer = PROPOSERS[sweep.spec.method](sweep.spec, sweep.base, sweep.seed)
+        self._proposer = proposer(sweep.spec, sweep.base, sweep.seed, sweep.paired)
         self._last = 0  # the highest number seen
         self._open: set[int] = set()  # those seen that had not ended
 
@@ -161,7 +162,8 @@ class Claiming:
     def _again(self, connection: Connection, row: RowMapping, request: Request, now: float) -> Claimed:
         """Hand out a trial that was cut short, to be trained from the start."""
         sweep, number = self._sweep.id, row["number"]
-        connection.execute(delete(EPOCHS).where(EPOCHS.c.sweep == sweep, EPOCHS.c.number == number))
+        for table in (EPOCHS, REUSED):
+            connection.execute(delete(table).where(table.c.sweep == sweep, table.c.number == number))
         connection.execute(
             update(TRIALS)
             .where(TRIALS.c.sweep == sweep, TRIALS.c.number == number)

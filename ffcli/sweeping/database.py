@@ -63,6 +63,13 @@ SWEEPS = Table(
     Column("publishing_until", Float(53)),
 )
 
+PAIRINGS = Table(  # apart, so that the databases of before it need no change
+    "ffnn_pairings",
+    _tables,
+    Column("sweep", String(100), primary_key=True),
+    Column("field", String(100), nullable=False),
+)
+
 TRIALS = Table(
     "ffnn_trials",
     _tables,
@@ -91,6 +98,14 @@ TRIALS = Table(
     Index("ffnn_trials_state", "sweep", "state", "value"),
     Index("ffnn_trials_token", "token"),
     Index("ffnn_trials_key", "key"),
+)
+
+REUSED = Table(  # trials whose epochs were not trained but taken over
+    "ffnn_reused",
+    _tables,
+    Column("sweep", String(100), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(200), nullable=False),  # the run, or SWEEP/NUMBER
 )
 
 EPOCHS = Table(

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from statistics import NormalDist
 from typing import Any
@@ -89,6 +89,11 @@ class Distribution(ABC):
         """Return the same for a field of integers."""
         return self
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is certain that all values are integers."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class Categorical(Distribution):
@@ -100,7 +105,7 @@ class Categorical(Distribution):
             index = bisect_right(list(accumulate(self.probabilities)), u)
         else:
             index = math.ceil(u * n) - 1
-        return self.choices[_within(index, n)]
+        return self.choices[within(index, n)]
 
     def describe(self) -> str:
         words = [",".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in self.choices]
@@ -125,40 +130,6 @@ class Categorical(Distribution):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps(Distribution):
-    """The ``count`` numbers low, low + step, …: int_uniform, and q_uniform on a grid."""
-
-    low: float
-    step: float
-    count: int
-
-    def from_uniform(self, u: float) -> float:
-        return self.value(_within(math.ceil(u * self.count) - 1, self.count))
-
-    def describe(self) -> str:
-        if self.step == 1 and isinstance(self.low, int):
-            return f"integers {self.low} to {self.high}"
-        return f"{self.low:g} to {self.high:g} in steps of {self.step:g}"
-
-    def probes(self) -> list[tuple[str, Any]]:
-        last = self.count - 1
-        return [("min", self.low), ("max", self.value(last)), ("", self.value(min(1, last)))]
-
-    @property
-    def size(self) -> int:
-        return self.count
-
-    def value(self, index: int) -> float:
-        return self.low + index * self.step
-
-    def on_grid(self) -> Distribution:
-        return self
-
-    def in_integers(self) -> Distribution:
-        return _whole(self)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Uniform(Distribution):
     """All numbers from low to high alike."""
 
@@ -172,7 +143,7 @@ class Uniform(Distribution):
         return f"{self.low:g} to {self.high:g}"
 
     def probes(self) -> list[tuple[str, Any]]:
-        return [("min", self.low), ("max", self.high), *_quantiles(self)]
+        return [("min", self.low), ("max", self.high), *quantiles(self)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +163,7 @@ class LogUniform(Distribution):
 
     def probes(self) -> list[tuple[str, Any]]:
         ends = ("min", "max") if self.kind.endswith("_values") else ("", "")
-        return [*zip(ends, (self.low, self.high)), *_quantiles(self)]
+        return [*zip(ends, (self.low, self.high)), *quantiles(self)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +182,7 @@ class Normal(Distribution):
         return f"{shape}, mean {self.mu:g}, deviation {self.sigma:g}" + " of the logarithm" * self.log
 
     def probes(self) -> list[tuple[str, Any]]:
-        return _quantiles(self)
+        return quantiles(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,81 +201,14 @@ class Beta(Distribution):
         return f"beta({self.a:g}, {self.b:g})"
 
     def probes(self) -> list[tuple[str, Any]]:
-        return _quantiles(self)
+        return quantiles(self)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quantized(Distribution):
-    """round(x / step) · step for x of another distribution, halves to the even side.
-
-    As W&B's, it may go beyond the bounds of x by up to half a step, and its values are integers where step is
-    one. ``low`` and ``high`` are the first and the last value.
-    """
-
-    inner: Distribution
-    step: float
-
-    def from_uniform(self, u: float) -> float:
-        nearest: int = round(self.inner.from_uniform(u) / self.step)
-        if self._ends is not None:
-            nearest = min(max(nearest, self._ends[0]), self._ends[1])
-        return nearest * self.step
-
-    @property
-    def _ends(self) -> tuple[int, int] | None:
-        """The first and the last multiple that x can round to other than exactly at its bounds."""
-        low, high = self.inner.low, self.inner.high
-        if low is None or high is None:
-            return None
-        first, last = round(low / self.step), round(high / self.step)
-        first += (first + 0.5) * self.step <= low
-        last -= (last - 0.5) * self.step >= high
-        return first, max(first, last)
-
-    def describe(self) -> str:
-        bounded = isinstance(self.inner, (Uniform, LogUniform))
-        inner = replace(self.inner, low=self.low, high=self.high) if bounded else self.inner
-        return f"{inner.describe()}, in steps of {self.step:g}"
-
-    def probes(self) -> list[tuple[str, Any]]:
-        if self._ends is None:
-            return [*_quantiles(self), ("", self.from_uniform(0.001) + self.step)]
-        first, last = self._ends
-        return [("", multiple * self.step) for multiple in (first, min(first + 1, last), last)]
-
-    @property
-    def size(self) -> int | None:
-        return None if self._ends is None else self._ends[1] - self._ends[0] + 1
-
-    def value(self, index: int) -> float:
-        if self._ends is None:
-            return float(super().value(index))
-        return (self._ends[0] + index) * self.step
-
-    def on_grid(self) -> Distribution | None:
-        """W&B walks min, min + q, … short of max: not quite the multiples of q that random search draws."""
-        if not isinstance(self.inner, Uniform):
-            return None
-        low, high = self.inner.low, self.inner.high
-        count = max(math.ceil((high - low) / self.step), 1)
-        return Steps(kind=self.kind, low=low, high=low + (count - 1) * self.step, step=self.step, count=count)
-
-    def in_integers(self) -> Distribution:
-        return _whole(self)
-
-
-def _within(index: int, n: int) -> int:
+def within(index: int, n: int) -> int:
+    """Return the index of 0 … n - 1 that is nearest."""
     return min(max(index, 0), n - 1)
 
 
-def _quantiles(distribution: Distribution) -> list[tuple[str, Any]]:
+def quantiles(distribution: Distribution) -> list[tuple[str, Any]]:
+    """Return the probes of a distribution that the file gives no values of."""
     return [("", distribution.from_uniform(u)) for u in (0.001, 0.5, 0.999)]
-
-
-def _whole(distribution: Distribution) -> Distribution:
-    """Turn 16.0 into 16, so that the values of a field of integers are integers."""
-    numbers = {name: getattr(distribution, name) for name in ("low", "high", "step")}
-    whole: dict[str, Any] = {
-        name: int(x) for name, x in numbers.items() if isinstance(x, float) and x.is_integer()
-    }
-    return replace(distribution, **whole)

@@ -29,7 +29,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial has ended, and counts."""
+    """A trial has ended, and counts; ``reused`` names the earlier training it was taken over from, if any."""
 
     number: int
     state: EndState
@@ -37,6 +37,7 @@ class TrialEnded:
     best_epoch: int | None
     error: str | None
     seconds: float
+    reused: str | None = None
 
 
 @dataclass(frozen=True)

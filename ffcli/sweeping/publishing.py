@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, cast
 
 import optuna
@@ -24,18 +25,18 @@ _TURN = 600.0  # seconds after which a publisher that has not said it is done is
 _STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 
-def publish(store: TrialStore, sweep: Sweep) -> int:
+def publish(store: TrialStore, sweep: Sweep, go_on: Callable[[], bool] = lambda: True) -> int:
     """Add the ended trials that the study of the sweep's id lacks, and return how many.
 
     Each has the values of the searched parameters, the metric after each epoch, and the user attributes
-    ``trial`` (our number), ``run_id``, ``best_epoch`` and ``error``. While another process publishes the
-    same sweep, nothing is added.
+    ``trial`` (our number), ``run_id``, ``best_epoch`` and ``error``. ``go_on`` is asked before each. While
+    another process publishes the same sweep, nothing is added.
     """
     with _turn(store, sweep) as mine:
-        return _publish(store, sweep) if mine else 0
+        return _publish(store, sweep, go_on) if mine else 0
 
 
-def _publish(store: TrialStore, sweep: Sweep) -> int:
+def _publish(store: TrialStore, sweep: Sweep, go_on: Callable[[], bool]) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = store.database.url
     storage = RDBStorage(
@@ -52,7 +53,9 @@ def _publish(store: TrialStore, sweep: Sweep) -> int:
         for epoch in store.epochs(sweep.id) if missing else ():
             value = getattr(epoch.result, sweep.metric.name)
             histories[epoch.number][epoch.result.epoch] = value
-        for trial in missing:
+        for added, trial in enumerate(missing):
+            if not go_on():
+                return added
             study.add_trial(_frozen(sweep, trial, histories[trial.number]))
     finally:
         storage.remove_session()
@@ -62,27 +65,33 @@ def _publish(store: TrialStore, sweep: Sweep) -> int:
 
 def _frozen(sweep: Sweep, trial: Trial, history: Mapping[int, float]) -> optuna.trial.FrozenTrial:
     about = {"run_id": trial.run_id, "best_epoch": trial.best_epoch, "error": trial.error}
-    return create_trial(
+    frozen = create_trial(
         state=_STATES[trial.state],
         value=trial.value,
-        params={name: _plain(value) for name, value in trial.values.items()},
-        distributions={name: _published(each) for name, each in sweep.spec.parameters.items()},
+        params={name: plain(value) for name, value in trial.values.items()},
+        distributions={name: published(each) for name, each in sweep.spec.parameters.items()},
         intermediate_values=dict(history),
         user_attrs={
             _NUMBER: trial.number,
             **{key: value for key, value in about.items() if value is not None},
         },
     )
+    if trial.started is not None and trial.ended is not None:
+        frozen.datetime_start, frozen.datetime_complete = map(
+            datetime.fromtimestamp, (trial.started, trial.ended)
+        )
+    return frozen
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value of the kinds that Optuna knows: a list of sizes becomes text."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _published(distribution: Distribution) -> BaseDistribution:
+def published(distribution: Distribution) -> BaseDistribution:
+    """Return the distribution as Optuna has it."""
     if distribution.choices:
-        return CategoricalDistribution([_plain(choice) for choice in distribution.choices])
+        return CategoricalDistribution([plain(choice) for choice in distribution.choices])
     # Optuna knows no unbounded ones; these end at the quantiles 2⁻⁵³ and 1 - 2⁻⁵³.
     low = distribution.from_uniform(0.0) if distribution.low is None else distribution.low
     high = distribution.from_uniform(1.0) if distribution.high is None else distribution.high

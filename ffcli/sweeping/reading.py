@@ -17,11 +17,10 @@ from ffcli.sweeping.distributions import (
     Distribution,
     LogUniform,
     Normal,
-    Quantized,
-    Steps,
     Uniform,
 )
 from ffcli.sweeping.document import Section
+from ffcli.sweeping.steps import Quantized, Steps
 
 Reader = Callable[[Section, str], Distribution]
 DISTRIBUTIONS: Registry[Reader] = Registry("distribution")

@@ -52,8 +52,6 @@ def read_space(section: Section, *, grid: bool) -> dict[str, Parameter]:
 
 def _parameter(section: Section, key: str, field: str, grid: bool) -> Parameter:
     distribution = read_distribution(section)
-    if _is_integer(field):
-        distribution = distribution.in_integers()
     if grid:
         walk = distribution.on_grid()
         if walk is None:
@@ -62,8 +60,16 @@ def _parameter(section: Section, key: str, field: str, grid: bool) -> Parameter:
                 hint="As at W&B, it takes value, values (without probabilities), int_uniform and q_uniform.",
             )
         distribution = walk
+    if _is_integer(field):
+        distribution = distribution.in_integers()
     checked = [_check(section, field, place, value, distribution) for place, value in distribution.probes()]
     if not isinstance(distribution, Categorical):
+        # Of very large or finely quantized numbers the probes may be integers and others not.
+        if _is_integer(field) and not distribution.is_whole:
+            section.refuse(
+                f"not all that {distribution.kind} gives is allowed; give {allowed(field)}",
+                hint=_hint(distribution, field),
+            )
         return Parameter(key, distribution)
     for index, value in enumerate(checked):
         if value in checked[:index]:
@@ -109,8 +115,8 @@ def _hint(distribution: Distribution, field: str) -> str | None:
     hint = f"{distribution.kind} gives {distribution.describe()} here."
     if "log_uniform" in distribution.kind and not distribution.kind.endswith("_values"):
         hint += f" It takes natural logarithms; {distribution.kind}_values takes the numbers themselves."
-    elif _is_integer(field) and distribution.step is None:
-        hint += " int_uniform and the q_ distributions give integers."
+    elif _is_integer(field) and not distribution.is_whole:
+        hint += " int_uniform and the q_ distributions with an integer q give integers."
     return hint
 
 

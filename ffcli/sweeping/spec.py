@@ -14,14 +14,15 @@ from typing import Any, Literal
 import numpy as np
 
 from ffcli.config import TrainConfig, merge, validate
-from ffcli.sweeping.distributions import Distribution, Steps
+from ffcli.sweeping.distributions import Distribution
 from ffcli.sweeping.document import Section, parse, read_text
 from ffcli.sweeping.hyperband import Hyperband, read_hyperband
 from ffcli.sweeping.space import Parameter, read_space
+from ffcli.sweeping.steps import Steps
 
 METHODS = ("bayes", "random", "grid")
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
-_KEYS = (
+KEYS = (
     "method",
     "metric",
     "parameters",
@@ -87,6 +88,10 @@ class SweepSpec:
         sizes = [distribution.size for distribution in self.parameters.values()]
         return prod(size for size in sizes if size is not None) if None not in sizes else None
 
+    def most_trials(self, count: int | None = None) -> int | None:
+        """Return how many trials a sweep has in all: the least of count, run_cap and size; None: no end."""
+        return min((limit for limit in (count, self.run_cap, self.size) if limit is not None), default=None)
+
     def combination(self, index: int) -> dict[str, Any]:
         """Return a combination of a finite space, 0 ≤ index < size.
 
@@ -133,7 +138,7 @@ def parse_spec(text: str, source: str = "the sweep file") -> SweepSpec:
     """Read the text of a sweep file, which errors call ``source``. Raises RequestError as `load_spec`."""
     document = parse(text, source)
     top = Section(document, "", source)
-    top.only(_KEYS, "a sweep file")
+    top.only(KEYS, "a sweep file")
     top.need("method", f"one of {', '.join(METHODS)}")
     method = top.one_of("method", METHODS)
     metric = _metric(top)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, CursorResult, Update, and_, delete, insert, s
 from ffcli.core.training import EpochResult
 from ffcli.errors import RequestError
 from ffcli.sweeping.claiming import LEASE, Claiming, Request, tally
-from ffcli.sweeping.database import EPOCHS, PATIENCE, SWEEPS, TRIALS, Database
+from ffcli.sweeping.database import EPOCHS, PAIRINGS, PATIENCE, REUSED, SWEEPS, TRIALS, Database
 from ffcli.sweeping.spec import parse_spec
 from ffcli.sweeping.stopping import band_of, should_stop
 from ffcli.sweeping.trials import (
@@ -22,6 +22,7 @@ from ffcli.sweeping.trials import (
     EndState,
     Epoch,
     LostTrialError,
+    Past,
     Sweep,
     Trial,
     read_trial,
@@ -60,6 +61,8 @@ class TrialStore:
         def work(connection: Connection) -> None:
             if connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.id == sweep.id)).first() is None:
                 connection.execute(insert(SWEEPS).values(**row, created=self.database.now))
+                if sweep.paired is not None:
+                    connection.execute(insert(PAIRINGS).values(sweep=sweep.id, field=sweep.paired))
 
         self.database.run(work)
         return self.sweep(sweep.id)
@@ -75,7 +78,11 @@ class TrialStore:
         return self._read_sweeps()
 
     def _read_sweeps(self, *only: str) -> list[Sweep]:
-        query = select(SWEEPS).order_by(SWEEPS.c.created, SWEEPS.c.id)
+        query = (
+            select(SWEEPS, PAIRINGS.c.field)
+            .outerjoin(PAIRINGS, PAIRINGS.c.sweep == SWEEPS.c.id)
+            .order_by(SWEEPS.c.created, SWEEPS.c.id)
+        )
         if only:
             query = query.where(SWEEPS.c.id.in_(only))
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
@@ -88,6 +95,7 @@ class TrialStore:
                 row["core_version"],
                 row["seed"],
                 row["created"],
+                row["field"],
             )
             for row in rows
         ]
@@ -126,7 +134,7 @@ class TrialStore:
         ``history`` is the sweep's metric after each epoch so far, this one included. Raises LostTrialError.
         """
         place = {"sweep": sweep.id, "epoch": result.epoch, "number": claimed.trial.number}
-        measures = {name: _finite(getattr(result, name)) for name in _MEASURES}
+        measures = _measured(result)
         band = None
         hyperband = sweep.spec.early_terminate
         if hyperband is not None and not result.diverged:
@@ -148,6 +156,24 @@ class TrialStore:
         if hyperband is None or band is None:
             return False
         return should_stop(hyperband, sweep.metric, band, history, values)
+
+    def take_over(self, claimed: Claimed, past: Past) -> None:
+        """Store the epochs of an earlier training as the trial's own. Raises LostTrialError."""
+        sweep, number = claimed.trial.sweep_id, claimed.trial.number
+        epochs = [
+            {"sweep": sweep, "number": number, "epoch": result.epoch, "time": time, **_measured(result)}
+            for result, time in zip(past.results, past.times)
+        ]
+
+        def work(connection: Connection) -> None:
+            if not _changed(connection, self._mine(claimed).values(lease=self.database.now + LEASE)):
+                raise LostTrialError(_lost(claimed))
+            for table in (EPOCHS, REUSED):
+                connection.execute(delete(table).where(table.c.sweep == sweep, table.c.number == number))
+            connection.execute(insert(EPOCHS), epochs)
+            connection.execute(insert(REUSED).values(sweep=sweep, number=number, source=past.source))
+
+        self.database.run(work)
 
     def finish(
         self,
@@ -174,7 +200,12 @@ class TrialStore:
 
     def trials(self, sweep: Sweep) -> list[Trial]:
         """Return all trials by number."""
-        query = select(TRIALS).where(TRIALS.c.sweep == sweep.id).order_by(TRIALS.c.number)
+        query = (
+            select(TRIALS, REUSED.c.source)
+            .outerjoin(REUSED, and_(REUSED.c.sweep == TRIALS.c.sweep, REUSED.c.number == TRIALS.c.number))
+            .where(TRIALS.c.sweep == sweep.id)
+            .order_by(TRIALS.c.number)
+        )
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
         return [read_trial(row) for row in rows]
 
@@ -192,26 +223,6 @@ class TrialStore:
             )
             for row in rows
         ]
-
-    def twin(self, sweep: Sweep, trial: Trial) -> Trial | None:
-        """Return a finished trial of another sweep that is sure to come out the same, or None.
-
-        That is one of the same configuration (the seed is part of it), dataset and version of the core.
-        """
-        query = (
-            select(TRIALS)
-            .join(SWEEPS, SWEEPS.c.id == TRIALS.c.sweep)
-            .where(
-                TRIALS.c.key == trial.key,
-                TRIALS.c.state == "finished",
-                TRIALS.c.sweep != sweep.id,
-                SWEEPS.c.dataset_digest == sweep.dataset_digest,
-                SWEEPS.c.core_version == sweep.core_version,
-            )
-            .order_by(TRIALS.c.ended)
-        )
-        row = self.database.run(lambda connection: connection.execute(query).mappings().first())
-        return None if row is None else read_trial(row)
 
     def _mine(self, claimed: Claimed) -> Update:
         trial = claimed.trial
@@ -248,5 +259,6 @@ def _lost(claimed: Claimed) -> str:
     )
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _measured(result: EpochResult) -> dict[str, float | None]:
+    values = {name: float(getattr(result, name)) for name in _MEASURES}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

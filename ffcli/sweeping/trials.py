@@ -18,7 +18,7 @@ EndState = Literal["finished", "pruned", "failed"]
 STATES: tuple[State, ...] = ("running", "waiting", "finished", "pruned", "failed")
 END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
 
-_BY_VAL_ACC = Metric("val_acc", "maximize")
+BY_VAL_ACC = Metric("val_acc", "maximize")
 
 
 class LostTrialError(FfnnError):
@@ -27,7 +27,10 @@ class LostTrialError(FfnnError):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep as stored. ``base`` holds what all its configurations share beside the file."""
+    """A sweep as stored. ``base`` holds what all its configurations share beside the file.
+
+    ``paired`` is the field whose values are compared: each configuration is trained with all of them.
+    """
 
     id: str
     spec: SweepSpec
@@ -36,11 +39,18 @@ class Sweep:
     core_version: int
     seed: int
     created: float
+    paired: str | None = None
 
     @property
     def metric(self) -> Metric:
         """The metric of the file; val_acc where it names none."""
-        return self.spec.metric or _BY_VAL_ACC
+        return self.spec.metric or BY_VAL_ACC
+
+    @property
+    def has_one_dataset(self) -> bool:
+        """Whether all its trials are trained on the dataset that ``dataset_digest`` is of."""
+        searched = self.spec.parameters.get("dataset")
+        return searched is None or searched.size == 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,7 @@ class Trial:
     """A trial as stored; times in seconds since 1970. ``values`` are those searched, canonical.
 
     ``attempts`` counts how often it was begun, ``worker`` (host:pid) and ``run_id`` are of the last time.
+    ``reused`` names the earlier training that its epochs were taken over from, if they were.
     """
 
     sweep_id: str
@@ -65,6 +76,7 @@ class Trial:
     created: float
     started: float | None
     ended: float | None
+    reused: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,15 @@ class Claimed:
     trial: Trial
     token: str
     earlier_run: str | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """What an earlier training came to, with the time at which each epoch ended; ``source`` names it."""
+
+    source: str
+    results: tuple[EpochResult, ...]
+    times: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -140,6 +161,7 @@ def read_trial(row: Mapping[Any, Any]) -> Trial:
         created=row["created"],
         started=row["started"],
         ended=row["ended"],
+        reused=row.get("source"),
     )
 
 

@@ -19,7 +19,7 @@ from ffcli.sweeping.database import DatabaseError
 from ffcli.sweeping.events import EpochDone, Event, TrialEnded, TrialLost, TrialStarted, Waiting
 from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, Ended, EndState, LostTrialError, Sweep, Wait
+from ffcli.sweeping.trials import Claimed, Ended, EndState, LostTrialError, Past, Sweep, Wait
 
 BEAT = 15.0  # seconds between two signs of life
 _POLL = 0.5  # seconds before asking again, where there may be something to do later
@@ -46,6 +46,7 @@ class LiveTrial:
         self.claimed = claimed
         self.results: list[EpochResult] = []
         self.stopped = False
+        self.reused: str | None = None
         self._store = store
         self._sweep = sweep
         self._on_event = on_event
@@ -77,6 +78,12 @@ class LiveTrial:
         self.stopped = self._store.report(self._sweep, self.claimed, result, history)
         self._on_event(EpochDone(self.number, result, self.stopped))
         return self.stopped
+
+    def take_over(self, past: Past) -> None:
+        """Store an earlier training of all epochs in place of one. Raises as `report`."""
+        self._check()
+        self._store.take_over(self.claimed, past)
+        self.results, self.reused = list(past.results), past.source
 
     def best(self) -> tuple[float | None, int | None]:
         """Return the sweep's metric at its best epoch, and that epoch: the earlier one on a tie."""
@@ -152,7 +159,7 @@ def _train(
         on_event(TrialLost(trial.number))
         return
     seconds = time.monotonic() - started
-    on_event(TrialEnded(trial.number, state, value, best_epoch, error, seconds))
+    on_event(TrialEnded(trial.number, state, value, best_epoch, error, seconds, trial.reused))
 
 
 def _error(objective: Objective, trial: LiveTrial) -> str | None:

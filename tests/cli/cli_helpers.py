@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,3 +33,37 @@ def environment(**more: str) -> Mapping[str, str]:
     unwanted = {"FFNN_DATA_DIR", "FFNN_RUNS_DIR", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"}
     kept = {key: value for key, value in os.environ.items() if key not in unwanted}
     return {**kept, "PYTHONPATH": root, "PYTHONUTF8": "1", **more}
+
+
+def on_terminal(
+    folder: Path, *args: str, answer: str = "", columns: int = 80, **variables: str
+) -> tuple[int, str]:
+    """Return the exit code and everything that a terminal got to see."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ffcli", *args],
+        cwd=folder,
+        env=environment(**{"TERM": "xterm-256color", **variables}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    seen = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the terminal is gone with its last process
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(ours)
+    return process.wait(60), seen.decode("utf-8", "replace")
+
+
+def bare(text: str) -> str:
+    """Return what is left without the escape sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)

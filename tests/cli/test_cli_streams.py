@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,8 +50,9 @@ def test_an_early_ctrl_c_leaves_no_traceback(tmp_path: Path, delay: float) -> No
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert "Traceback" not in errors
-    assert process.returncode in (0, 130)
+    # the signal may come before main() is entered: that frame is this test's own
+    assert set(re.findall('File "(.*?)"', errors)) <= {"<string>"}
+    assert process.returncode in (0, 130, -signal.SIGINT)
 
 
 def test_an_interrupted_run_shows_its_document_and_how_to_go_on(tmp_path: Path, tiny: Path) -> None:

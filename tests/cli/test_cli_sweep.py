@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from cli_helpers import Cli, environment
 
@@ -94,6 +96,12 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     best = max(run["best_val_acc"] for run in found)
     assert document["best"]["value"] == best
     assert document["best"]["metric"] == "val_acc"
+    with (grid.parent / document["path"] / "runs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["run"], float(row["value"])) for row in rows} == {
+        (run["run_id"], run["best_val_acc"]) for run in found
+    }
+    assert [row["optimizer"] for row in rows[:6]] == ["sgd", "adam", "nadam"] * 2
     kept = [run for run in found if (grid.parent / "runs" / run["run_id"] / "model.safetensors").exists()]
     assert len(kept) == 5
     assert min(run["best_val_acc"] for run in kept) >= sorted(run["best_val_acc"] for run in found)[-5]
@@ -101,10 +109,75 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     assert judged["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
     again = json.loads(process("sweep", document["sweep_id"], "--json").out)
     assert again["counts"] == document["counts"]
+    names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
+    assert sorted(names) == ["hidden_size", "learning_rate", "optimizer"]
+    assert sum(effect["importance"] for effect in document["mattered"]["hyperparameters"]) == pytest.approx(1)
+    assert len(published(grid.parent / document["path"] / "study.db", document["sweep_id"])) == 12
     (listed,) = json.loads(process("sweeps", "list", "--json").out)
     shown = json.loads(process("sweeps", "show", document["sweep_id"][-4:], "--json").out)
-    assert listed == shown
+    assert {key: shown[key] for key in listed} == listed
     assert shown["counts"] == document["counts"]
+
+
+def published(database: Path, study: str) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials of the study that optuna-dashboard opens."""
+    storage = optuna.storages.RDBStorage(f"sqlite:///{database.resolve()}")
+    trials = optuna.load_study(study_name=study, storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+    return trials
+
+
+def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
+    done = process("sweep", grid, "--workers", "1")
+    sweep_id = id_in(done.err.splitlines())
+    shown = process("sweeps", "show", sweep_id).out
+    for text in (done.out, shown):
+        assert text.startswith(f"sweep {sweep_id} (grid): 12 finished, 0 pruned, 0 failed")
+        assert f"runs/sweeps/{sweep_id}" in text
+        heads = [line for line in text.splitlines() if line.startswith(("val_acc  run", "hyper-parameter"))]
+        assert heads[0].split() == ["val_acc", "run", "hidden_size", "optimizer", "learning_rate"]
+        assert heads[1].split("  ") == ["hyper-parameter", "importance", "correlation with val_acc"]
+        [optimizers] = [line for line in text.splitlines() if line.startswith("optimizer ")]
+        assert {word for word in optimizers.split() if word.isalpha()} == {
+            "optimizer",
+            "adam",
+            "nadam",
+            "sgd",
+        }
+        assert "importance by PED-ANOVA, correlation of 12 runs by Spearman" in text
+    evaluate = shown.splitlines()[-1].partition(": ffnn ")[2]
+    assert evaluate == f"evaluate --best --sweep {sweep_id}"
+    assert process(*evaluate.split()).code == 0
+
+
+def test_identical_runs_are_taken_over_and_marked(process: Cli, grid: Path) -> None:
+    first = json.loads(process("sweep", grid, "--count", "3", "--workers", "1", "--json").out)
+    done = process("sweep", grid, "--new", "--reuse", "--count", "4", "--workers", "1", "--json")
+    second = json.loads(done.out)
+    assert (second["counts"]["finished"], second["reused"]) == (4, 3)
+    lines = [line for line in done.err.splitlines() if "reused from" in line]
+    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4"]
+    earlier = {run["run_id"] for run in runs(process, first["sweep_id"])}
+    assert {trial["reused"] for trial in second["top"]} == {*earlier, None}
+    assert (
+        sorted("reused" in run["tags"] for run in runs(process, second["sweep_id"])) == [False] + [True] * 3
+    )
+    more = json.loads(process("sweep", second["sweep_id"], "--count", "5", "--workers", "1", "--json").out)
+    assert (more["counts"]["finished"], more["reused"]) == (5, 3)
+
+
+def test_the_target_ends_the_sweep(process: Cli, grid: Path) -> None:
+    grid.write_text(grid.read_text().replace("goal: maximize", "goal: maximize, target: 0.01"))
+    document = json.loads(process("sweep", grid, "--workers", "1", "--json").out)
+    assert (document["counts"]["finished"], document["ended"]) == (1, "target")
+    assert "has reached the target 0.01" in document["message"]
+
+
+def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
+    grid.write_text(grid.read_text() + "run_cap: 2\n")
+    document = json.loads(process("sweep", grid, "--workers", "2", "--count", "9", "--json").out)
+    assert (document["counts"]["finished"], document["ended"]) == (2, "count")
 
 
 def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
@@ -127,7 +200,12 @@ def test_the_space_without_training(process: Cli, grid: Path) -> None:
     done = process("sweep", grid, "--dry-run", "--json")
     document = json.loads(done.out)
     assert (document["size"], document["runs"]) == (12, 12)
-    assert document["seconds_estimate"] > 0
+    assert document["seconds_estimate"] > document["seconds_a_run"] > 0
+    grid.write_text(
+        grid.read_text().replace("values: [0.1, 0.01]", "min: 0.01, max: 0.1").replace("grid", "random")
+    )
+    assert "about" in process("sweep", grid, "--dry-run").out.splitlines()[-1]
+    assert json.loads(process("sweep", grid, "--dry-run", "--json").out)["seconds_estimate"] is None
     assert not (grid.parent / "runs").exists()
 
 

@@ -2,52 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import pytest
-from cli_helpers import environment
-
-
-def on_terminal(
-    folder: Path, *args: str, answer: str = "", columns: int = 80, **variables: str
-) -> tuple[int, str]:
-    """Return the exit code and everything that a terminal got to see."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ffcli", *args],
-        cwd=folder,
-        env=environment(**{"TERM": "xterm-256color", **variables}),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    os.write(ours, answer.encode())
-    seen = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # the terminal is gone with its last process
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(ours)
-    return process.wait(60), seen.decode("utf-8", "replace")
-
-
-def bare(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
-
+from cli_helpers import bare, on_terminal
 
 pytestmark = pytest.mark.usefixtures("tiny")
 

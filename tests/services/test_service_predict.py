@@ -21,7 +21,8 @@ from ffcli.services.predict import predict
 
 def ask(context: Context, **options: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = dict.fromkeys(("index", "image", "invert", "run", "untrained", "dataset"))
-    return predict(context, **{**defaults, "best": False, **options})
+    document: dict[str, Any] = predict(context, **{**defaults, "best": False, **options}).document
+    return document
 
 
 @pytest.fixture
@@ -98,6 +99,37 @@ def test_the_request_must_be_clear(place: Place, run_id: str) -> None:
     for options in wrong:
         with pytest.raises(RequestError):
             ask(place.context, **options)
+
+
+def test_the_image_is_handed_on_and_drawn_on_request(place: Place, run_id: str, data: Dataset) -> None:
+    options = {**dict.fromkeys(("image", "invert", "untrained", "dataset")), "best": False}
+    shown = predict(place.context, index=402, run=run_id, **options)
+    np.testing.assert_array_equal(shown.images[0], data.x_test[1])
+    assert shown.document["png"] is None
+    out = place.folder / "x.png"
+    shown = predict(place.context, index=402, run=run_id, out=out, **options)
+    assert shown.document["png"] == str(out)
+    with Image.open(out) as picture:
+        grays = set(np.unique(np.asarray(picture.convert("L"))).tolist())
+        assert (0x00, 0x72, 0xB2) in {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    assert set(data.x_test[1].ravel().tolist()) <= grays
+
+
+def test_a_target_that_cannot_be_is_refused_first(place: Place) -> None:
+    with pytest.raises(RequestError, match=r"--out: x\.jpg: give a name that ends in \.png"):
+        ask(place.context, index=1, run="none", out=Path("x.jpg"))
+
+
+def test_features_are_predicted_without_an_image(place: Place) -> None:
+    path = place.folder / "flat.npz"
+    x, y = np.random.default_rng(0).random((60, 4)), np.arange(60) % 3
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    options = {**dict.fromkeys(("image", "invert", "run", "dataset")), "best": False}
+    out = place.folder / "x.png"
+    untrained = place.config(dataset=str(path))
+    shown = predict(place.context, index=1, untrained=untrained, out=out, **options)
+    assert shown.images == []
+    assert out.is_file()
 
 
 class TestImage:

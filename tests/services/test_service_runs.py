@@ -78,6 +78,12 @@ def test_sorting_puts_the_best_first_and_runs_without_a_value_last(
     assert ids(place, sort=sort) == expected
 
 
+def test_values_of_any_kind_can_be_sorted(place: Place) -> None:
+    for number, value in enumerate(["64,x", [16, "y"], [16, 8], {"a": 1}, 16.5]):
+        place.put(f"s{number}", config={"hidden_size": value})
+    assert ids(place, sort="hidden_size") == ["s2", "s1", "s4", "r4", "r1", "r2", "s0", "s3", "r3"]
+
+
 def test_an_unknown_sort_key_names_the_nearest(place: Place) -> None:
     with pytest.raises(
         RequestError, match=r"--sort: 'learning_rat' is not known.*Did you mean 'learning_rate'"

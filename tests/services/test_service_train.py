@@ -23,7 +23,7 @@ OPTIONS = RunOptions(
     name="my run",
     tags=("a", "b"),
     threads=1,
-    wandb="offline",
+    wandb="disabled",
     wandb_project="p",
     wandb_entity="e",
     command_line=("ffnn", "train"),
@@ -38,7 +38,7 @@ def test_the_document_and_the_files_of_a_run(place: Place) -> None:
     assert path == place.path(document["run_id"])
     assert (document["name"], document["tags"], document["status"]) == ("my run", ["a", "b"], "finished")
     assert document["config"] == config.as_dict()
-    assert document["wandb"] == {"mode": "offline", "project": "p", "entity": "e"}
+    assert document["wandb"] == {"mode": "disabled", "project": "p", "entity": "e"}
     assert document["provenance"]["command_line"] == ["ffnn", "train"]
     assert document["parameters"] == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
     assert [epoch["epoch"] for epoch in document["epochs"]] == [1, 2, 3, 4]

@@ -137,13 +137,19 @@ def die_at(moment: int) -> None:
 
 
 def _main(url: str, sweep_id: str, task: Mapping[str, Any]) -> None:
-    """Work for ``count`` trials with ``pause`` seconds an epoch; die at a ``moment``; tell what happens."""
+    """Work for ``count`` trials with ``pause`` seconds an epoch; die at a ``moment``; tell what happens.
+
+    The trial ``hold`` goes on only once the parent is gone.
+    """
     if "moment" in task:
         die_at(task["moment"])
     store = TrialStore(url)
+    started_by = os.getppid()
 
     def slowly(config: TrainConfig, trial: LiveTrial) -> None:
         time.sleep(task.get("pause", 0))
+        while trial.number == task.get("hold") and os.getppid() == started_by:
+            time.sleep(0.01)
         objective(config, trial)
         time.sleep(task.get("pause", 0))
 
@@ -154,8 +160,7 @@ def _main(url: str, sweep_id: str, task: Mapping[str, Any]) -> None:
 
     sweep = store.sweep(sweep_id)
     print("ready", flush=True)
-    parent = os.getppid() if task.get("watch_parent") else None
-    work(store, sweep, slowly, count=task.get("count"), on_event=tell, parent=parent)
+    work(store, sweep, slowly, count=task.get("count"), on_event=tell, parent=started_by)
 
 
 if __name__ == "__main__":

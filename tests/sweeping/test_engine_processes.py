@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,7 +21,7 @@ from ffcli.sweeping.processes import Process, host, this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Sweep
 
-SECONDS = 30
+SECONDS = 120  # far more than it takes on a busy machine
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -106,23 +105,21 @@ time.sleep(60)
 """
 
 
-@pytest.mark.slow
 def test_a_worker_does_not_outlive_its_parent(store, url, sweep):
-    task = json.dumps({"pause": 0.05, "watch_parent": True})
+    task = json.dumps({"hold": 3})
     command = json.dumps([sys.executable, engine_helpers.__file__, url, sweep.id, task])
     with subprocess.Popen(
         [sys.executable, "-c", STARTER, command], stdout=subprocess.PIPE, text=True
     ) as parent:
         pid = int(parent.stdout.readline())
-        wait_for(lambda: store.counts(sweep).finished > 1)
+        wait_for(lambda: (store.counts(sweep).finished, store.counts(sweep).running) == (2, 1))
         parent.kill()
         parent.stdout.read()  # to its end: the worker, which has the same pipe, is gone then
-    assert any(trial.worker.endswith(f":{pid}") for trial in store.trials(sweep))
-    counts = store.counts(sweep)
-    assert counts.running == 0
-    assert counts.ended < 24
-    complete(store, sweep)
-    assert store.counts(sweep).finished == 24
+    trials = store.trials(sweep)
+    assert [trial.state for trial in trials] == ["finished", "finished", "waiting"]
+    assert all(trial.worker.endswith(f":{pid}") for trial in trials)
+    complete(store, sweep, 4)
+    assert [trial.attempts for trial in store.trials(sweep)] == [1, 1, 1, 1]
 
 
 @pytest.mark.postgres
@@ -146,34 +143,34 @@ def test_a_database_that_is_gone_for_ten_seconds_costs_nothing(postgres):
     store.close()
 
 
-@pytest.mark.slow
 def test_after_a_loss_of_power_at_any_moment_the_sweep_goes_on(tmp_path):
-    url = f"sqlite:///{tmp_path / 'sweep.db'}"
-    store = TrialStore(url)
+    database = tmp_path / "sweep.db"
+    store = TrialStore(f"sqlite:///{database}")
     sweep = store.create(sweep_of("random"))
-    worker = start_worker(url, sweep)
-    for copy in range(5):
-        wait_for(lambda copy=copy: store.counts(sweep).ended > 4 * copy or worker.poll() is not None)
+    worker = start_worker(f"sqlite:///{database}", sweep, count=12)
+    copies = [tmp_path / str(least) / "sweep.db" for least in (1, 4, 7)]
+    for copy in copies:
+        copy.parent.mkdir()
+        wait_for(lambda copy=copy: store.counts(sweep).ended >= int(copy.parent.name))
         worker.send_signal(signal.SIGSTOP)  # so that the copy is of one moment, as a loss of power is
-        (tmp_path / str(copy)).mkdir()
-        for name in ("sweep.db", "sweep.db-wal"):
-            shutil.copy(tmp_path / name, tmp_path / str(copy) / name)
+        os.waitid(os.P_PID, worker.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        # By another process: to close the file in this one would take SQLite's locks from the store.
+        subprocess.run(["cp", database, f"{database}-wal", copy.parent], check=True)
         worker.send_signal(signal.SIGCONT)
     ended_numbers(worker)
     whole = store.trials(sweep)
     store.close()
-    for copy in range(5):
-        path = tmp_path / str(copy) / "sweep.db"
-        store = TrialStore(f"sqlite:///{path}")
+    for copy in copies:
+        store = TrialStore(f"sqlite:///{copy}")
         ended = store.counts(sweep).ended
-        assert ended > 4 * copy
-        complete(store, sweep)
+        assert ended >= int(copy.parent.name)
+        complete(store, sweep, 12)
         trials = store.trials(sweep)
         assert [(t.number, t.key, t.value) for t in trials] == [(t.number, t.key, t.value) for t in whole]
         assert sum(trial.attempts == 1 for trial in trials) >= ended
-        assert len(store.epochs(sweep.id)) == 48
+        assert len(store.epochs(sweep.id)) == 24
         store.close()
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(copy)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
 

@@ -49,6 +49,8 @@ def test_every_ended_trial_is_published_once_with_what_it_had(store):
     for there, here in zip(published, own):
         assert there.state == states[here.state]
         assert there.value == here.value
+        assert there.datetime_start.timestamp() == pytest.approx(here.started, abs=1e-3)
+        assert there.datetime_complete.timestamp() == pytest.approx(here.ended, abs=1e-3)
         assert there.user_attrs["run_id"] == f"run {here.number}"
         assert there.user_attrs.get("error") == here.error
         epochs = store.epochs(sweep.id, here.number)
@@ -84,6 +86,14 @@ def test_what_was_cut_short_is_made_good(sqlite, monkeypatch):
     monkeypatch.undo()
     assert publish(sqlite, sweep) == 3
     assert sorted(trial.user_attrs["trial"] for trial in study_of(sqlite, sweep)[0]) == [1, 2, 3, 4, 5]
+
+
+def test_publishing_stops_when_it_is_told_to(sqlite):
+    sweep = sqlite.create(sweep_of())
+    complete(sqlite, sweep, 3)
+    answers = iter([True, False])
+    assert publish(sqlite, sweep, lambda: next(answers)) == 1
+    assert publish(sqlite, sweep) == 2
 
 
 def test_unfinished_trials_are_left_for_later(sqlite):

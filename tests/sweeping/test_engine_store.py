@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from engine_helpers import FINITE, claim, complete, drawn, epoch, objective, score, sweep_of, take
+from engine_helpers import FINITE, claim, complete, drawn, epoch, objective, sweep_of, take
 from sqlalchemy import update
 
 from ffcli.errors import FfnnError, RequestError
@@ -231,23 +231,6 @@ def test_nothing_is_done_twice_when_every_answer_is_lost_once(store, monkeypatch
     store.release("x")
     assert store.trials(sweep)[14].attempts == 0
     assert held.trial.number == 15
-
-
-def test_results_of_the_same_run_in_another_sweep_are_found(store):
-    old = store.create(sweep_of("grid"))
-    complete(store, old, 5)
-    new = store.create(sweep_of("random", id="new", seed=3))
-    complete(store, new)
-    for trial in store.trials(new):
-        twin = store.twin(new, trial)
-        assert (twin is not None) == (trial.values in drawn(store, old))
-        if twin is not None:
-            assert (twin.sweep_id, twin.config, twin.value) == (old.id, trial.config, score(trial.config))
-    other = TrialStore(store.database.url.render_as_string(hide_password=False))
-    sweep = sweep_of("grid", id="other data")
-    changed = other.create(type(sweep)(**{**vars(sweep), "dataset_digest": "other"}))
-    assert other.twin(changed, take(other, changed, "a").trial) is None
-    other.close()
 
 
 def test_many_can_open_an_empty_database_at_once(url):

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sweep_golden import GRIDS, LEVELS, QUANTILES
 
 from ffcli.sweeping import beta
-from ffcli.sweeping.distributions import Distribution, Quantized
+from ffcli.sweeping.distributions import Distribution
 from ffcli.sweeping.document import Section
 from ffcli.sweeping.reading import DISTRIBUTIONS, read_distribution
+from ffcli.sweeping.steps import Quantized
 
 
 def read(**parameter: object) -> Distribution:

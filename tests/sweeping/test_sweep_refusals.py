@@ -157,6 +157,17 @@ PARAMETERS = [
         "parameters.num_layers: hidden_size 64,32 makes 2 hidden layers and contradicts 2, 3",
         "",
     ),
+    (
+        "seed: {distribution: q_uniform, min: 1, max: 2, q: 1.6e-133}",
+        "parameters.seed: not all that q_uniform gives is allowed; give an integer",
+        "",
+    ),
+    (
+        "seed: {distribution: uniform, min: 0.0, max: 1.0e+18}",
+        "parameters.seed: not all that uniform gives is allowed; give an integer",
+        "",
+    ),
+    ("epochs: {distribution: q_normal, mu: 1.0e+17, q: 0.5}", "not all that q_normal gives is allowed", ""),
     ("dataset: {value: mnits}", "parameters.dataset.value: 'mnits' is not a known dataset", "'mnist'"),
     ("dataset: {value: " + 5000 * "x" + "}", "parameters.dataset.value: ", ""),
 ]

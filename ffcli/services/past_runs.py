@@ -1,0 +1,132 @@
+"""Finished runs of the store that are sure to come out as one that is to be trained."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import yaml
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError
+from ffcli.experiment import untrained_network
+from ffcli.files import json_text, write_atomic
+from ffcli.runs.record import HistoryRow, RunRecord, history_csv
+from ffcli.runs.store import CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.services.context import Context
+from ffcli.services.running import RunOptions, wandb_wishes
+from ffcli.sweeping.trials import Past
+
+REUSED = "reused"  # the tag of a run whose epochs were taken over
+
+
+class PastRuns:
+    """The finished runs of the store by all that makes two runs the same.
+
+    That is the configuration with its seed, the contents of the dataset (wherever its file lies) and the
+    version of the core. The number of threads is not part of it: it changes no more than roundings.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._runs: dict[tuple[TrainConfig, str], list[str]] = {}
+        for record in context.runs.records():
+            about = record.provenance
+            if record.status != "finished" or about.get("core") != CORE_VERSION:
+                continue
+            try:
+                config = validate(record.config)
+            except (FfnnError, OSError):  # of another version of the program, or damaged
+                continue
+            self._runs.setdefault(_key(config, about.get("dataset_digest")), []).append(record.run_id)
+
+    def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
+        """Return the earliest such run, or None; ``weights``: its network must be stored too."""
+        for run_id in self._runs.get(_key(config, dataset_digest), []):
+            if not weights or (self._context.runs_dir / run_id / MODEL).is_file():
+                return run_id
+        return None
+
+    def past(self, config: TrainConfig, dataset_digest: str) -> Past | None:
+        """Return what such a run came to, or None where there is none with a whole history."""
+        run_id = self.find(config, dataset_digest)
+        if run_id is None:
+            return None
+        try:
+            rows = self._context.runs.history(run_id)
+        except FfnnError:
+            return None
+        if [row.result.epoch for row in rows] != list(range(1, config.epochs + 1)):
+            return None
+        times = (datetime.fromisoformat(row.time.replace("Z", "+00:00")).timestamp() for row in rows)
+        return Past(run_id, tuple(row.result for row in rows), tuple(times))
+
+
+def _key(config: TrainConfig, dataset_digest: object) -> tuple[TrainConfig, str]:
+    return config.model_copy(update={"dataset": ""}), str(dataset_digest)
+
+
+def store_past(
+    context: Context,
+    path: Path,
+    past: Past,
+    *,
+    config: TrainConfig,
+    dataset: Dataset,
+    sweep_id: str,
+    options: RunOptions,
+) -> None:
+    """Store an earlier training in the folder of a new run of a sweep, tagged ``reused``.
+
+    Where the earlier run lies in this store, its record and, if it still has them, its weights are copied.
+    """
+    source = context.runs_dir / past.source
+    if (source / SUMMARY).is_file():
+        record = context.runs.read(past.source)
+    else:
+        record = _record(past, config, dataset)
+    record = replace(
+        record,
+        run_id=path.name,
+        name=options.name or config.run_name,
+        dataset=config.dataset,
+        config=config.as_dict(),
+        sweep_id=sweep_id,
+        tags=[*options.tags, REUSED],
+        wandb=wandb_wishes(options),
+        provenance={**record.provenance, "reused_from": past.source},
+    )
+    rows = [HistoryRow(result, _utc(time)) for result, time in zip(past.results, past.times)]
+    write_atomic(path / HISTORY, history_csv(rows))
+    write_atomic(path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+    with suppress(FileNotFoundError):  # its sweep may drop them at any moment
+        write_atomic(path / MODEL, (source / MODEL).read_bytes())
+    write_atomic(path / SUMMARY, json_text(record.as_dict()))  # last: without it no run is listed
+
+
+def _record(past: Past, config: TrainConfig, dataset: Dataset) -> RunRecord:
+    """Return the record of a run on another machine, of which the database knows the epochs only."""
+    best = max(past.results, key=lambda result: result.val_acc)
+    record = RunRecord(
+        run_id="",
+        name="",
+        status="finished",
+        dataset=config.dataset,
+        config=config.as_dict(),
+        started=_utc(past.times[0] - past.results[0].seconds),
+        ended=_utc(past.times[-1]),
+        parameters=untrained_network(config, dataset).n_parameters,
+        provenance={"core": CORE_VERSION, "dataset_digest": dataset.digest},
+    )
+    for result in past.results:
+        record.note_epoch(result, best)
+    return record
+
+
+def _utc(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,342 @@
+"""Comparisons of the losses as real processes: paired, killed and gone on with, with halves that diverge."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from cli_helpers import Cli, environment
+from test_cli_sweep import children, id_in, lines_until
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.backprop import Backpropagation
+from ffcli.core.losses import LOSSES
+from ffcli.core.network import Network
+from ffcli.datasets import load_dataset
+from ffcli.experiment import Experiment
+from ffcli.runs.model_file import load_network
+from ffcli.sweeping.pairing import proposer
+from ffcli.sweeping.proposing import Known
+from ffcli.sweeping.spec import load_spec
+
+SPEC = """
+method: random
+parameters:
+  dataset: {value: tiny.npz}
+  loss: {values: [cross_entropy, squared_error]}
+  epochs: {value: EPOCHS}
+  hidden_size: {values: [4, 8, 12]}
+  num_layers: {value: 1}
+  optimizer: {values: [sgd, adam, nadam]}
+  learning_rate: {values: [0.1, 0.01]}
+  seed: {values: [1, 2]}
+  batch_size: {value: 16}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path, tiny: Path) -> Path:
+    assert tiny == tmp_path / "tiny.npz"
+    return write(tmp_path, SPEC.replace("EPOCHS", "3"))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "losses.yaml"
+    path.write_text(text)
+    return path
+
+
+def done_well(process: Cli, *args: object) -> dict[str, Any]:
+    done = process("compare-loss", *args, "--json")
+    assert done.code == 0, done.err
+    return dict(json.loads(done.out))
+
+
+def stored_network(folder: Path, run: str) -> Network:
+    return load_network(folder / "runs" / run / "model.safetensors")[0]
+
+
+def configs(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [pair["config"] for pair in document["pairs"]]
+
+
+def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) -> None:
+    folder = spec.parent
+    document = done_well(process, spec, "--runs", "8", "--workers", "2", "-o", "figure.png")
+    assert document["counts"] == {"finished": 8, "pruned": 0, "failed": 0}
+    assert len(document["pairs"]) == document["summary"]["pairs"] == 4
+    assert len({json.dumps(config) for config in configs(document)}) == 4
+    assert document["png"] == "figure.png"
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    for pair in document["pairs"]:
+        assert "loss" not in pair["config"]
+        assert pair["left_out"] is None
+        assert pair["seed"] == pair["config"]["seed"]
+        for loss in ("cross_entropy", "squared_error"):
+            half = pair[loss]
+            run = json.loads(cli("runs", "show", half["run_id"], "--json").out)
+            assert run["config"] == {**run["config"], **pair["config"], "loss": loss}
+            assert half["val_acc"] == run["best_val_acc"]
+            reached = [epoch["epoch"] for epoch in run["epochs"] if epoch["val_acc"] >= 0.8]
+            assert half["epochs_to_80"] == (reached[0] if reached else None)
+            judged = json.loads(cli("evaluate", half["run_id"], "--json").out)
+            assert half["test_acc"] == pytest.approx(judged["accuracy"])
+            same = "test_nll" if loss == "cross_entropy" else "test_brier"  # no weight decay: the loss itself
+            assert half[same] == pytest.approx(judged["loss"], rel=1e-5)
+    shown = process("compare-loss", document["sweep_id"][-4:])
+    assert document["summary"]["verdict"] in shown.out
+    assert "8 finished" in shown.out
+    assert shown.err.count("trial") == 0  # nothing was trained again
+
+
+def test_a_pair_starts_from_the_same_weights(process: Cli, spec: Path) -> None:
+    """With steps too small to change a weight the stored networks are the initial ones."""
+    write(spec.parent, SPEC.replace("EPOCHS", "1").replace("[0.1, 0.01]", "[1.0e-30]"))
+    document = done_well(process, spec, "--runs", "6", "--workers", "2")
+    seen = []
+    for pair in document["pairs"]:
+        runs = [pair[loss]["run_id"] for loss in ("cross_entropy", "squared_error")]
+        first, second = (stored_network(spec.parent, run) for run in runs)
+        for one, two in zip(first.weights, second.weights):
+            assert np.array_equal(one, two)
+        seen.append(first.weights[0].tobytes())
+    assert len(set(seen)) > 1
+    assert document["summary"]["measures"]["test_acc"]["difference"] == 0
+    assert document["summary"]["verdict"].startswith("No significant difference")
+
+
+def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
+    process: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(spec.parent)
+    (pair,) = done_well(process, spec, "--runs", "2", "--workers", "1")["pairs"]
+    batches, gradients = [], []
+    for loss in ("cross_entropy", "squared_error"):
+        run = pair[loss]["run_id"]
+        config = validate(yaml.safe_load((spec.parent / "runs" / run / "config.yaml").read_text()))
+        experiment, seen = recorded(config)
+        assert type(experiment.backpropagation.loss) is LOSSES[loss]
+        assert np.array_equal(experiment.keep_best().params, stored_network(spec.parent, run).params)
+        batches.append(seen)
+        gradients.append(experiment.backpropagation.gradient.copy())
+    assert len(batches[0]) == 3 * 6  # 81 images in batches of 16
+    assert all(np.array_equal(one, two) for one, two in zip(*batches))
+    assert not np.array_equal(*gradients)
+
+
+def recorded(config: TrainConfig) -> tuple[Experiment, list[np.ndarray]]:
+    """Train it again, and return the batches that it saw."""
+    experiment = Experiment(config, load_dataset(config.dataset, Path("data")))
+    seen: list[np.ndarray] = []
+
+    class Recording(Backpropagation):
+        def __call__(self, x: np.ndarray, targets: np.ndarray, logits: np.ndarray) -> None:
+            seen.append(np.hstack([x, targets]))
+            super().__call__(x, targets, logits)
+
+    experiment.backpropagation.__class__ = Recording
+    for _ in experiment:
+        pass
+    return experiment, seen
+
+
+# Of so large a step cross-entropy never recovers; squared error gets stuck where its gradient is zero.
+ENDS = """
+method: grid
+parameters:
+  dataset: {value: tiny.npz}
+  loss: {values: [cross_entropy, squared_error]}
+  epochs: {value: 3}
+  hidden_size: {value: 4}
+  num_layers: {value: 1}
+  activation: {value: identity}
+  optimizer: {value: sgd}
+  learning_rate: {values: RATES}
+  batch_size: {value: 16}
+"""
+
+
+def test_a_half_that_diverges_leaves_its_pair_out(process: Cli, spec: Path) -> None:
+    write(spec.parent, ENDS.replace("RATES", "[0.1, 0.01, 1.0e+10]"))
+    document = done_well(process, spec, "--workers", "2")
+    assert document["counts"] == {"finished": 5, "pruned": 0, "failed": 1}
+    assert document["ended"] == "space"
+    summary = document["summary"]
+    assert (summary["pairs"], summary["left_out"]) == (2, 1)
+    (left,) = [pair for pair in document["pairs"] if pair["left_out"]]
+    assert left["config"]["learning_rate"] == 1e10
+    assert left["left_out"].startswith("cross_entropy: the loss was not finite in epoch")
+    assert left["cross_entropy"]["test_acc"] is None
+    assert left["squared_error"]["test_acc"] is not None
+    whole = [pair for pair in document["pairs"] if not pair["left_out"]]
+    mean = np.mean([pair["cross_entropy"]["test_acc"] for pair in whole])
+    assert summary["measures"]["test_acc"]["cross_entropy"] == pytest.approx(mean)
+    shown = process("compare-loss", document["sweep_id"]).out
+    assert "left out: pair" in shown
+    assert "cross_entropy: the loss was not finite" in shown
+
+
+def test_no_whole_pair_is_an_error_after_the_result(process: Cli, spec: Path) -> None:
+    write(spec.parent, ENDS.replace("RATES", "[1.0e+10]"))
+    done = process("compare-loss", spec, "--runs", "2", "--workers", "1", "--json")
+    assert done.code == 1
+    document = json.loads(done.out)
+    assert document["png"] is None
+    assert document["summary"]["verdict"].startswith("No verdict")
+    assert "no configuration was trained to its end" in done.err
+    assert not (spec.parent / "compare-loss.png").exists()
+
+
+def test_a_removed_run_leaves_its_pair_out(process: Cli, cli: Cli, spec: Path) -> None:
+    document = done_well(process, spec, "--runs", "4", "--workers", "2")
+    gone = document["pairs"][0]["squared_error"]["run_id"]
+    assert cli("runs", "rm", gone, "--yes").code == 0
+    again = done_well(process, document["sweep_id"])
+    assert again["pairs"][0]["left_out"].startswith(f"squared_error: There is no run '{gone}'")
+    assert again["summary"]["verdict"].startswith("No verdict: one pair")
+
+
+def start(spec: Path) -> subprocess.Popen[str]:
+    """Begin a comparison of 12 runs that last."""
+    write(spec.parent, SPEC.replace("EPOCHS", "40"))
+    return subprocess.Popen(
+        [sys.executable, "-m", "ffcli", "compare-loss", str(spec), "--runs", "12", "--workers", "2"],
+        cwd=spec.parent,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_killed_it_goes_on_with_the_same_pairs(
+    process: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(spec.parent)
+    slow = start(spec)
+    try:
+        lines = lines_until(slow, "3/12")
+        workers = children(slow.pid)
+        os.kill(slow.pid, signal.SIGKILL)
+        os.kill(workers[-1], signal.SIGKILL)
+    finally:
+        slow.kill()
+        slow.communicate()
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    sweep_id = id_in(lines)
+    document = done_well(process, spec, "--resume", "--workers", "2")  # as many as were asked for
+    assert document["sweep_id"] == sweep_id
+    assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
+    assert document["summary"]["pairs"] == 6
+    source = proposer(load_spec(spec), {}, 0, "loss")  # as one worker alone would draw them
+    for number, config in enumerate(configs(document)):
+        for turn in (1, 2):
+            proposal = source.propose(2 * number + turn)
+            assert proposal.config.as_dict() == {**config, "loss": proposal.config.loss}
+            source.learn(Known(2 * number + turn, False, 0.5, proposal.place, None))
+    more = done_well(process, sweep_id, "--runs", "14", "--workers", "2")
+    assert configs(more)[:6] == configs(document)
+    assert more["counts"]["finished"] == 14
+
+
+def test_ctrl_c_says_how_to_go_on(spec: Path) -> None:
+    slow = start(spec)
+    try:
+        sweep_id = id_in(lines_until(slow, "1/12"))
+        os.killpg(slow.pid, signal.SIGINT)
+        out, errors = slow.communicate(timeout=60)
+    finally:
+        slow.kill()
+    assert (slow.returncode, out) == (130, "")
+    assert f"Go on with: ffnn compare-loss {sweep_id}" in errors
+    assert "Traceback" not in errors
+
+
+def test_an_ordinary_sweep_goes_on_with_a_comparison_in_pairs_and_keeps_its_weights(
+    process: Cli, cli: Cli, spec: Path
+) -> None:
+    document = done_well(process, spec, "--runs", "2", "--workers", "1")
+    sweep_id = document["sweep_id"]
+    swept = process("sweep", sweep_id, "--count", "8", "--workers", "2", "--json")
+    assert json.loads(swept.out)["counts"]["finished"] == 8
+    again = done_well(process, sweep_id, "--runs", "8")
+    assert again["summary"]["pairs"] == 4
+    fresh = cli("sweep", spec, "--resume")  # no plain sweep of the file is there
+    assert (fresh.code, fresh.out) == (2, "")
+    plain = json.loads(process("sweep", spec, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
+    refused = cli("compare-loss", plain)
+    assert refused.code == 2
+    assert f"Sweep {plain} does not compare losses" in refused.err
+    assert f"ffnn compare-loss {sweep_id} would go on" in process("compare-loss", spec, "--runs", "2").err
+
+
+def test_the_default_file_is_found_anywhere(cli: Cli) -> None:
+    """Odd numbers are refused once the file was read, and before anything is stored."""
+    done = cli("compare-loss", "--runs", "7")
+    assert done.code == 2
+    assert "--runs: 7 is not allowed; give an even number ≥ 2" in done.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("loss: {values: [cross_entropy, squared_error]}", "weight_decay: {value: 0}"), "loss is missing"),
+        (
+            ("[cross_entropy, squared_error]", "[cross_entropy]"),
+            "parameters.loss: cross_entropy is not allowed",
+        ),
+        (("method: random", "method: bayes\nmetric: {name: val_loss}"), "bayes is not allowed"),
+        (("method: random", "method: random\nmetric: {name: val_acc, target: 0.9}"), "target is not allowed"),
+        (
+            (
+                "method: random",
+                "method: random\nmetric: {name: val_acc}\nearly_terminate: {type: hyperband, min_iter: 1}",
+            ),
+            "early_terminate is not allowed",
+        ),
+        (
+            ("method: random", "method: random\nrun_cap: 4"),
+            "--runs: 6 is not allowed; the file's run_cap is 4",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(cli: Cli, spec: Path, change: tuple[str, str], said: str) -> None:
+    write(spec.parent, SPEC.replace("EPOCHS", "3").replace(*change))
+    done = cli("compare-loss", spec, "--runs", "6")
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert not (spec.parent / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["nope"], "no sweep 'nope'"),
+        (["losses.yaml", "--resume", "--new"], "one of the two"),
+        (["losses.yaml", "--resume"], "--resume: no comparison in runs is of losses.yaml"),
+        (["losses.yaml", "--runs", "0"], "--runs: 0 is not allowed"),
+        (["losses.yaml", "--runs", "many"], "--runs: many is not allowed"),
+        (["losses.yaml", "--workers", "0"], "--workers: 0 is not allowed"),
+        (["losses.yaml", "-o", "nowhere/x.png"], "there is no folder nowhere"),
+        (["losses.yaml", "-o", "x.pdf"], "give a name that ends in .png"),
+    ],
+)
+def test_a_wrong_request_stores_nothing(cli: Cli, spec: Path, args: list[str], said: str) -> None:
+    done = cli("compare-loss", *args)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert not (spec.parent / "runs").exists()

@@ -1,0 +1,236 @@
+"""The report of a stored sweep: the page holds what the database and the run store hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_runs import Place
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import CORE_VERSION, EpochResult
+from ffcli.errors import RequestError
+from ffcli.services.choosing import load_run
+from ffcli.services.report import report
+from ffcli.services.sweep import sweep_folder
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.processes import this_process
+from ffcli.sweeping.spec import parse_spec
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed, Sweep
+
+FILE = """
+name: <b>mine</b>
+description: a small search
+method: grid
+metric: {name: val_acc, goal: maximize}
+parameters:
+  dataset: {value: DATASET}
+  epochs: {value: 2}
+  num_layers: {value: 1}
+  hidden_size: {value: 4}
+  optimizer: {values: [adam, sgd]}
+  learning_rate: {values: [0.1, 0.01]}
+"""
+
+
+class Filled:
+    """A sweep whose trials end as one says."""
+
+    def __init__(self, place: Place, url: str | None = None) -> None:
+        self.place = place
+        spec = parse_spec(FILE.replace("DATASET", str(place.dataset)))
+        folder = sweep_folder(place.context, "s1")
+        folder.mkdir(parents=True)
+        digest = place.context.dataset(str(place.dataset)).digest
+        self.store = TrialStore(url or f"sqlite:///{folder / 'study.db'}")
+        self.sweep = self.store.create(Sweep("s1", spec, {}, digest, CORE_VERSION, 0, 0.0))
+
+    def begin(self, run_id: str | None = None) -> Claimed:
+        """Claim the next trial."""
+        claimed = self.store.claim(self.sweep, Request(f"token {run_id}", this_process()))
+        assert isinstance(claimed, Claimed)
+        if run_id is not None:
+            self.store.set_run(claimed, run_id)
+        return claimed
+
+    def end(self, claimed: Claimed, state: Any, accuracies: list[float], error: str | None = None) -> None:
+        """Report epochs of 0.25 seconds and these val_acc, and end the trial."""
+        for number, accuracy in enumerate(accuracies, 1):
+            self.store.report(self.sweep, claimed, EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25))
+        best = max(accuracies, default=None)
+        self.store.finish(
+            claimed,
+            state,
+            value=best,
+            best_epoch=None if best is None else accuracies.index(best) + 1,
+            error=error,
+        )
+
+    def page(self, **options: Any) -> str:
+        out = self.place.folder / "page.html"
+        document = report(self.place.context, "s1", options.get("storage"), out)
+        assert document == {"html": str(out), "sweep_id": "s1", "runs": len(self.store.trials(self.sweep))}
+        return out.read_text("utf-8")
+
+
+def data_in(page: str) -> Any:
+    found = re.search('<script type="application/json" id="data">(.*?)</script>', page)
+    assert found is not None
+    return json.loads(found[1])
+
+
+@pytest.fixture
+def filled(place: Place) -> Iterator[Filled]:
+    sweep = Filled(place)
+    yield sweep
+    sweep.store.close()
+
+
+def test_the_page_holds_what_the_sweep_came_to(filled: Filled) -> None:
+    filled.place.put("r1", name="my own name", tags=["a", "b"])
+    filled.place.put("r3", name="run r3", status="diverged")
+    filled.end(filled.begin("r1"), "finished", [0.25, 0.75])
+    filled.end(filled.begin("r2"), "pruned", [0.5])
+    filled.end(filled.begin("r3"), "failed", [], "the loss is not finite")
+    filled.begin("r4")
+    page = filled.page()
+    data = data_in(page)
+    runs = data["runs"]
+    assert runs["run_id"] == ["r1", "r2", "r3", "r4"]
+    assert runs["status"] == ["finished", "pruned", "diverged", "running"]
+    assert runs["value"] == [0.75, 0.5, None, None]
+    assert runs["best_epoch"] == [2, 1, None, None]
+    assert runs["seconds"] == [0.5, 0.25, None, None]
+    assert runs["name"][0] == "my own name"
+    assert runs["name"][1] == filled.store.trials(filled.sweep)[1].config.run_name  # it has no record here
+    assert runs["tags"] == ["a, b", "", "", ""]
+    assert runs["error"] == [None, None, "the loss is not finite", None]
+    axes = {axis["name"]: [axis["labels"][place] for place in axis["values"]] for axis in data["axes"]}
+    assert list(axes) == ["optimizer", "learning_rate"]  # the others were not searched
+    assert re.findall('<div class="searched"><dt>(.*?)</dt>', page) == ["optimizer", "learning_rate"]
+    trials = filled.store.trials(filled.sweep)
+    assert axes["optimizer"] == [trial.values["optimizer"] for trial in trials]
+    assert axes["learning_rate"] == [f"{trial.values['learning_rate']:g}" for trial in trials]
+    assert [(curve["number"], curve["metrics"]["val_acc"]) for curve in data["curves"]] == [
+        (1, [0.25, 0.75]),
+        (2, [0.5]),
+    ]
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page
+    assert "4: 1 finished, 1 pruned, 1 diverged, 1 running" in page
+
+
+def test_a_finished_run_is_the_best_before_a_pruned_one(filled: Filled) -> None:
+    filled.end(filled.begin("r1"), "pruned", [0.9])
+    assert data_in(filled.page())["best"] == 1
+    filled.end(filled.begin("r2"), "finished", [0.5])
+    data = data_in(filled.page())
+    assert data["best"] == 2
+    assert [curve["number"] for curve in data["curves"]] == [2, 1]
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_a_sweep_without_a_result_has_a_page_too(filled: Filled, failed: int) -> None:
+    for number in range(failed):
+        filled.end(filled.begin(f"r{number}"), "failed", [], "no memory")
+    page = filled.page()
+    assert "No run has come to a result yet." in page
+    assert data_in(page)["runs"]["status"] == ["failed"] * failed
+
+
+def test_the_best_run_is_judged_on_the_test_images(filled: Filled) -> None:
+    trial = filled.begin()
+    trained = filled.place.train(**trial.trial.config.as_dict())
+    filled.store.set_run(trial, trained["run_id"])
+    filled.end(trial, "finished", [epoch["val_acc"] for epoch in trained["epochs"]])
+    cells = re.findall(r'<td class="(?:hit|miss)[^>]*>(\d+)</td>', filled.page())
+    stored = load_run(trained["run_id"], filled.place.context.runs_dir)
+    data = filled.place.context.dataset(str(filled.place.dataset))
+    predicted = stored.network.predict(data.x_test)
+    pairs = [(true, taken) for true in range(3) for taken in range(3)]
+    counted = [int(np.sum((data.y_test == true) & (predicted == taken))) for true, taken in pairs]
+    assert list(map(int, cells)) == counted
+
+
+def test_where_the_best_run_cannot_be_judged_the_page_says_why(filled: Filled) -> None:
+    filled.end(filled.begin("r1"), "pruned", [0.75])
+    page = filled.page()
+    assert "The best run could not be judged on the test images." in page
+    assert any("no confusion matrix" in notice for notice in filled.place.notices)
+
+
+def test_a_sweep_in_another_database(place: Place, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    shared = Filled(place, url)
+    shared.end(shared.begin("r1"), "failed", [], "no memory")
+    assert data_in(shared.page(storage=url))["runs"]["run_id"] == ["r1"]
+    shared.store.close()
+
+
+def test_a_name_that_is_no_text_is_shown_as_an_escape(filled: Filled) -> None:
+    filled.place.put("r1", name="caf\udce9")  # as Python reads the byte E9 of a command line
+    filled.end(filled.begin("r1"), "failed", [], "no memory")
+    assert data_in(filled.page())["runs"]["name"] == ["caf\udce9"]
+
+
+ADDRESS = "team/nets/abc123"
+
+
+def test_of_a_sweep_at_wandb_the_runs_stored_here_are_shown(place: Place) -> None:
+    folder = sweep_folder(place.context, ADDRESS)
+    folder.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text(FILE.replace("DATASET", str(place.dataset)))
+    rates = (0.01, 0.1)
+    runs = [place.train(num_layers=1, hidden_size=4, epochs=2, learning_rate=rate) for rate in rates]
+    place.train()  # belongs to no sweep
+    for run in runs:
+        summary = place.path(run["run_id"]) / "summary.json"
+        summary.write_text(json.dumps({**json.loads(summary.read_text()), "sweep_id": ADDRESS}))
+    out = place.folder / "page.html"
+    assert report(place.context, ADDRESS, None, out) == {"html": str(out), "sweep_id": ADDRESS, "runs": 2}
+    assert any(f"2 runs of sweep {ADDRESS} that are stored here" in notice for notice in place.notices)
+    page = out.read_text("utf-8")
+    assert "2 stored here: 2 finished" in page
+    data = data_in(page)
+    assert data["runs"]["run_id"] == [run["run_id"] for run in runs]
+    assert data["runs"]["value"] == pytest.approx([run["best_val_acc"] for run in runs], rel=1e-5)
+    first, second = data["runs"]["ended"]
+    assert 0 < first < second
+    assert len(data["curves"]) == 2
+    assert sum(map(int, re.findall(r'<td class="(?:hit|miss)[^>]*>(\d+)</td>', page))) == 100
+
+
+def test_a_sweep_at_wandb_without_a_run_here_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place.folder)
+    place.put("r1", sweep_id="team/nets/another")
+    with pytest.raises(RequestError, match=f"No run of sweep {ADDRESS} is stored") as caught:
+        report(place.context, ADDRESS, None, None)
+    assert f"ffnn sweep {ADDRESS}" in str(caught.value.hint)
+    assert not list(place.folder.glob("*.html"))
+
+
+def test_a_wrong_request_writes_nothing(filled: Filled) -> None:
+    context, folder = filled.place.context, filled.place.folder
+    with pytest.raises(RequestError, match="no sweep 's2'"):
+        report(context, "s2", str(filled.store.database.url), folder / "page.html")
+    with pytest.raises(RequestError, match=r"--out: .*: there is no folder"):
+        report(context, "s1", None, folder / "nowhere" / "page.html")
+    with pytest.raises(RequestError, match=r"--out: .* is a folder"):
+        report(context, "s1", None, folder)
+    assert not (folder / "page.html").exists()
+
+
+def test_defaults_that_have_no_effect_are_left_out_of_the_command() -> None:
+    from ffcli.services.report import train_command
+
+    words = train_command(TrainConfig(optimizer="sgd")).split()
+    assert "--momentum" not in words
+    assert "--learning-rate" in words
+    assert "--momentum" in train_command(TrainConfig(optimizer="sgd", momentum=0.5)).split()

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_runs import Place
+
+from ffcli.config import TrainConfig
+from ffcli.core.network import Network
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.model_file import save_network
+from ffcli.runs.store import MODEL
+from ffcli.services.confusion import confusion, matrix_csv
+from ffcli.services.evaluate import evaluate
+
+TRUE = [0, 0, 0, 1, 1, 2, 0]
+PREDICTED = [0, 0, 1, 1, 0, 1, 1]  # class 2 is never predicted, class 3 neither there nor predicted
+MATRIX = [[2, 2, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def judge(place: Place, run: str | None = None, **options: Any) -> dict[str, Any]:
+    defaults: dict[str, Any] = dict.fromkeys(("dataset", "sweep_id", "out", "csv_file"))
+    flags = {"best": False, "metric": "val_acc", "normalize": False}
+    return confusion(place.context, run, **{**defaults, **flags, **options})
+
+
+@pytest.fixture
+def identity(place: Place) -> str:
+    """A run whose network predicts the class at which its four features are 1."""
+    path = place.folder / "one hot.npz"
+    x_train, y_train = np.tile(np.eye(4, dtype=np.float32), (10, 1)), np.tile(np.arange(4), 10)
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=np.eye(4)[PREDICTED], y_test=np.array(TRUE))
+    config = TrainConfig.model_validate({"dataset": str(path), "num_layers": 0})
+    place.put("identity", dataset=str(path), config=config.as_dict(), best={"val_acc": 1.0}, sweep_id="s")
+    network = Network([4, 4])
+    network.weights[0][...] = np.eye(4)
+    save_network(place.path("identity") / MODEL, network, {})
+    return "identity"
+
+
+def test_the_matrix_is_the_one_counted_by_hand(place: Place, identity: str) -> None:
+    document = judge(place, identity)
+    assert document["matrix"] == MATRIX
+    assert document["labels"] == ["0", "1", "2", "3"]
+    assert (document["run_id"], document["n"], document["normalized"]) == ("identity", 7, False)
+    assert document["accuracy"] == pytest.approx(3 / 7)
+    assert [
+        (pair["true"]["label"], pair["predicted"]["label"], pair["count"]) for pair in document["confusions"]
+    ] == [(0, 1, 2), (1, 0, 1), (2, 1, 1)]
+    json.dumps(document, allow_nan=False)
+
+
+def test_it_agrees_with_evaluate(place: Place) -> None:
+    run = place.train()["run_id"]
+    document = judge(place, run)
+    (judged,) = evaluate(place.context, [run], best=False, metric="val_acc", dataset=None)
+    for key in ("run_id", "name", "dataset", "n", "accuracy", "per_class"):
+        assert document[key] == judged[key]
+    assert [sum(row) for row in document["matrix"]] == [row["support"] for row in judged["per_class"]]
+
+
+def test_normalized_the_rows_are_shares(place: Place, identity: str) -> None:
+    document = judge(place, identity, normalize=True, csv_file=Path("x.csv"))
+    expected = [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    assert document["matrix"] == expected
+    assert document["normalized"] is True
+    rows = list(csv.reader(Path("x.csv").read_text().splitlines()))
+    assert [list(map(float, row[1:])) for row in rows[1:]] == expected
+
+
+def test_the_files(place: Place, identity: str) -> None:
+    assert judge(place, identity)["png"] == "confusion-identity.png"
+    assert judge(place, identity)["csv"] is None
+    document = judge(place, identity, out=Path("x.png"), csv_file=Path("x.csv"))
+    assert (document["png"], document["csv"]) == ("x.png", "x.csv")
+    rows = list(csv.reader(Path("x.csv").read_text().splitlines()))
+    assert rows == [
+        ["true \\ predicted", "0", "1", "2", "3"],
+        *([str(label), *map(str, row)] for label, row in enumerate(MATRIX)),
+    ]
+    with Image.open("x.png") as picture, Image.open("confusion-identity.png") as again:
+        assert [round(dpi) for dpi in picture.info["dpi"]] == [150, 150]
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+        assert picture.tobytes() == again.tobytes()
+    # the root of 1/2 of blue and of orange, and the full orange: class 2 is always wrong
+    assert {(75, 138, 175), (244, 160, 75), (240, 120, 0)} <= colours
+
+
+@pytest.mark.usefixtures("identity")
+def test_the_best_run_is_taken_without_a_name(place: Place) -> None:
+    dataset = str(place.folder / "one hot.npz")
+    for options in ({"dataset": dataset}, {"dataset": dataset, "best": True}, {"sweep_id": "s"}):
+        assert judge(place, **options)["run_id"] == "identity"
+    with pytest.raises(FfnnError, match="Sweep t has no"):
+        judge(place, sweep_id="t")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"best": True},
+        {"sweep_id": "s"},
+        {"out": Path("x.pdf")},
+        {"out": Path("nowhere/x.png")},
+        {"csv_file": Path("nowhere/x.csv")},
+        {"csv_file": Path()},
+    ],
+)
+def test_a_wrong_request_writes_nothing(place: Place, identity: str, options: dict[str, Any]) -> None:
+    before = set(place.folder.rglob("*"))
+    with pytest.raises(RequestError):
+        judge(place, identity, **options)
+    assert set(place.folder.rglob("*")) == before
+
+
+def test_a_network_without_mistakes_has_no_confusions(place: Place, identity: str) -> None:
+    path = place.folder / "one hot.npz"
+    with np.load(path) as arrays:
+        right = {**arrays, "y_test": np.array(PREDICTED)}
+    np.savez(path, **right)
+    document = judge(place, identity)
+    assert (document["accuracy"], document["confusions"]) == (1.0, [])
+
+
+def test_no_name_is_run_as_a_formula() -> None:
+    names = ["=1+1", "+x", "-x", "@x", "\tx", "a,b", 'say "x"', "plain"]
+    rows = list(csv.reader(matrix_csv([[0] * 8] * 8, names).splitlines()))
+    shown = ["'=1+1", "'+x", "'-x", "'@x", "'\tx", "a,b", 'say "x"', "plain"]
+    assert rows[0][1:] == shown
+    assert [row[0] for row in rows[1:]] == shown
