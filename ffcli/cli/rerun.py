@@ -61,7 +61,7 @@ def rerun(
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
 ) -> None:
-    """Train the best configurations of a sweep on another dataset, or with other seeds.
+    """Train a sweep's best again, on other data or seeds.
 
     The test accuracy comes at the end, beside the original figures.
 
