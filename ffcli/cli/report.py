@@ -29,7 +29,7 @@ def report(
     ] = None,
     storage: Annotated[str | None, typer.Option(metavar="URL", help="The database of shared sweeps.")] = None,
 ) -> None:
-    """Show a sweep as one HTML page that opens without a network.
+    """Show a sweep as one self-contained HTML page.
 
     Of a sweep at W&B it shows the runs that are stored here.
     """

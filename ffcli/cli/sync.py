@@ -29,7 +29,7 @@ def sync(
     wandb_entity: WandbEntity = None,
     log_model: LogModel = False,
 ) -> None:
-    """Send stored runs to Weights & Biases, those of a sweep as one group.
+    """Send stored runs to Weights & Biases.
 
     Each epoch keeps its time. What is there already is not sent again; interrupted, the same command goes on.
     """

@@ -61,7 +61,7 @@ def visualize(
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
 ) -> None:
-    """Show one image of each class, or one image, or a network's mistakes."""
+    """Show images of the data, or a network's mistakes."""
     from ffcli.services.running import RunOptions
     from ffcli.services.visualize import visualize as run_visualize
     from ffcli.services.visualize import visualize_mistakes
