@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,6 +82,7 @@ def compare_loss(
     from ffcli.plotting.style import check_target
     from ffcli.services.compare_loss import compare_loss as run
     from ffcli.services.compare_loss import log
+    from ffcli.services.cores import usable_cores
     from ffcli.services.running import RunOptions
 
     out = Output.of(ctx)

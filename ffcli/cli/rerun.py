@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -70,6 +69,7 @@ def rerun(
     With --seeds N the seeds are the configuration's own + 1 to + N: its own had
     helped it to be chosen.
     """
+    from ffcli.services.cores import usable_cores
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
     from ffcli.services.running import RunOptions

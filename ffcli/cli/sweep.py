@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ from ffcli.cli.values import integer, one_of
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
+    from ffcli.sweeping.trials import Sweep
 
 app = typer.Typer(add_completion=False)
 
@@ -87,7 +87,8 @@ def sweep(
 
     Killed, it goes on where it stopped: ffnn sweep ID.
     """
-    from ffcli.services.sweep import create, describe_space, find, stored_sweep
+    from ffcli.services.cores import usable_cores
+    from ffcli.services.sweep import describe_space
     from ffcli.services.sweep_running import SweepOptions, run_sweep
 
     out = Output.of(ctx)
@@ -116,13 +117,7 @@ def sweep(
                 out.notice(f"{option} is not used by --backend wandb")
         sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
         return
-    earlier = None
-    if file.exists():
-        earlier = None if new else _earlier(out, place, file, storage, resume=resume)
-    if file.exists() and earlier is None:
-        made = create(place, file, integer("--seed", seed) or 0, storage)
-    else:
-        made = stored_sweep(place, earlier or (spec if storage else find(place, spec)), storage)
+    made = _local_sweep(out, place, spec, storage, integer("--seed", seed), resume=resume, new=new)
     go_on = out.settings.command("sweep", made.id, *shared(storage))
     try:
         document = run_sweep(place, made, options, sweep_watcher(out))
@@ -132,6 +127,27 @@ def sweep(
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")
         raise typer.Exit(FAILED)
+
+
+def _local_sweep(
+    out: Output, place: Context, spec: str, storage: str | None, seed: int | None, *, resume: bool, new: bool
+) -> Sweep:
+    """Return the sweep to go on with, or a new one of the file."""
+    from ffcli.services.sweep import create, find, stored_sweep
+
+    file = Path(spec)
+    if file.exists():
+        earlier = None if new else _earlier(out, place, file, storage, resume=resume)
+        if earlier is None:
+            return create(place, file, seed or 0, storage)
+    elif new:
+        refuse(f"--new: there is no sweep file {spec}.")
+    else:
+        earlier = spec if storage else find(place, spec)
+    made = stored_sweep(place, earlier, storage)
+    if seed is not None:
+        out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
+    return made
 
 
 def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, resume: bool) -> str | None:

@@ -20,6 +20,7 @@ from ffcli.core.training import CORE_VERSION, EpochResult
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+BEGUN_FOR = "begun_for_epochs"  # in the provenance, where a run was resumed for another number of epochs
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
 

@@ -50,8 +50,8 @@ def load_run(run: str, runs_dir: str | Path | None = None) -> StoredRun:
     return StoredRun(record, path, network, about)
 
 
-def best_run(context: Context, metric: str, dataset: str | None, sweep_id: str | None = None) -> RunRecord:
-    """Return the finished run of one dataset, or of a sweep, with the best ``metric``; the earliest on a tie.
+def best_run(context: Context, metric: str, dataset: str | None) -> RunRecord:
+    """Return the finished run of one dataset with the best ``metric``; the earliest on a tie.
 
     A run's value is that of its best epoch: the highest accuracy or the lowest loss. Notice is given where
     the runs were not all judged on the same images. Raises RequestError for an unknown metric, FfnnError
@@ -60,28 +60,24 @@ def best_run(context: Context, metric: str, dataset: str | None, sweep_id: str |
     key = metric.strip().lower().replace("-", "_")
     if key not in METRICS:
         raise RequestError(f"--metric: {unknown('metric', metric, METRICS)}")
-    name = None if sweep_id and not dataset else canonical_name(dataset or "fashion_mnist")
+    name = canonical_name(dataset or "fashion_mnist")
     sign = -1 if is_loss(key) else 1
     best: RunRecord | None = None
     fractions = set()
     for record in context.runs.records():
-        if record.status != "finished" or key not in record.best:
-            continue
-        if name not in (None, record.dataset) or sweep_id not in (None, record.sweep_id):
+        if record.status != "finished" or record.dataset != name or key not in record.best:
             continue
         fractions.add(record.config.get("val_fraction"))
         if best is None or sign * record.best[key] > sign * best.best[key]:
             best = record
     if best is None:
-        if sweep_id is not None:
-            raise FfnnError(f"Sweep {sweep_id} has no such finished run in {context.runs_dir}.")
         raise FfnnError(
             f"There is no finished run on {name} in {context.runs_dir}.",
             hint=f"Train one: ffnn train --dataset {name}, or name another --dataset.",
         )
     if len(fractions) > 1:
         context.notify(
-            f"the runs{f' on {name}' if name else ''} differ in val_fraction, so that their {key} "
+            f"the runs on {name} differ in val_fraction, so that their {key} "
             f"is not of the same images; the best run's is {best.config.get('val_fraction')}"
         )
     return best

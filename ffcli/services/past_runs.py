@@ -15,7 +15,7 @@ from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import untrained_network
 from ffcli.files import json_text, write_atomic
-from ffcli.runs.record import HistoryRow, RunRecord, history_csv
+from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, history_csv
 from ffcli.runs.store import CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, wandb_wishes
@@ -41,6 +41,9 @@ class PastRuns:
             try:
                 config = validate(record.config)
             except (FfnnError, OSError):  # of another version of the program, or damaged
+                continue
+            # Some schedules look ahead to the last epoch, which for the first ones was another.
+            if BEGUN_FOR in about and config.schedule != "constant":
                 continue
             self._runs.setdefault(_key(config, about.get("dataset_digest")), []).append(record.run_id)
 

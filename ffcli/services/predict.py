@@ -9,7 +9,6 @@ import numpy as np
 
 from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
-from ffcli.core.network import Network
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.experiment import untrained_network

@@ -24,6 +24,7 @@ from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 from ffcli.sweeping.wandb_address import is_address
 
 FILE, DATABASE = "sweep.yaml", "study.db"
+_SEEDS = 2**63  # what a database has room for
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
@@ -41,6 +42,8 @@ def create(context: Context, file: Path, seed: int, storage: str | None, paired:
 
     ``paired`` is the field whose values are to be compared, if any (see `Sweep`).
     """
+    if not -_SEEDS <= seed < _SEEDS:
+        raise RequestError(f"--seed: {seed} is not allowed; give an integer of 64 bits.")
     spec = load_spec(file)
     for notice in spec.notices:
         context.notify(notice)

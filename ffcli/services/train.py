@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
 from ffcli.experiment import Experiment
-from ffcli.runs.record import RunRecord
+from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
 from ffcli.services.context import Context
@@ -82,6 +82,8 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
     record = context.runs.read(path.name)
     stored = context.runs.config(path.name)
     config = validate(stored if epochs is None else {**stored, "epochs": epochs})
+    if epochs is not None and epochs != stored.get("epochs"):
+        record.provenance.setdefault(BEGUN_FOR, stored.get("epochs"))
     _check_resumable(record, config.epochs)
     dataset = context.dataset(config.dataset)
     if record.provenance.get("dataset_digest") != dataset.digest:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ffcli.config import TrainConfig, merge, validate
+from ffcli.config import TrainConfig, field_name, merge, validate
 from ffcli.sweeping.distributions import Distribution
 from ffcli.sweeping.document import Section, parse, read_text
 from ffcli.sweeping.hyperband import Hyperband, read_hyperband
@@ -183,6 +183,13 @@ def _command(top: Section) -> tuple[str, ...] | None:
     for index, word in enumerate(words):
         if not isinstance(word, str):
             top.refuse(f"{word!r} is not allowed; give text", f"command[{index}]")
+        option = word.partition("=")[0]
+        if option.startswith("--") and (field := field_name(option[2:])) is not None:
+            top.refuse(
+                f"{option} would be ignored, for the command itself is not run here; "
+                f"give parameters.{field}: {{value: …}}",
+                f"command[{index}]",
+            )
     return tuple(words)
 
 

@@ -300,7 +300,9 @@ def test_an_unknown_sweep_is_refused(cli: Cli) -> None:
 
 def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
-    more = json.loads(process("sweep", grid, "--resume", "--count", "2", "--workers", "1", "--json").out)
+    done = process("sweep", grid, "--resume", "--seed", "7", "--count", "2", "--workers", "1", "--json")
+    assert f"--seed is not used: sweep {first} has its own, 0" in done.err
+    more = json.loads(done.out)
     assert (more["sweep_id"], sum(more["counts"].values())) == (first, 2)
     again = process("sweep", grid, "--count", "1", "--workers", "1", "--json")
     assert json.loads(again.out)["sweep_id"] != first
@@ -312,3 +314,8 @@ def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid
 def test_resume_and_new_at_once_are_refused(cli: Cli, grid: Path) -> None:
     assert cli("sweep", grid, "--resume", "--new").code == 2
     assert cli("sweep", grid, "--resume").code == 2
+
+
+def test_a_new_sweep_needs_a_file(cli: Cli) -> None:
+    done = cli("sweep", "no-file", "--new")
+    assert (done.code, "--new: there is no sweep file no-file" in done.err) == (2, True)

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import Place, Watcher, write_dataset
+from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.best import best_with_weights
 from ffcli.services.context import Context
 from ffcli.services.evaluate import evaluate
+from ffcli.services.running import RunOptions
 from ffcli.services.sweep import create, storage_url, stored_sweep
 from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.services.train import resume, train
 from ffcli.sweeping.trials import Counts, Sweep
 
 SPEC = """
@@ -262,6 +264,27 @@ def test_a_half_or_damaged_run_is_not_taken_over(place: Place) -> None:
     summary = json.loads((place.path(ids[1]) / SUMMARY).read_text())
     (place.path(ids[1]) / SUMMARY).write_text(json.dumps({**summary, "config": {"nonsense": 1}}))
     assert rerun(place)["reused"] == 0
+
+
+def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_mattered(
+    place: Place,
+) -> None:
+    file = place.folder / "spec.yaml"
+    file.write_text(file.read_text().replace("  seed:", "  schedule: {values: [constant, cosine]}\n  seed:"))
+    ours = {"num_layers": 1, "hidden_size": 4, "optimizer": "adam", "learning_rate": 0.003, "seed": 1}
+    for run_id in place.context.runs.ids():
+        shutil.rmtree(place.path(run_id))
+    runs = {}
+    for schedule in ("constant", "cosine"):
+        config = place.config(epochs=2, schedule=schedule, **ours)
+        with pytest.raises(KeyboardInterrupt):
+            train(place.context, config, RunOptions(), interrupt_after(1))
+        runs[schedule] = place.context.runs.ids()[-1]
+        assert resume(place.context, runs[schedule], 3, Watcher())["status"] == "finished"
+    second = rerun(place)
+    assert second["reused"] == 1
+    copies = [record for record in place.context.runs.records() if "reused" in record.tags]
+    assert [record.provenance["reused_from"] for record in copies] == [runs["constant"]]
 
 
 def test_results_of_another_machine_are_taken_over_from_the_database(

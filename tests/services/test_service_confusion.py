@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import Place
+from small_runs import Place, Watcher
+from stored_sweeps import Made, put_sweep
 
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
@@ -30,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def judge(place: Place, run: str | None = None, **options: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = dict.fromkeys(("dataset", "sweep_id", "out", "csv_file"))
-    flags = {"best": False, "metric": "val_acc", "normalize": False}
+    flags = {"best": False, "metric": None, "normalize": False}
     return confusion(place.context, run, **{**defaults, **flags, **options})
 
 
@@ -99,10 +100,32 @@ def test_the_files(place: Place, identity: str) -> None:
 @pytest.mark.usefixtures("identity")
 def test_the_best_run_is_taken_without_a_name(place: Place) -> None:
     dataset = str(place.folder / "one hot.npz")
-    for options in ({"dataset": dataset}, {"dataset": dataset, "best": True}, {"sweep_id": "s"}):
+    sweep_id = put_sweep(place, "seed: {values: [1, 2]}", [Made([(0.5, 1.0)], run_id="identity")])
+    for options in ({"dataset": dataset}, {"dataset": dataset, "best": True}, {"sweep_id": sweep_id}):
         assert judge(place, **options)["run_id"] == "identity"
-    with pytest.raises(FfnnError, match="Sweep t has no"):
-        judge(place, sweep_id="t")
+    with pytest.raises(FfnnError, match="has no finished run yet"):
+        judge(place, sweep_id=put_sweep(place, "seed: {values: [1, 2]}", []))
+
+
+def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trained_again(
+    place: Place,
+) -> None:
+    most, least = (place.train(seed=seed) for seed in (1, 2))
+    (place.path(least["run_id"]) / MODEL).unlink()
+    made = [
+        Made([(0.9, 2.0)], run_id=most["run_id"]),
+        Made([(0.1, 1.0)], run_id=least["run_id"]),
+    ]
+    values = {name: {"value": value} for name, value in place.config().as_dict().items()}
+    values["seed"] = {"values": [1, 2]}
+    search = "\n  ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
+    sweep_id = put_sweep(place, search, made, "val_loss")
+    watcher = Watcher()
+    document = judge(place, sweep_id=sweep_id, watcher=watcher)
+    assert document["run_id"] not in (most["run_id"], least["run_id"])
+    assert place.context.runs.read(document["run_id"]).config["seed"] == 2
+    assert watcher.told[0][:2] == ("started", document["run_id"])
+    assert judge(place, sweep_id=sweep_id, metric="val_acc")["run_id"] == most["run_id"]
 
 
 @pytest.mark.parametrize(

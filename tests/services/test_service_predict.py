@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import Place
+from small_runs import Place, Watcher
 
 from ffcli.config import validate
 from ffcli.datasets import Dataset
 from ffcli.datasets.base import data_folder
 from ffcli.errors import RequestError
 from ffcli.experiment import Experiment
+from ffcli.runs.store import MODEL
 from ffcli.services.context import Context
 from ffcli.services.predict import predict
 
@@ -86,6 +87,15 @@ def test_the_best_run_of_a_dataset_predicts(place: Place) -> None:
     for options in ({"best": True}, {}):
         document = ask(place.context, index=1, dataset=str(place.dataset), **options)
         assert document["run_id"] == best
+
+
+def test_the_best_run_is_trained_again_where_it_has_no_weights(place: Place, run_id: str) -> None:
+    before = ask(place.context, index=1, run=run_id)
+    (place.path(run_id) / MODEL).unlink()
+    after = ask(place.context, index=1, best=True, dataset=str(place.dataset), watcher=(watcher := Watcher()))
+    assert after["run_id"] != run_id
+    assert after["probabilities"] == before["probabilities"]
+    assert watcher.told[0][:2] == ("started", after["run_id"])
 
 
 def test_the_request_must_be_clear(place: Place, run_id: str) -> None:

@@ -231,6 +231,8 @@ TOPS = [
     (OK + "project: 2024-01-01", "project: datetime.date(2024, 1, 1) is not allowed"),
     (OK + "command: ffnn train", "command: ffnn train is not allowed; give a list"),
     (OK + "command: [ffnn, 5]", "command[1]: 5 is not allowed; give text"),
+    (OK + "command: [ffnn, train, --dataset=mnist]", "command[2]: --dataset would be ignored"),
+    (OK + "command: [x.py, --Hidden-Layers, '3']", "give parameters.num_layers: {value: …}"),
 ]
 
 

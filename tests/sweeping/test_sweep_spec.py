@@ -48,6 +48,14 @@ def test_everything_in_a_file_is_read():
     assert spec.document["parameters"]["learning_rate"] == {"min": 1e-5, "max": 1e-2}
 
 
+def test_the_least_of_count_run_cap_and_size_is_the_most_that_there_is_to_try():
+    spec = parse_spec(WHOLE)
+    assert (spec.most_trials(), spec.most_trials(5), spec.most_trials(13)) == (12, 5, 12)
+    six = space("epochs: {values: [1, 2]}", "seed: {min: 1, max: 3}")
+    assert (six.most_trials(), six.most_trials(5), six.most_trials(13)) == (6, 5, 6)
+    assert space("learning_rate: {min: 0.1, max: 0.2}").most_trials() is None
+
+
 def test_what_is_not_given_has_wandbs_default():
     spec = parse_spec(
         "method: random\nmetric: {name: train_loss}\nearly_terminate: {type: hyperband, min_iter: 2}\n"
