@@ -11,7 +11,7 @@ from ffcli.core.regularization import BatchNorm, Dropout
 
 
 class _Layer:
-    """One layer with what it holds while batches of one size go through: h = f(z), δ = ∂L/∂z."""
+    """One layer with what it holds while batches of one size go through: h = f(z), f'(z), δ = ∂L/∂z."""
 
     def __init__(self, network: Network, index: int, batch_size: int, dW: Array, db: Array) -> None:
         self.W, self.b = network.weights[index], network.biases[index]
@@ -19,7 +19,7 @@ class _Layer:
         fan_out = self.W.shape[1]
         self.h = aligned_zeros((batch_size, fan_out), network.dtype)
         self.delta = aligned_zeros((batch_size, fan_out), network.dtype)
-        self.scratch = aligned_zeros((batch_size, fan_out), network.activation.scratch_dtype or network.dtype)
+        self.slope = aligned_zeros((batch_size, fan_out), network.dtype)
         self.ones = np.ones(batch_size, network.dtype)
         # Made here once: at small sizes making a view costs as much as using it.
         self.W_T = self.W.T
@@ -100,14 +100,13 @@ class Backpropagation:
                 np.add(h, layer.b, h)
             else:
                 layer.batch_norm.forward(h, layer.b)
-            activate(h)
+            activate(h, layer.slope)
             if layer.dropout is not None:
                 h = layer.dropout.forward(h)
         np.dot(h, last.W, logits)
         np.add(logits, last.b, logits)
 
     def _backward(self, x: Array, layers: list[_Layer]) -> None:
-        multiply_by_slope = self.network.activation.backward
         for index in range(len(layers) - 1, -1, -1):
             layer = layers[index]
             np.dot(layer.ones, layer.delta, layer.db)
@@ -120,7 +119,7 @@ class Backpropagation:
                 np.dot(layer.delta, layer.W_T, below.delta)
                 if below.dropout is not None:
                     below.dropout.backward(below.delta)
-                multiply_by_slope(below.h, below.delta, below.scratch)
+                np.multiply(below.delta, below.slope, below.delta)
 
     def _decay(self) -> None:
         """Add weight_decay · W, layer by layer so that the temporary stays small."""
