@@ -14,9 +14,10 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from ffcli.cli import completion
 from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
-from ffcli.cli.shared import Settings
+from ffcli.cli.shared import PANEL, Settings
 
 # Each is the module of the same name (_ for -) in this package, which holds an ``app``.
 COMMANDS = {
@@ -44,6 +45,13 @@ class _Root(Group):
         for name, line in COMMANDS.items():
             self.add_command(TyperCommand(name, help=line))
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        params = super().get_params(ctx)
+        for param in params:
+            if param.name in ("install_completion", "show_completion"):
+                param.rich_help_panel = "Completion by the shell"
+        return sorted(params, key=lambda param: param.rich_help_panel != PANEL)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None:
@@ -59,11 +67,21 @@ class _Root(Group):
             raise Interrupted from None
 
 
+_HELP = """\
+Train, sweep and judge feed-forward neural networks written from scratch in NumPy.
+
+Start with:
+  ffnn train             train the default network on Fashion-MNIST
+  ffnn evaluate --best   judge the best network so far on the test images
+  ffnn sweep quick       search for better settings in forty short runs
+
+The options of a command are listed by ffnn COMMAND --help.
+"""
+
 app = typer.Typer(
     name="ffnn",
     cls=_Root,
-    help="Train, sweep and judge feed-forward neural networks written from scratch in NumPy.",
-    epilog="ffnn COMMAND --help shows the options of a command.",
+    help=_HELP,
     subcommand_metavar="COMMAND …",
     context_settings={"help_option_names": ["--help", "-h"]},
 )
@@ -93,5 +111,5 @@ def main(args: Sequence[str] | None = None) -> int:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:
-        return report(error, settings)
+        return 1 if completion.asked() else report(error, settings)
     return code if isinstance(code, int) else 0

@@ -10,8 +10,10 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from ffcli.cli.completion import complete_sweep_file
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.sweep_view import sweep_watcher
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_COMPARISON = "Comparison"
 _LOSSES = {"cross_entropy": "CE", "squared_error": "SE"}
 _NAMES = {
     "test_acc": "test accuracy",
@@ -45,30 +48,48 @@ def compare_loss(
     *,
     spec: Annotated[
         str | None,
-        typer.Argument(
-            metavar="FILE|ID",
-            help="A sweep file (sweeps/compare_loss.yaml), or a comparison to go on with or show again.",
-            show_default=False,
+        argument(
+            metavar="FILE|SWEEP",
+            help="A sweep file, or a comparison to go on with or show again.",
+            default="sweeps/compare_loss.yaml",
+            completes=complete_sweep_file,
         ),
     ] = None,
     runs: Annotated[
-        str | None, typer.Option(metavar="N", help="Runs in all, two for each configuration (50).")
+        str | None,
+        option(
+            "--runs",
+            group=_COMPARISON,
+            metavar="N",
+            help="Runs in all, two for each configuration.",
+            default="the file's run_cap, or 50",
+        ),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(metavar="N", help="Processes on this machine (the number of cores).")
+        str | None,
+        option(
+            "--workers",
+            group=_COMPARISON,
+            metavar="N",
+            help="Processes on this machine.",
+            default="the number of cores",
+        ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The figure (compare-loss.png).")
+        Path | None,
+        option(
+            "--out", "-o", group=OUTPUT, metavar="FILE", help="The figure, a PNG.", default="compare-loss.png"
+        ),
     ] = None,
     resume: Annotated[
-        bool,
-        typer.Option("--resume", help="Go on with the last comparison of this FILE.", show_default=False),
+        bool, option("--resume", group=_COMPARISON, help="Go on with the last comparison of this FILE.")
     ] = False,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin a new comparison of this FILE.", show_default=False)
+        bool, option("--new", group=_COMPARISON, help="Begin a new comparison of this FILE.")
     ] = False,
     seed: Annotated[
-        str | None, typer.Option(metavar="INT", help="Of the draw of configurations (0).")
+        str | None,
+        option("--seed", group=_COMPARISON, metavar="INT", help="Of the draw of configurations.", default=0),
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.confusion_view import Matrix
 from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
@@ -17,53 +19,71 @@ from ffcli.cli.text import number, plain
 app = typer.Typer(add_completion=False)
 
 
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, show_default=False, **settings)
-
-
 @app.command(cls=Command)
 def confusion(
     ctx: typer.Context,
     *,
     run: Annotated[
         str | None,
-        typer.Argument(
-            metavar="RUN", help="The id of a run, or its unique beginning or end.", show_default=False
+        argument(
+            metavar="RUN", help="The id of a run, or its unique beginning or end.", completes=complete_run
         ),
     ] = None,
-    best: Annotated[bool, _option("--best", help="The best finished run, as without a RUN.")] = False,
+    best: Annotated[
+        bool, option("--best", group=CHOICE, help="The best finished run, as without a RUN.")
+    ] = False,
     metric: Annotated[
         str | None,
-        _option(
+        option(
             "--metric",
+            group=CHOICE,
             metavar="NAME",
-            help="What the best goes by: val_loss, … (the sweep's own, else val_acc).",
+            help="What the best goes by: val_loss, …",
+            default="the sweep's own, else val_acc",
+            completes=complete_metric,
         ),
     ] = None,
     sweep: Annotated[
         str | None,
-        _option("--sweep", metavar="ID", help="The best run of this sweep; at W&B entity/project/id."),
+        option(
+            "--sweep",
+            group=CHOICE,
+            metavar="SWEEP",
+            help="The best run of this sweep; at W&B entity/project/id.",
+            completes=complete_sweep,
+        ),
     ] = None,
     storage: Annotated[
         str | None,
-        _option("--storage", metavar="URL", help="The database of the sweep, where it is a shared one."),
+        option(
+            "--storage",
+            group=CHOICE,
+            metavar="URL",
+            help="The database of the sweep, where it is a shared one.",
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
-        _option(
+        option(
             "--dataset",
             "-d",
+            group=CHOICE,
             metavar="NAME",
-            help="Whose best run (fashion_mnist). With a RUN: judge it on these test images.",
+            help="Whose best run. With a RUN: judge it on these test images.",
+            default="fashion_mnist; the run's own",
+            completes=complete_dataset,
         ),
     ] = None,
     normalize: Annotated[
-        bool, _option("--normalize", help="Shares of the true class instead of counts.")
+        bool, option("--normalize", group=OUTPUT, help="Shares of the true class instead of counts.")
     ] = False,
     out_file: Annotated[
-        Path | None, _option("--out", "-o", metavar="FILE", help="The PNG (confusion-RUN.png).")
+        Path | None,
+        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The PNG.", default="confusion-RUN.png"),
     ] = None,
-    csv: Annotated[Path | None, _option("--csv", metavar="FILE", help="Write the matrix as CSV too.")] = None,
+    csv: Annotated[
+        Path | None, option("--csv", group=OUTPUT, metavar="FILE", help="Write the matrix as CSV too.")
+    ] = None,
 ) -> None:
     """Show which class a stored network takes for which.
 

@@ -6,13 +6,17 @@ from typing import Annotated
 
 import typer
 
+from ffcli.cli.completion import complete_dataset, words
 from ffcli.cli.context import context
+from ffcli.cli.help import argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.datasets import KNOWN, source_names
 
 app = typer.Typer(add_completion=False)
+
+_SOURCE = "Source"
 
 
 @app.command(cls=Command)
@@ -21,22 +25,35 @@ def download(
     *,
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DATASET…", help=f"{', '.join(KNOWN)} (fashion_mnist when none is named)."),
+        argument(
+            metavar="DATASET",
+            help=f"{', '.join(KNOWN)}.",
+            default="fashion_mnist",
+            completes=complete_dataset,
+        ),
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--from",
+            group=_SOURCE,
             metavar="PATH_OR_URL",
             help="A folder or URL of IDX files (.gz or not), or a Keras-style .npz.",
-            show_default=False,
         ),
     ] = None,
     source: Annotated[
-        str, typer.Option(metavar="NAME", help=f"Where to get it: auto, {', '.join(source_names())}.")
+        str,
+        option(
+            "--source",
+            group=_SOURCE,
+            metavar="NAME",
+            help=f"Where to get it: auto, {', '.join(source_names())}.",
+            default="auto",
+            completes=words("auto", *source_names()),
+        ),
     ] = "auto",
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch again what is already there.", show_default=False)
+        bool, option("--force", group=_SOURCE, help="Fetch again what is already there.")
     ] = False,
 ) -> None:
     """Fetch a dataset and verify every byte of it.

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
@@ -22,32 +24,53 @@ def evaluate(
     *,
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", show_default=False
+        argument(
+            metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run
         ),
     ] = None,
     best: Annotated[
-        bool, typer.Option("--best", help="The best finished run of one dataset.", show_default=False)
+        bool, option("--best", group=CHOICE, help="The best finished run of one dataset.")
     ] = False,
     metric: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="What --best goes by: val_loss, … (the sweep's own, else val_acc)."
+        option(
+            "--metric",
+            group=CHOICE,
+            metavar="NAME",
+            help="What --best goes by: val_loss, …",
+            default="the sweep's own, else val_acc",
+            completes=complete_metric,
         ),
     ] = None,
     sweep: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of --best: this sweep's runs; at W&B entity/project/id.")
+        str | None,
+        option(
+            "--sweep",
+            group=CHOICE,
+            metavar="SWEEP",
+            help="Of --best: this sweep's runs; at W&B entity/project/id.",
+            completes=complete_sweep,
+        ),
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="The database of the sweep, where it is a shared one.")
+        str | None,
+        option(
+            "--storage",
+            group=CHOICE,
+            metavar="URL",
+            help="The database of the sweep, where it is a shared one.",
+        ),
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--dataset",
             "-d",
+            group=CHOICE,
             metavar="NAME",
-            help="Of --best: whose runs (fashion_mnist). Of a RUN: judge it on these test images.",
+            help="Of --best: whose runs. Of a RUN: judge it on these test images.",
+            default="fashion_mnist; the run's own",
+            completes=complete_dataset,
         ),
     ] = None,
 ) -> None:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 import yaml
-from rich.markup import escape
 
+from ffcli.cli.completion import complete_dataset, words
+from ffcli.cli.help import with_default
 from ffcli.cli.output import refuse
 from ffcli.cli.parsing import Command
 from ffcli.config import (
@@ -30,6 +31,7 @@ from ffcli.config import (
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
 
+_COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 _MAX_BYTES = 1 << 20  # of a configuration file
 
 
@@ -59,19 +61,15 @@ def _help(name: str) -> str:
     users = used_by(name)
     if users and len(users) < len(metadata(FIELDS["optimizer"], Choice).registry):
         parts.append(f"used by {', '.join(users)}")
-    return f"{escape('; '.join(filter(None, parts)))} [dim]{escape(f'[default: {info.default}]')}[/]"
+    default = str(info.default).lower() if info.annotation is bool else info.default
+    return with_default("; ".join(filter(None, parts)), default)
 
 
 def _parameter(name: str) -> inspect.Parameter:
     option = metadata(FIELDS[name], Option)
+    choice = metadata(FIELDS[name], Choice)
     is_truth = FIELDS[name].annotation is bool
-    noun = (
-        "NAME"
-        if metadata(FIELDS[name], Choice)
-        else "INT"
-        if allowed(name).startswith("an int")
-        else "NUMBER"
-    )
+    noun = "NAME" if choice else "INT" if allowed(name).startswith("an int") else "NUMBER"
     declared = typer.Option(
         flag(name),
         *option.flags,
@@ -79,6 +77,7 @@ def _parameter(name: str) -> inspect.Parameter:
         help=_help(name),
         rich_help_panel=option.group,
         show_default=False,
+        autocompletion=words(*choice.registry) if choice else _COMPLETERS.get(name),
     )
     kind = bool if is_truth else str
     return inspect.Parameter(

@@ -12,20 +12,24 @@ spellings does not matter. The grammar:
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ffcli.cli.shared import PANEL, shared_options
 from ffcli.core.registry import nearest
 
 _NUMBER = re.compile(r"-\.?\d")
 _TRUTH = {"true": True, "false": False}
+# What completion keeps in a context's ``meta``: the words of the command, and that a group got no command.
+_WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"
 
 
 class Command(TyperCommand):
@@ -38,7 +42,7 @@ class Command(TyperCommand):
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         params = _with_shared(settings.pop("params", None))
-        super().__init__(name, params=params, **settings)
+        super().__init__(name, params=params, help=_unwrapped(settings.pop("help", None)), **settings)
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         return _in_panel(super().get_help_option(ctx))
@@ -50,9 +54,22 @@ class Command(TyperCommand):
         return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing:
-            args = _Grammar(ctx, self.get_params(ctx), self.other_names).canonical(args)
+        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names)
+        if ctx.resilient_parsing:
+            ctx.meta[_WORDS] = args
+            args = grammar.unfinished(args)
+        else:
+            args = grammar.canonical(args)
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete the value of an option in one of its other spellings, which Typer does not know."""
+        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names)
+        option = grammar.awaiting(ctx.meta.get(_WORDS, []))
+        completed = (
+            option.shell_complete(ctx, incomplete) if option else super().shell_complete(ctx, incomplete)
+        )
+        return list(completed)
 
 
 class Group(TyperGroup):
@@ -60,7 +77,7 @@ class Group(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         params = _with_shared(settings.pop("params", None))
-        super().__init__(params=params, **settings)
+        super().__init__(params=params, help=_unwrapped(settings.pop("help", None)), **settings)
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         return _in_panel(super().get_help_option(ctx))
@@ -72,9 +89,21 @@ class Group(TyperGroup):
         return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing:
-            args = _Grammar(ctx, self.get_params(ctx)).canonical(args or ["--help"], arguments_last=False)
+        grammar = _Grammar(ctx, self.get_params(ctx))
+        if ctx.resilient_parsing:
+            args = grammar.unfinished(args, arguments_last=False)
+        else:
+            args = grammar.canonical(args or ["--help"], arguments_last=False)
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete nothing after a word that is no command."""
+        return [] if ctx.meta.get(_NO_COMMAND) else list(super().shell_complete(ctx, incomplete))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        ctx.meta[_NO_COMMAND] = command is None
+        return name, command, rest
 
 
 def _with_shared(params: Sequence[Any] | None) -> list[Any]:
@@ -87,12 +116,24 @@ def _in_panel(option: TyperOption | None) -> TyperOption | None:
     return option
 
 
+def _unwrapped(text: str | None) -> str:
+    """Join the lines of each paragraph but indented ones, so that the terminal's width alone breaks them."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(part if "\n  " in part else " ".join(part.split()) for part in paragraphs)
+
+
 def _tidy(params: list[Any]) -> list[Any]:
-    """Leave "<bool>" out of the help: a flag has no value."""
+    """Leave types such as "<bool>" and "<list[str]>" out of the help: they are Python's, not the user's."""
     for param in params:
         if isinstance(param, TyperOption) and param.is_bool_flag:
             param.metavar = ""
+        elif isinstance(param, TyperArgument):
+            param.display_type_rich = _no_type  # type: ignore[method-assign]
     return params
+
+
+def _no_type(ctx: Any) -> str:  # noqa: ARG001 - Typer gives it by this name
+    return ""
 
 
 def _negative(option: TyperOption) -> str | None:
@@ -147,6 +188,19 @@ class _Grammar:
             else:
                 return [*options, word, *words]
         return [*options, "--", *arguments] if arguments else options
+
+    def unfinished(self, args: Sequence[str], *, arguments_last: bool = True) -> list[str]:
+        """Return ``args`` of a line that is still being typed: its last option may lack a value."""
+        for words in (args, args[:-1]):
+            with suppress(typer.TyperException):
+                return self.canonical(words, arguments_last=arguments_last)
+        return list(args)
+
+    def awaiting(self, args: Sequence[str]) -> TyperOption | None:
+        """Return the option whose value comes next, if the last word is one (bash sets "=" apart)."""
+        name = next((word for word in reversed(args) if word != "="), "")
+        option = self._options.get(self._known_name(name))
+        return None if option is None or option.is_flag else option
 
     def _option(self, word: str, words: deque[str]) -> list[str]:
         name, equals, value = word.partition("=")

@@ -11,9 +11,10 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
+from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
 from ffcli.cli.drawing import Picture, bar, draws
-from ffcli.cli.options import configure, given
+from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
@@ -29,46 +30,65 @@ _BAR = 30  # columns of a certain prediction's bar, where they find room
 _LEAST_BAR = 8
 
 
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, show_default=False, **settings)
-
-
 @app.command(cls=Command)
 def predict(
     ctx: typer.Context,
     *,
     index: Annotated[
         str | None,
-        typer.Argument(
-            metavar="INDEX", help="1…70000: the training images, then the test images.", show_default=False
-        ),
+        argument(metavar="INDEX", help="1…70000: the training images, then the test images."),
     ] = None,
     image: Annotated[
-        Path | None, _option("--image", metavar="FILE", help="A PNG or JPEG of your own instead.")
+        Path | None,
+        option("--image", group=IMAGES, metavar="FILE", help="A PNG or JPEG of your own instead."),
     ] = None,
     invert: Annotated[
         bool | None,
-        _option(
-            "--invert", help="Turn light and dark of the --image round (--no-invert: it is right as it is)."
+        option(
+            "--invert",
+            group=IMAGES,
+            help="Turn light and dark of the --image round; --no-invert: leave it.",
+            default="by its edge",
         ),
     ] = None,
-    run: Annotated[str | None, _option("--run", metavar="ID", help="The network of this run.")] = None,
-    best: Annotated[bool, _option("--best", help="The network of the best run, as without --run.")] = False,
+    run: Annotated[
+        str | None,
+        option(
+            "--run", group=NETWORK, metavar="RUN", help="The network of this run.", completes=complete_run
+        ),
+    ] = None,
+    best: Annotated[
+        bool, option("--best", group=NETWORK, help="The network of the best run, as without --run.")
+    ] = False,
     hidden_size: Annotated[
         str | None,
-        _option(
-            "--hidden-size", "-sz", metavar="SIZE[,SIZE…]", help="An untrained network with these layers."
+        option(
+            "--hidden-size",
+            "-sz",
+            group=NETWORK,
+            metavar="SIZE[,SIZE…]",
+            help="An untrained network with these layers.",
         ),
     ] = None,
     dataset: Annotated[
         str | None,
-        _option("--dataset", "-d", metavar="NAME", help="Whose images (those of the run's dataset)."),
+        option(
+            "--dataset",
+            "-d",
+            group=IMAGES,
+            metavar="NAME",
+            help="Whose images.",
+            default="those of the run's dataset",
+            completes=complete_dataset,
+        ),
     ] = None,
     out_file: Annotated[
-        Path | None, _option("--out", "-o", metavar="FILE", help="Draw image and chart as a PNG too.")
+        Path | None,
+        option("--out", "-o", group=OUTPUT, metavar="FILE", help="Draw image and chart as a PNG too."),
     ] = None,
 ) -> None:
     """Show the class probabilities of one image."""
+    from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
     from ffcli.cli.progress import watcher
     from ffcli.services.predict import predict as run_predict
 

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -20,14 +22,20 @@ def report(
     ctx: typer.Context,
     sweep: Annotated[
         str,
-        typer.Argument(metavar="SWEEP", help="A sweep's id, or its unique end; entity/project/id at W&B."),
+        argument(
+            metavar="SWEEP",
+            help="A sweep's id, or its unique end; entity/project/id at W&B.",
+            completes=complete_sweep,
+        ),
     ],
     *,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The page (report-ID.html).", show_default=False),
+        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The page.", default="report-SWEEP.html"),
     ] = None,
-    storage: Annotated[str | None, typer.Option(metavar="URL", help="The database of shared sweeps.")] = None,
+    storage: Annotated[
+        str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
+    ] = None,
 ) -> None:
     """Show a sweep as one self-contained HTML page.
 

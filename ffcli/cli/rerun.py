@@ -12,8 +12,10 @@ import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from ffcli.cli.completion import complete_dataset, complete_metric, complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns, shown
@@ -32,29 +34,64 @@ def rerun(
     ctx: typer.Context,
     *,
     sweep: Annotated[
-        str, typer.Option(metavar="ID", help="The sweep; entity/project/id at W&B.", show_default=False)
+        str,
+        option(
+            "--sweep",
+            group=CHOICE,
+            metavar="SWEEP",
+            help="The sweep; entity/project/id at W&B.",
+            completes=complete_sweep,
+        ),
     ],
     top: Annotated[
-        str | None, typer.Option(metavar="K", help="So many of its best configurations (3).")
+        str | None,
+        option("--top", group=CHOICE, metavar="K", help="So many of its best configurations.", default=3),
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "-d", metavar="NAME", help="Train them on this dataset (the sweep's own)."),
+        option(
+            "--dataset",
+            "-d",
+            group=TRAINING,
+            metavar="NAME",
+            help="Train them on this dataset.",
+            default="the sweep's own",
+            completes=complete_dataset,
+        ),
     ] = None,
     seeds: Annotated[
         str | None,
-        typer.Option(
-            metavar="N", help="Train each with N other seeds, for mean and standard deviation (its own seed)."
+        option(
+            "--seeds",
+            group=TRAINING,
+            metavar="N",
+            help="Train each with N other seeds, for mean and standard deviation.",
+            default="once, with its own seed",
         ),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What makes them the best (the sweep's own metric).")
+        str | None,
+        option(
+            "--metric",
+            group=CHOICE,
+            metavar="NAME",
+            help="What makes them the best.",
+            default="the sweep's own",
+            completes=complete_metric,
+        ),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(metavar="N", help="Processes on this machine (the number of cores).")
+        str | None,
+        option(
+            "--workers",
+            group=TRAINING,
+            metavar="N",
+            help="Processes on this machine.",
+            default="the number of cores",
+        ),
     ] = None,
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="The database of a shared sweep.")
+        str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of a shared sweep.")
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,

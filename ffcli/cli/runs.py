@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.completion import complete_dataset, complete_run, complete_status, complete_sweep, names_in
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
+from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns, pairs
@@ -17,6 +19,10 @@ from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
+
+_one_run = argument(
+    metavar="RUN", help="The id of a run, or its unique beginning or end.", completes=complete_run
+)
 
 
 @app.callback()
@@ -30,19 +36,52 @@ def list_(
     *,
     sort: Annotated[
         str | None,
-        typer.Option(
-            metavar="FIELD", help="A metric (the best first), started (the latest first), or another field."
+        option(
+            "--sort",
+            group=CHOICE,
+            metavar="FIELD",
+            help="A metric (the best first), started (the latest first), or another field.",
+            default="started",
+            completes=names_in("ffcli.runs.record", "METRICS", "started"),
         ),
     ] = None,
-    limit: Annotated[str | None, typer.Option(metavar="N", help="At most so many.")] = None,
-    tag: Annotated[str | None, typer.Option(metavar="TEXT", help="Only runs with this tag.")] = None,
+    limit: Annotated[
+        str | None, option("--limit", group=CHOICE, metavar="N", help="At most so many.", default="all")
+    ] = None,
+    tag: Annotated[
+        str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")
+    ] = None,
     status: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only finished, running, interrupted, … runs.")
+        str | None,
+        option(
+            "--status",
+            group=CHOICE,
+            metavar="NAME",
+            help="Only finished, running, interrupted, … runs.",
+            completes=complete_status,
+        ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", metavar="NAME", help="Only runs on this dataset.")
+        str | None,
+        option(
+            "--dataset",
+            "-d",
+            group=CHOICE,
+            metavar="NAME",
+            help="Only runs on this dataset.",
+            completes=complete_dataset,
+        ),
     ] = None,
-    sweep: Annotated[str | None, typer.Option(metavar="ID", help="Only runs of this sweep.")] = None,
+    sweep: Annotated[
+        str | None,
+        option(
+            "--sweep",
+            group=CHOICE,
+            metavar="SWEEP",
+            help="Only runs of this sweep.",
+            completes=complete_sweep,
+        ),
+    ] = None,
 ) -> None:
     """List the stored runs."""
     from ffcli.services.runs import list_runs
@@ -91,7 +130,7 @@ def _row(document: dict[str, Any]) -> list[Any]:
 
 
 @app.command(cls=Command)
-def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")]) -> None:
+def show(ctx: typer.Context, run: Annotated[str, _one_run]) -> None:
     """Show one run with its configuration and its epochs."""
     from ffcli.runs.record import METRICS
     from ffcli.services.runs import show_run
@@ -131,14 +170,21 @@ def show(ctx: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN")])
 @app.command(cls=Command)
 def compare(
     ctx: typer.Context,
-    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN", help="Two to six runs.")],
+    runs: Annotated[list[str], argument(metavar="RUN RUN", help="Two to six runs.", completes=complete_run)],
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also show in what they are the same.", show_default=False)
+        bool, option("--all", group=OUTPUT, help="Also show in what they are the same.")
     ] = False,
     png: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="The learning curves (runs-compare.png)."),
+        option(
+            "--out",
+            "-o",
+            group=OUTPUT,
+            metavar="FILE",
+            help="The learning curves, a PNG.",
+            default="runs-compare.png",
+        ),
     ] = None,
 ) -> None:
     """Set runs side by side: where they differ, their best epochs, and their learning curves in a figure."""
@@ -195,8 +241,13 @@ def _values(documents: list[dict[str, Any]], name: str) -> list[Any]:
 @app.command(cls=Command)
 def rm(
     ctx: typer.Context,
-    runs: Annotated[list[str], typer.Argument(metavar="RUN")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)] = False,
+    runs: Annotated[
+        list[str],
+        argument(
+            metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run
+        ),
+    ],
+    yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Do not ask.")] = False,
 ) -> None:
     """Remove runs from the store, with their networks."""
     from ffcli.services.runs import remove_runs, show_run

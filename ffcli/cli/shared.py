@@ -38,17 +38,19 @@ class Settings:
 
 
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
-    if value is None or ctx.resilient_parsing:
+    if value is None:
         return
     if param.name.endswith("_dir"):
         if not str(value):
+            if ctx.resilient_parsing:
+                return
             ctx.fail(f"--{param.name.replace('_', '-')} needs the path of a folder.")
         value = Path(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
     setattr(ctx.ensure_object(Settings), param.name, value)
 
 
-def _show_version(value: bool) -> None:
-    if value:
+def _show_version(ctx: typer.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
         from ffcli import __version__
 
         typer.echo(f"ffnn {__version__}")

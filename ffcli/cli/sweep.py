@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ffcli.cli.completion import complete_sweep_file, names_in, words
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.sweep_view import sweep_watcher
@@ -25,59 +27,89 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+_SWEEP = "Sweep"
+
 
 @app.command(cls=Command)
 def sweep(
     ctx: typer.Context,
     spec: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE|ID",
-            help="A W&B sweep file, or a sweep to go on with or join; at W&B that is entity/project/id.",
+        argument(
+            metavar="FILE|SWEEP",
+            help="A W&B sweep file, one that comes with ffnn (quick, bayes, …), or a sweep to go on with or "
+            "join; at W&B that is entity/project/id.",
+            completes=complete_sweep_file,
         ),
     ],
     *,
     backend: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="local, wandb (its agents), or auto: wandb where a key is configured."
+        option(
+            "--backend",
+            group=_SWEEP,
+            metavar="NAME",
+            help="local, wandb (its agents), or auto: wandb where a key is configured.",
+            default="auto",
+            completes=names_in("ffcli.services.sweep_wandb", "BACKENDS"),
         ),
     ] = None,
     count: Annotated[
-        str | None, typer.Option(metavar="N", help="Runs in all, over all workers and resumptions.")
+        str | None,
+        option(
+            "--count",
+            group=_SWEEP,
+            metavar="N",
+            help="Runs in all, over all workers and resumptions.",
+            default="the file's run_cap, or no limit",
+        ),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(metavar="N", help="Processes on this machine (the number of cores).")
+        str | None,
+        option(
+            "--workers",
+            group=_SWEEP,
+            metavar="N",
+            help="Processes on this machine.",
+            default="the number of cores",
+        ),
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A database to share: postgresql://…, or sqlite:///FILE."),
+        option(
+            "--storage",
+            group=_SWEEP,
+            metavar="URL",
+            help="A database to share: postgresql://…, or sqlite:///FILE.",
+        ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the last sweep of this FILE.", show_default=False)
+        bool, option("--resume", group=_SWEEP, help="Go on with the last sweep of this FILE.")
     ] = False,
-    new: Annotated[
-        bool, typer.Option("--new", help="Begin a new sweep of this FILE.", show_default=False)
-    ] = False,
+    new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
         bool,
-        typer.Option(
+        option(
             "--reuse/--no-reuse",
+            group=_SWEEP,
             help="Take over the results of identical runs of the store instead of training again.",
-            show_default=False,
         ),
     ] = False,
-    seed: Annotated[str | None, typer.Option(metavar="INT", help="Of the search (0).")] = None,
+    seed: Annotated[
+        str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
+    ] = None,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Show the space, its size and a time estimate.", show_default=False),
+        bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
     ] = False,
     wandb: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "--wandb",
+            group=WANDB,
             metavar="MODE",
-            help="Whether W&B follows the runs of a local sweep: online, offline or disabled (disabled).",
-            rich_help_panel="Weights & Biases",
+            help="Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            default="disabled",
+            completes=words("online", "offline", "disabled"),
         ),
     ] = None,
     wandb_project: WandbProject = None,
@@ -88,6 +120,7 @@ def sweep(
     Killed, it goes on where it stopped: ffnn sweep ID.
     """
     from ffcli.services.cores import usable_cores
+    from ffcli.services.shipped import sweep_file
     from ffcli.services.sweep import describe_space
     from ffcli.services.sweep_running import SweepOptions, run_sweep
 
@@ -103,7 +136,7 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
-    file = Path(spec)
+    file = sweep_file(spec)
     if dry_run:
         if not file.exists():
             refuse(f"--dry-run: there is no file {spec}.")
@@ -111,6 +144,7 @@ def sweep(
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
+    spec = str(file)
     if goes_by_wandb(out, spec, backend, storage, wandb):
         for option, given in (("--seed", seed), ("--reuse", reuse or None)):
             if given is not None:

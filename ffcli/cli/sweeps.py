@@ -7,16 +7,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import duration, number, plain
 
-app = typer.Typer(cls=Group, add_completion=False)
+app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
-_STORAGE = typer.Option(metavar="URL", help="The database of shared sweeps.")
+_STORAGE = option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
 
 
 @app.callback()
@@ -51,7 +53,10 @@ def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None
 @app.command(cls=Command)
 def show(
     ctx: typer.Context,
-    sweep: Annotated[str, typer.Argument(metavar="ID")],
+    sweep: Annotated[
+        str,
+        argument(metavar="SWEEP", help="Its id, or its unique beginning or end.", completes=complete_sweep),
+    ],
     *,
     storage: Annotated[str | None, _STORAGE] = None,
 ) -> None:

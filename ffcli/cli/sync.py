@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ffcli.cli.completion import complete_run_or_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import argument
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -23,7 +25,11 @@ def sync(
     *,
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN|SWEEP", help="Ids of runs and of sweeps, or their unique ends."),
+        argument(
+            metavar="RUN|SWEEP",
+            help="Ids of runs and of sweeps, or their unique ends.",
+            completes=complete_run_or_sweep,
+        ),
     ],
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,

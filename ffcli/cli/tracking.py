@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
+from ffcli.cli.completion import names_in
+from ffcli.cli.help import WANDB, option
 from ffcli.cli.values import one_of
-
-
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, rich_help_panel="Weights & Biases", show_default=False, **settings)
-
 
 WandbMode = Annotated[
     str | None,
-    _option(
+    option(
         "--wandb",
+        group=WANDB,
         metavar="MODE",
         help="auto (online where a key is configured), online, offline or disabled.",
+        default="auto",
+        completes=names_in("ffcli.tracking.modes", "REQUESTS"),
     ),
 ]
 WandbProject = Annotated[
-    str | None, _option("--wandb-project", "-wp", metavar="NAME", help="The project there (ffnn).")
+    str | None,
+    option("--wandb-project", "-wp", group=WANDB, metavar="NAME", help="The project there.", default="ffnn"),
 ]
 WandbEntity = Annotated[
     str | None,
-    _option("--wandb-entity", "-we", metavar="NAME", help="The team or user there (your default)."),
+    option(
+        "--wandb-entity",
+        "-we",
+        group=WANDB,
+        metavar="NAME",
+        help="The team or user there.",
+        default="your own",
+    ),
 ]
-LogModel = Annotated[bool, _option("--log-model", help="Keep the network there too, as an artifact.")]
+LogModel = Annotated[
+    bool, option("--log-model", group=WANDB, help="Keep the network there too, as an artifact.")
+]
 
 
 def wandb_mode(given: str | None, default: str = "auto") -> str:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ffcli.cli.completion import complete_run
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.progress import EpochLines, watcher
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-
-def _run(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, rich_help_panel="Run", show_default=False, **settings)
+_RUN = "Run"
 
 
 @app.command(cls=FieldsCommand)
@@ -38,22 +38,38 @@ def train(
     ctx: typer.Context,
     *,
     config: Annotated[
-        Path | None, _run("--config", metavar="FILE", help="Settings from a YAML file; flags beat it.")
+        Path | None,
+        option("--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; flags beat it."),
     ] = None,
     resume: Annotated[
-        str | None, _run("--resume", metavar="RUN", help="Go on with a stored run; --epochs may grow.")
+        str | None,
+        option(
+            "--resume",
+            group=_RUN,
+            metavar="RUN",
+            help="Go on with a stored run; --epochs may grow.",
+            completes=complete_run,
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, _run("--dry-run", help="Show the configuration, its size and a time estimate only.")
+        bool,
+        option("--dry-run", group=_RUN, help="Show the configuration, its size and a time estimate only."),
     ] = False,
-    name: Annotated[str | None, _run("--name", help="The name of the run.", metavar="TEXT")] = None,
-    tag: Annotated[list[str] | None, _run("--tag", help="A tag; may be repeated.", metavar="TEXT")] = None,
+    name: Annotated[
+        str | None,
+        option("--name", group=_RUN, metavar="TEXT", help="The name of the run.", default="run_hl-3_bs-32_…"),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; may be repeated.")
+    ] = None,
     threads: Annotated[
         str | None,
-        _run(
+        option(
             "--threads",
-            help=r"BLAS threads; one makes runs repeat bit for bit [dim]\[default: 1][/]",
+            group=_RUN,
             metavar="INT",
+            help="BLAS threads; one makes runs repeat bit for bit.",
+            default=1,
         ),
     ] = None,
     wandb: WandbMode = None,

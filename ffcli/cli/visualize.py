@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console, ConsoleOptions, RenderResult
 
+from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
 from ffcli.cli.drawing import Gallery, draws
+from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
@@ -24,38 +26,62 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 
-def _option(*names: str, **settings: Any) -> Any:
-    return typer.Option(*names, show_default=False, **settings)
-
-
 @app.command(cls=Command)
 def visualize(
     ctx: typer.Context,
     *,
     dataset: Annotated[
         str | None,
-        _option(
-            "--dataset", "-d", metavar="NAME", help="Whose images (fashion_mnist, or those of the --run)."
+        option(
+            "--dataset",
+            "-d",
+            group=IMAGES,
+            metavar="NAME",
+            help="Whose images.",
+            default="fashion_mnist, or those of the --run",
+            completes=complete_dataset,
         ),
     ] = None,
     index: Annotated[
         str | None,
-        _option("--index", metavar="N", help="This image alone, 1…70000: the training images come first."),
+        option(
+            "--index",
+            group=IMAGES,
+            metavar="N",
+            help="This image alone, 1…70000: the training images come first.",
+        ),
     ] = None,
-    seed: Annotated[str | None, _option("--seed", metavar="INT", help="Picks other samples (0).")] = None,
+    seed: Annotated[
+        str | None,
+        option("--seed", group=IMAGES, metavar="INT", help="Picks other samples.", default=0),
+    ] = None,
     misclassified: Annotated[
         bool,
-        _option("--misclassified", help="The test images that a network gets wrong with the most certainty."),
+        option(
+            "--misclassified",
+            group=IMAGES,
+            help="The test images that a network gets wrong with the most certainty.",
+        ),
     ] = False,
     run: Annotated[
-        str | None, _option("--run", metavar="ID", help="Of --misclassified: the network of this run.")
+        str | None,
+        option(
+            "--run",
+            group=NETWORK,
+            metavar="RUN",
+            help="Of --misclassified: the network of this run.",
+            completes=complete_run,
+        ),
     ] = None,
     best: Annotated[
         bool,
-        _option("--best", help="Of --misclassified: the network of the best run, as without --run."),
+        option(
+            "--best", group=NETWORK, help="Of --misclassified: the network of the best run, as without --run."
+        ),
     ] = False,
     out_file: Annotated[
-        Path | None, _option("--out", "-o", metavar="FILE", help="The PNG (visualize-DATASET.png).")
+        Path | None,
+        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The PNG.", default="visualize-DATASET.png"),
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,

@@ -14,9 +14,10 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
 from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.runs.folders import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
-from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL
 from ffcli.signals import interrupts_deferred
 
 

@@ -16,9 +16,10 @@ import yaml
 from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, unlock
+from ffcli.runs.folders import SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 
-SUMMARY, CONFIG, HISTORY = "summary.json", "config.yaml", "history.csv"
+CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
 
@@ -62,10 +63,7 @@ class RunStore:
     def ids(self) -> list[str]:
         """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file."""
         self._refuse_file()
-        try:
-            return sorted(entry.name for entry in self.folder.iterdir() if (entry / SUMMARY).is_file())
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        return run_ids(self.folder)
 
     def find(self, run: str) -> Path:
         """Return the folder of the run with this id, or with the one id that starts or ends so.

@@ -10,8 +10,9 @@ from ffcli.core.registry import unknown
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.folders import SUMMARY
 from ffcli.runs.record import METRICS, is_loss
-from ffcli.runs.store import MODEL, SUMMARY
+from ffcli.runs.store import MODEL
 from ffcli.services.choosing import best_run
 from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns

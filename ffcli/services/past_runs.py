@@ -15,8 +15,9 @@ from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import untrained_network
 from ffcli.files import json_text, write_atomic
+from ffcli.runs.folders import SUMMARY
 from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, history_csv
-from ffcli.runs.store import CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.runs.store import CONFIG, HISTORY, MODEL
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, wandb_wishes
 from ffcli.sweeping.trials import Past

@@ -12,9 +12,11 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import write_atomic
+from ffcli.runs.folders import DATABASE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
+from ffcli.services.shipped import shipped_files
 from ffcli.services.train import plan
 from ffcli.sweeping.document import read_text
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
@@ -23,13 +25,13 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 from ffcli.sweeping.wandb_address import is_address
 
-FILE, DATABASE = "sweep.yaml", "study.db"
+FILE = "sweep.yaml"
 _SEEDS = 2**63  # what a database has room for
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
     """Return the folder of a sweep's file and database."""
-    return context.runs_dir / "sweeps" / sweep_id
+    return context.runs_dir / SWEEPS / sweep_id
 
 
 def storage_url(context: Context, sweep_id: str, storage: str | None) -> str:
@@ -135,7 +137,8 @@ def find(context: Context, word: str) -> str:
         raise RequestError(f"'{word}' stands for {len(matches)} sweeps: {', '.join(matches[-3:])}.")
     known = f" The latest are {', '.join(ids[-3:])}." if ids else ""
     raise RequestError(
-        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / 'sweeps'}.{known}"
+        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / 'sweeps'}.{known}",
+        hint=f"ffnn comes with these sweep files: {', '.join(shipped_files())}.",
     )
 
 
@@ -271,10 +274,7 @@ def _summaries(context: Context, url: str) -> list[dict[str, Any]]:
 
 def _local_ids(context: Context) -> list[str]:
     """Return the ids of the sweeps whose databases lie in the store, the oldest first."""
-    folder = context.runs_dir / "sweeps"
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name for entry in folder.iterdir() if (entry / DATABASE).is_file())
+    return sweep_ids(context.runs_dir)
 
 
 def show_sweep(context: Context, sweep_id: str, storage: str | None) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""What the shell completes as the value of an option or argument.
+
+Each completer is handed to Typer's ``autocompletion``. It reads names of folders and imports nothing heavy
+unless the names live there, for it is waited for at every press of Tab. It never fails, and it offers only
+words that no shell takes for anything else: the scripts of Typer hand them to ``eval`` and to globbing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ffcli.cli.shared import Settings
+from ffcli.runs.folders import run_ids, sweep_ids
+from ffcli.services.shipped import shipped_files
+
+Completer = Callable[[typer.Context, str], list[str]]
+
+_PLAIN = re.compile(r"[\w./][\w./:,-]*", re.ASCII)
+
+
+def _completer(find: Callable[[Settings], Iterable[str]]) -> Completer:
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        try:
+            names = [name for name in find(ctx.ensure_object(Settings)) if _PLAIN.fullmatch(name)]
+        except Exception:  # whatever is broken, the user is typing a command
+            return []
+        given = set(_given(ctx))
+        return [name for name in names if name.startswith(incomplete) and name not in given]
+
+    return complete
+
+
+def _given(ctx: typer.Context) -> Iterator[str]:
+    """Yield the arguments that are there already."""
+    for value in ctx.params.values():
+        if isinstance(value, (list, tuple)):
+            yield from map(str, value)
+
+
+def names_in(module: str, attribute: str, *more: str) -> Completer:
+    """Return a completer of ``more`` and the names that a registry, or a function, of a module holds."""
+
+    def find(_settings: Settings) -> Iterable[str]:
+        held: Any = getattr(import_module(module), attribute)
+        return [*more, *(held() if callable(held) else held)]
+
+    return _completer(find)
+
+
+def words(*names: str) -> Completer:
+    """Return a completer of these names."""
+    return _completer(lambda _settings: names)
+
+
+def _sweep_files() -> Iterator[str]:
+    """Yield the shipped files' names, and the YAML files of this folder and of its folder ``sweeps``."""
+    yield from shipped_files()
+    for folder in (Path(), Path("sweeps")):
+        if folder.is_dir():
+            yield from sorted(str(path) for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+def _newest_first(ids: list[str]) -> list[str]:
+    return ids[::-1]
+
+
+complete_run = _completer(lambda settings: _newest_first(run_ids(settings.runs_dir)))
+complete_sweep = _completer(lambda settings: _newest_first(sweep_ids(settings.runs_dir)))
+complete_run_or_sweep = _completer(
+    lambda settings: _newest_first(run_ids(settings.runs_dir) + sweep_ids(settings.runs_dir))
+)
+complete_sweep_file = _completer(
+    lambda settings: [*_sweep_files(), *_newest_first(sweep_ids(settings.runs_dir))]
+)
+complete_dataset = names_in("ffcli.datasets.specs", "KNOWN")
+complete_metric = names_in("ffcli.runs.record", "METRICS")
+complete_status = names_in("ffcli.runs.record", "STATUSES")
+
+
+def asked() -> bool:
+    """Whether a shell has called this process to complete a command line."""
+    return "_FFNN_COMPLETE" in os.environ
