@@ -15,11 +15,12 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.progress import EpochLines, watcher
+from ffcli.cli.recipes import LIST, show_recipes
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
-from ffcli.config import unused
+from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def train(
     *,
     config: Annotated[
         Path | None, _run("--config", metavar="FILE", help="Settings from a YAML file; flags beat it.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        _run(
+            "--recipe",
+            metavar="NAME",
+            help="Settings that come with ffnn; list shows them. --config beats it.",
+        ),
     ] = None,
     resume: Annotated[
         str | None, _run("--resume", metavar="RUN", help="Go on with a stored run; --epochs may grow.")
@@ -66,14 +75,19 @@ def train(
 
     Without options this is the best plain configuration known for Fashion-MNIST.
     """
+    out = Output.of(ctx)
+    if recipe is not None and recipe.strip().lower() == LIST:
+        show_recipes(out)
+        return
     from ffcli.services.running import RunOptions
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
 
-    out = Output.of(ctx)
     flags = given(fields)
     if resume is not None:
-        others = given({"config": config, "name": name, "tag": tag, "threads": threads, "wandb": wandb})
+        others = given(
+            {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
+        )
         others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
         others |= {name: True for name, on in {"dry_run": dry_run, "log_model": log_model}.items() if on}
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
@@ -84,7 +98,7 @@ def train(
         _finish(out, document)
         return
 
-    settings = configure(config, flags)
+    settings = configure(config, flags, recipe)
     mode = wandb_mode(wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
@@ -97,6 +111,7 @@ def train(
         wandb_entity=wandb_entity,
         log_model=log_model,
         command_line=out.settings.command_line,
+        recipe=None if recipe is None else load_recipe(recipe).name,
     )
     if dry_run:
         _show_plan(out, settings, options)
