@@ -46,12 +46,16 @@ def _refinements(config: TrainConfig, dataset: Dataset, network: Network) -> Ref
         warmup_epochs=config.warmup_epochs,
         clip_norm=config.clip_norm,
         label_smoothing=config.label_smoothing,
-        augmentation=_augmentation(config, dataset),
+        augmentation=augmentation(config, dataset),
         average=WeightAverage(network, config.ema) if config.ema else None,
     )
 
 
-def _augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
+def augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
+    """Return how the configuration changes training images, None where it does not.
+
+    Raises RequestError where that makes no sense on the dataset.
+    """
     if not (config.flip or config.shift):
         return None
     shape = dataset.x_train.shape[1:]
@@ -64,6 +68,11 @@ def _augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
     if config.shift >= min(shape):
         raise RequestError(f"shift: {config.shift} pixels would empty the images of {shape[0]}×{shape[1]}.")
     return Augmentation((shape[0], shape[1]), flip=config.flip, shift=config.shift)
+
+
+def l2_rate(config: TrainConfig) -> float:
+    """Return the weight decay that is part of the loss: none where the optimizer decays by itself."""
+    return 0.0 if OPTIMIZERS[config.optimizer].decouples_weight_decay else config.weight_decay
 
 
 class Experiment:
@@ -86,11 +95,10 @@ class Experiment:
         )
         self.network = untrained_network(config, dataset)
         self.rng = _generators(config.seed)[1]
-        decoupled = OPTIMIZERS[config.optimizer].decouples_weight_decay
         self.backpropagation = Backpropagation(
             self.network,
             LOSSES[config.loss](),
-            0.0 if decoupled else config.weight_decay,
+            l2_rate(config),
             dropout=config.dropout,
             input_dropout=config.input_dropout,
             rng=self.rng,
@@ -98,7 +106,7 @@ class Experiment:
         self.optimizer = OPTIMIZERS[config.optimizer](
             self.network.params, self.backpropagation.gradient, **config.optimizer_arguments()
         )
-        if decoupled:
+        if self.optimizer.decouples_weight_decay:
             self.optimizer.decay(self.network.params[: self.network.n_weights], config.weight_decay)
         self.refinements = _refinements(config, dataset, self.network)
         average = self.refinements.average

@@ -28,6 +28,7 @@ COMMANDS = {
     "compare-loss": "Train the same configurations with each loss and compare.",
     "rerun": "Train a sweep's best again, on other data or seeds.",
     "evaluate": "Judge stored runs on the test images.",
+    "ensembles": "List and show ensembles.",
     "predict": "Show the class probabilities of one image.",
     "visualize": "Show images of the data, or a network's mistakes.",
     "confusion": "Show which class a stored network takes for which.",

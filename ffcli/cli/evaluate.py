@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli import ensembles
 from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, argument, option
-from ffcli.cli.output import Output
+from ffcli.cli.help import CHOICE, JUDGING, argument, option
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
-from ffcli.cli.tables import Columns
-from ffcli.cli.text import number, plain
+from ffcli.cli.text import plain
 
 app = typer.Typer(add_completion=False)
 
@@ -73,11 +73,27 @@ def evaluate(
             completes=complete_dataset,
         ),
     ] = None,
+    tta: Annotated[
+        bool,
+        option(
+            "--tta",
+            group=JUDGING,
+            help="Average over views of each image, mirrored and moved, as --augment did in training.",
+        ),
+    ] = False,
+    ensemble: Annotated[
+        bool,
+        option(
+            "--ensemble",
+            group=JUDGING,
+            help="Judge the runs as one, by the mean of their probabilities (kept: ffnn ensembles list).",
+        ),
+    ] = False,
 ) -> None:
     """Judge stored runs on the test images.
 
     The best run is trained again where its weights are not stored here. With --json one run gives an object,
-    several give a list.
+    several give a list, and an ensemble one object.
     """
     from ffcli.cli.progress import watcher
     from ffcli.services.evaluate import evaluate as run
@@ -94,12 +110,18 @@ def evaluate(
         sweep_id = sweep_called(place, sweep, storage)
     elif storage is not None:
         out.notice("--storage is not used without --sweep")
+    if ensemble:
+        if best:
+            refuse("--ensemble takes the runs that are named, not --best.", "ffnn runs list --sort val_acc")
+        _judge_ensemble(out, runs or [], dataset, tta)
+        return
     documents = run(
         place,
         runs or [],
         best=best,
         metric=metric,
         dataset=dataset,
+        tta=tta,
         sweep_id=sweep_id,
         storage=storage,
         watcher=watcher(out),
@@ -109,16 +131,20 @@ def evaluate(
     out.result(documents[0] if len(documents) == 1 else documents, *shown[:-1])
 
 
+def _judge_ensemble(out: Output, runs: list[str], dataset: str | None, tta: bool) -> None:
+    from ffcli.services.ensemble import evaluate_ensemble
+
+    document = evaluate_ensemble(
+        context(out), runs, dataset=dataset, tta=tta, command_line=out.settings.command_line
+    )
+    out.result(document, *ensembles.report(document))
+
+
 def _report(document: dict[str, Any]) -> list[RenderableType]:
     """Return what is shown of one run, with an empty line at its end."""
-    scores = ["precision", "recall", "f1"]
-    rows = [
-        [row["name"], *(number(row[score]) for score in scores), row["support"]]
-        for row in document["per_class"]
-    ]
     return [
         f"run {plain(document['run_id'])} on the {document['n']} test images of {plain(document['dataset'])}",
-        f"accuracy {number(document['accuracy'])}, loss {number(document['loss'])}",
-        Columns(["class", *scores, "support"], rows, right=[*scores, "support"], cut=["class"]),
+        *ensembles.judgement(document),
+        ensembles.per_class(document),
         "",
     ]

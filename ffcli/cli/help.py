@@ -10,8 +10,20 @@ from rich.markup import escape
 from ffcli.cli.completion import Completer
 from ffcli.cli.shared import PANEL as OUTPUT
 
-CHOICE, NETWORK, IMAGES, TRAINING, WANDB = "Which runs", "Network", "Images", "Training", "Weights & Biases"
-__all__ = ["CHOICE", "IMAGES", "NETWORK", "OUTPUT", "TRAINING", "WANDB", "argument", "option", "with_default"]
+CHOICE, JUDGING, NETWORK, IMAGES = "Which runs", "Judging", "Network", "Images"
+TRAINING, WANDB = "Training", "Weights & Biases"
+__all__ = [
+    "CHOICE",
+    "IMAGES",
+    "JUDGING",
+    "NETWORK",
+    "OUTPUT",
+    "TRAINING",
+    "WANDB",
+    "argument",
+    "option",
+    "with_default",
+]
 
 
 def option(

@@ -17,12 +17,14 @@ from ffcli.cli.help import with_default
 from ffcli.cli.output import refuse
 from ffcli.cli.parsing import Command
 from ffcli.config import (
+    ABOUT,
     FIELDS,
     Choice,
     Option,
     TrainConfig,
     allowed,
     field_name,
+    load_recipe,
     merge,
     metadata,
     used_by,
@@ -110,20 +112,29 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def configure(file: Path | None, flags: Mapping[str, str]) -> TrainConfig:
-    """Return the configuration: explicit flags over the file over the defaults.
+def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = None) -> TrainConfig:
+    """Return the configuration: explicit flags over the file over the recipe over the defaults.
 
     Raises RequestError that names the option, or the file and its key.
     """
+    from_recipe = load_recipe(recipe).settings if recipe is not None else {}
     from_file = _read_config(file) if file is not None else {}
-    return validate(
-        merge(from_file, flags), lambda name: f"{file}: {name}" if name not in flags and file else flag(name)
-    )
+
+    def label(name: str) -> str:
+        if name in flags:
+            return flag(name)
+        if name in from_file:
+            return f"{file}: {name}"
+        return f"--recipe {recipe}: {name}" if name in from_recipe else flag(name)
+
+    return validate(merge(from_recipe, from_file, flags), label)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in _read_mapping(path).items():
+        if key == ABOUT:  # what the file says of itself
+            continue
         name = field_name(str(key))
         if name is None:
             refuse(f"--config {path}: {unknown('hyper-parameter', key, FIELDS)}")

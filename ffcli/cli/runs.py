@@ -143,6 +143,7 @@ def show(ctx: typer.Context, run: Annotated[str, _one_run]) -> None:
         "status": document["status"],
         "error": document.get("error"),
         "tags": document.get("tags"),
+        "recipe": document.get("recipe"),
         "started": document.get("started"),
         "time": duration(document["seconds"]),
         "best epoch": document["best_epoch"],

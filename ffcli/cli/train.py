@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ffcli.cli.completion import complete_run
+from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.progress import EpochLines, watcher
+from ffcli.cli.recipes import LIST, show_recipes
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
-from ffcli.config import unused
+from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ def train(
     config: Annotated[
         Path | None,
         option("--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; flags beat it."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        option(
+            "--recipe",
+            group=_RUN,
+            metavar="NAME",
+            help="Settings that come with ffnn; list shows them. --config beats it.",
+            completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
+        ),
     ] = None,
     resume: Annotated[
         str | None,
@@ -82,14 +93,19 @@ def train(
 
     Without options this is the best plain configuration known for Fashion-MNIST.
     """
+    out = Output.of(ctx)
+    if recipe is not None and recipe.strip().lower() == LIST:
+        show_recipes(out)
+        return
     from ffcli.services.running import RunOptions
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
 
-    out = Output.of(ctx)
     flags = given(fields)
     if resume is not None:
-        others = given({"config": config, "name": name, "tag": tag, "threads": threads, "wandb": wandb})
+        others = given(
+            {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
+        )
         others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
         others |= {name: True for name, on in {"dry_run": dry_run, "log_model": log_model}.items() if on}
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
@@ -100,7 +116,7 @@ def train(
         _finish(out, document)
         return
 
-    settings = configure(config, flags)
+    settings = configure(config, flags, recipe)
     mode = wandb_mode(wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
@@ -113,6 +129,7 @@ def train(
         wandb_entity=wandb_entity,
         log_model=log_model,
         command_line=out.settings.command_line,
+        recipe=None if recipe is None else load_recipe(recipe).name,
     )
     if dry_run:
         _show_plan(out, settings, options)

@@ -1,6 +1,11 @@
-"""Random changes of the training images: mirroring and small shifts."""
+"""Changes of the images that leave what they show: mirroring and small shifts.
+
+Random ones for training (`Augmentation`), and a fixed set of them to average a prediction over (`views`).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -38,3 +43,31 @@ class Augmentation:
         framed[:, s : s + height, s : s + width] = pictures
         windows = np.lib.stride_tricks.sliding_window_view(framed, self.image_shape, axis=(1, 2))
         pictures[...] = windows[np.arange(n), offsets[0], offsets[1]]
+
+
+_MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # (down, right)
+
+
+def views(images: Array, *, flip: bool, shift: int) -> Iterator[Array]:
+    """Yield ``images`` (n, height, width) as they are, then in other views, each (n, height, width).
+
+    With ``shift`` they come moved by so many pixels up, down, left and right as well, with zeros from
+    outside; with ``flip`` all of that once more mirrored. Without either, images of any shape will do.
+    """
+    for source in (images, images[:, :, ::-1]) if flip else (images,):
+        for down, right in _MOVES if shift else _MOVES[:1]:
+            yield _moved(source, down * shift, right * shift) if down or right else source
+
+
+def count_views(*, flip: bool, shift: int) -> int:
+    """Return how many `views` there are."""
+    return (2 if flip else 1) * (len(_MOVES) if shift else 1)
+
+
+def _moved(pictures: Array, down: int, right: int) -> Array:
+    height, width = pictures.shape[1:]
+    moved = np.zeros_like(pictures)
+    moved[:, max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = pictures[
+        :, max(-down, 0) : height + min(-down, 0), max(-right, 0) : width + min(-right, 0)
+    ]
+    return moved

@@ -46,6 +46,7 @@ class RunRecord:
     started: str
     tags: list[str] = field(default_factory=list)
     sweep_id: str | None = None
+    recipe: str | None = None
     epochs_done: int = 0
     best_epoch: int | None = None
     best_val_acc: float | None = None

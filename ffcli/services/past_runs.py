@@ -100,6 +100,7 @@ def store_past(
         dataset=config.dataset,
         config=config.as_dict(),
         sweep_id=sweep_id,
+        recipe=None,
         tags=[*options.tags, REUSED],
         wandb=wandb_wishes(options),
         provenance={**record.provenance, "reused_from": past.source},

@@ -63,6 +63,7 @@ class RunOptions:
     wandb_entity: str | None = None
     log_model: bool = False
     command_line: tuple[str, ...] = ()
+    recipe: str | None = None
 
 
 def wandb_wishes(options: RunOptions) -> dict[str, str | None]:
@@ -86,6 +87,7 @@ def new_run(
         started=utc_now(),
         tags=list(options.tags),
         sweep_id=sweep_id,
+        recipe=options.recipe,
         parameters=experiment.network.n_parameters,
         threads=options.threads,
         wandb=wandb_wishes(options),

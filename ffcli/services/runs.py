@@ -18,6 +18,7 @@ _LISTED = (
     "status",
     "dataset",
     "sweep_id",
+    "recipe",
     "tags",
     "config",
     "epochs_done",

@@ -30,6 +30,7 @@ def plan(context: Context, config: TrainConfig, options: RunOptions) -> dict[str
     steps = experiment.steps_per_epoch
     return {
         "config": config.as_dict(),
+        "recipe": options.recipe,
         "parameters": experiment.network.n_parameters,
         "train": len(experiment.data.train_indices),
         "validation": len(experiment.data.val_indices),

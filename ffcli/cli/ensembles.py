@@ -1,0 +1,111 @@
+"""``ffnn ensembles``, and how an ensemble is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from ffcli.cli.context import context
+from ffcli.cli.output import Output
+from ffcli.cli.parsing import Command, Group
+from ffcli.cli.tables import Columns
+from ffcli.cli.text import number, plain
+
+app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
+
+
+@app.callback()
+def _ensembles() -> None:
+    """List and show ensembles."""
+
+
+@app.command("list", cls=Command)
+def list_(ctx: typer.Context) -> None:
+    """List what ffnn evaluate --ensemble has judged."""
+    from ffcli.services.ensemble import list_ensembles
+
+    out = Output.of(ctx)
+    documents = list_ensembles(context(out))
+    if not documents and not out.settings.json:
+        out.notice("there are no ensembles")
+        return
+    rows = [
+        [
+            document["ensemble_id"],
+            len(document["run_ids"]),
+            "yes" if document["tta"] else "no",
+            number(document["val_acc"]),
+            number(document["accuracy"]),
+            Path(document["dataset"]).name,
+        ]
+        for document in documents
+    ]
+    heads = ["ensemble", "runs", "tta", "val_acc", "accuracy", "dataset"]
+    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"], cut=["dataset"]))
+
+
+@app.command(cls=Command)
+def show(ctx: typer.Context, ensemble: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show one ensemble with its runs."""
+    from ffcli.services.ensemble import show_ensemble
+
+    out = Output.of(ctx)
+    document = show_ensemble(context(out), ensemble)
+    out.result(document, *report(document))
+
+
+def report(document: dict[str, Any]) -> list[RenderableType]:
+    """Return what is shown of an ensemble."""
+    members = document["members"]
+    rows = [
+        [
+            member["run_id"],
+            number(member["val_acc"]),
+            number(member["accuracy"]),
+            member["views"],
+            member["name"],
+        ]
+        for member in members
+    ]
+    return [
+        f"ensemble {plain(document['ensemble_id'])} of {len(members)} runs "
+        f"on the {document['n']} test images of {plain(document['dataset'])}",
+        *judgement(document),
+        f"stored in {plain(document['path'])}",
+        "",
+        Columns(
+            ["run alone", "val_acc", "accuracy", "views", "name"],
+            rows,
+            right=["val_acc", "accuracy", "views"],
+            cut=["name"],
+        ),
+        "",
+        per_class(document),
+    ]
+
+
+def judgement(document: dict[str, Any]) -> list[str]:
+    """Return the figures of a judged network, or of an ensemble, in one to three lines."""
+    lines = [f"accuracy {number(document['accuracy'])}, loss {number(document['loss'])}"]
+    if document["tta"] or "members" in document:
+        lines.append(
+            "on the validation images: "
+            f"accuracy {number(document['val_acc'])}, loss {number(document['val_loss'])}"
+        )
+    if document["tta"] and "members" in document:
+        lines.append("test-time averaging over each run's own views of an image")
+    elif document["tta"] and document["views"] > 1:
+        lines.append(f"test-time averaging over {document['views']} views of an image")
+    return lines
+
+
+def per_class(document: dict[str, Any]) -> Columns:
+    """Return the table of the classes."""
+    heads = ["precision", "recall", "f1"]
+    rows = [
+        [row["name"], *(number(row[head]) for head in heads), row["support"]] for row in document["per_class"]
+    ]
+    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"], cut=["class"])

@@ -1,0 +1,59 @@
+"""The records of ensembles: one file each, below ``ensembles/`` in the folder of runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ffcli.core.registry import nearest
+from ffcli.errors import FfnnError, RequestError
+from ffcli.files import json_text, write_atomic
+from ffcli.runs.store import new_run_id
+
+_FOLDER, _SUFFIX = "ensembles", ".json"
+
+
+class EnsembleStore:
+    """What ensembles of stored runs came to, under the folder of these runs. A record holds no weights."""
+
+    def __init__(self, runs_dir: Path) -> None:
+        self.folder = runs_dir / _FOLDER
+
+    def add(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Store a document under a new id and return it with {ensemble_id, path}. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ensemble_id = new_run_id()
+        path = self.folder / f"{ensemble_id}{_SUFFIX}"
+        document = {"ensemble_id": ensemble_id, **document, "path": str(path)}
+        write_atomic(path, json_text(document))
+        return document
+
+    def ids(self) -> list[str]:
+        """Return the ids of all ensembles, the oldest first."""
+        return sorted(path.stem for path in self.folder.glob(f"[!.]*{_SUFFIX}"))
+
+    def read(self, word: str) -> dict[str, Any]:
+        """Return the record of the ensemble with this id, or with the one id that starts or ends so.
+
+        Raises RequestError where there is none or more than one, FfnnError where its file is damaged.
+        """
+        ids = self.ids()
+        found = [known for known in ids if word and (known.startswith(word) or known.endswith(word))]
+        if len(found) > 1:
+            raise RequestError(f"'{word}' stands for {len(found)} ensembles: {', '.join(found[-3:])}.")
+        if not found:
+            guess = nearest(word, ids)
+            raise RequestError(
+                f"There is no ensemble '{word}' in {self.folder}."
+                + (f" Did you mean '{guess}'?" if guess else ""),
+                hint="ffnn evaluate RUN RUN --ensemble makes one; ffnn ensembles list shows them.",
+            )
+        path = self.folder / f"{found[0]}{_SUFFIX}"
+        try:
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise FfnnError(f"The record of ensemble {found[0]} is damaged: {error}") from None
+        if not isinstance(document, dict) or document.get("ensemble_id") != found[0]:
+            raise FfnnError(f"The record of ensemble {found[0]} is damaged.")
+        return {**document, "path": str(path)}  # the folder may have been moved

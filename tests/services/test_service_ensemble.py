@@ -1,0 +1,236 @@
+"""Means of probabilities: over the views of an image, over several runs, and over both."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_runs import Place, write_dataset
+
+from ffcli.config import TrainConfig
+from ffcli.core.network import Network
+from ffcli.datasets import load_dataset, split_indices
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.ensembles import EnsembleStore
+from ffcli.runs.model_file import save_network
+from ffcli.runs.store import MODEL
+from ffcli.services.choosing import load_run
+from ffcli.services.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
+from ffcli.services.evaluate import evaluate
+
+THREE = math.log(3)
+
+
+def judge(place: Place, *runs: str, **values: Any) -> dict[str, Any]:
+    """Judge one run."""
+    (document,) = evaluate(place.context, runs, best=False, metric=None, dataset=None, **values)
+    return document
+
+
+def put_linear(place: Place, run_id: str, W: list[list[float]], **values: Any) -> None:
+    """Store a run without hidden layers on images of 1×2 pixels: one test image (ln 3, 0) of class 0."""
+    path = place.folder / "pairs.npz"
+    if not path.exists():
+        x = np.array([[[THREE, 0]]], np.float32)
+        np.savez(
+            path, x_train=np.tile(x, (40, 1, 1)), y_train=np.arange(40) % 2, x_test=x, y_test=np.array([0])
+        )
+    config = TrainConfig.model_validate({"dataset": str(path), "num_layers": 0, **values})
+    digest = place.context.dataset(str(path)).digest
+    about = {"dataset_digest": digest}
+    place.put(run_id, dataset=str(path), config=config.as_dict(), best={"val_acc": 0.5}, provenance=about)
+    network = Network([2, 2])
+    network.weights[0][...] = W
+    save_network(place.path(run_id) / MODEL, network, {})
+
+
+FIRST = [[1.0, 0.0], [0.0, 0.0]]  # the logits are (first pixel, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "p", "views"),
+    [
+        ({}, 3 / 4, 1),  # σ(ln 3)
+        ({"augment": "flip"}, (3 / 4 + 1 / 2) / 2, 2),  # the mirrored image has 0 there: σ(0)
+    ],
+)
+def test_the_mean_over_views_worked_by_hand(
+    place: Place, values: dict[str, Any], p: float, views: int
+) -> None:
+    put_linear(place, "one", FIRST, **values)
+    document = judge(place, "one", tta=True)
+    assert document["loss"] == pytest.approx(-math.log(p))
+    assert document["val_loss"] == pytest.approx(-(math.log(p) + math.log(1 - p)) / 2)
+    assert (document["val_n"], document["val_acc"]) == (4, 0.5)
+    assert (document["tta"], document["views"], document["accuracy"]) == (True, views, 1.0)
+    plain = judge(place, "one")
+    assert plain["loss"] == pytest.approx(-math.log(3 / 4))
+    assert (plain["tta"], plain["views"]) == (False, 1)
+
+
+def test_squared_error_is_of_the_mean_too(place: Place) -> None:
+    put_linear(place, "one", FIRST, augment="flip", loss="squared_error")
+    assert judge(place, "one", tta=True)["loss"] == pytest.approx(2 * (3 / 8) ** 2)
+
+
+def test_moved_views_are_of_one_pixel_however_far_the_training_went(place: Place) -> None:
+    run = place.train(augment="shift:3")
+    document = judge(place, run["run_id"], tta=True)
+    assert document["views"] == 5
+    data, network = (
+        load_dataset(str(place.dataset), place.folder / "data"),
+        load_run(run["path"], place.path("")).network,
+    )
+    views = [np.asarray(data.x_test)]
+    for axis, step in ((1, -1), (1, 1), (2, -1), (2, 1)):
+        moved = np.roll(data.x_test, step, axis)
+        edge = [slice(None)] * 3
+        edge[axis] = -1 if step < 0 else 0
+        moved[tuple(edge)] = 0
+        views.append(moved)
+    p = np.mean([network.predict_proba(view) for view in views], axis=0)
+    assert document["accuracy"] == np.mean(p.argmax(axis=1) == data.y_test)
+    assert document["loss"] == pytest.approx(-np.log(p[np.arange(100), data.y_test]).mean(), rel=1e-5)
+
+
+def test_a_run_without_augmentation_is_judged_as_it_is_with_a_notice(place: Place) -> None:
+    run = place.train()
+    document = judge(place, run["run_id"], tta=True)
+    assert "trained without --augment" in place.notices[-1]
+    assert {**document, "tta": False} == judge(place, run["run_id"])
+
+
+def test_mirrored_digits_are_refused_with_the_reason(place: Place) -> None:
+    run = load_run(place.train(augment="flip")["run_id"], place.context.runs_dir)
+    digits = replace(place.context.dataset(str(place.dataset)), name="mnist")
+    from ffcli.services.predicting import own_views
+
+    with pytest.raises(RequestError, match="a mirrored digit is another one or none"):
+        own_views(place.context, run, digits)
+
+
+def test_validation_figures_are_those_of_the_training(place: Place) -> None:
+    for values in ({}, {"weight_decay": 0.01}, {"weight_decay": 0.01, "optimizer": "adamw"}):
+        run = place.train(**values)
+        document = judge(place, run["run_id"])
+        best = run["epochs"][run["best_epoch"] - 1]
+        assert document["val_acc"] == pytest.approx(best["val_acc"])
+        assert document["val_loss"] == pytest.approx(best["val_loss"], rel=1e-5)
+        assert document["val_n"] == 40
+
+
+def test_no_validation_figures_on_data_that_the_run_may_have_seen(place: Place) -> None:
+    run = place.train()
+    write_dataset(place.dataset, seed=3)
+    document = judge(place, run["run_id"])
+    assert (document["val_n"], document["val_loss"], document["val_acc"]) == (None, None, None)
+    other = place.train()
+    both = evaluate_ensemble(place.context, [run["run_id"], other["run_id"]])
+    assert (both["val_n"], both["val_loss"], both["val_acc"]) == (None, None, None)
+    assert both["members"][1]["val_acc"] is None
+
+
+def test_an_ensemble_worked_by_hand(place: Place) -> None:
+    put_linear(place, "one", FIRST)  # (3/4, 1/4)
+    put_linear(place, "two", [[-1.0, 0.0], [0.0, 0.0]])  # (1/4, 3/4)
+    put_linear(place, "three", [[0.0, 0.0], [0.0, 0.0]], augment="flip")  # (1/2, 1/2)
+    document = evaluate_ensemble(place.context, ["one", "three"])
+    assert document["loss"] == pytest.approx(-math.log(5 / 8))
+    assert document["val_loss"] == pytest.approx(-(math.log(5 / 8) + math.log(3 / 8)) / 2)
+    assert (document["accuracy"], document["n"], document["val_n"]) == (1.0, 1, 4)
+    assert document["run_ids"] == ["one", "three"]
+    assert document["tta"] is False
+    assert [member["accuracy"] for member in document["members"]] == [1.0, 1.0]
+    assert document["per_class"][0]["support"] == 1
+    whole = evaluate_ensemble(place.context, ["one", "two", "three"])
+    assert whole["loss"] == pytest.approx(math.log(2))
+
+
+def test_with_tta_each_run_has_its_own_views(place: Place) -> None:
+    put_linear(place, "plain", FIRST)  # 3/4
+    put_linear(place, "mirrored", FIRST, augment="flip")  # 5/8
+    document = evaluate_ensemble(place.context, ["plain", "mirrored"], tta=True)
+    assert document["loss"] == pytest.approx(-math.log((3 / 4 + 5 / 8) / 2))
+    assert [member["views"] for member in document["members"]] == [1, 2]
+    assert document["tta"] is True
+
+
+def test_trained_runs_together(place: Place) -> None:
+    runs = [place.train(seed=seed, val_fraction=fraction) for seed, fraction in ((1, 0.1), (2, 0.3))]
+    document = evaluate_ensemble(place.context, [run["run_id"] for run in runs])
+    data = load_dataset(str(place.dataset), place.folder / "data")
+    networks = [load_run(run["run_id"], place.context.runs_dir).network for run in runs]
+    val = split_indices(data.y_train, 0.1)[1]
+    assert set(val) <= set(split_indices(data.y_train, 0.3)[1])
+    for images, labels, n, acc, loss in (
+        (data.x_test, data.y_test, "n", "accuracy", "loss"),
+        (data.x_train[val], data.y_train[val], "val_n", "val_acc", "val_loss"),
+    ):
+        p = np.mean([network.predict_proba(images) for network in networks], axis=0)
+        assert document[n] == len(labels)
+        assert document[acc] == np.mean(p.argmax(axis=1) == labels)
+        assert document[loss] == pytest.approx(-np.log(p[np.arange(len(labels)), labels]).mean(), rel=1e-5)
+    assert [member["accuracy"] for member in document["members"]] == [
+        judge(place, run["run_id"])["accuracy"] for run in runs
+    ]
+
+
+def test_its_record_is_kept_and_found_again(place: Place) -> None:
+    ids = [place.train(seed=seed, epochs=1)["run_id"] for seed in range(2)]
+    first = evaluate_ensemble(place.context, ids, command_line=("ffnn", "evaluate"))
+    second = evaluate_ensemble(place.context, ids[::-1])
+    stored = json.loads(Path(first["path"]).read_text())
+    assert stored == first
+    assert stored["provenance"]["command_line"] == ["ffnn", "evaluate"]
+    assert Path(first["path"]).parent == place.context.runs_dir / "ensembles"
+    assert list_ensembles(place.context) == [second, first]
+    assert show_ensemble(place.context, first["ensemble_id"][-8:]) == first
+    assert len(list(place.context.runs.records())) == 2, "an ensemble is no run"
+
+
+def test_a_damaged_record_is_left_out_of_the_list_and_named_when_asked_for(place: Place) -> None:
+    store = EnsembleStore(place.context.runs_dir)
+    kept = store.add({"run_ids": ["a"]})
+    for content in ("{", "[]", '{"ensemble_id": "another"}'):
+        damaged = store.add({"run_ids": []})
+        Path(damaged["path"]).write_text(content)
+        with pytest.raises(FfnnError, match=f"ensemble {damaged['ensemble_id']} is damaged"):
+            show_ensemble(place.context, damaged["ensemble_id"])
+    assert list_ensembles(place.context) == [kept]
+    assert len(place.notices) == 3
+
+
+def test_requests_that_make_no_ensemble(place: Place) -> None:
+    run_id = place.train(epochs=1)["run_id"]
+    other = place.train(epochs=1, dataset=str(write_dataset(place.folder / "other.npz", seed=4)))["run_id"]
+    for runs, message in (
+        ([], "two runs at least"),
+        ([run_id], "two runs at least"),
+        ([run_id, run_id[:-1]], f"run {run_id} is named twice"),
+        ([run_id, other], "all must be of one dataset"),
+        ([run_id, "none"], "There is no run 'none'"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            evaluate_ensemble(place.context, runs)
+    assert list_ensembles(place.context) == []
+    with pytest.raises(RequestError, match="There is no ensemble 'x'"):
+        show_ensemble(place.context, "x")
+
+
+def test_networks_without_finite_numbers_are_refused(place: Place) -> None:
+    put_linear(place, "one", FIRST)
+    put_linear(place, "broken", [[math.nan, 0.0], [0.0, 0.0]])
+    with pytest.raises(FfnnError, match="Run broken gives no finite numbers"):
+        evaluate_ensemble(place.context, ["one", "broken"])
+
+
+def test_certain_and_wrong_is_a_large_loss_and_not_an_infinite_one(place: Place) -> None:
+    put_linear(place, "one", [[0.0, 5000.0], [0.0, 0.0]])
+    put_linear(place, "two", [[0.0, 4000.0], [0.0, 0.0]])
+    document = evaluate_ensemble(place.context, ["one", "two"])
+    assert 700 < document["loss"] < 720
