@@ -156,9 +156,10 @@ def _comparison(
 ) -> Comparison:
     """Return the comparison to go on with, or a new one."""
     from ffcli.services.compare_loss import PAIRED, begin, default_file, known
+    from ffcli.services.shipped import sweep_file
     from ffcli.services.sweep import of_same_file
 
-    file = Path(spec) if spec is not None else default_file()
+    file = default_file() if spec is None else sweep_file(spec)
     if spec is not None and not file.exists():
         return known(place, spec, runs)
     earlier = None if new else of_same_file(place, file, PAIRED)

@@ -120,7 +120,7 @@ def sweep(
     Killed, it goes on where it stopped: ffnn sweep ID.
     """
     from ffcli.services.cores import usable_cores
-    from ffcli.services.shipped import sweep_file
+    from ffcli.services.shipped import no_such_file, sweep_file
     from ffcli.services.sweep import describe_space
     from ffcli.services.sweep_running import SweepOptions, run_sweep
 
@@ -139,7 +139,7 @@ def sweep(
     file = sweep_file(spec)
     if dry_run:
         if not file.exists():
-            refuse(f"--dry-run: there is no file {spec}.")
+            refuse(f"--dry-run: {no_such_file(spec)}")
         _show_space(out, describe_space(place, file, options.count, options.workers))
         return
     if resume and new:
@@ -167,6 +167,7 @@ def _local_sweep(
     out: Output, place: Context, spec: str, storage: str | None, seed: int | None, *, resume: bool, new: bool
 ) -> Sweep:
     """Return the sweep to go on with, or a new one of the file."""
+    from ffcli.services.shipped import no_such_file
     from ffcli.services.sweep import create, find, stored_sweep
 
     file = Path(spec)
@@ -175,7 +176,7 @@ def _local_sweep(
         if earlier is None:
             return create(place, file, seed or 0, storage)
     elif new:
-        refuse(f"--new: there is no sweep file {spec}.")
+        refuse(f"--new: {no_such_file(spec)}")
     else:
         earlier = spec if storage else find(place, spec)
     made = stored_sweep(place, earlier, storage)

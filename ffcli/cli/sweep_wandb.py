@@ -90,6 +90,7 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
 
 def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer, Sweep]:
     """Return the connection and the sweep, joined or new; what is wrong is refused before W&B is asked."""
+    from ffcli.services.shipped import no_such_file
     from ffcli.services.sweep_wandb import check_account, join, register
     from ffcli.sweeping.spec import load_spec
     from ffcli.sweeping.wandb_address import parse_address
@@ -99,6 +100,8 @@ def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer
     if file.exists() or file.suffix.lower() in (".yaml", ".yml"):
         load_spec(file)
         address = None if wanted.new else _earlier(out, place, file, resume=wanted.resume)
+    elif "/" not in wanted.spec:
+        refuse(f"--backend wandb: {no_such_file(wanted.spec)}", "A sweep of W&B is named entity/project/id.")
     else:
         address = parse_address(wanted.spec)
     check_account()

@@ -16,6 +16,7 @@ from ffcli.services.compare_loss_pairs import find_pairs, judge
 from ffcli.services.compare_loss_statistics import LOSSES, summarise
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
+from ffcli.services.shipped import sweep_file
 from ffcli.services.sweep import create, find, storage_url, stored_sweep, sweep_folder
 from ffcli.services.sweep_running import SweepOptions, SweepWatcher, run_sweep
 from ffcli.services.tracked import log_alone
@@ -28,8 +29,6 @@ PAIRED = "loss"  # the field whose values are compared
 RUNS = 50
 REQUEST = "compare-loss.json"  # beside the sweep's file: how many runs were asked for last
 
-_SPEC = Path("sweeps") / "compare_loss.yaml"
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -41,9 +40,7 @@ class Comparison:
 
 def default_file() -> Path:
     """Return sweeps/compare_loss.yaml: that of the current folder, else the one that came with ffnn."""
-    package = Path(__file__).parents[1]  # a wheel holds the files in the package, a clone beside it
-    places = (_SPEC, package / _SPEC, package.parent / _SPEC)
-    return next((path for path in places if path.is_file()), _SPEC)
+    return sweep_file("compare_loss")
 
 
 def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparison:

@@ -16,7 +16,7 @@ from ffcli.runs.folders import DATABASE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
-from ffcli.services.shipped import shipped_files
+from ffcli.services.shipped import did_you_mean, named_files
 from ffcli.services.train import plan
 from ffcli.sweeping.document import read_text
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
@@ -137,8 +137,9 @@ def find(context: Context, word: str) -> str:
         raise RequestError(f"'{word}' stands for {len(matches)} sweeps: {', '.join(matches[-3:])}.")
     known = f" The latest are {', '.join(ids[-3:])}." if ids else ""
     raise RequestError(
-        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / 'sweeps'}.{known}",
-        hint=f"ffnn comes with these sweep files: {', '.join(shipped_files())}.",
+        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / 'sweeps'}."
+        f"{did_you_mean(word)}{known}",
+        hint=f"Sweep files by name: {', '.join(named_files())}.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -298,6 +299,29 @@ def test_an_unknown_sweep_is_refused(cli: Cli) -> None:
         assert "no sweep 'nope'" in done.err
 
 
+def test_a_file_that_comes_with_ffnn_goes_by_its_name(cli: Cli) -> None:
+    done = cli("sweep", "Bayes", "--resume")
+    assert done.code == 2
+    assert re.search(r"no sweep in runs is of /.*/sweeps/bayes\.yaml", done.err)
+
+
+def test_a_name_here_beats_what_comes_with_ffnn(process: Cli, grid: Path) -> None:
+    (grid.parent / "sweeps").mkdir()
+    grid.rename(grid.parent / "sweeps" / "quick.yaml")
+    document = json.loads(process("sweep", "quick", "--count", "1", "--workers", "1", "--json").out)
+    assert document["method"] == "grid"
+    assert document["counts"]["finished"] == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["bays"], ["bays", "--dry-run"], ["bays", "--new"], ["bays", "--backend", "wandb"]]
+)
+def test_of_a_wrong_name_the_nearest_is_told(cli: Cli, words: list[str]) -> None:
+    done = cli("sweep", *words)
+    assert (done.code, done.out) == (2, "")
+    assert "Did you mean the file 'bayes'?" in done.err
+
+
 def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
     done = process("sweep", grid, "--resume", "--seed", "7", "--count", "2", "--workers", "1", "--json")
@@ -318,4 +342,4 @@ def test_resume_and_new_at_once_are_refused(cli: Cli, grid: Path) -> None:
 
 def test_a_new_sweep_needs_a_file(cli: Cli) -> None:
     done = cli("sweep", "no-file", "--new")
-    assert (done.code, "--new: there is no sweep file no-file" in done.err) == (2, True)
+    assert (done.code, "--new: there is no sweep file 'no-file'" in done.err) == (2, True)
