@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from ffcli.experiment import Experiment
 from ffcli.sweeping.hyperband import Hyperband
 from ffcli.sweeping.spec import Metric, load_spec
 
@@ -29,6 +30,7 @@ SIZES = {
     "quick": 108,  # 3·2·3·2·3
     "compare_loss": 7776,  # 2 losses · 3·3·2·2·6·3·2·3
     "continuous": None,
+    "regularised": None,
 }
 
 
@@ -66,6 +68,25 @@ def test_the_original_space(name):
     assert spec.method == ("bayes" if name == "bayes" else "random")
     assert {field: found.choices for field, found in spec.parameters.items()} == ORIGINAL
     assert "hidden_layers" in spec.as_given({"num_layers": 3})
+
+
+def test_the_ingredients_of_better_networks(blobs):
+    """It searches all of them, and whatever it draws can be trained."""
+    spec = load_spec(FOLDER / "regularised.yaml")
+    ingredients = {
+        *("dropout", "input_dropout", "batch_norm", "label_smoothing", "augment"),
+        *("optimizer", "weight_decay", "schedule", "warmup_epochs", "ema", "clip_norm"),
+    }
+    searched = {name for name, found in spec.parameters.items() if found.size != 1}
+    assert ingredients <= searched
+    assert {"flip", "shift:1", "flip,shift:1", "none"} == set(spec.parameters["augment"].choices)
+    rng = np.random.default_rng(1)
+    small = {"epochs": 2, "hidden_size": 8}
+    for _ in range(20):
+        drawn = spec.config(spec.sample(rng)).model_copy(update=small)
+        results = list(Experiment(drawn, blobs()))
+        assert len(results) == 2
+        assert not any(result.diverged for result in results)
 
 
 def test_particulars():
