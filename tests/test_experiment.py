@@ -198,6 +198,32 @@ def test_patience_ends_the_run_and_keeps_its_best(blobs):
     assert list(patient) == [], "no patience is left, so nothing is left to do"
 
 
+@pytest.mark.parametrize("name", ["dropout", "input_dropout", "batch_norm", "label_smoothing", "augment"])
+def test_validation_is_of_the_true_images_and_labels_by_the_network_as_it_predicts(blobs, name):
+    dataset = blobs()
+    before = dataset.x_train.copy()
+    experiment = Experiment(config(epochs=1, **{name: EVERYTHING[name]}), dataset)
+    (result,) = experiment
+    rows = experiment.data.val_indices
+    p = experiment.network.predict_proba(before[rows])
+    labels = dataset.y_train[rows]
+    assert result.val_acc == np.mean(p.argmax(axis=1) == labels)
+    assert result.val_loss == pytest.approx(-np.mean(np.log(p[np.arange(len(rows)), labels])), rel=1e-5)
+    assert np.array_equal(dataset.x_train, before)
+
+
+def test_patience_goes_on_counting_in_a_resumed_run(blobs):
+    settings = config(epochs=40, learning_rate=0.02, patience=4)
+    whole = Experiment(settings, blobs(n_train=100))
+    expected = list(whole)
+    begun = Experiment(settings, blobs(n_train=100))
+    running = iter(begun)
+    early = [next(running) for _ in range(len(expected) - 2)]
+    resumed = Experiment(settings, blobs(n_train=100))
+    resumed.restore(*saved(begun))
+    assert figures(early + list(resumed)) == figures(expected)
+
+
 def test_validation_is_of_the_average_where_there_is_one(blobs):
     experiment = Experiment(config(ema=0.99, epochs=1), blobs())
     (result,) = experiment
