@@ -39,6 +39,10 @@ def test_confusion_and_evaluate_attach(ffnn: Ffnn, server: StandIn) -> None:
     evaluated = ffnn("evaluate", run_id, "--json")
     assert evaluated.code == 0
     assert run.summary["test_loss"] == pytest.approx(evaluated.document["loss"])
+    averaged = ffnn("evaluate", run_id, "--tta", "--json").document
+    assert run.summary["test_acc_tta"] == averaged["accuracy"]
+    assert run.summary["test_loss_tta"] == pytest.approx(averaged["loss"])
+    assert run.summary["test_acc"] == evaluated.document["accuracy"]
     assert run.history[: len(before)] == before
     assert run.config == config
     assert (run.display_name, run.state) == ("mine", "finished")
