@@ -8,9 +8,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 # Schedulers, systemd and kill send SIGTERM, a terminal or connection that closes SIGHUP (not on Windows).
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -81,7 +84,7 @@ def interrupts_deferred() -> Iterator[None]:
 
 @contextmanager
 def starting_a_process() -> Iterator[None]:
-    """Start a process within the block whose first words are those of `leave_signals_to_the_parent`.
+    """Start a process within the block whose work is `ended_by_the_parent`.
 
     Until then signals wait for it: it would die of one before it knows how to close its records. In this
     process they wait for the end of the block, after which the new process is known and can be dismissed.
@@ -101,15 +104,27 @@ def starting_a_process() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def leave_signals_to_the_parent() -> None:
-    """Let this worker process be interrupted by SIGTERM alone, which is how its parent ends it.
+def ended_by_the_parent(work: Callable[P, None]) -> Callable[P, None]:
+    """Let all the work of a worker process be interrupted by SIGTERM alone, which is how its parent ends it.
 
-    A terminal sends Ctrl-C and its own end to the parent as well; what this process starts ignores them too.
+    The KeyboardInterrupt goes no further. A terminal sends Ctrl-C and its own end to the parent as well; what
+    the worker starts ignores them too.
     """
-    for number in _ALL:
-        signal.signal(number, _interrupt if number == signal.SIGTERM else signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)
+
+    @wraps(work)
+    def interruptible(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            for number in _ALL:
+                signal.signal(number, _interrupt if number == signal.SIGTERM else signal.SIG_IGN)
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)  # see `starting_a_process`
+            work(*args, **kwargs)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    return interruptible
 
 
 def _interrupt(*_: object) -> None:

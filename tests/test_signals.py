@@ -129,15 +129,17 @@ def test_termination_waits_until_the_block_is_done(number: int) -> None:
 
 WORKER = """
 import os, signal, sys, time
-from ffcli.signals import leave_signals_to_the_parent
+from ffcli.signals import ended_by_the_parent
 print("alive", flush=True)
 sys.stdin.readline()
-try:
-    leave_signals_to_the_parent()
+@ended_by_the_parent
+def work():
     print("works", flush=True)
     time.sleep(60)
-except KeyboardInterrupt:
-    print("cleared up", flush=True)
+    print("done", flush=True)
+work()
+os.kill(os.getpid(), signal.SIGTERM)
+print("cleared up", flush=True)
 """
 
 
@@ -160,7 +162,9 @@ def test_a_worker_hears_its_parent_alone_and_nothing_too_early(early: bool) -> N
         if early:
             worker.stdin.write("\n")
             worker.stdin.flush()
-        assert worker.stdout.read().splitlines()[-1] == "cleared up"
+        rest = worker.stdout.read().splitlines()
+        assert rest[-1] == "cleared up"
+        assert "done" not in rest
     assert worker.returncode == 0
 
 

@@ -7,7 +7,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -23,7 +22,7 @@ from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, new_run, run
 from ffcli.services.tracked import Tracking
 from ffcli.services.train import resume
-from ffcli.signals import leave_signals_to_the_parent, starting_a_process
+from ffcli.signals import ended_by_the_parent, starting_a_process
 
 _ATTEMPTS = 3  # a run whose process dies so often is given up
 _GRACE = 10.0  # seconds that processes have to close their records before they are killed
@@ -212,20 +211,19 @@ class _Teller:
         pass
 
 
+@ended_by_the_parent
 def _main(job: Job, data_dir: Path, runs_dir: Path, parent: int, connection: Connection) -> None:
     """Train one job, and tell the parent how it goes. Ctrl-C is the parent's to deal with."""
-    leave_signals_to_the_parent()
     teller = _Teller(connection, parent)
     context = Context(data_dir, runs_dir, lambda text: teller.tell(Notice(text)))
-    with suppress(KeyboardInterrupt):
-        try:
-            document = _train(context, job, teller)
-        except Exception as error:
-            expected = isinstance(error, (FfnnError, OSError))
-            teller.tell(RunFailed(str(error) if expected else f"{type(error).__name__}: {error}"))
-        else:
-            told = ("run_id", "status", "best_val_acc", "seconds")
-            teller.tell(RunEnded(**{name: document[name] for name in told}))
+    try:
+        document = _train(context, job, teller)
+    except Exception as error:
+        expected = isinstance(error, (FfnnError, OSError))
+        teller.tell(RunFailed(str(error) if expected else f"{type(error).__name__}: {error}"))
+    else:
+        told = ("run_id", "status", "best_val_acc", "seconds")
+        teller.tell(RunEnded(**{name: document[name] for name in told}))
 
 
 def _train(context: Context, job: Job, teller: _Teller) -> dict[str, Any]:

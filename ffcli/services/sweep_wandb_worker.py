@@ -23,7 +23,7 @@ from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.sweep_worker import Message as LocalMessage
 from ffcli.services.sweep_worker import RunStarted, WorkerFailed
 from ffcli.services.tracked import Tracking
-from ffcli.signals import leave_signals_to_the_parent
+from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
 from ffcli.sweeping.spec import Metric, SweepSpec, parse_spec
 from ffcli.sweeping.trials import EndState
@@ -68,12 +68,12 @@ class Unsent:
 Message = LocalMessage | Ready | Unsent
 
 
+@ended_by_the_parent
 def main(task: WandbTask, parent: Connection) -> None:
     """Train what the parent sends until it sends None; tell it every event.
 
     Ctrl-C is the parent's to deal with; SIGTERM closes the run under way as interrupted, here and at W&B.
     """
-    leave_signals_to_the_parent()
     context = Context(task.data_dir, task.runs_dir)
     try:
         with Tracking(context, "online", hint=False) as tracking:
@@ -81,8 +81,6 @@ def main(task: WandbTask, parent: Connection) -> None:
     except (FfnnError, OSError) as error:
         with suppress(OSError):
             parent.send(WorkerFailed(str(error)))
-    except KeyboardInterrupt:
-        pass
 
 
 class _Worker:

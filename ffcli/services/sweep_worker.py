@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +17,7 @@ from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.tracked import Tracking
-from ffcli.signals import leave_signals_to_the_parent
+from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Sweep
@@ -123,6 +122,7 @@ def _remove_remains(context: Context, run_id: str | None) -> None:
         context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
 
 
+@ended_by_the_parent
 def main(task: WorkerTask, parent: Connection) -> None:
     """Work on a sweep until it is over or the parent says anything at all; tell it every event.
 
@@ -136,7 +136,6 @@ def main(task: WorkerTask, parent: Connection) -> None:
         except OSError:  # no fault of the trial under way, which is given back
             raise ParentGoneError from None
 
-    leave_signals_to_the_parent()
     try:
         store = TrialStore(task.url)
         sweep = store.sweep(task.sweep_id)
@@ -155,7 +154,4 @@ def main(task: WorkerTask, parent: Connection) -> None:
         if ended is not None:
             tell(ended)
     except (FfnnError, OSError) as error:
-        with suppress(ParentGoneError):
-            tell(WorkerFailed(str(error)))
-    except KeyboardInterrupt:
-        pass
+        tell(WorkerFailed(str(error)))
