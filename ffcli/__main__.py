@@ -6,11 +6,17 @@ import sys
 
 
 def main() -> int:
-    """Run the command line. Ctrl-C while the program is still being loaded ends it without a traceback."""
+    """Run the command line. What interrupts it while it is still being loaded ends it without a traceback."""
     try:
-        from ffcli.cli.app import main as run
+        from ffcli.signals import exit_code, termination_heeded
 
-        return run()
+        with termination_heeded():
+            try:
+                from ffcli.cli.app import main as run
+
+                return run()
+            except KeyboardInterrupt:
+                return exit_code()
     except KeyboardInterrupt:
         return 130
 

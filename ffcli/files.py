@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,22 @@ def _finite(value: Any) -> Any:
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write beside, bring it safely to disk, rename: a reader never sees a half-written file.
 
-    Raises OSError, with nothing left behind and the old file still in place.
+    What a process that was killed within this has left of the same file goes with it. Raises OSError, with
+    nothing left behind and the old file still in place.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    beside = Path(name)
+    remove_leftovers(path.parent, of=path.name)
+    descriptor, beside = _open_beside(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(path)
+            beside.chmod(0o666 & ~_umask())
+            if sys.platform != "win32":  # where an open file has its name for good
+                beside.replace(path)
+        if sys.platform == "win32":
+            beside.replace(path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -48,10 +54,48 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     sync_folder(path.parent)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that was killed within `write_atomic` has left in a folder."""
-    for path in folder.glob(".*-????????"):
-        path.unlink(missing_ok=True)
+def _open_beside(path: Path) -> tuple[int, Path]:
+    """Open a new file beside, held so that nobody takes it for what a dead process has left."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        beside = Path(name)
+        with suppress(OSError):  # without locks nobody removes any
+            _lock(descriptor)
+        if beside.exists():  # not removed in the moment before it was held
+            return descriptor, beside
+        os.close(descriptor)
+
+
+_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `mkstemp` makes them
+
+
+def remove_leftovers(folder: Path, *, of: str | None = None) -> None:
+    """Remove what processes killed within `write_atomic` have left in a folder, of one file or of all."""
+    with suppress(OSError), os.scandir(folder) as entries:  # a missing folder is told of by what needs it
+        for entry in entries:
+            match = _LEFTOVER.fullmatch(entry.name)
+            if match is not None and of in (None, match[1]):
+                with suppress(OSError):  # another process is writing it, or has removed it
+                    _remove_if_left(folder / entry.name)
+
+
+def _remove_if_left(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if _lock(descriptor):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Hold an open file or folder; False on a system without such locks. Raises OSError where it is held."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    return True
 
 
 def _umask() -> int:
@@ -81,14 +125,11 @@ def lock_folder(folder: Path, *, shared: bool = False) -> int | None:
     """
     if sys.platform == "win32":
         return None
-    import fcntl
-
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = os.open(folder, os.O_RDONLY)
     # Who only asks whether a folder is held holds it shared for an instant: that is worth a second try.
     for wait in (0.0,) if shared else (0.01, 0.05, 0.0):
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            _lock(descriptor, shared=shared)
         except BlockingIOError:
             if not wait:
                 os.close(descriptor)

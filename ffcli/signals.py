@@ -1,25 +1,131 @@
-"""Ctrl-C that waits until what must not be cut in two is done."""
+"""What tells a process to end: Ctrl-C, SIGTERM and the end of its terminal, each at a moment that suits.
+
+All three are a KeyboardInterrupt, so that whatever is under way closes its records on the way out.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
+
+# Schedulers, systemd and kill send SIGTERM, a terminal or connection that closes SIGHUP (not on Windows).
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_ALL = (signal.SIGINT, *ENDING)
+_ONE_WISH = 2.0  # seconds within which a second of these signals says the same: some send two, to be sure
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by one of `ENDING`: at once, where Ctrl-C may let things be finished."""
+
+
+_told: list[signal.Signals] = []  # within `termination_heeded`: the signals that have come
+
+
+@contextmanager
+def termination_heeded() -> Iterator[None]:
+    """Raise Terminated within the block where one of `ENDING` comes, unless it is ignored (``nohup``)."""
+    last = -_ONE_WISH
+
+    def end(number: int, _: Any) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        _told.append(signal.Signals(number))
+        if last - before >= _ONE_WISH:
+            raise Terminated
+
+    before = {number: signal.getsignal(number) for number in ENDING}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+        _told.clear()
+
+
+def told_to_end_by() -> signal.Signals | None:
+    """Return the first of `ENDING` that has come, None where it was Ctrl-C or nothing."""
+    return _told[0] if _told else None
+
+
+def exit_code() -> int:
+    """Return what an interrupted process ends with, as shells have it: 128 + the signal, 130 for Ctrl-C."""
+    return 128 + (told_to_end_by() or signal.SIGINT)
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let a Ctrl-C within the block take effect right after it. Other threads never get one anyway."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    """Let Ctrl-C and the like within the block take effect right after it. Other threads never get them."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    pending = []
-    signal.signal(signal.SIGINT, lambda *details: pending.append(details))
+    handlers = {number: signal.getsignal(number) for number in _ALL}
+    pending: list[tuple[int, Any]] = []
+    heeded = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in heeded:
+        signal.signal(number, lambda *details: pending.append(details))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
     if pending:
-        handler(*pending[0])
+        heeded[pending[0][0]](*pending[0])
+
+
+@contextmanager
+def starting_a_process() -> Iterator[None]:
+    """Start a process within the block whose work is `ended_by_the_parent`.
+
+    Until then signals wait for it: it would die of one before it knows how to close its records. In this
+    process they wait for the end of the block, after which the new process is known and can be dismissed.
+    """
+    from multiprocessing import resource_tracker
+
+    with interrupts_deferred():
+        if not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+        try:
+            resource_tracker.ensure_running()  # the first time it lets some of them through again
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ended_by_the_parent(work: Callable[P, None]) -> Callable[P, None]:
+    """Let all the work of a worker process be interrupted by SIGTERM alone, which is how its parent ends it.
+
+    The KeyboardInterrupt goes no further. A terminal sends Ctrl-C and its own end to the parent as well; what
+    the worker starts ignores them too.
+    """
+
+    @wraps(work)
+    def interruptible(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            for number in _ALL:
+                signal.signal(number, _interrupt if number == signal.SIGTERM else signal.SIG_IGN)
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)  # see `starting_a_process`
+            work(*args, **kwargs)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    return interruptible
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ffcli.files import lock_folder, unlock, write_atomic
+from ffcli.files import lock_folder, remove_leftovers, unlock, write_atomic
 
 HOLD = """
 import sys, time
@@ -247,3 +247,47 @@ def test_where_the_file_system_has_no_locks_nobody_holds_a_folder(
     assert lock_folder(tmp_path) is None
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(asked[0])
+
+
+def test_what_killed_writers_left_goes_with_the_next_write(
+    tmp_path: Path, processes: list[subprocess.Popen[str]]
+) -> None:
+    """Killed often enough, a writer dies with the file beside; one that still writes keeps it."""
+    path = tmp_path / "file.json"
+    for _ in range(40):
+        writer = start(processes, WRITE_IN_A_LOOP, str(path))
+        writer.kill()
+        writer.wait()
+        if len(list(tmp_path.iterdir())) > 1:
+            break
+    else:
+        (tmp_path / ".file.json-abcd1234").write_text("half")
+    other = tmp_path / ".other.json-abcd1234"
+    other.write_text("half")
+    write_atomic(path, "whole")
+    assert sorted(tmp_path.iterdir()) == [other, path]
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_being_written_is_no_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = os.fsync
+
+    def clean_up_and_fsync(descriptor: int) -> None:
+        remove_leftovers(tmp_path)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", clean_up_and_fsync)
+    write_atomic(tmp_path / "file", "x")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "x")]
+
+
+def test_what_others_call_so_is_no_leftover(tmp_path: Path) -> None:
+    kept = {".git-ignored", "file-abcd1234", ".file.json-abc", ".file.json-ABCD1234"}
+    for name in kept:
+        (tmp_path / name).write_text("")
+    (tmp_path / ".folder-abcd1234").mkdir()
+    (tmp_path / ".link-abcd1234").symlink_to(tmp_path / ".file.json-abc")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept | {".folder-abcd1234", ".link-abcd1234"}
+    remove_leftovers(tmp_path / "none")

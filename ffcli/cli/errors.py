@@ -12,8 +12,9 @@ import typer
 
 from ffcli.cli.shared import Settings
 from ffcli.errors import FfnnError, RequestError
+from ffcli.signals import exit_code, told_to_end_by
 
-FAILED, WRONG_REQUEST, INTERRUPTED = 1, RequestError.exit_code, 130
+FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
 _OS_HINTS = {
@@ -26,7 +27,7 @@ _OS_HINTS = {
 
 
 class Interrupted(Exception):  # noqa: N818 - the user's wish, not an error
-    """The user pressed Ctrl-C; the message says what is left to do."""
+    """The user pressed Ctrl-C, or the process was told to end; the message says what is left to do."""
 
 
 class ReaderGone(Exception):  # noqa: N818 - nothing went wrong
@@ -51,8 +52,10 @@ def _explain(error: BaseException) -> _Failure | None:
         code = FAILED if isinstance(error, RuntimeError) else WRONG_REQUEST
         return _Failure(code, error.format_message().replace("\n\t", " "), hint)
     if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
+        told = told_to_end_by()
+        by = f" by {told.name}" if told else ""
         message = str(error) if isinstance(error, Interrupted) else ""
-        return _Failure(INTERRUPTED, f"Interrupted. {message}".rstrip(), title="")
+        return _Failure(exit_code(), f"Interrupted{by}. {message}".rstrip(), title="")
     if isinstance(error, MemoryError):
         return _Failure(
             FAILED, "there is not enough memory.", "A smaller --batch-size or --hidden-size needs less."

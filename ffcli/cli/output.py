@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, NoReturn
@@ -30,6 +31,14 @@ class _Console(Console):
             highlight=False,
             emoji=False,
         )
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.on_broken_pipe()  # the terminal is gone
 
     def on_broken_pipe(self) -> None:
         """A reader of stdout that has gone ends the command; one of stderr only silences it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -15,8 +15,11 @@ from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns, pairs
-from ffcli.cli.text import duration, number, plain
-from ffcli.cli.values import integer
+from ffcli.cli.text import duration, number, plain, size
+from ffcli.cli.values import age, integer
+
+if TYPE_CHECKING:
+    from ffcli.services.context import Context
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -87,11 +90,7 @@ def list_(
     from ffcli.services.runs import list_runs
 
     out = Output.of(ctx)
-    place, sweep_id = context(out), None
-    if sweep is not None:
-        from ffcli.services.sweep import find
-
-        sweep_id = find(place, sweep)
+    place = context(out)
     documents = list_runs(
         place,
         sort=sort,
@@ -99,19 +98,28 @@ def list_(
         tag=tag,
         status=status,
         dataset=dataset,
-        sweep_id=sweep_id,
+        sweep_id=_sweep_id(place, sweep),
     )
     if not documents and not out.settings.json:
         out.notice(f"no such runs in {out.settings.runs_dir}")
         return
-    out.result(
-        documents,
-        Columns(
-            ["run", "status", "val_acc", "epoch", "time", "dataset", "name", "tags"],
-            map(_row, documents),
-            right=["val_acc", "epoch", "time"],
-            cut=["dataset", "name", "tags"],
-        ),
+    out.result(documents, _table(documents))
+
+
+def _sweep_id(place: Context, word: str | None) -> str | None:
+    if word is None:
+        return None
+    from ffcli.services.sweep import find
+
+    return find(place, word)
+
+
+def _table(documents: list[dict[str, Any]]) -> Columns:
+    return Columns(
+        ["run", "status", "val_acc", "epoch", "time", "size", "dataset", "name", "tags"],
+        map(_row, documents),
+        right=["val_acc", "epoch", "time", "size"],
+        cut=["dataset", "name", "tags"],
     )
 
 
@@ -123,7 +131,8 @@ def _row(document: dict[str, Any]) -> list[Any]:
         number(document["best_val_acc"]),
         "–" if best is None else f"{best}/{document['config'].get('epochs', '?')}",
         duration(document["seconds"]),
-        Path(document["dataset"]).name,
+        size(document["size"]),
+        document["dataset"] and Path(document["dataset"]).name,
         document["name"],
         document["tags"],
     ]
@@ -243,23 +252,94 @@ def _values(documents: list[dict[str, Any]], name: str) -> list[Any]:
 def rm(
     ctx: typer.Context,
     runs: Annotated[
-        list[str],
+        list[str] | None,
         argument(
             metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run
         ),
-    ],
+    ] = None,
+    *,
+    older_than: Annotated[
+        str | None,
+        option(
+            "--older-than",
+            group=CHOICE,
+            metavar="TIME",
+            help="Those that ended longer ago, such as 30d, 12h or 2w.",
+        ),
+    ] = None,
+    keep_best: Annotated[
+        str | None,
+        option(
+            "--keep-best",
+            group=CHOICE,
+            metavar="N",
+            help="All but the N best finished runs of each sweep, and of each dataset outside of sweeps.",
+        ),
+    ] = None,
+    status: Annotated[
+        str | None,
+        option(
+            "--status",
+            group=CHOICE,
+            metavar="NAME",
+            help="Those that have failed, are damaged, …",
+            completes=complete_status,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        option(
+            "--dataset",
+            "-d",
+            group=CHOICE,
+            metavar="NAME",
+            help="Those on this dataset.",
+            completes=complete_dataset,
+        ),
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        option("--sweep", group=CHOICE, metavar="ID", help="Those of this sweep.", completes=complete_sweep),
+    ] = None,
+    tag: Annotated[
+        str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Those with this tag.")
+    ] = None,
+    dry_run: Annotated[bool, option("--dry-run", group="Safety", help="Show what would be removed.")] = False,
     yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Do not ask.")] = False,
 ) -> None:
-    """Remove runs from the store, with their networks."""
-    from ffcli.services.runs import remove_runs, show_run
+    """Remove runs from the store, with their networks.
+
+    Give their ids, or options: what all of them say is removed, yet never a run that is being trained.
+    """
+    from ffcli.services.removing import Choice, chosen, named, remove
+    from ffcli.services.runs import Filter
 
     out = Output.of(ctx)
-    if not yes:
-        found = [show_run(context(out), run)["run_id"] for run in runs]
+    place = context(out)
+    options = (older_than, keep_best, status, dataset, sweep, tag)
+    if runs and any(option is not None for option in options):
+        refuse("Give the ids of runs or options that say which, not both.")
+    if not runs and all(option is None for option in options):
+        refuse("Give the id of a run, or options that say which, such as --older-than 30d.")
+    if runs:
+        documents = named(place, runs)
+    else:
+        which = Filter(tag, status, dataset, _sweep_id(place, sweep))
+        best = integer("--keep-best", keep_best, least=1)
+        documents = chosen(place, Choice(which, age("--older-than", older_than), best))
+    sizes = {document["run_id"]: document["size"] for document in documents}
+    total = f"{len(documents)} run{'s' * (len(documents) != 1)}, {size(sum(sizes.values()))}"
+    if dry_run:
+        document = {"removed": [], "would_remove": list(sizes), "size": sum(sizes.values())}
+        out.result(document, _table(documents), f"would be removed: {total}")
+        return
+    if documents and not yes:
         if not out.can_ask:
             refuse("runs rm asks before it removes, and nobody is here to ask: give --yes.")
-        if not out.ask(f"Remove {', '.join(found)}?"):
+        out.stderr.print(_table(documents))
+        if not out.ask(f"Remove {total}?"):
             out.notice("nothing was removed")
             raise typer.Exit(FAILED)
-    removed = remove_runs(context(out), runs)
-    out.result({"removed": removed}, *(f"removed {plain(run)}" for run in removed))
+    removed = remove(place, list(sizes))
+    lines = [f"removed {plain(run)}" for run in removed] or ["no such runs: nothing was removed"]
+    out.result({"removed": removed}, *lines)

@@ -27,6 +27,16 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}" if abs(value) < 10**digits or not math.isfinite(value) else f"{value:.3e}"
 
 
+def size(n_bytes: int) -> str:
+    """Return a number of bytes as ``812 B``, ``4.1 kB``, ``37 MB``: of a thousand each."""
+    amount = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 999.5 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f} {unit}"
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds as ``9.5 s``, ``3 min 05 s`` or ``2 h 05 min``; a dash for None."""
     if seconds is None or not math.isfinite(seconds):

@@ -156,10 +156,14 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
     except (KeyboardInterrupt, FfnnError, OSError) as error:
         if watch.run_id is None:
             raise
-        if out.settings.json:
-            from ffcli.services.runs import show_run
+        from ffcli.services.runs import show_run
 
-            out.result(show_run(context(out), watch.run_id))
+        try:
+            document = show_run(context(out), watch.run_id)
+        except FfnnError:  # somebody has removed it
+            raise error from None
+        if out.settings.json:
+            out.result(document)
         go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(go_on) from None

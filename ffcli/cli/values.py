@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
 
 from ffcli.cli.output import refuse
 from ffcli.core.registry import unknown
@@ -20,6 +23,22 @@ def integer(label: str, text: str | None, least: int | None = None) -> int | Non
         bound = "" if least is None else f" ≥ {least}"
         refuse(f"{label}: {text} is not allowed; give an integer{bound}.")
     return value
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def age(label: str, text: str | None) -> timedelta | None:
+    """Return ``30d`` and the like as a span, None for None. Raises RequestError that names ``label``."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", text, re.ASCII | re.IGNORECASE)
+    span = None
+    with suppress(OverflowError):
+        span = match and timedelta(**{_UNITS[match[2].lower()]: float(match[1])})
+    if span is None:
+        refuse(f"{label}: {text} is not allowed; give a time such as 30d (s, m, h, d, w: seconds to weeks).")
+    return span
 
 
 def one_of(label: str, word: str, options: Iterable[str]) -> str:

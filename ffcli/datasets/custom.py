@@ -32,8 +32,9 @@ _MAX_ROWS = 1 << 27
 def prepare(path: Path, data_dir: Path, notify: Notify) -> tuple[Prepared, dict[str, Array]]:
     """Return the user's file as prepared arrays, checking and unpacking it the first time.
 
-    Images are uint8, or features are of a floating type and finite; labels are integers >= 0 of which
-    the training images show every one up to the largest. (N, 1) labels are taken as (N,).
+    Images are uint8, or features are of a floating type and finite; labels are integers >= 0, the largest
+    below the number of training images. (N, 1) labels are taken as (N,). There is a notice of classes up to
+    the largest label that no training image shows.
 
     Raises:
         RequestError: the file cannot be read or its arrays do not fit; the message names the array.
@@ -45,7 +46,9 @@ def prepare(path: Path, data_dir: Path, notify: Notify) -> tuple[Prepared, dict[
         if ready is None:
             notify(f"checking and unpacking {path} into {folder} …")
             with workspace(data_dir) as work:
-                saved, n_classes = _unpack(path, work)
+                saved, n_classes, missing = _unpack(path, work)
+                if missing:
+                    notify(f"{path}: no training image is of class {_listed(missing)}")
                 publish(work, folder, Prepared(saved, "file", str(path), {"n_classes": n_classes}))
             for old in folder.parent.glob(f"{folder.name.partition('-')[0]}-*"):
                 if old != folder:
@@ -77,8 +80,15 @@ def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
     return (prepared, arrays) if prepared and arrays else None
 
 
-def _unpack(path: Path, work: Path) -> tuple[dict[str, Saved], int]:
-    """Check the user's file and write its arrays into ``work``; return them and the number of classes."""
+def _listed(labels: list[int]) -> str:
+    return ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} others" if len(labels) > 5 else "")
+
+
+def _unpack(path: Path, work: Path) -> tuple[dict[str, Saved], int, list[int]]:
+    """Check the user's file and write its arrays into ``work``.
+
+    Returns them, the number of classes, and those that no training image shows.
+    """
     try:
         with open_npz(path) as archive:
             raws = {}
@@ -93,7 +103,7 @@ def _unpack(path: Path, work: Path) -> tuple[dict[str, Saved], int]:
                     f"{path} unpacks to {needed} bytes, but only {free} are free in {work.parent}"
                 )
             labels = {array: _read_labels(archive, array, work) for array in ("y_train", "y_test")}
-            n_classes = _check_labels(labels)
+            n_classes, missing = _check_labels(labels)
             saved = {}
             for array in ("x_train", "x_test"):
                 with open_array(archive, array) as raw:
@@ -105,7 +115,7 @@ def _unpack(path: Path, work: Path) -> tuple[dict[str, Saved], int]:
                 saved[array] = save(iter([values.astype(dtype)]), values.shape, dtype, work / f"{array}.npy")
     except BrokenDataError as error:
         raise RequestError(f"the dataset {path}: {error}", hint=_hint()) from error
-    return {array: saved[array] for array in ARRAYS}, n_classes
+    return {array: saved[array] for array in ARRAYS}, n_classes, missing
 
 
 def _hint() -> str:
@@ -153,20 +163,18 @@ def _read_labels(archive: zipfile.ZipFile, array: str, work: Path) -> Array:
         return np.concatenate([block.reshape(-1) for block in blocks(raw, work)])
 
 
-def _check_labels(labels: dict[str, Array]) -> int:
-    """Return the number of classes, the largest label plus one."""
+def _check_labels(labels: dict[str, Array]) -> tuple[int, list[int]]:
+    """Return the number of classes, which is the largest label plus one, and those missing in training."""
     for array, values in labels.items():
         if (lowest := int(values.min())) < 0:
             raise BrokenDataError(f"{array} holds the label {lowest}: labels count from 0")
     n_classes = max(int(values.max()) for values in labels.values()) + 1
-    present = np.unique(labels["y_train"])
-    if len(present) < n_classes:
-        off = np.flatnonzero(present != np.arange(len(present)))
-        gap = int(off[0]) if len(off) else len(present)
+    if n_classes > (n_train := len(labels["y_train"])):
         raise BrokenDataError(
-            f"y_train holds no label {gap}, yet labels go up to {n_classes - 1}: each class needs an image"
+            f"labels go up to {n_classes - 1}, yet there are {n_train} training images: "
+            "labels count the classes from 0"
         )
-    return n_classes
+    return n_classes, np.setdiff1d(np.arange(n_classes), labels["y_train"]).tolist()
 
 
 def _features(raw: RawArray, dtype: np.dtype[Any], work: Path) -> Iterator[Array]:

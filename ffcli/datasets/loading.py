@@ -22,7 +22,7 @@ def load_dataset(
 ) -> Dataset:
     """Return a dataset, memory-mapped; what is missing is fetched (or, for a user's file, unpacked) first.
 
-    Data that was verified when it came is mapped at once, without reading it again.
+    Data that was verified when it came is mapped at once, without reading it again unless it was written to.
 
     Args:
         name: a known name, the path of a user's own ``.npz``, or a specification.

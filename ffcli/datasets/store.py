@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,16 @@ _STALE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a manifest says: each array's shape, type and digest, and where the data came from."""
+    """What a manifest says: each array's shape, type and digest, and where the data came from.
+
+    ``stamps`` are the times at which the files were last written when their contents were verified.
+    """
 
     arrays: Mapping[str, Saved]
     source: str
     origin: str
     details: Mapping[str, Any]
+    stamps: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -110,10 +114,20 @@ def publish(work: Path, folder: Path, prepared: Prepared) -> None:
     for array in ARRAYS:
         (work / f"{array}.npy").replace(folder / f"{array}.npy")
     sync_folder(folder)
+    _write_manifest(folder, replace(prepared, stamps=_stamps(folder)), work)
+
+
+def _write_manifest(folder: Path, prepared: Prepared, work: Path) -> None:
+    """Write the manifest in ``work``, which is of the same file system, and move it into place."""
     manifest = work / MANIFEST
     write_atomic(manifest, json.dumps({"version": 1, **asdict(prepared)}, indent=1))
-    manifest.replace(folder / MANIFEST)
-    sync_folder(folder)
+    if work != folder:
+        manifest.replace(folder / MANIFEST)
+        sync_folder(folder)
+
+
+def _stamps(folder: Path) -> dict[str, int]:
+    return {array: (folder / f"{array}.npy").stat().st_mtime_ns for array in ARRAYS}
 
 
 def read_manifest(folder: Path) -> Prepared | None:
@@ -124,7 +138,9 @@ def read_manifest(folder: Path) -> Prepared | None:
             array: Saved(tuple(saved["shape"]), str(saved["dtype"]), str(saved["sha256"]))
             for array, saved in entries["arrays"].items()
         }
-        prepared = Prepared(arrays, entries["source"], entries["origin"], dict(entries["details"]))
+        stamps = {array: int(stamp) for array, stamp in entries.get("stamps", {}).items()}
+        details = dict(entries["details"])
+        prepared = Prepared(arrays, entries["source"], entries["origin"], details, stamps)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -133,9 +149,10 @@ def read_manifest(folder: Path) -> Prepared | None:
 
 
 def open_arrays(folder: Path, prepared: Prepared) -> dict[str, Array] | None:
-    """Memory-map the four arrays read-only, or return None where a file is missing or of another size.
+    """Memory-map the four arrays read-only, or return None where a file is missing or damaged.
 
-    Their contents were verified when the manifest was written and are not read again here.
+    Their contents were verified when the manifest was written. They are read again only where a file has
+    been written to since, or copied; if they are sound, the manifest takes note of it.
     """
     arrays = {}
     for array, saved in prepared.arrays.items():
@@ -148,6 +165,12 @@ def open_arrays(folder: Path, prepared: Prepared) -> dict[str, Array] | None:
         if (mapped.shape, mapped.dtype.str, mapped.nbytes) != (saved.shape, saved.dtype, n_bytes):
             return None
         arrays[array] = np.asarray(mapped)
+    stamps = _stamps(folder)
+    if stamps != prepared.stamps:
+        if not is_intact(arrays, prepared.digests):
+            return None
+        with suppress(OSError):  # others' data is read again each time
+            _write_manifest(folder, replace(prepared, stamps=stamps), folder)
     return arrays
 
 

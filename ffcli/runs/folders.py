@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
+RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-\d{{3}}-[{ALPHABET}]{{4}}")
 
 
 def run_ids(folder: Path) -> list[str]:
-    """Return the ids of all runs under ``folder``, the oldest first."""
-    return _holding(folder, SUMMARY)
+    """Return the ids of all runs under ``folder``, the oldest first; none where it does not exist.
+
+    A folder that has the name of a run is one, even where a process was killed before its first record.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if _is_run(entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_run(entry: os.DirEntry[str]) -> bool:
+    if RUN_ID.fullmatch(entry.name):
+        return entry.is_dir()
+    return os.path.isfile(os.path.join(entry.path, SUMMARY))  # noqa: PTH113, PTH118
 
 
 def sweep_ids(folder: Path) -> list[str]:
     """Return the ids of all sweeps under ``folder`` whose databases lie there, the oldest first."""
-    return _holding(folder / SWEEPS, DATABASE)
-
-
-def _holding(folder: Path, file: str) -> list[str]:
-    """Return the names of the folders that hold ``file``; none where ``folder`` does not exist."""
     try:
-        return sorted(entry.name for entry in folder.iterdir() if (entry / file).is_file())
+        return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / DATABASE).is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []

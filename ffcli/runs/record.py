@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from ffcli.core.training import CORE_VERSION, EpochResult
+if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
+    from ffcli.core.training import EpochResult
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -114,6 +115,8 @@ def history_csv(rows: Iterable[HistoryRow]) -> str:
 
 def parse_history(text: str) -> list[HistoryRow]:
     """Read ``history.csv``. Raises ValueError, KeyError, TypeError or csv.Error where it is none."""
+    from ffcli.core.training import EpochResult
+
     rows = []
     for row in csv.DictReader(io.StringIO(text)):
         if row["time"] is None:
@@ -129,6 +132,7 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> dict[str, An
     from threadpoolctl import threadpool_info
 
     from ffcli import __version__
+    from ffcli.core.training import CORE_VERSION
 
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     blas = [f"{library['internal_api']} {library['version']}" for library in libraries]

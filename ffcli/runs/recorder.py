@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
-from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL
+from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
 from ffcli.signals import interrupts_deferred
 
 
@@ -34,6 +35,7 @@ class RunRecorder:
         self.record = record
         self.rows = list(rows)
         self._lock: int | None = None
+        self._is_new = False
 
     def __enter__(self) -> RunRecorder:
         """Raises FfnnError where another process has the run."""
@@ -41,22 +43,43 @@ class RunRecorder:
             self._lock = lock_folder(self.path)
         except BlockingIOError:
             raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
+        self._is_new = not self._is_recorded
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._is_new and not self._is_recorded:  # stopped before its first record: there is no run
+            shutil.rmtree(self.path, ignore_errors=True)
         unlock(self._lock)
+
+    @property
+    def _is_recorded(self) -> bool:
+        return (self.path / SUMMARY).exists()
+
+    @contextmanager
+    def _written_whole(self) -> Iterator[None]:
+        """Let a Ctrl-C within the block wait until all is written, and say it where the folder is gone."""
+        with interrupts_deferred():
+            try:
+                yield
+            except FileNotFoundError:
+                if self.path.is_dir():
+                    raise
+                raise FfnnError(
+                    f"The folder of run {self.path.name} is gone: it was removed while the run was trained."
+                ) from None
 
     def begin(self, config: TrainConfig) -> None:
         """Write the configuration and mark the run as running."""
         remove_leftovers(self.path)
         self.record.config = config.as_dict()
         self.record.status, self.record.ended, self.record.error = "running", None, None
-        write_atomic(self.path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
-        self._write_summary()
+        with self._written_whole():
+            write_atomic(self.path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+            self._write_summary()
 
     def epoch(self, experiment: Experiment, result: EpochResult) -> None:
-        """Write what an epoch came to and where the training stands; a Ctrl-C waits until all is written."""
-        with interrupts_deferred():
+        """Write what an epoch came to and where the training stands."""
+        with self._written_whole():
             self._epoch(experiment, result)
 
     def _epoch(self, experiment: Experiment, result: EpochResult) -> None:
@@ -77,19 +100,27 @@ class RunRecorder:
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
-        self.record.status, self.record.error, self.record.ended = status, error, utc_now()
-        self._write_summary()
-        if status in ("finished", "diverged", "pruned"):
-            (self.path / CHECKPOINT).unlink(missing_ok=True)
+        with self._written_whole():
+            self.record.status, self.record.error, self.record.ended = status, error, utc_now()
+            try:
+                self._write_summary()
+            except BaseException:
+                self.record.status = "running"  # as it is on disk
+                raise
+            if status in ENDED:
+                (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def end_if_possible(self, status: Status, error: str | None = None) -> None:
-        """Close the record if the disk allows it: what stopped the run matters more."""
-        with suppress(OSError):
+        """Close the record of a run under way, if the disk allows it: what stopped it matters more."""
+        if self.record.status != "running" or not self._is_recorded:
+            return
+        with suppress(OSError, FfnnError):
             self.end(status, error)
 
     def save(self) -> None:
-        """Write what others have put into the record."""
-        self._write_summary()
+        """Write what others have put into the record, if it is on disk at all."""
+        if self._is_recorded:
+            self._write_summary()
 
     def _write_summary(self) -> None:
         write_atomic(self.path / SUMMARY, json_text(self.record.as_dict()))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,41 @@ import yaml
 
 from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, unlock
-from ffcli.runs.folders import SUMMARY, run_ids
+from ffcli.files import lock_folder, remove_leftovers, unlock
+from ffcli.runs.folders import ALPHABET, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
-_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
+ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
+_MILLISECOND = timedelta(milliseconds=1)
+_CLOCK_ERROR = timedelta(days=1)  # a clock that was wrong by more leaves no ids to go by
 
 
-def new_run_id() -> str:
-    """Return an id that is unique and sorts by time: 20260131-120000-123-x7k2."""
-    now = datetime.now(timezone.utc)
-    tail = "".join(secrets.choice(_ALPHABET) for _ in range(4))
-    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03d}-{tail}"
+def new_run_id(known: Iterable[str] = ()) -> str:
+    """Return an id that is unique and sorts by time: 20260131-120000-123-x7k2.
+
+    Where the clock has been set back it comes after the latest of the ``known`` ids all the same.
+    """
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    stamp = _stamp(now)
+    later = [time for time in map(_time_of, (name for name in known if name[: len(stamp)] > stamp)) if time]
+    ahead = max((time for time in later if time - now < _CLOCK_ERROR), default=None)
+    if ahead is not None:
+        stamp = _stamp(ahead + _MILLISECOND)
+    return f"{stamp}-{''.join(secrets.choice(ALPHABET) for _ in range(4))}"
+
+
+def _stamp(time: datetime) -> str:
+    return f"{time:%Y%m%d-%H%M%S}-{time.microsecond // 1000:03d}"
+
+
+def _time_of(name: str) -> datetime | None:
+    if not RUN_ID.fullmatch(name):
+        return None
+    with suppress(ValueError):
+        return datetime.strptime(name[:19], "%Y%m%d-%H%M%S-%f")
+    return None
 
 
 class DamagedRunError(FfnnError):
@@ -48,8 +71,9 @@ class RunStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
             raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
+        known = [entry.name for entry in self.folder.iterdir()]
         while True:
-            path = self.folder / new_run_id()
+            path = self.folder / new_run_id(known)
             try:
                 path.mkdir()
             except FileExistsError:
@@ -61,7 +85,10 @@ class RunStore:
             raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
 
     def ids(self) -> list[str]:
-        """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file."""
+        """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file.
+
+        A folder that has the name of a run is one, even where a process was killed before its first record.
+        """
         self._refuse_file()
         return run_ids(self.folder)
 
@@ -96,13 +123,20 @@ class RunStore:
 
         Raises DamagedRunError where there is no sound one.
         """
-        path = self.folder / run_id
+        # Without Path, which takes as long as the reading: there may be thousands.
+        summary = os.path.join(self.folder, run_id, SUMMARY)  # noqa: PTH118
         try:
-            record = RunRecord.from_dict(json.loads((path / SUMMARY).read_bytes()))
+            with open(summary, "rb") as file:  # noqa: PTH123
+                record = RunRecord.from_dict(json.loads(file.read()))
+        except FileNotFoundError:
+            raise DamagedRunError(
+                f"Run {run_id} has no record: it was stopped before its first one, or removed in part.",
+                hint=f"ffnn runs rm {run_id} removes what is there.",
+            ) from None
         except (OSError, ValueError, RecursionError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
         record.run_id = run_id  # a folder may have been copied or renamed
-        if record.status == "running" and _is_abandoned(path):
+        if record.status == "running" and _is_abandoned(self.folder / run_id):
             record.status = "interrupted"
         return record
 
@@ -112,8 +146,13 @@ class RunStore:
             try:
                 yield self.read(run_id)
             except DamagedRunError:
-                if damaged is not None:
+                if damaged is not None and self._is_damaged(run_id):
                     damaged.append(run_id)
+
+    def _is_damaged(self, run_id: str) -> bool:
+        """Whether a run without a sound record is neither just being begun nor just removed."""
+        path = self.folder / run_id
+        return path.is_dir() and ((path / SUMMARY).exists() or _is_abandoned(path))
 
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
@@ -134,6 +173,29 @@ class RunStore:
             raise DamagedRunError(f"The configuration of run {run_id} is damaged.")
         return values
 
+    def files(self, run_id: str) -> dict[str, int]:
+        """Return the sizes in bytes of all files in a run's folder, by their paths in it."""
+        return dict(_files(os.path.join(self.folder, run_id), ""))  # noqa: PTH118
+
+    def tidy(self, record: RunRecord, files: Iterable[str]) -> None:
+        """Remove what a process that was killed between two steps has left among the run's ``files``.
+
+        That is the checkpoint of an ended run, and halves of files. Nothing is done where a process has the
+        run, or where the folder cannot be written.
+        """
+        left = any(name.startswith(".") or (name == CHECKPOINT and record.status in ENDED) for name in files)
+        path = self.folder / record.run_id
+        if not left:
+            return
+        with suppress(OSError, DamagedRunError):
+            lock = lock_folder(path)
+            try:
+                remove_leftovers(path)
+                if lock is not None and self.read(record.run_id).status in ENDED:  # by now
+                    (path / CHECKPOINT).unlink(missing_ok=True)
+            finally:
+                unlock(lock)
+
     def remove(self, path: Path) -> None:
         """Remove a run. The summary goes first, so that a removal cut short leaves nothing that lists.
 
@@ -148,6 +210,15 @@ class RunStore:
             shutil.rmtree(path)
         finally:
             unlock(lock)
+
+
+def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
+    with suppress(OSError), os.scandir(folder) as entries:  # it may be removed meanwhile
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def _is_abandoned(path: Path) -> bool:

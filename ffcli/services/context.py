@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ffcli.datasets import Dataset, Progress, load_dataset
 from ffcli.runs.store import RunStore
+
+if TYPE_CHECKING:  # NumPy takes longer to load than a thousand runs to list
+    from ffcli.datasets import Dataset, Progress
 
 
 def _silent(message: str) -> None:
@@ -30,4 +33,6 @@ class Context:
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset, fetched with a notice where it is missing."""
+        from ffcli.datasets import load_dataset
+
         return load_dataset(name, self.data_dir, notify=self.notify, progress=self.progress)

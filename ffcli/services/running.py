@@ -77,6 +77,7 @@ def new_run(
 ) -> RunRecorder:
     """Make the folder of a new run, and return what writes into it."""
     config = experiment.config
+    origin = provenance(experiment.dataset.digest, options.command_line)
     path = context.runs.create()
     record = RunRecord(
         run_id=path.name,
@@ -91,7 +92,7 @@ def new_run(
         parameters=experiment.network.n_parameters,
         threads=options.threads,
         wandb=wandb_wishes(options),
-        provenance=provenance(experiment.dataset.digest, options.command_line),
+        provenance=origin,
     )
     return RunRecorder(path, record)
 
@@ -114,11 +115,11 @@ def run(
     an error passes through.
     """
     record = recorder.record
-    if tracking is not None:
-        tracking.begin(recorder, experiment.config, assigned)
-    recorder.begin(experiment.config)
-    watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
     try:
+        if tracking is not None:
+            tracking.begin(recorder, experiment.config, assigned)
+        recorder.begin(experiment.config)
+        watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
         with threadpool_limits(record.threads):
             for result in experiment.run(watcher.batches):
                 recorder.epoch(experiment, result)

@@ -17,7 +17,7 @@ def shipped_files() -> dict[str, Path]:
 
 
 def named_files() -> dict[str, Path]:
-    """Return all sweep files that go by a name: those of the folder ``sweeps`` here, then the shipped ones."""
+    """Return the sweep files that go by a name: those of the folder ``sweeps`` here, and the shipped ones."""
     return {**shipped_files(), **_files(_HERE)}
 
 
@@ -28,8 +28,8 @@ def _files(folder: Path) -> dict[str, Path]:
 def sweep_file(word: str) -> Path:
     """Return the file that ``word`` means: one that exists, else the one of this name.
 
-    ``quick``, in any case, ``quick.yaml`` and ``sweeps/quick.yaml`` all mean the shipped file ``quick``, unless
-    the folder ``sweeps`` here has one of this name. A word that means no file is returned as a path.
+    ``quick``, in any case, ``quick.yaml`` and ``sweeps/quick.yaml`` all mean the shipped file ``quick``,
+    unless the folder ``sweeps`` here has one of this name. A word that means no file is returned as a path.
     """
     path = Path(word)
     if path.is_file() or path.parent not in (Path(), _HERE) or path.suffix not in ("", ".yaml"):

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -24,6 +22,7 @@ from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, new_run, run
 from ffcli.services.tracked import Tracking
 from ffcli.services.train import resume
+from ffcli.signals import ended_by_the_parent, starting_a_process
 
 _ATTEMPTS = 3  # a run whose process dies so often is given up
 _GRACE = 10.0  # seconds that processes have to close their records before they are killed
@@ -131,14 +130,10 @@ class _Crew:
         job = replace(self._jobs[number], run_id=self._run_ids[number])
         task = (job, self._context.data_dir, self._context.runs_dir, os.getpid(), theirs)
         process = self._spawn.Process(target=_main, args=task, name=f"job-{number}", daemon=True)
-        # What a process ignores, the processes that it starts ignore from the first moment.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with starting_a_process():
             process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
-        theirs.close()
-        self._members[ours] = (number, process)
+            theirs.close()
+            self._members[ours] = (number, process)
 
     def _listen(self, connection: Connection) -> None:
         number, process = self._members[connection]
@@ -216,21 +211,19 @@ class _Teller:
         pass
 
 
+@ended_by_the_parent
 def _main(job: Job, data_dir: Path, runs_dir: Path, parent: int, connection: Connection) -> None:
     """Train one job, and tell the parent how it goes. Ctrl-C is the parent's to deal with."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
     teller = _Teller(connection, parent)
     context = Context(data_dir, runs_dir, lambda text: teller.tell(Notice(text)))
-    with suppress(KeyboardInterrupt):
-        try:
-            document = _train(context, job, teller)
-        except Exception as error:
-            expected = isinstance(error, (FfnnError, OSError))
-            teller.tell(RunFailed(str(error) if expected else f"{type(error).__name__}: {error}"))
-        else:
-            told = ("run_id", "status", "best_val_acc", "seconds")
-            teller.tell(RunEnded(**{name: document[name] for name in told}))
+    try:
+        document = _train(context, job, teller)
+    except Exception as error:
+        expected = isinstance(error, (FfnnError, OSError))
+        teller.tell(RunFailed(str(error) if expected else f"{type(error).__name__}: {error}"))
+    else:
+        told = ("run_id", "status", "best_val_acc", "seconds")
+        teller.tell(RunEnded(**{name: document[name] for name in told}))
 
 
 def _train(context: Context, job: Job, teller: _Teller) -> dict[str, Any]:
@@ -243,7 +236,3 @@ def _train(context: Context, job: Job, teller: _Teller) -> dict[str, Any]:
     ):
         recorder.record.provenance |= job.provenance
         return run(recorder, experiment, teller, tracking=tracking)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -50,7 +50,8 @@ def create(context: Context, file: Path, seed: int, storage: str | None, paired:
     for notice in spec.notices:
         context.notify(notice)
     dataset = context.dataset(any_config(spec).dataset)
-    sweep = Sweep(new_run_id(), spec, {}, dataset.digest, CORE_VERSION, seed, 0.0, paired)
+    sweep_id = new_run_id(_local_ids(context))
+    sweep = Sweep(sweep_id, spec, {}, dataset.digest, CORE_VERSION, seed, 0.0, paired)
     keep_file(context, sweep)
     store = TrialStore(storage_url(context, sweep.id, storage))
     try:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import heapq
 import multiprocessing
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -26,6 +24,7 @@ from ffcli.services.sweep_table import table_at_the_end
 from ffcli.services.sweep_worker import Message, RunStarted, WorkerFailed, WorkerTask
 from ffcli.services.sweep_worker import main as worker_main
 from ffcli.services.tracked import tell_of_tracking
+from ffcli.signals import Terminated, starting_a_process
 from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, Sweep
@@ -154,15 +153,6 @@ class _Weights:
         (self._context.runs_dir / run_id / MODEL).unlink(missing_ok=True)
 
 
-@contextmanager
-def _no_ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class _Crew:
     """The worker processes, each with a pipe of its own: one that is killed harms no other's."""
 
@@ -182,10 +172,10 @@ class _Crew:
         process = self._spawn.Process(
             target=worker_main, args=(self._task, theirs), name=f"worker-{number}", daemon=True
         )
-        with _no_ctrl_c():  # what it ignores, the processes that it starts ignore from the first moment
+        with starting_a_process():
             process.start()
-        theirs.close()
-        self._members[ours] = (number, process)
+            theirs.close()
+            self._members[ours] = (number, process)
 
     def work(self) -> Ended | None:
         """Hire the workers and listen until all have ended; return why the sweep is over.
@@ -196,6 +186,8 @@ class _Crew:
             for number in range(len(self._deaths)):
                 self._hire(number)
             self._listen()
+        except Terminated:  # whoever asks so waits some seconds, which a training may well exceed
+            raise
         except KeyboardInterrupt:
             self._stop()
             self._watcher.stopping()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from contextlib import suppress
@@ -24,6 +23,7 @@ from ffcli.services.sweep_wandb import document, interrupted, trials
 from ffcli.services.sweep_wandb_worker import Message, Ready, Unsent, WandbTask
 from ffcli.services.sweep_wandb_worker import main as worker_main
 from ffcli.services.sweep_worker import RunStarted, WorkerFailed
+from ffcli.signals import Terminated, starting_a_process
 from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.trials import END_STATES, Counts, Ended, Sweep
 from ffcli.sweeping.wandb_address import parse_address
@@ -173,19 +173,17 @@ class _Crew:
         process = self._spawn.Process(
             target=worker_main, args=(self._task, theirs), name=f"worker-{number}", daemon=True
         )
-        # What a process ignores, the processes that it starts ignore from the first moment.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with starting_a_process():
             process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
-        theirs.close()
-        self._members[ours] = _Member(number, process)
+            theirs.close()
+            self._members[ours] = _Member(number, process)
 
     def work(self) -> None:
         """Listen until every worker has gone. Raises KeyboardInterrupt and FfnnError after that."""
         try:
             self._listen()
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             self._stop()
             self._watcher.stopping()

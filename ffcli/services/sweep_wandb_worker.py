@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.sweep_worker import Message as LocalMessage
 from ffcli.services.sweep_worker import RunStarted, WorkerFailed
 from ffcli.services.tracked import Tracking
+from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
 from ffcli.sweeping.spec import Metric, SweepSpec, parse_spec
 from ffcli.sweeping.trials import EndState
@@ -68,13 +68,12 @@ class Unsent:
 Message = LocalMessage | Ready | Unsent
 
 
+@ended_by_the_parent
 def main(task: WandbTask, parent: Connection) -> None:
     """Train what the parent sends until it sends None; tell it every event.
 
     Ctrl-C is the parent's to deal with; SIGTERM closes the run under way as interrupted, here and at W&B.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
     context = Context(task.data_dir, task.runs_dir)
     try:
         with Tracking(context, "online", hint=False) as tracking:
@@ -82,8 +81,6 @@ def main(task: WandbTask, parent: Connection) -> None:
     except (FfnnError, OSError) as error:
         with suppress(OSError):
             parent.send(WorkerFailed(str(error)))
-    except KeyboardInterrupt:
-        pass
 
 
 class _Worker:
@@ -220,7 +217,3 @@ def best_epoch(metric: Metric, results: list[EpochResult]) -> tuple[float | None
         if not result.diverged and (value is None or metric.better(new, value)):
             value, epoch = new, result.epoch
     return value, epoch
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,10 +12,12 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
+from ffcli.files import lock_folder, unlock
 from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.tracked import Tracking
+from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Sweep
@@ -86,11 +86,21 @@ def objective(
             )
             if past is not None:
                 path = context.runs.create()
-                trial.set_run(path.name)
-                tell(RunStarted(trial.number, path.name))
-                store_past(
-                    context, path, past, config=config, dataset=dataset, sweep_id=sweep.id, options=options
-                )
+                lock = lock_folder(path)  # until it has its record it would be taken for damaged
+                try:
+                    trial.set_run(path.name)
+                    tell(RunStarted(trial.number, path.name))
+                    store_past(
+                        context,
+                        path,
+                        past,
+                        config=config,
+                        dataset=dataset,
+                        sweep_id=sweep.id,
+                        options=options,
+                    )
+                finally:
+                    unlock(lock)
                 trial.take_over(past)
                 return
         experiment = Experiment(config, dataset)
@@ -112,11 +122,12 @@ def _remove_remains(context: Context, run_id: str | None) -> None:
         context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
 
 
+@ended_by_the_parent
 def main(task: WorkerTask, parent: Connection) -> None:
     """Work on a sweep until it is over or the parent says anything at all; tell it every event.
 
     Ctrl-C is the parent's to deal with: it says stop first, and sends SIGTERM when that is not fast enough,
-    which gives the trial under way back.
+    which closes the run under way as interrupted and gives its trial back.
     """
 
     def tell(message: Message) -> None:
@@ -125,8 +136,6 @@ def main(task: WorkerTask, parent: Connection) -> None:
         except OSError:  # no fault of the trial under way, which is given back
             raise ParentGoneError from None
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         store = TrialStore(task.url)
         sweep = store.sweep(task.sweep_id)
@@ -145,11 +154,4 @@ def main(task: WorkerTask, parent: Connection) -> None:
         if ended is not None:
             tell(ended)
     except (FfnnError, OSError) as error:
-        with suppress(ParentGoneError):
-            tell(WorkerFailed(str(error)))
-    except KeyboardInterrupt:
-        pass
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+        tell(WorkerFailed(str(error)))

@@ -91,6 +91,9 @@ class Claiming:
         mine = and_(TRIALS.c.sweep == self._sweep.id, TRIALS.c.state == "running")
         for row in connection.execute(select(TRIALS).where(mine)).mappings().all():
             worker = Process(row["host"], row["pid"], row["process_start"])
+            if row["lease"] > now + 2 * LEASE:  # the clock was set back since: it would be held for too long
+                held = mine, TRIALS.c.number == row["number"]
+                connection.execute(update(TRIALS).where(*held).values(lease=now + LEASE))
             if row["lease"] >= now and not worker.is_dead:
                 continue
             change: dict[str, Any] = {"state": "waiting"}

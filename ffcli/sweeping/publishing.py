@@ -107,7 +107,9 @@ def _turn(store: TrialStore, sweep: Sweep) -> Iterator[bool]:
     token = secrets.token_hex(16)
     now = store.database.now
     mine = SWEEPS.c.id == sweep.id
-    free = or_(SWEEPS.c.publisher.is_(None), SWEEPS.c.publisher == token, SWEEPS.c.publishing_until < now)
+    until = SWEEPS.c.publishing_until  # far ahead where the clock was set back since
+    over = or_(until < now, until > now + 2 * _TURN)
+    free = or_(SWEEPS.c.publisher.is_(None), SWEEPS.c.publisher == token, over)
 
     def take(connection: Connection) -> bool:
         change = update(SWEEPS).where(mine, free).values(publisher=token, publishing_until=now + _TURN)

@@ -116,9 +116,14 @@ BAD = {
     "no label dimension": ({"y_test": np.int64(1)}, r"y_test has shape \(\)"),
     "float labels": ({"y_train": np.zeros(12)}, "y_train holds float64: integer labels"),
     "negative labels": ({"y_test": np.arange(6) - 1}, "y_test holds the label -1"),
-    "a gap": ({"y_train": np.arange(12) % 3 * 2}, "y_train holds no label 1, yet labels go up to 4"),
-    "only tested": ({"y_test": np.arange(6)}, "y_train holds no label 3, yet labels go up to 5"),
-    "huge labels": ({"y_train": np.arange(12, dtype=np.uint64) + 2**63}, "y_train holds no label 0"),
+    "more classes than images": (
+        {"y_test": np.arange(6) + 7},
+        "labels go up to 12, yet there are 12 training",
+    ),
+    "huge labels": (
+        {"y_train": np.arange(12, dtype=np.uint64) + 2**63},
+        "labels go up to 9223372036854775819",
+    ),
     "pickle": ({"y_train": np.array([print] * 12)}, "y_train holds pickled Python objects"),
     "records": ({"x_train": np.zeros(12, [("a", "u1")])}, "x_train is not an array of plain numbers"),
 }
@@ -247,3 +252,23 @@ def test_damage_anywhere_is_refused_or_harmless(mine, tmp_path, data):
     except RequestError:
         return
     assert len(dataset.x_train) == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"y_train": np.arange(12) % 3 * 2, "y_test": np.arange(6) % 2 * 4}, "1, 3"),
+        ({"y_test": np.arange(6)}, "3, 4, 5"),
+        ({"y_train": np.zeros(12, int), "y_test": np.full(6, 9)}, "1, 2, 3, 4, 5 and 4 others"),
+    ],
+)
+def test_a_class_that_no_training_image_shows_is_told_of(mine, data_dir, changes, missing):
+    notices = []
+    path = mine(**changes)
+    dataset = load_dataset(path, data_dir, notify=notices.append)
+    labels = {**mine.arrays, **changes}
+    assert dataset.n_classes == max(labels["y_train"].max(), labels["y_test"].max()) + 1
+    assert np.array_equal(dataset.y_test, labels["y_test"])
+    assert notices[1:] == [f"{path}: no training image is of class {missing}"]
+    load_dataset(path, data_dir, notify=notices.append)
+    assert len(notices) == 2

@@ -3,12 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import shutil
 
 import numpy as np
 import pytest
 from tiny_datasets import tiny_spec
 
-from ffcli.datasets import KNOWN, fetch, load_dataset
+from ffcli.datasets import KNOWN, fetch, load_dataset, store
 from ffcli.errors import DataError, RequestError
 
 
@@ -98,9 +99,23 @@ def pickle_array(folder):
     np.save(folder / "y_test.npy", np.array([print], dtype=object), allow_pickle=True)
 
 
+def change_pixel(folder):
+    path = folder / "x_train.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def swap_files(folder):
+    """Exchange two files of one size, as a copy gone wrong does."""
+    np.save(folder / "x_test.npy", np.zeros((12, 28, 28), np.uint8))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        change_pixel,
+        swap_files,
         damage_manifest,
         forget_manifest,
         change_digest,
@@ -119,6 +134,37 @@ def test_damaged_data_is_never_taken_for_good(spec, data_dir, arrays, damage):
         load_dataset(tiny_spec(), data_dir, source="mirror")
     dataset = load_dataset(spec, data_dir)
     assert all(np.array_equal(getattr(dataset, name), array) for name, array in arrays.items())
+
+
+def test_sound_data_is_read_again_only_after_it_was_written_to(spec, data_dir, monkeypatch):
+    read = []
+    is_intact = store.is_intact
+    monkeypatch.setattr(store, "is_intact", lambda *given: read.append(1) or is_intact(*given))
+    folder = fetch(spec, data_dir).path
+    load_dataset(spec, data_dir)
+    assert read == []
+    shutil.copytree(data_dir, data_dir.parent / "copy", copy_function=shutil.copyfile)
+    for _ in range(2):
+        load_dataset(spec, data_dir.parent / "copy", source="mirror")
+    assert read == [1]
+    manifest = json.loads((folder / "dataset.json").read_text())
+    del manifest["stamps"]  # as versions of before have it
+    (folder / "dataset.json").write_text(json.dumps(manifest))
+    for _ in range(2):
+        load_dataset(spec, data_dir, source="mirror")
+    assert read == [1, 1]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["dataset.json", *(f"{name}.npy" for name in spec.digests)]
+    )
+
+
+def test_a_users_file_is_unpacked_again_where_the_copy_is_damaged(data_dir, tmp_path, arrays):
+    np.savez(tmp_path / "mine.npz", **arrays)
+    load_dataset(str(tmp_path / "mine.npz"), data_dir)
+    (folder,) = (data_dir / "custom").iterdir()
+    change_pixel(folder)
+    dataset = load_dataset(str(tmp_path / "mine.npz"), data_dir)
+    assert np.array_equal(dataset.x_train, arrays["x_train"])
 
 
 def test_an_unknown_name(data_dir):

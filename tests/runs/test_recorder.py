@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,7 +101,8 @@ def test_a_diverged_epoch_is_recorded_without_weights(tmp_path: Path) -> None:
 
 
 def test_the_run_is_held_while_it_is_recorded(tmp_path: Path) -> None:
-    with RunRecorder(tmp_path, record()):
+    with RunRecorder(tmp_path, record()) as recorder:
+        recorder.begin(tiny_experiment().config)
         with pytest.raises(BlockingIOError):
             lock_folder(tmp_path)
         with (
@@ -109,6 +111,45 @@ def test_the_run_is_held_while_it_is_recorded(tmp_path: Path) -> None:
         ):
             pytest.fail("two hold the run")
     unlock(lock_folder(tmp_path))
+
+
+def test_a_run_that_was_stopped_before_its_first_record_leaves_nothing(tmp_path: Path) -> None:
+    path = RunStore(tmp_path / "runs").create()
+    with RunRecorder(path, record(path.name, status="running")) as recorder:
+        recorder.save()
+        recorder.end_if_possible("interrupted")
+    assert not path.exists()
+
+
+def test_an_earlier_run_is_not_removed_whatever_becomes_of_its_record(tmp_path: Path) -> None:
+    (tmp_path / SUMMARY).write_text(json.dumps(record(tmp_path.name).as_dict()))
+    with RunRecorder(tmp_path, record(tmp_path.name)):
+        (tmp_path / SUMMARY).unlink()
+    assert tmp_path.exists()
+
+
+def test_a_ctrl_c_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    recorder = run_epochs(tmp_path, tiny_experiment(), 1)
+    recorder.end("finished")
+    recorder.end_if_possible("interrupted")
+    assert json.loads((tmp_path / SUMMARY).read_text())["status"] == "finished"
+
+
+def test_a_run_whose_folder_was_removed_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    experiment = tiny_experiment()
+    recorder = run_epochs(path, experiment, 1)
+    shutil.rmtree(path)
+    for write in (
+        lambda: recorder.epoch(experiment, next(experiment.run())),
+        lambda: recorder.end("finished"),
+        lambda: recorder.begin(experiment.config),
+    ):
+        with pytest.raises(FfnnError, match="The folder of run run is gone: it was removed"):
+            write()
+    recorder.end_if_possible("failed")
+    assert not path.exists()
 
 
 def restored(path: Path, experiment: Experiment) -> RunRecorder:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from stored_runs import put, record
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, unlock
 from ffcli.runs import store as store_module
-from ffcli.runs.store import CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore
+from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore, new_run_id
 
 OLD, MIDDLE, NEW = "20260101-000000-000-aaaa", "20260101-120000-000-bbbb", "20260202-000000-000-cccc"
 
@@ -35,9 +36,24 @@ class TestIds:
 
     def test_two_runs_never_share_a_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ids = iter(["one", "one", "two"])
-        monkeypatch.setattr(store_module, "new_run_id", lambda: next(ids))
+        monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
         store = RunStore(tmp_path / "deep" / "runs")
         assert [store.create().name, store.create().name] == ["one", "two"]
+
+    @pytest.mark.parametrize("ahead", [timedelta(milliseconds=2), timedelta(hours=3)])
+    def test_a_clock_that_is_set_back_gives_ids_that_go_on(self, tmp_path: Path, ahead: timedelta) -> None:
+        before = datetime.now(timezone.utc) + ahead
+        latest = f"{before:%Y%m%d-%H%M%S}-{before.microsecond // 1000:03d}-zzzz"
+        (tmp_path / latest).mkdir()
+        ids = [latest, *(RunStore(tmp_path).create().name for _ in range(20))]
+        times = [run_id[:-5] for run_id in ids]
+        assert times == sorted(times)
+        assert times[0] < times[1]
+        assert ids[-1][:15] <= f"{before + timedelta(seconds=30):%Y%m%d-%H%M%S}"
+
+    def test_a_clock_that_was_wrong_by_years_leaves_no_trace(self) -> None:
+        known = ["20991231-235959-999-aaaa", "99999999-999999-999-aaaa", "sweeps", "zzz"]
+        assert new_run_id(known)[:8] == f"{datetime.now(timezone.utc):%Y%m%d}"
 
     def test_a_file_in_place_of_the_store_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "runs").write_text("")
@@ -93,12 +109,52 @@ class TestFind:
 
 
 class TestList:
-    def test_only_folders_with_a_summary_are_runs(self, store: RunStore) -> None:
+    def test_folders_with_a_summary_or_the_name_of_a_run_are_runs(self, store: RunStore) -> None:
         (store.folder / "sweeps" / "s1").mkdir(parents=True)
         (store.folder / "notes.txt").write_text("")
+        (store.folder / "20260303-000000-000-eeee").write_text("")
         (store.folder / "20260303-000000-000-dddd").mkdir()
         (store.folder / "20260303-000000-000-dddd" / f".{SUMMARY}-x1y2z3").write_text("{}")
+        assert store.ids() == [OLD, MIDDLE, NEW, "20260303-000000-000-dddd"]
+
+    def test_a_run_killed_before_its_first_record_is_damaged_unless_it_is_just_being_begun(
+        self, store: RunStore
+    ) -> None:
+        path = store.create()
+        lock = lock_folder(path)
+        damaged: list[str] = []
+        assert len(list(store.records(damaged))) == 3
+        assert damaged == []
+        unlock(lock)
+        assert len(list(store.records(damaged))) == 3
+        assert damaged == [path.name]
+        with pytest.raises(DamagedRunError, match="has no record: it was stopped before its first one"):
+            store.read(path.name)
+        store.remove(store.find(path.name))
         assert store.ids() == [OLD, MIDDLE, NEW]
+
+    def test_what_a_killed_process_has_left_goes(self, store: RunStore) -> None:
+        for run_id, status in ((OLD, "finished"), (MIDDLE, "interrupted")):
+            (store.folder / run_id / SUMMARY).write_text(json.dumps(record(run_id, status=status).as_dict()))
+            (store.folder / run_id / CHECKPOINT).write_text("weights")
+            (store.folder / run_id / f".{SUMMARY}-x1y2z3_4").write_text("{")
+            lock = lock_folder(store.folder / run_id)
+            store.tidy(store.read(run_id), store.files(run_id))
+            unlock(lock)
+            assert len(store.files(run_id)) == 3, "a process has the run"
+            store.tidy(store.read(run_id), store.files(run_id))
+        assert set(store.files(OLD)) == {SUMMARY}
+        assert set(store.files(MIDDLE)) == {SUMMARY, CHECKPOINT}
+
+    def test_the_files_of_a_run_and_their_sizes(self, store: RunStore) -> None:
+        (store.folder / OLD / "wandb" / "offline").mkdir(parents=True)
+        (store.folder / OLD / "wandb" / "offline" / "log").write_bytes(b"x" * 1234)
+        (store.folder / OLD / "elsewhere").symlink_to(store.folder)
+        files = store.files(OLD)
+        assert set(files) == {SUMMARY, "wandb/offline/log", "elsewhere"}
+        assert files["wandb/offline/log"] == 1234
+        assert files[SUMMARY] == (store.folder / OLD / SUMMARY).stat().st_size
+        assert store.files("gone") == {}
 
     def test_a_missing_store_is_empty(self, tmp_path: Path) -> None:
         assert RunStore(tmp_path / "none").ids() == []
@@ -209,7 +265,7 @@ class TestRemove:
         unlock(lock)
         store.remove(store.folder / OLD)
 
-    def test_a_removal_cut_short_leaves_nothing_that_lists(
+    def test_a_removal_cut_short_leaves_a_damaged_run_that_can_be_removed(
         self, store: RunStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(_: Path) -> None:
@@ -218,8 +274,12 @@ class TestRemove:
         monkeypatch.setattr(store_module.shutil, "rmtree", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             store.remove(store.folder / OLD)
+        damaged: list[str] = []
+        assert [one.run_id for one in store.records(damaged)] == [MIDDLE, NEW]
+        assert damaged == [OLD]
+        monkeypatch.undo()
+        store.remove(store.folder / OLD)
         assert store.ids() == [MIDDLE, NEW]
-        unlock(lock_folder(store.folder / OLD))
 
 
 class TestStatus:

@@ -15,7 +15,8 @@ from test_service_resume import assert_same_run
 
 from ffcli.errors import FfnnError
 from ffcli.runs.store import CHECKPOINT
-from ffcli.services.runs import list_runs, remove_runs, show_run
+from ffcli.services.removing import remove_runs
+from ffcli.services.runs import list_runs, show_run
 from ffcli.services.train import resume
 
 # Trains; stops to read its stdin within the epoch after the one to hold at, or kills itself at its n-th call

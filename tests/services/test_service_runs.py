@@ -10,7 +10,8 @@ from small_runs import Place
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
 from ffcli.runs.store import HISTORY, SUMMARY, DamagedRunError
-from ffcli.services.runs import list_runs, remove_runs, show_run
+from ffcli.services.removing import remove_runs
+from ffcli.services.runs import list_runs, show_run
 
 
 def config(**values: Any) -> dict[str, Any]:
@@ -122,10 +123,28 @@ def test_wrong_filters_are_refused(place: Place, options: dict[str, Any], messag
         list_runs(place.context, **options)
 
 
-def test_damaged_runs_are_left_out_with_a_notice(place: Place) -> None:
+def test_damaged_runs_are_listed_last_as_damaged(place: Place) -> None:
     (place.path("r2") / SUMMARY).write_text('{"tags": 3}')
-    assert ids(place) == ["r4", "r3", "r1"]
-    assert place.notices == ["1 damaged runs are left out: r2"]
+    assert ids(place) == ["r4", "r3", "r1", "r2"]
+    assert place.notices == ["1 runs are damaged: r2"]
+    damaged = list_runs(place.context)[-1]
+    assert damaged.keys() == list_runs(place.context)[0].keys()
+    known = {name: value for name, value in damaged.items() if value is not None}
+    assert known == {"run_id": "r2", "status": "damaged", "tags": [], "config": {}, "size": 11}
+    assert ids(place, limit=3) == ["r4", "r3", "r1"]
+    assert ids(place, status="damaged") == ["r2"]
+    assert ids(place, status="finished") == ["r4", "r1"]
+    assert ids(place, tag="even") == ["r4"], "nobody knows its tags"
+
+
+def test_the_size_of_a_run(place: Place) -> None:
+    before = {run["run_id"]: run["size"] for run in list_runs(place.context)}
+    assert before["r1"] == (place.path("r1") / SUMMARY).stat().st_size
+    (place.path("r3") / "model.safetensors").write_bytes(b"x" * 5000)
+    (place.path("r1") / "model.safetensors").write_bytes(b"x" * 9000)
+    assert ids(place, sort="size")[:2] == ["r1", "r3"]
+    after = {run["run_id"]: run["size"] for run in list_runs(place.context)}
+    assert after["r3"] - before["r3"] == 5000
 
 
 def test_an_empty_store_lists_nothing(tmp_path: Any) -> None:
