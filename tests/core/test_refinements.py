@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,43 @@ def test_plateau_waits_and_lowers():
         seen.append(schedule.factor(0))
     # the third and fourth bring nothing lower: halved; the fifth does; then twice two that do not
     assert seen == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+def test_plateau_goes_on_from_what_a_checkpoint_held():
+    losses = (1.0, 0.9, 0.9, 0.95, 0.95, 0.8, 0.9, 0.9, 0.9, 0.9)
+    for stop in range(len(losses)):
+        whole, first, resumed = (SCHEDULES["plateau"](10, 3, 0.5) for _ in range(3))
+        for val_loss in losses[:stop]:
+            whole.after_epoch(val_loss)
+            first.after_epoch(val_loss)
+        resumed.restore(json.loads(json.dumps(first.scalars())))
+        for val_loss in losses[stop:]:
+            whole.after_epoch(val_loss)
+            resumed.after_epoch(val_loss)
+            assert resumed.factor(0) == whole.factor(0)
+        assert resumed.scalars() == whole.scalars()
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_a_schedule_refuses_a_checkpoint_that_lacks_something(name):
+    schedule = SCHEDULES[name](10, 2, 0.5)
+    scalars = schedule.scalars()
+    schedule.restore(scalars)
+    for missing in scalars:
+        with pytest.raises(KeyError, match=missing):
+            schedule.restore({key: scalars[key] for key in scalars if key != missing})
+
+
+def test_two_pixels_either_way_make_25_places():
+    picture = np.zeros((7, 9), np.uint8)
+    picture[3, 4] = 200
+    images = np.tile(picture.reshape(1, -1), (2500, 1))
+    Augmentation((7, 9), flip=False, shift=2)(images, np.random.default_rng(0))
+    assert np.all(images.sum(axis=1, dtype=int) == 200)
+    counts = (images > 0).sum(axis=0).reshape(7, 9)
+    assert counts[1:6, 2:7].min() > 60, "25 places, 100 times each, four standard errors"
+    assert counts[1:6, 2:7].max() < 140
+    assert counts[1:6, 2:7].sum() == 2500
 
 
 def test_shifts_move_whole_pictures_and_bring_in_zeros():
@@ -89,6 +128,19 @@ def test_average_follows_the_steps():
     late.network.state[...] = 0
     late.update(10_000)
     assert float(late.network.weights[0][0, 0]) == 1.0
+
+
+def test_average_is_a_network_like_its_source_running_statistics_and_all():
+    network = Network([3, 4, 2], "tanh", batch_norm=True)
+    network.initialize("xavier", np.random.default_rng(0))
+    average = WeightAverage(network, decay=0.9)
+    ours = average.network
+    assert (ours.layer_sizes, ours.activation_name, ours.dtype) == ((3, 4, 2), "tanh", np.float32)
+    np.testing.assert_array_equal(ours.state, network.state)
+    network.normalizations[0].mean[...] = 11
+    assert not ours.normalizations[0].mean.any()
+    average.update(1)  # 2/11 of 0 and 9/11 of 11
+    np.testing.assert_allclose(ours.normalizations[0].mean, 9, rtol=1e-6)
 
 
 def one_epoch(refinements: Refinements, learning_rate: float = 1.0) -> tuple[Network, np.ndarray]:

@@ -47,5 +47,6 @@ def test_a_name_is_taken_once(fruits, names):
 def test_nearest_or_nothing():
     assert nearest("Adma", ["sgd", "adam"]) == "adam"
     assert nearest("learning-rte", ["learning_rate", "loss"]) == "learning_rate"
+    assert nearest("cross", ["squared_error", "cross_entropy"]) == "cross_entropy"  # 10 of 18 letters
     assert nearest("zzz", ["sgd", "adam"]) is None
     assert unknown("colour", "zzz", ["red"]) == "'zzz' is not a known colour: choose one of red."

@@ -76,6 +76,13 @@ def test_dropped_share_and_kept_mean(rate):
     assert abs(by_column - rate).max() < 5 * (rate * (1 - rate) / 500) ** 0.5
 
 
+def test_a_rate_all_but_one_still_keeps_one_value_in_65536():
+    h = np.ones((1024, 1024), np.float64)
+    out = Dropout(h.shape, 1 - 1e-9, np.random.default_rng(0), h).forward(h)
+    np.testing.assert_array_equal(np.unique(out), [0, 65536])
+    assert 4 <= np.count_nonzero(out) <= 28, "16 are expected, three standard errors either way"
+
+
 def test_masks_differ_from_step_to_step():
     h = np.ones((20, 20), np.float32)
     layer = Dropout(h.shape, 0.5, np.random.default_rng(0), h)
@@ -97,6 +104,38 @@ def test_normalized_values_have_the_mean_and_the_spread_asked_for():
     backpropagation(rng.normal(7, 100, (400, 3)), np.tile([1.0, 0.0], (400, 1)), logits)
     assert logits[:, 0].mean() == pytest.approx(-2)
     assert logits[:, 0].std() == pytest.approx(3, rel=1e-4)
+
+
+def batch_norm_of(values: list[list[float]], steps: int = 1) -> tuple[Network, np.ndarray]:
+    """Send one batch through a network that only normalizes; return it and the logits of the last time."""
+    batch = np.array(values)
+    n_units = batch.shape[1]
+    network = Network([n_units, n_units, n_units], "identity", dtype=np.float64, batch_norm=True)
+    for W in network.weights:
+        W[...] = np.eye(n_units)
+    logits = np.empty(batch.shape)
+    for _ in range(steps):
+        Backpropagation(network, LOSSES["cross_entropy"]())(batch, np.zeros(batch.shape), logits)
+    return network, logits
+
+
+def test_running_statistics_by_hand():
+    """Means 2 and 4, biased variances 1 and 9; they start at 0 and 1 and take in a hundredth a batch."""
+    network, _ = batch_norm_of([[1, 7], [3, 1]])
+    (normal,) = network.normalizations
+    np.testing.assert_allclose(normal.mean, [0.02, 0.04], rtol=1e-12)
+    np.testing.assert_allclose(normal.variance, [0.99 + 0.01, 0.99 + 0.09], rtol=1e-12)
+    network, _ = batch_norm_of([[1, 7], [3, 1]], steps=2)
+    (normal,) = network.normalizations
+    np.testing.assert_allclose(normal.mean, [0.99 * 0.02 + 0.02, 0.99 * 0.04 + 0.04], rtol=1e-12)
+    np.testing.assert_allclose(normal.variance, [1, 0.99 * 1.08 + 0.09], rtol=1e-12)
+
+
+def test_a_unit_that_is_always_the_same_is_normalized_to_zero():
+    _, logits = batch_norm_of([[5, 1], [5, 3], [5, 5]])
+    assert not logits[:, 0].any()
+    # variance 8/3; ε = 0.001 stands beside it in the root
+    np.testing.assert_allclose(logits[:, 1], np.array([-2, 0, 2]) / np.sqrt(8 / 3 + 0.001), rtol=1e-12)
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_datasets import QUICK, Server, tiny_arrays, write_idx
+from tiny_datasets import PATIENT, Server, tiny_arrays, write_idx
 
 from ffcli.datasets import fetching
 from ffcli.datasets.web import Web
 
 
 @pytest.fixture(autouse=True)
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "Web", partial(Web, patience=QUICK))
+def long_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "Web", partial(Web, patience=PATIENT))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from tiny_datasets import fetched_whole, refused, tiny_spec, write_idx
+from tiny_datasets import PATIENT, fetched_whole, patience, refused, tiny_spec, write_idx
 
 from ffcli.datasets import fetch, fetching
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.sources import Candidate
+from ffcli.datasets.web import Web
 from ffcli.errors import DataError, RequestError
 
 SPEC = tiny_spec()
@@ -65,7 +68,8 @@ def test_from_a_url_of_unpacked_files(server, data_dir, arrays, idx_folder):
     ],
 )
 @pytest.mark.parametrize("file", ["", "tiny.npz"])
-def test_from_a_bad_server(server, data_dir, manner, message, file):
+def test_from_a_bad_server(*, server, data_dir, manner, message, file, monkeypatch):
+    monkeypatch.setattr(fetching, "Web", partial(Web, patience=patience(manner)))
     refused(data_dir, server.url(f"{manner}/{file}"), message, DataError)
 
 
@@ -118,7 +122,8 @@ def test_auto_goes_on_until_one_source_is_right(tmp_path, server, data_dir, arra
     fetched_whole(data_dir, arrays)
 
 
-def test_where_all_fail_one_message_says_why(server, data_dir):
+def test_where_all_fail_one_message_says_why(server, data_dir, monkeypatch):
+    monkeypatch.setattr(fetching, "Web", partial(Web, patience=replace(PATIENT, answer=2)))
     spec = tiny_spec(
         local=("/no/such/folder",),
         mirrors=(server.url("404/"), server.url("silent/a.npz"), server.url("ok/")),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from tiny_datasets import QUICK
+from tiny_datasets import PATIENT, patience
 
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.web import NotFoundError, Web
@@ -26,7 +26,7 @@ class Bars:
 
 
 def get(server, tmp_path, manner, n_bytes=1 << 16):
-    return Web(patience=QUICK).download(server.url(f"{manner}/{FILE}"), tmp_path / "got", n_bytes)
+    return Web(patience=patience(manner)).download(server.url(f"{manner}/{FILE}"), tmp_path / "got", n_bytes)
 
 
 @pytest.mark.parametrize("manner", ["ok", "unsized", "once500"])
@@ -57,7 +57,7 @@ def test_a_bad_answer_ends_with_a_reason(server, tmp_path, manner, message, trie
 
 
 def test_a_host_that_does_not_answer_is_not_asked_again(server, tmp_path):
-    web = Web(patience=QUICK)
+    web = Web(patience=patience("silent"))
     for _ in range(3):
         with pytest.raises(BrokenDataError, match="no answer within"):
             web.download(server.url("silent/a"), tmp_path / "got", 1)
@@ -69,20 +69,20 @@ def test_a_closed_port_and_an_unknown_host_are_told_apart(tmp_path):
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         with pytest.raises(BrokenDataError, match="cannot be reached: Connection refused"):
-            Web(patience=QUICK).download(f"http://127.0.0.1:{port}/a", tmp_path / "got", 1)
+            Web(patience=PATIENT).download(f"http://127.0.0.1:{port}/a", tmp_path / "got", 1)
     with pytest.raises(BrokenDataError, match=r"cannot be reached|no answer"):
-        Web(patience=QUICK).download("http://no-such-host.invalid/a", tmp_path / "got", 1)
+        Web(patience=PATIENT).download("http://no-such-host.invalid/a", tmp_path / "got", 1)
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b/", "ftp://127.0.0.1/a"])
 def test_an_unusable_address_is_refused(tmp_path, url):
     with pytest.raises(BrokenDataError):
-        Web(patience=QUICK).download(url, tmp_path / "got", 1)
+        Web(patience=PATIENT).download(url, tmp_path / "got", 1)
 
 
 def test_progress_follows_the_bytes(server, idx_folder, tmp_path):
     bars = Bars()
-    Web(bars, QUICK).download(server.url(f"ok/{FILE}"), tmp_path / "got", 1 << 16)
+    Web(bars, PATIENT).download(server.url(f"ok/{FILE}"), tmp_path / "got", 1 << 16)
     size = (idx_folder / FILE).stat().st_size
     assert bars.events[0] == ("start", FILE, size)
     assert sum(event[1] for event in bars.events if event[0] == "advance") == size
@@ -92,6 +92,6 @@ def test_progress_follows_the_bytes(server, idx_folder, tmp_path):
 def test_progress_is_closed_when_a_transfer_fails(server, tmp_path):
     bars = Bars()
     with pytest.raises(BrokenDataError):
-        Web(bars, QUICK).download(server.url(f"half/{FILE}"), tmp_path / "got", 1 << 16)
+        Web(bars, PATIENT).download(server.url(f"half/{FILE}"), tmp_path / "got", 1 << 16)
     kinds = [event[0] for event in bars.events]
     assert kinds.count("start") == kinds.count("close") == 2

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,19 @@ from ffcli.datasets import DatasetSpec, fetch, load_dataset, store
 from ffcli.datasets.web import Patience
 from ffcli.errors import FfnnError, RequestError
 
-QUICK = Patience(connect=0.5, answer=0.5, stall=0.5, chunk=1 << 10)
+PATIENT = Patience(connect=30, answer=30, stall=30, chunk=1 << 10)  # however busy the machine is
+# A short patience, and only of the kind that the test wants to see at its end.
+IMPATIENT = {
+    "silent": replace(PATIENT, answer=0.5),
+    "drip": replace(PATIENT, stall=0.5),
+    "stall": replace(PATIENT, stall=0.5),
+}
+
+
+def patience(manner: str) -> Patience:
+    """Return how long to wait for a server that behaves in this manner."""
+    return IMPATIENT.get(manner, PATIENT)
+
 
 NAMES = {
     "x_train": "train-images-idx3-ubyte",
@@ -205,13 +218,16 @@ def main() -> int:
     options = parser.parse_args()
     if options.die_before_manifest:
         store.sync_folder = lambda _folder: _die()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if options.file_limit:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (options.file_limit, options.file_limit))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (options.file_limit, limits[1]))
     try:
         fetch(tiny_spec(), options.data_dir, from_=options.place)
     except FfnnError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    finally:  # whatever measures the process may write again
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     return 0
 
 
