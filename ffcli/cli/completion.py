@@ -17,8 +17,8 @@ from typing import Any
 import typer
 
 from ffcli.cli.shared import Settings
-from ffcli.runs.folders import run_ids, sweep_ids
-from ffcli.services.shipped import shipped_files
+from ffcli.runs.folders import ensemble_ids, run_ids, sweep_ids
+from ffcli.services.shipped import named_files
 
 Completer = Callable[[typer.Context, str], list[str]]
 
@@ -60,8 +60,8 @@ def words(*names: str) -> Completer:
 
 
 def _sweep_files() -> Iterator[str]:
-    """Yield the shipped files' names, and the YAML files of this folder and of its folder ``sweeps``."""
-    yield from shipped_files()
+    """Yield the files' names, and the YAML files of this folder and of its folder ``sweeps``."""
+    yield from named_files()
     for folder in (Path(), Path("sweeps")):
         if folder.is_dir():
             yield from sorted(str(path) for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
@@ -73,6 +73,7 @@ def _newest_first(ids: list[str]) -> list[str]:
 
 complete_run = _completer(lambda settings: _newest_first(run_ids(settings.runs_dir)))
 complete_sweep = _completer(lambda settings: _newest_first(sweep_ids(settings.runs_dir)))
+complete_ensemble = _completer(lambda settings: _newest_first(ensemble_ids(settings.runs_dir)))
 complete_run_or_sweep = _completer(
     lambda settings: _newest_first(run_ids(settings.runs_dir) + sweep_ids(settings.runs_dir))
 )

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.completion import complete_ensemble
 from ffcli.cli.context import context
+from ffcli.cli.help import argument
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns
@@ -48,7 +50,15 @@ def list_(ctx: typer.Context) -> None:
 
 
 @app.command(cls=Command)
-def show(ctx: typer.Context, ensemble: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def show(
+    ctx: typer.Context,
+    ensemble: Annotated[
+        str,
+        argument(
+            metavar="ENSEMBLE", help="Its id, or its unique beginning or end.", completes=complete_ensemble
+        ),
+    ],
+) -> None:
     """Show one ensemble with its runs."""
     from ffcli.services.ensemble import show_ensemble
 

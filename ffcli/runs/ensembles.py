@@ -9,29 +9,29 @@ from typing import Any
 from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import json_text, write_atomic
+from ffcli.runs.folders import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.store import new_run_id
-
-_FOLDER, _SUFFIX = "ensembles", ".json"
 
 
 class EnsembleStore:
     """What ensembles of stored runs came to, under the folder of these runs. A record holds no weights."""
 
     def __init__(self, runs_dir: Path) -> None:
-        self.folder = runs_dir / _FOLDER
+        self._runs_dir = runs_dir
+        self.folder = runs_dir / ENSEMBLES
 
     def add(self, document: dict[str, Any]) -> dict[str, Any]:
         """Store a document under a new id and return it with {ensemble_id, path}. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        ensemble_id = new_run_id()
-        path = self.folder / f"{ensemble_id}{_SUFFIX}"
+        ensemble_id = new_run_id(self.ids())
+        path = self.folder / f"{ensemble_id}{RECORD}"
         document = {"ensemble_id": ensemble_id, **document, "path": str(path)}
         write_atomic(path, json_text(document))
         return document
 
     def ids(self) -> list[str]:
         """Return the ids of all ensembles, the oldest first."""
-        return sorted(path.stem for path in self.folder.glob(f"[!.]*{_SUFFIX}"))
+        return ensemble_ids(self._runs_dir)
 
     def read(self, word: str) -> dict[str, Any]:
         """Return the record of the ensemble with this id, or with the one id that starts or ends so.
@@ -49,7 +49,7 @@ class EnsembleStore:
                 + (f" Did you mean '{guess}'?" if guess else ""),
                 hint="ffnn evaluate RUN RUN --ensemble makes one; ffnn ensembles list shows them.",
             )
-        path = self.folder / f"{found[0]}{_SUFFIX}"
+        path = self.folder / f"{found[0]}{RECORD}"
         try:
             document = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Which folders of the store hold runs and sweeps: told by their names, without heavy imports."""
+"""Which folders of the store hold runs, sweeps and ensembles: told by their names, without heavy imports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
+ENSEMBLES, RECORD = "ensembles", ".json"
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
 RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-\d{{3}}-[{ALPHABET}]{{4}}")
 
@@ -35,3 +36,8 @@ def sweep_ids(folder: Path) -> list[str]:
         return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / DATABASE).is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def ensemble_ids(folder: Path) -> list[str]:
+    """Return the ids of all ensembles under ``folder``, the oldest first."""
+    return sorted(path.stem for path in (folder / ENSEMBLES).glob(f"[!.]*{RECORD}"))

@@ -17,8 +17,9 @@ def shipped_files() -> dict[str, Path]:
 
 
 def named_files() -> dict[str, Path]:
-    """Return the sweep files that go by a name: those of the folder ``sweeps`` here, and the shipped ones."""
-    return {**shipped_files(), **_files(_HERE)}
+    """Return all sweep files that go by a name: those of the folder ``sweeps`` here, and the shipped."""
+    here = _files(_HERE)
+    return {**here, **shipped_files(), **here}
 
 
 def _files(folder: Path) -> dict[str, Path]:

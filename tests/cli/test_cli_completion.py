@@ -125,6 +125,9 @@ def test_runs_and_sweeps_the_newest_first_and_nothing_that_a_shell_could_run(
     assert complete("report", "") == [SWEEP]
     assert complete("evaluate", "--best", "--sweep", "2") == [SWEEP]
     assert complete("sync", "") == [SWEEP, *newest_first]
+    (store / "ensembles").mkdir()
+    (store / "ensembles" / f"{IDS[0]}.json").write_text("{}")
+    assert complete("ensembles", "show", "") == IDS[:1]
 
 
 @pytest.mark.parametrize("spelling", [["--runs-dir", "{}"], ["--runs_dir={}"], ["--runs-dir=~/elsewhere"]])

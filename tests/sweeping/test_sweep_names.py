@@ -35,6 +35,8 @@ def test_a_file_of_this_path_wins_then_one_in_the_folder_sweeps_here(tmp_path: P
     assert sweep_file("bayes") == Path("sweeps/bayes.yaml")
     assert sweep_file("own") == Path("sweeps/Own.yaml")
     assert set(named_files()) == {*NAMES, "Own"}
+    Path("sweeps/Quick.yaml").write_text("another case")
+    assert sweep_file("quick") == Path("sweeps/Quick.yaml")
     Path("bayes").write_text("a file without a suffix")
     assert sweep_file("bayes") == Path("bayes")
     assert sweep_file(str(tmp_path / "bayes")) == tmp_path / "bayes"
