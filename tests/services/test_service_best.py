@@ -278,13 +278,15 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
     for schedule in ("constant", "cosine"):
         config = place.config(epochs=2, schedule=schedule, **ours)
         with pytest.raises(KeyboardInterrupt):
-            train(place.context, config, RunOptions(), interrupt_after(1))
+            train(place.context, config, RunOptions(recipe="fast"), interrupt_after(1))
         runs[schedule] = place.context.runs.ids()[-1]
         assert resume(place.context, runs[schedule], 3, Watcher())["status"] == "finished"
     second = rerun(place)
     assert second["reused"] == 1
     copies = [record for record in place.context.runs.records() if "reused" in record.tags]
     assert [record.provenance["reused_from"] for record in copies] == [runs["constant"]]
+    assert place.context.runs.read(runs["constant"]).recipe == "fast"
+    assert [record.recipe for record in copies] == [None], "a sweep's run is not of a recipe"
 
 
 def test_results_of_another_machine_are_taken_over_from_the_database(
