@@ -84,7 +84,9 @@ def _evaluate(context: Context, run: StoredRun, dataset_name: str | None, track:
     }
     if track and dataset.name == run.record.dataset:
         values = {"test_acc": document["accuracy"], "test_loss": document["loss"]}
-        attach(context, run.record, Additions(values, confusion=(matrix.tolist(), dataset.class_names)))
+        attach(
+            context, run.record, Additions(values=values, confusion=(matrix.tolist(), dataset.class_names))
+        )
     return document
 
 
