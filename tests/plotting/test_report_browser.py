@@ -292,6 +292,11 @@ def test_no_width_is_too_narrow(opened: Browser, width: int) -> None:
         opened.emulate("setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
         opened.until(lambda: opened.run("return document.querySelector('#time svg').clientWidth") < width)
         assert opened.run("return document.documentElement.scrollWidth") <= width
+        bottom_of_axis_title, top_of_legend = opened.run(
+            "const box = (part) => document.querySelector(`#curves ${part}`).getBoundingClientRect();"
+            "return [box('.xtitle').bottom, box('.legend').top]"
+        )
+        assert bottom_of_axis_title <= top_of_legend
     finally:
         opened.emulate("clearDeviceMetricsOverride")
 
