@@ -19,6 +19,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import plain
+from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 
 if TYPE_CHECKING:
@@ -86,18 +87,31 @@ def predict(
         Path | None,
         option("--out", "-o", group=OUTPUT, metavar="FILE", help="Draw image and chart as a PNG too."),
     ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
 ) -> None:
-    """Show the class probabilities of one image."""
+    """Show the class probabilities of one image.
+
+    What --out draws also goes to W&B: to the run there, or of an untrained network as a run of its own.
+    """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
     from ffcli.cli.progress import watcher
     from ffcli.services.predict import predict as run_predict
+    from ffcli.services.running import RunOptions
 
     out = Output.of(ctx)
+    mode = wandb_mode(wandb)
+    if out_file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
+        out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
+    elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
+        out.notice("a run's prediction goes to where W&B has the run, whatever project is named")
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
     shown = run_predict(
         context(out),
+        RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity),
         index=integer("INDEX", index, least=1),
         image=image,
         invert=invert,

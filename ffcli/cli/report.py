@@ -13,6 +13,7 @@ from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
+from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 
 app = typer.Typer(add_completion=False)
 
@@ -36,13 +37,18 @@ def report(
     storage: Annotated[
         str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
     ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
 ) -> None:
     """Show a sweep as one self-contained HTML page.
 
-    Of a sweep at W&B it shows the runs that are stored here.
+    Of a sweep at W&B it shows the runs that are stored here. Where the runs were tracked, the page goes to
+    W&B too.
     """
     from ffcli.cli.progress import watcher
     from ffcli.services.report import report as run
+    from ffcli.services.running import RunOptions
     from ffcli.services.sweep import find
     from ffcli.sweeping.wandb_address import is_address
 
@@ -55,5 +61,6 @@ def report(
         out_file,
         command_line=out.settings.command_line,
         watcher=watcher(out),
+        options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
     )
     out.result(document, f"{document['runs']} runs in {plain(document['html'])}")

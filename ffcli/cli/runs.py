@@ -16,6 +16,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns, pairs
 from ffcli.cli.text import duration, number, plain, size
+from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import age, integer
 
 if TYPE_CHECKING:
@@ -196,12 +197,19 @@ def compare(
             default="runs-compare.png",
         ),
     ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
 ) -> None:
     """Set runs side by side: where they differ, their best epochs, and their learning curves in a figure."""
-    from ffcli.services.compare_runs import compare_runs
+    from ffcli.services.compare_runs import compare_runs, log
+    from ffcli.services.running import RunOptions
 
     out = Output.of(ctx)
-    documents = compare_runs(context(out), runs, png)
+    place = context(out)
+    options = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    documents = compare_runs(place, runs, png)
+    log(place, documents, options)
     out.result(documents, *_comparison(documents, everything))
 
 

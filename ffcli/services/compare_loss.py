@@ -10,10 +10,11 @@ from typing import Any
 
 from ffcli.errors import RequestError
 from ffcli.files import json_text, write_atomic
-from ffcli.plotting.style import save_png
-from ffcli.services.compare_loss_figure import draw
+from ffcli.plotting.style import save_file, save_png
+from ffcli.services.compare_loss_figure import draw, native_charts
 from ffcli.services.compare_loss_pairs import find_pairs, judge
 from ffcli.services.compare_loss_statistics import LOSSES, summarise
+from ffcli.services.compare_loss_table import table_csv
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
 from ffcli.services.shipped import sweep_file
@@ -75,12 +76,14 @@ def compare_loss(
     *,
     workers: int,
     out: Path,
+    csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Train what is missing, judge all networks, draw ``out``, and return the comparison's document.
 
-    That is {sweep_id, path, counts, pairs, summary, png} with the seconds of the training and why it ended;
-    png is None where no pair is whole. Raises KeyboardInterrupt and FfnnError as `run_sweep`.
+    That is {sweep_id, path, counts, pairs, summary, png, csv} with the seconds of the training and why it
+    ended; png is None where no pair is whole. The table of the pairs goes to ``csv_file`` where one is given.
+    Raises KeyboardInterrupt and FfnnError as `run_sweep`.
     """
     sweep = comparison.sweep
     options = SweepOptions(count=comparison.runs, workers=workers, command_line=command_line)
@@ -96,21 +99,24 @@ def compare_loss(
     pairs = find_pairs(trials, curves)
     context.notify(f"judging {trained['counts']['finished']} networks on the validation and the test images")
     judge(context, pairs)
-    whole = [pair for pair in pairs if not pair.reasons]
+    documents = [pair.document() for pair in pairs]
+    whole = [document for document in documents if document["left_out"] is None]
     if whole:
         save_png(draw(whole), out)
-    documents = [pair.document() for pair in pairs]
+    if csv_file is not None:
+        save_file(csv_file, table_csv(documents))
     kept = ("sweep_id", "path", "counts", "ended", "message", "seconds")
     return {
         **{key: trained[key] for key in kept if key in trained},
         "pairs": documents,
         "summary": summarise(documents),
         "png": str(out) if whole else None,
+        "csv": None if csv_file is None else str(csv_file),
     }
 
 
 def log(context: Context, document: dict[str, Any], options: RunOptions) -> None:
-    """Make a W&B run of a comparison's figure and differences, where ``options`` ask for it."""
+    """Make a W&B run of a comparison's figure, charts and differences, where ``options`` ask for it."""
     if document["png"] is None:
         return
     values = {}
@@ -123,7 +129,11 @@ def log(context: Context, document: dict[str, Any], options: RunOptions) -> None
         options,
         name=f"compare-loss {document['sweep_id']}",
         job_type="compare-loss",
-        additions=Additions(values=values, images={"learning curves": Path(document["png"])}),
+        additions=Additions(
+            values=values,
+            images={"learning curves": Path(document["png"])},
+            charts=native_charts(document["pairs"]),
+        ),
     )
 
 

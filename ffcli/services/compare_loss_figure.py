@@ -1,40 +1,71 @@
-"""The learning curves of a comparison, as the figure draws them."""
+"""The learning curves of a comparison, as the figure and W&B draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ffcli.plotting.learning_curves import Band, comparison_figure
-from ffcli.services.compare_loss_pairs import Pair
 from ffcli.services.compare_loss_statistics import LOSSES, paired_difference
+from ffcli.services.compare_loss_table import table
+from ffcli.tracking.base import Lines, Rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(pairs: Sequence[Pair]) -> Figure:
+_TITLE = "Median and interquartile range of the configurations"
+_DIFFERENCE = "Difference within the pairs: mean and 95 % interval"
+_NAMES = dict(zip(LOSSES, ("cross-entropy", "squared error")))
+
+Document = Mapping[str, Any]
+"""Of a pair: see `Pair.document`."""
+
+
+def draw(pairs: Sequence[Document]) -> Figure:
     """Draw pairs that are whole, of which there is one at least."""
-    going = [
-        [pair for pair in pairs if min(len(pair.curves[loss]) for loss in LOSSES) >= epoch]
-        for epoch in range(1, 1 + max(len(pair.curves[loss]) for pair in pairs for loss in LOSSES))
-    ]
-    by_epoch = [
-        [[pair.curves[loss][index] for pair in some] for loss in LOSSES] for index, some in enumerate(going)
-    ]
-    curves = {
-        loss.replace("_", "-" if loss == "cross_entropy" else " "): spread([both[turn] for both in by_epoch])
-        for turn, loss in enumerate(LOSSES)
-    }
+    by_epoch = _by_epoch(pairs)
     return comparison_figure(
-        curves,
+        _curves(by_epoch),
         differences(by_epoch),
-        [len(some) for some in going],
-        "Median and interquartile range of the configurations",
-        "Difference within the pairs: mean and 95 % interval",
+        [len(first) for first, _ in by_epoch],
+        _TITLE,
+        _DIFFERENCE,
     )
+
+
+def native_charts(pairs: Sequence[Document]) -> list[Lines | Rows]:
+    """Return the same curves, and the table of the pairs, for W&B to draw: it has lines, but no bands."""
+    by_epoch = _by_epoch([pair for pair in pairs if pair["left_out"] is None])
+    quartiles = ("lower quartile", "upper quartile")
+    accuracies = [_lines(name, band, quartiles) for name, band in _curves(by_epoch).items()]
+    difference = _lines("difference", differences(by_epoch), ("low", "high"))
+    return [
+        Lines("accuracies", f"val_acc: {_TITLE.lower()}", "epoch", accuracies[0] | accuracies[1]),
+        Lines("difference", f"val_acc: {_DIFFERENCE.lower()}", "epoch", difference),
+        table(pairs),
+    ]
+
+
+def _lines(name: str, band: Band, ends: tuple[str, str]) -> dict[str, Sequence[float]]:
+    return {name: band.middle, f"{name}, {ends[0]}": band.low, f"{name}, {ends[1]}": band.high}
+
+
+def _by_epoch(pairs: Sequence[Document]) -> list[list[list[float]]]:
+    """Return the accuracies after each epoch, with each loss, of the pairs that were trained so far."""
+    curves = [[pair[loss]["val_acc_by_epoch"] for loss in LOSSES] for pair in pairs]
+    longest = max(len(curve) for both in curves for curve in both)
+    going = [[both for both in curves if min(map(len, both)) > index] for index in range(longest)]
+    return [
+        [[both[turn][index] for both in some] for turn in range(len(LOSSES))]
+        for index, some in enumerate(going)
+    ]
+
+
+def _curves(by_epoch: Sequence[Sequence[Sequence[float]]]) -> dict[str, Band]:
+    return {_NAMES[loss]: spread([both[turn] for both in by_epoch]) for turn, loss in enumerate(LOSSES)}
 
 
 def spread(by_epoch: Sequence[Sequence[float]]) -> Band:

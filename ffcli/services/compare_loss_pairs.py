@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,6 +72,7 @@ def judge(context: Context, pairs: Iterable[Pair]) -> None:
                 "run_id": trial.run_id,
                 "status": trial.state,
                 "best_epoch": trial.best_epoch,
+                "val_acc_by_epoch": [_finite(value) for value in pair.curves[loss]],
                 **_UNKNOWN,
             }
             pair.halves[loss] = half
@@ -83,6 +85,10 @@ def judge(context: Context, pairs: Iterable[Pair]) -> None:
                 pair.reasons.append(f"{loss}: {error}")
                 continue
             half |= {name: epochs_to(goal, pair.curves[loss]) for name, goal in GOALS.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def epochs_to(goal: float, curve: Iterable[float]) -> int | None:

@@ -104,12 +104,14 @@ def _measure(pairs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     values = _values(pairs, name)
     found = paired_difference(*values)
     sign = 1 if MEASURES.get(name, False) else -1
-    gains = np.sign(np.subtract(values[0], values[1])) * sign
+    differences = np.subtract(values[0], values[1])
+    gains = np.sign(differences) * sign
     document = {
         "better": "higher" if sign > 0 else "lower",
         "pairs": len(values[0]),
         **{loss: float(np.mean(each)) if each else None for loss, each in zip(LOSSES, values)},
         "difference": found and found.mean,
+        "median_difference": float(np.median(differences)) if found else None,
         "low": found and found.low,
         "high": found and found.high,
         "significant": found and found.significant,

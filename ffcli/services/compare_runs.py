@@ -11,7 +11,10 @@ from ffcli.plotting.run_curves import MOST, RunCurves, run_curves_figure
 from ffcli.plotting.style import check_target, save_png
 from ffcli.runs.record import METRICS
 from ffcli.services.context import Context
+from ffcli.services.running import RunOptions
 from ffcli.services.runs import show_run
+from ffcli.services.tracked import log_about
+from ffcli.tracking.base import Additions, Lines, Rows
 
 
 def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None) -> list[dict[str, Any]]:
@@ -49,6 +52,45 @@ def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None)
         }
         for document, short in zip(documents, shorts)
     ]
+
+
+def log(context: Context, documents: Sequence[dict[str, Any]], options: RunOptions) -> None:
+    """Make a W&B run of a comparison: the figure, and W&B's own charts of the same, where tracking is on."""
+    png = documents[0]["png"]
+    if png is None:
+        return
+    shorts = [document["short"] for document in documents]
+    lines = [
+        Lines(
+            metric,
+            metric,
+            "epoch",
+            {
+                f"{document['short']} {document['name']}": [row[metric] for row in document["epochs"]]
+                for document in documents
+            },
+        )
+        for metric in METRICS
+    ]
+    values = [
+        [name, *(_cell(document["different"][name]) for document in documents)]
+        for name in documents[0]["different"]
+    ]
+    log_about(
+        context,
+        options,
+        [context.runs.read(document["run_id"]) for document in documents],
+        name=f"compare {' '.join(shorts)}",
+        job_type="compare-runs",
+        additions=Additions(
+            images={"learning curves": Path(png)},
+            charts=[*lines, Rows("differences", ["hyper-parameter", *shorts], values)],
+        ),
+    )
+
+
+def _cell(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:

@@ -95,7 +95,11 @@ def confusion(
         "csv": None if csv_file is None else str(csv_file),
     }
     if data.name == stored.record.dataset:
-        additions = Additions({"test_acc": accuracy}, {"confusion matrix": png}, (rows, data.class_names))
+        additions = Additions(
+            values={"test_acc": accuracy},
+            images={"confusion matrix": png},
+            confusion=(rows, data.class_names),
+        )
     else:
         additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": png})
     attach(context, stored.record, additions)

@@ -135,9 +135,9 @@ def accuracy(logits: Array, labels: Array) -> float:
 def _additions(document: dict[str, Any], matrix: np.ndarray, dataset: Dataset) -> Additions:
     """Return what W&B gets; with test-time averaging under other names, beside the figures without it."""
     if document["tta"]:
-        return Additions({"test_acc_tta": document["accuracy"], "test_loss_tta": document["loss"]})
+        return Additions(values={"test_acc_tta": document["accuracy"], "test_loss_tta": document["loss"]})
     values = {"test_acc": document["accuracy"], "test_loss": document["loss"]}
-    return Additions(values, confusion=(matrix.tolist(), dataset.class_names))
+    return Additions(values=values, confusion=(matrix.tolist(), dataset.class_names))
 
 
 def _mean_loss(config: TrainConfig, run: StoredRun, logits: Array, labels: Array) -> float:

@@ -19,9 +19,9 @@ from ffcli.services.context import Context
 from ffcli.services.documents import label_document
 from ffcli.services.judging import chosen_run
 from ffcli.services.pictures import Illustrated, as_pictures, dataset_image, is_pictorial
-from ffcli.services.running import Watcher
-from ffcli.services.tracked import attach
-from ffcli.tracking.base import Additions
+from ffcli.services.running import RunOptions, Watcher
+from ffcli.services.tracked import attach, log_alone
+from ffcli.tracking.base import Additions, Bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +31,7 @@ _LIGHT = 127  # a mean border pixel above this is a light background
 
 def predict(
     context: Context,
+    options: RunOptions,
     *,
     index: int | None,
     image: Path | None,
@@ -47,7 +48,8 @@ def predict(
 
     The network is that of ``run``, or of the best run, trained again where its weights are not in the store
     (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
-    ``out`` is given; a run that W&B follows gets it there too.
+    ``out`` is given; a run that W&B follows then gets it and a bar chart there too, unless ``options`` say
+    "disabled". Where they turn W&B on, those of an untrained network become a run of their own.
     """
     if (index is None) == (image is None):
         raise RequestError("Give the index of an image or --image FILE, one of the two.")
@@ -69,6 +71,7 @@ def predict(
         assert index is not None
         pixels, split, class_ = dataset_image(data, index)
     probabilities = network.predict_proba(pixels[np.newaxis])[0]
+    named = dict(zip(data.class_names, map(float, probabilities)))
     document = {
         "run_id": None if record is None else record.run_id,
         "dataset": data.name,
@@ -76,15 +79,19 @@ def predict(
         "split": split,
         "true": None if class_ is None else label_document(class_, data.class_names),
         "predicted": label_document(int(probabilities.argmax()), data.class_names),
-        "probabilities": dict(zip(data.class_names, map(float, probabilities))),
+        "probabilities": named,
         "png": None if out is None else str(out),
     }
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
         save_png(_figure(document, images), out)
-        if record is not None:
-            shown = f"prediction of {out.stem if index is None else f'image {index}'}"
-            attach(context, record, Additions(images={shown: out}))
+        shown = f"prediction of {out.stem if index is None else f'image {index}'}"
+        bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
+        additions = Additions(images={shown: out}, charts=[bars])
+        if record is None:
+            log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
+        elif options.wandb != "disabled":
+            attach(context, record, additions)
     return Illustrated(document, images)
 
 

@@ -20,7 +20,8 @@ from ffcli.runs.store import DamagedRunError
 from ffcli.services.best import best_with_weights
 from ffcli.services.context import Context
 from ffcli.services.judging import chosen_run
-from ffcli.services.running import Watcher
+from ffcli.services.report_tracked import log
+from ffcli.services.running import RunOptions, Watcher
 from ffcli.services.sweep import best_trial, storage_url
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
 from ffcli.sweeping.store import TrialStore
@@ -38,8 +39,11 @@ def report(
     *,
     command_line: tuple[str, ...] = (),
     watcher: Watcher | None = None,
+    options: RunOptions | None = None,
 ) -> dict[str, Any]:
     """Write the page of a sweep and return {html, sweep_id, runs}, the last their number.
+
+    It also goes to W&B where ``options`` and the sweep's runs say so (see `report_tracked.log`).
 
     It shows what the sweep has come to so far; of a sweep at W&B (entity/project/id), with a notice, the runs
     that this store holds. The best run is judged on the test images, trained again if its weights are not
@@ -72,6 +76,9 @@ def report(
         shown = replace(shown, best=_best(context, best, chosen))
     # A name that came from the command line may hold bytes that are no text.
     save_file(path, page(shown).encode("utf-8", "backslashreplace"))
+    if options is not None:
+        records = [record for trial in trials if (record := _record(context, trial)) is not None]
+        log(context, options, records, sweep_id=sweep_id, html=path, report=shown)
     return {"html": str(path), "sweep_id": sweep_id, "runs": len(trials)}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -229,6 +231,28 @@ def log_alone(
         job_type=job_type,
     )
     _log(context, mode, run, additions, folder=context.runs_dir, status="finished")
+
+
+def log_about(
+    context: Context,
+    options: RunOptions,
+    records: Iterable[RunRecord],
+    *,
+    name: str,
+    job_type: str,
+    additions: Additions,
+) -> None:
+    """Make a W&B run of something that is about runs of the store, beside them unless a project is named.
+
+    With ``options.wandb`` at "auto" only where one of the runs was tracked.
+    """
+    tracked = [record for record in records if record.wandb.get("mode") in ("online", "offline")]
+    if options.wandb == "auto" and not tracked:
+        return
+    if tracked and options.wandb_project is None and options.wandb_entity is None:
+        about = tracked[0].wandb
+        options = replace(options, wandb_project=about.get("project"), wandb_entity=about.get("entity"))
+    log_alone(context, options, name=name, job_type=job_type, additions=additions)
 
 
 def _log(

@@ -17,7 +17,7 @@ from ffcli.services.judging import chosen_run
 from ffcli.services.pictures import Illustrated, as_pictures, check_pictorial, dataset_image, file_stem
 from ffcli.services.running import RunOptions
 from ffcli.services.tracked import attach, log_alone
-from ffcli.tracking.base import Additions
+from ffcli.tracking.base import Additions, Rows
 
 _MISTAKES = 10
 
@@ -58,7 +58,7 @@ def visualize_mistakes(
 ) -> Illustrated:
     """Draw the test images that a run, or the best one, gets wrong with the highest probability.
 
-    With ``track`` a run that W&B follows gets the picture there too.
+    With ``track`` a run that W&B follows gets the picture and a table there too.
     The document is {run_id, dataset, n, mistakes, png, samples: [{label, name, index, split, predicted:
     {label, name}, probability}]}; ``png`` is None where the network makes no mistake.
     """
@@ -86,7 +86,11 @@ def visualize_mistakes(
     png = out or Path(f"misclassified-{run_id}.png")
     shown = _draw(about, samples, images, titles, png)
     if track:
-        attach(context, stored.record, Additions(images={"misclassified": png}))
+        rows = [
+            [each["index"], each["name"], each["predicted"]["name"], each["probability"]] for each in samples
+        ]
+        table = Rows("mistakes", ["image", "class", "taken for", "probability"], rows)
+        attach(context, stored.record, Additions(images={"misclassified": png}, charts=[table]))
     return shown
 
 

@@ -35,18 +35,55 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Bars:
+    """A bar chart as W&B draws it itself: a value for each name; ``label`` and ``value`` say what they are.
+
+    ``key`` is what each of these charts is logged under: plain words, since W&B names files after it.
+    """
+
+    key: str
+    title: str
+    label: str
+    value: str
+    bars: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A line chart as W&B draws it itself: each line, by its name, from ``x`` = 1 on."""
+
+    key: str
+    title: str
+    x: str
+    lines: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table as W&B shows it itself, to be sorted and filtered there. A cell is a number, a text or None."""
+
+    key: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Additions:
     """What a finished run can be given later.
 
     Attributes:
         values: go into the run's summary.
         images: PNG files by the title under which they are shown.
+        pages: HTML files, likewise.
         confusion: counts (rows: true class, columns: predicted) and the names of the classes.
+        charts: what W&B can draw of the same itself.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
     images: Mapping[str, Path] = field(default_factory=dict)
+    pages: Mapping[str, Path] = field(default_factory=dict)
     confusion: tuple[Sequence[Sequence[int]], Sequence[str]] | None = None
+    charts: Sequence[Bars | Lines | Rows] = ()
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,8 @@ class Courier:
                 class_names=list(names),
                 title="Confusion matrix on the test images",
             )
+        shown |= {title: wandb.Html(Path(path)) for title, path in command["pages"].items()}
+        shown |= {chart["key"]: native(chart) for chart in command["charts"]}
         if shown:
             self._run.log(shown)
 
@@ -206,6 +208,35 @@ def _confirmed(path: str) -> bool:
             return True
         run.load(force=True)
     return False
+
+
+def native(chart: Mapping[str, Any]) -> Any:
+    """Return a chart of `ffcli.tracking.base` as W&B's own; what is no finite number in it as no value."""
+    import wandb
+
+    if chart["kind"] == "Bars":
+        rows = [[name, _cell(value)] for name, value in chart["bars"].items()]
+        table = wandb.Table(columns=[chart["label"], chart["value"]], data=rows)
+        return wandb.plot.bar(table, chart["label"], chart["value"], title=chart["title"])
+    if chart["kind"] == "Lines":
+        lines = {
+            name: [(x, y) for x, y in enumerate(values, 1) if finite(y)]
+            for name, values in chart["lines"].items()
+        }
+        return wandb.plot.line_series(
+            xs=[[x for x, _ in line] for line in lines.values()],
+            ys=[[y for _, y in line] for line in lines.values()],
+            keys=list(lines),
+            title=chart["title"],
+            xname=chart["x"],
+        )
+    # A column may hold numbers and words, such as 128 and "128,64", which W&B refuses unless it is told.
+    rows = [[_cell(value) for value in row] for row in chart["rows"]]
+    return wandb.Table(columns=list(chart["columns"]), data=rows, allow_mixed_types=True)
+
+
+def _cell(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def finite(value: Any) -> bool:

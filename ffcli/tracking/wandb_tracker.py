@@ -75,12 +75,23 @@ class WandbTracker:
 
     def add(self, additions: Additions) -> None:
         """Hand over what is known beside the epochs."""
-        images = {title: str(path.resolve()) for title, path in additions.images.items()}
+        images, pages = (
+            {title: str(path.resolve()) for title, path in files.items()}
+            for files in (additions.images, additions.pages)
+        )
         confusion = None
         if additions.confusion is not None:
             counts, names = additions.confusion
             confusion = [[[int(count) for count in row] for row in counts], list(names)]
-        self._send("add", values=dict(additions.values), images=images, confusion=confusion)
+        charts = [{"kind": type(chart).__name__, **asdict(chart)} for chart in additions.charts]
+        self._send(
+            "add",
+            values=dict(additions.values),
+            images=images,
+            pages=pages,
+            confusion=confusion,
+            charts=charts,
+        )
 
     def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
         """End the run; wait for W&B until the time is up, then end its process too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -92,10 +93,25 @@ def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) 
             assert half["test_acc"] == pytest.approx(judged["accuracy"])
             same = "test_nll" if loss == "cross_entropy" else "test_brier"  # no weight decay: the loss itself
             assert half[same] == pytest.approx(judged["loss"], rel=1e-5)
-    shown = process("compare-loss", document["sweep_id"][-4:])
+    shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
     assert "8 finished" in shown.out
     assert shown.err.count("trial") == 0  # nothing was trained again
+    check_table(folder / "pairs.csv", document["pairs"])
+
+
+def check_table(path: Path, pairs: list[dict[str, Any]]) -> None:
+    """The CSV holds what the document holds: an empty cell where nothing is known."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["pair"] for row in rows] == ["1", "2", "3", "4"]
+    for row, pair in zip(rows, pairs):
+        assert (row["optimizer"], int(row["seed"])) == (pair["config"]["optimizer"], pair["seed"])
+        assert "epochs" not in row, "it is the same in all"
+        for loss in ("cross_entropy", "squared_error"):
+            assert float(row[f"test_nll/{loss}"]) == pytest.approx(pair[loss]["test_nll"], rel=1e-5)
+            goal = pair[loss]["epochs_to_80"]
+            assert row[f"epochs_to_80/{loss}"] == ("" if goal is None else str(goal))
 
 
 def test_a_pair_starts_from_the_same_weights(process: Cli, spec: Path) -> None:
@@ -182,6 +198,9 @@ def test_a_half_that_diverges_leaves_its_pair_out(process: Cli, spec: Path) -> N
     assert summary["measures"]["test_acc"]["cross_entropy"] == pytest.approx(mean)
     shown = process("compare-loss", document["sweep_id"]).out
     assert "left out: pair" in shown
+    process("compare-loss", document["sweep_id"], "--csv", "pairs.csv")
+    text = (spec.parent / "pairs.csv").read_text()
+    assert text.count("cross_entropy: the loss was not finite") == 1
     assert "cross_entropy: the loss was not finite" in shown
 
 

@@ -59,7 +59,7 @@ def report(count: int = 60, **changes: object) -> Report:
                 [1, 2],
                 {name: [0.1, number / 100] for name in ("val_acc", "val_loss", "train_acc", "train_loss")},
             )
-            for number in (count, count - 1)
+            for number in range(count, max(0, count - 10), -1)
         ],
         influences=[
             Influence("optimizer", 0.75, by_value={"sgd": -0.5, "adam": None}),

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,11 @@ def test_no_width_is_too_narrow(opened: Browser, width: int) -> None:
         opened.emulate("setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True)
         opened.until(lambda: opened.run("return document.querySelector('#time svg').clientWidth") < width)
         assert opened.run("return document.documentElement.scrollWidth") <= width
+        bottom_of_axis_title, top_of_legend = opened.run(
+            "const box = (part) => document.querySelector(`#curves ${part}`).getBoundingClientRect();"
+            "return [box('.xtitle').bottom, box('.legend').top]"
+        )
+        assert bottom_of_axis_title <= top_of_legend
     finally:
         opened.emulate("clearDeviceMetricsOverride")
 
@@ -391,3 +397,28 @@ def test_a_sweep_without_results_opens_too(chromium: Browser, tmp_path: Path) ->
         chromium.open(path)
         assert chromium.complaints() == []
         assert chromium.column("run") == [str(run.number) for run in runs]
+
+
+def test_hopeless_runs_do_not_press_the_others_together(chromium: Browser, tmp_path: Path) -> None:
+    """A third of the runs guess; the others lie between 0.88 and 0.89, and those fill the charts."""
+    values = {number: 0.1 if number % 3 == 0 else 0.88 + number / 10_000 for number in range(1, 91)}
+    runs = [
+        replace(run, value=values[run.number], accuracy=values[run.number]) if run.value is not None else run
+        for run in report(90).runs
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(page(report(90, runs=runs)), "utf-8")
+    chromium.open(path)
+    hopeless = sum(run.value == 0.1 for run in runs)
+    assert hopeless == 29  # run 3 has failed
+    for name in ("history", "time"):
+        low, high = chromium.run(f"return document.getElementById('{name}')._fullLayout.yaxis.range")
+        assert 0.8 < low < 0.8801
+        assert high > 0.8889
+        assert chromium.one(f"#{name}-outside").text.startswith(f"{hopeless} runs below ")
+    dimension = chromium.run("return document.getElementById('parallel').data[0].dimensions[2]")
+    end = dimension["range"][0]
+    assert 0.8 < end < 0.8801
+    assert sum(value == end for value in dimension["values"]) == hopeless
+    named = [text for text in dimension["ticktext"] if text[0] not in "\u200b\u200c"]
+    assert (named[0], named[-1]) == (f"≤ {end:.3g}", "0.8889")

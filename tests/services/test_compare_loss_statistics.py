@@ -128,6 +128,7 @@ def test_a_summary_by_hand():
     assert accuracy["low"] == pytest.approx(0.02 / 3 - reach, abs=1e-7)
     assert accuracy["high"] == pytest.approx(0.02 / 3 + reach, abs=1e-7)
     assert accuracy["significant"] is False
+    assert accuracy["median_difference"] == pytest.approx(0)  # of 0.04, 0 and -0.02
     assert accuracy["wins"] == {"cross_entropy": 1, "squared_error": 1}
     assert summary["verdict"].startswith("No significant difference: over 3 pairs")
     assert summary["measures"]["test_nll"]["wins"] == {

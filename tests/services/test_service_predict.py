@@ -18,11 +18,14 @@ from ffcli.experiment import Experiment
 from ffcli.runs.store import MODEL
 from ffcli.services.context import Context
 from ffcli.services.predict import predict
+from ffcli.services.running import RunOptions
+
+OFF = RunOptions()
 
 
 def ask(context: Context, **options: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = dict.fromkeys(("index", "image", "invert", "run", "untrained", "dataset"))
-    document: dict[str, Any] = predict(context, **{**defaults, "best": False, **options}).document
+    document: dict[str, Any] = predict(context, OFF, **{**defaults, "best": False, **options}).document
     return document
 
 
@@ -113,11 +116,11 @@ def test_the_request_must_be_clear(place: Place, run_id: str) -> None:
 
 def test_the_image_is_handed_on_and_drawn_on_request(place: Place, run_id: str, data: Dataset) -> None:
     options = {**dict.fromkeys(("image", "invert", "untrained", "dataset")), "best": False}
-    shown = predict(place.context, index=402, run=run_id, **options)
+    shown = predict(place.context, OFF, index=402, run=run_id, **options)
     np.testing.assert_array_equal(shown.images[0], data.x_test[1])
     assert shown.document["png"] is None
     out = place.folder / "x.png"
-    shown = predict(place.context, index=402, run=run_id, out=out, **options)
+    shown = predict(place.context, OFF, index=402, run=run_id, out=out, **options)
     assert shown.document["png"] == str(out)
     with Image.open(out) as picture:
         grays = set(np.unique(np.asarray(picture.convert("L"))).tolist())
@@ -137,7 +140,7 @@ def test_features_are_predicted_without_an_image(place: Place) -> None:
     options = {**dict.fromkeys(("image", "invert", "run", "dataset")), "best": False}
     out = place.folder / "x.png"
     untrained = place.config(dataset=str(path))
-    shown = predict(place.context, index=1, untrained=untrained, out=out, **options)
+    shown = predict(place.context, OFF, index=1, untrained=untrained, out=out, **options)
     assert shown.images == []
     assert out.is_file()
 

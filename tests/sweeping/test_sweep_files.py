@@ -28,7 +28,7 @@ SIZES = {
     "hyperband": 11664,
     "grid": 24,  # 6·2·2
     "quick": 108,  # 3·2·3·2·3
-    "compare_loss": 7776,  # 2 losses · 3·3·2·2·6·3·2·3
+    "compare_loss": 1_944_000,  # 2 losses · 3·3·2·3·3·2·3 · 1000 seeds
     "continuous": None,
     "regularised": None,
 }

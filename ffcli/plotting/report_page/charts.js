@@ -5,7 +5,7 @@ const TRANSPARENT = "rgba(0,0,0,0)";
 function layout(xTitle, yTitle, more = {}) {
   const axis = { automargin: true, zeroline: false, linecolor: colours().soft, ticks: "outside", tickcolor: TRANSPARENT };
   return {
-    height: 420,
+    height: 420 + (more.legendLines ?? 0) * 20, // else a long legend would press the axis into it
     margin: { l: 75, r: 15, t: 35, b: 50 },
     paper_bgcolor: TRANSPARENT,
     plot_bgcolor: TRANSPARENT,
@@ -122,7 +122,9 @@ function drawCurves() {
       text: curve.epochs.map((epoch, index) => `${about(row)}<br>epoch ${epoch}: ${metric} ${shown(values[index])}`), hoverinfo: "text", ...style,
     };
   });
-  const drawn = layout("epoch", metric, { xaxis: longest > 20 ? {} : { dtick: 1 }, legend: { traceorder: "reversed" } });
+  const across = Math.max(1, Math.floor((printing ? PAPER_WIDTH : byId("curves").clientWidth) / 150)); // names in a line
+  const legendLines = Math.ceil(traces.length / across) - 1;
+  const drawn = layout("epoch", metric, { xaxis: longest > 20 ? {} : { dtick: 1 }, legend: { traceorder: "reversed" }, legendLines });
   return Plotly.react("curves", traces.reverse(), drawn, CONFIG);
 }
 

@@ -7,15 +7,17 @@ const rows = runs.number.map((_, row) => row);
 const valued = rows.filter((row) => runs.value[row] !== null);
 const better = (a, b) => (data.maximize ? a > b : a < b);
 
-// Where a chart of these values ends so that a few hopeless ones do not press all others together: at Tukey's
-// outer fence on the bad side, if what lies beyond would take more than half of the chart. Null: nowhere.
+// Where a chart of these values ends so that hopeless ones do not press all others together: at Tukey's outer
+// fence on the bad side, if what lies beyond would take more than half of the chart. Null: nowhere. The fence
+// is reckoned from the better half, as if the worse one were its mirror image (3.5 quartile ranges of a
+// symmetric distribution from the middle): in a wide search a third of the runs may be hopeless.
 function fence(values, up) {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length < 8) return null;
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  const [low, q1, q3, high] = [at(0), at(0.25), at(0.75), at(1)];
-  const end = up ? q1 - 3 * (q3 - q1) : q3 + 3 * (q3 - q1);
-  if (q1 === q3 || (up ? end - low <= high - end : high - end <= end - low)) return null;
+  const [low, middle, good, high] = [at(0), at(0.5), at(up ? 0.75 : 0.25), at(1)];
+  const end = middle - 7 * (good - middle);
+  if (good === middle || (up ? end - low <= high - end : high - end <= end - low)) return null;
   return end;
 }
 

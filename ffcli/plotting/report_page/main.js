@@ -16,7 +16,10 @@ async function start() {
   if (valued.length) {
     await Promise.all([startParallel(), startCharts()]);
     dark.addEventListener("change", redraw);
-    addEventListener("resize", rested(() => { if (!document.body.classList.contains("no-webgl")) drawLive(); }));
+    addEventListener("resize", rested(() => {
+      drawCharts();
+      if (!document.body.classList.contains("no-webgl")) drawLive();
+    }));
     addEventListener("beforeprint", () => { printing = true; drawCharts(); fit(PAPER_WIDTH); drawStill(); });
     addEventListener("afterprint", () => { printing = false; fit(); redraw(); });
   }
