@@ -42,7 +42,7 @@ def process(tmp_path: Path) -> Cli:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

@@ -78,7 +78,7 @@ def test_options(cli: Cli, line: str, said: str) -> None:
         (b"optimizer: adm\n", "'adm' .* 'adam'"),
         (b"epochs: [1\n", "this is not YAML in line 2, column 1"),
         (b"epochs: !!python/object/apply:os.getcwd []\n", "this is not YAML in line 1"),
-        (b"[" * 5000, "this is not YAML"),
+        (b"[" * 600, "this is not YAML"),
         (b"\x00\x01", "this is not YAML"),
         (b"\xff\xfe\xfa", "this is not a text file in UTF-8"),
         (b"", "lines such as 'epochs: 5' are wanted, not an empty file"),

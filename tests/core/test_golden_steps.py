@@ -89,5 +89,36 @@ def test_adamw_decays_the_weights_alone_before_adams_step():
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adamw"])
 def test_other_optimizers_refuse_to_decay(name):
     optimizer = OPTIMIZERS[name](np.ones(1), np.zeros(1))
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match=f"(?i)^{name} takes weight decay by the gradient$"):
         optimizer.decay(np.ones(1), 0.1)
+
+
+# How far the first step goes by the defaults (Keras', and those of ``ffnn train``), and where ε shows:
+# name: (gradient, distance) …
+BY_DEFAULT: dict[str, list[tuple[float, float]]] = {
+    "sgd": [(3, 0.03)],
+    "momentum": [(3, 0.03)],
+    "nesterov": [(3, 0.03 * 1.9)],
+    # v = g²/10; of g² = 1e-6 it is 1e-7 = ε, and 1e-6/√2e-7 = √5 · 1e-3
+    "rmsprop": [(3e3, 0.001 * 10**0.5), (1e-3, 0.001 * 5**0.5)],
+    # m/(1 - β₁) = g and √v = |g| √0.001; where that is 1e-7 = ε the step is half as long
+    "adam": [(3e3, 0.001), (1e-7 / 0.001**0.5, 0.0005)],
+    "adamw": [(3e3, 0.001), (1e-7 / 0.001**0.5, 0.0005)],
+    # μ₁ = 0.9·0.52 = 0.468, μ₂ = 0.9·0.5392 = 0.48528, Π₂ = 0.22711104: m̂ = (0.048528/0.77288896 + 1) g
+    "nadam": [(3e3, 0.001 * (1 + 48528 / 772888.96)), (1e-7, 0.0005 * (1 + 48528 / 772888.96))],
+}
+
+
+@pytest.mark.parametrize("name", list(BY_DEFAULT))
+def test_first_step_by_the_defaults_is_as_worked_by_hand(name):
+    for gradient, distance in BY_DEFAULT[name]:
+        params = np.zeros(1)
+        OPTIMIZERS[name](params, np.array([float(gradient)])).step()
+        assert params[0] == pytest.approx(-distance, rel=1e-6)
+
+
+def test_decay_by_default_is_none():
+    params = np.array([5.0])
+    optimizer = OPTIMIZERS["adamw"](params, np.zeros(1))
+    optimizer.step()
+    assert params[0] == 5

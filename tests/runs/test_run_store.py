@@ -239,7 +239,7 @@ class TestDamage:
         assert store.history(OLD) == []
 
     @pytest.mark.parametrize(
-        "text", ["a: [", "- 1\n- 2\n", "", "!!python/object/apply:os.system ['true']", "[" * 1500, "\0"]
+        "text", ["a: [", "- 1\n- 2\n", "", "!!python/object/apply:os.system ['true']", "[" * 600, "\0"]
     )
     def test_a_damaged_configuration_is_refused(self, store: RunStore, text: str) -> None:
         (store.folder / OLD / CONFIG).write_text(text)
