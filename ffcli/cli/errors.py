@@ -17,12 +17,15 @@ from ffcli.signals import exit_code, told_to_end_by
 FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
+_FILES = "Let the process open more files: ulimit -n shows how many it may."
 _OS_HINTS = {
     errno.ENOSPC: f"Free some space. {_FOLDERS}",
     errno.EDQUOT: f"Free some space. {_FOLDERS}",
     errno.EACCES: _FOLDERS,
     errno.EPERM: _FOLDERS,
     errno.EROFS: _FOLDERS,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
 }
 
 

@@ -20,6 +20,7 @@ from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
+from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
@@ -157,6 +158,9 @@ def sweep(
         document = run_sweep(place, made, options, sweep_watcher(out))
     except KeyboardInterrupt:
         raise Interrupted(f"Go on with: {go_on}") from None
+    except (FfnnError, OSError):
+        out.notice(f"Go on with: {go_on}")
+        raise
     out.result(document, *report(document, out.settings, storage))
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")

@@ -8,6 +8,7 @@ folder at once replace each other's files by equal ones. Without its manifest a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import platform
@@ -59,6 +60,7 @@ def plain_errors(folder: Path) -> Iterator[None]:
     Raises:
         RequestError: something that is no folder stands in the way.
         DataError: it is not writable, the disk is full, …
+        OSError: too many files are open.
     """
     try:
         yield
@@ -68,6 +70,8 @@ def plain_errors(folder: Path) -> Iterator[None]:
             hint="Name another folder with --data-dir.",
         ) from error
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # another folder would not help
+            raise
         where = error.filename or folder
         raise DataError(
             f"the data folder {folder} cannot be used: {error.strerror or error} ({where})",

@@ -41,7 +41,8 @@ def published(context: Context, url: str, sweep: Sweep) -> Iterator[None]:
                 pause = max(_PAUSE, _SHARE * (time.monotonic() - started))
             publish(store, sweep, lambda: not hurry.is_set())
         except Exception as error:
-            context.notify(f"the study for optuna-dashboard is not up to date: {error}")
+            reason = getattr(error, "orig", None) or error  # without the SQL around it
+            context.notify(f"the study for optuna-dashboard is not up to date: {reason}")
         finally:
             store.close()
 

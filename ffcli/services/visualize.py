@@ -95,11 +95,12 @@ def visualize_mistakes(
 
 
 def _one_of_each_class(context: Context, data: Dataset, seed: int) -> list[int]:
-    """Return the index of a random training image of each class."""
+    """Return the index of a random training image of each class that has one."""
     rng = np.random.default_rng(seed % 2**64)  # any integer is a seed
-    if data.n_classes > GRID_LIMIT:
+    classes = np.unique(data.y_train)
+    if len(classes) > GRID_LIMIT:
         context.notify(f"{data.name} has {data.n_classes} classes: the first {GRID_LIMIT} are drawn")
-    shown = range(min(data.n_classes, GRID_LIMIT))
+    shown = classes[:GRID_LIMIT]
     return [int(rng.choice(np.flatnonzero(data.y_train == class_))) + 1 for class_ in shown]
 
 

@@ -6,10 +6,12 @@ them (see `ffcli.sweeping.publishing`).
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -45,6 +47,11 @@ _CLOCKS = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::double precision",
     "mysql": "(unix_timestamp(sysdate(6)) + 0e0)",
+}
+
+_HINTS = {  # of SQLite
+    "disk is full": "Free some space; the sweep goes on where it stopped.",
+    "readonly database": "Its folder cannot be written: the sweep can be looked at here, not gone on with.",
 }
 
 _tables = MetaData()
@@ -176,7 +183,10 @@ class Database:
 
     def _open(self) -> Engine:
         options: dict[str, Any] = {}
-        if self.url.drivername.startswith("sqlite"):
+        read_only = _read_only_address(self.url)
+        if read_only is not None:
+            options["creator"] = lambda: sqlite3.connect(read_only, uri=True, timeout=_BUSY_SECONDS)
+        elif self.url.drivername.startswith("sqlite"):
             options["connect_args"] = {"timeout": _BUSY_SECONDS}
         else:
             options["isolation_level"] = "READ COMMITTED"
@@ -188,7 +198,7 @@ class Database:
                 f"--storage: the driver of {kind} is not installed: {error}",
                 hint=f"pip install 'ffnn[{kind}]'",
             ) from None
-        if engine.dialect.name == "sqlite":
+        if engine.dialect.name == "sqlite" and read_only is None:
             event.listen(engine, "connect", _set_up_sqlite)
             event.listen(engine, "begin", _begin_immediate)
         return engine
@@ -227,7 +237,21 @@ class Database:
             pause = min(pause * 2, 2.0)
 
     def _failed(self, error: DBAPIError) -> DatabaseError:
-        return DatabaseError(f"The database {self.name} failed: {_reason(error)}")
+        reason = _reason(error)
+        hint = next((hint for word, hint in _HINTS.items() if word in reason), None)
+        return DatabaseError(f"The database {self.name} failed: {reason}", hint=hint)
+
+
+def _read_only_address(url: URL) -> str | None:
+    """Return how to read an SQLite file whose folder cannot be written: SQLite has files of its own there."""
+    if not url.drivername.startswith("sqlite") or not url.database:
+        return None
+    path = Path(url.database).absolute()
+    if not path.is_file() or os.access(path.parent, os.W_OK):
+        return None
+    # Whoever has left the log of the last transactions has left what it takes to read it, too.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    return f"{path.as_uri()}?{how}"
 
 
 def _reason(error: DBAPIError) -> str:

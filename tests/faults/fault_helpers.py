@@ -29,9 +29,19 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds: far more than anything takes on a busy machine
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-# The command, which knows one more dataset: small enough to be fetched in no time, from a folder.
+# The command, which knows one more dataset, small enough to be fetched from a folder in no time. Before that it
+# takes something away from itself: files that it may open, or root's right to ignore modes.
 PROGRAM = """
-import sys
+import os, sys
+files, modes_count = int(os.environ.pop("TEST_OPEN_FILES", 0)), os.environ.pop("TEST_MODES_COUNT", "")
+if files:
+    import resource
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+if modes_count and os.geteuid() == 0:
+    import ctypes
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
+    os.execv(sys.executable, [sys.executable, "-c", sys.orig_argv[2], *sys.argv[1:]])
 sys.path.insert(0, sys.argv.pop(1))
 if "download" in sys.argv:
     from ffcli.datasets import specs
@@ -136,25 +146,24 @@ class Site:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
-    def start(self, *args: object, **popen: Any) -> subprocess.Popen[str]:
+    def start(self, *args: object, **variables: str) -> subprocess.Popen[str]:
         """Start the command as the leader of a session of its own, as a terminal does."""
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), *map(str, args)],
             cwd=self.folder,
-            env={**self.environment, "PYTHONPATH": os.pathsep.join([str(ROOT), *_rooms()])},
+            env={**self.environment, "PYTHONPATH": os.pathsep.join([str(ROOT), *_rooms()]), **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
-            **popen,
         )
         self._started.append(process)
         return process
 
-    def __call__(self, *args: object, **popen: Any) -> Done:
+    def __call__(self, *args: object, **variables: str) -> Done:
         """Run the command to its end; it shows no traceback."""
-        return self.done(self.start(*args, **popen))
+        return self.done(self.start(*args, **variables))
 
     def done(self, process: subprocess.Popen[str]) -> Done:
         out, err = process.communicate(timeout=PATIENCE)
