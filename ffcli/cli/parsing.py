@@ -5,7 +5,7 @@ spellings does not matter. The grammar:
 
 - long options take underscores for hyphens, and values as ``--name value`` or ``--name=value``;
 - short options have one letter or more (``-e``, ``-lr``, ``-w_d``) and also take ``-e10`` and ``-e=10``;
-- every boolean takes ``--flag``, ``--no-flag`` and ``--flag=true|false``;
+- every boolean takes ``--flag``, ``--no-flag``, ``--flag=true|false`` and ``--flag true|false``;
 - a long option with a single dash (``-epochs 3``) is refused, for ``-e pochs`` is never meant;
 - a negative number where no value is due is an argument, not an option.
 """
@@ -219,6 +219,8 @@ class _Grammar:
     def _with_value(self, name: str, value: str | None, words: deque[str]) -> list[str]:
         option = self._options[name]
         if option.is_flag:
+            if value is None and words and words[0].lower() in _TRUTH:
+                value = words.popleft()
             truth = True if value is None else _TRUTH.get(value.lower())
             if truth is None:
                 self._ctx.fail(f"{name} takes true or false, not '{value}'.")

@@ -13,7 +13,7 @@ D = TypeVar("D")
 def nearest(word: str, options: Iterable[str]) -> str | None:
     """Return the option most like ``word``, or None where nothing comes close."""
     by_key = {_key(option): option for option in options}
-    matches = difflib.get_close_matches(_key(word), by_key, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(_key(word), by_key, n=1, cutoff=0.6)
     return by_key[matches[0]] if matches else None
 
 

@@ -23,6 +23,10 @@ class BrokenDataError(DataError):
     """A file or an answer does not hold the arrays that it should."""
 
 
+class NotOfferedError(BrokenDataError):
+    """A source that did not have to be asked: what it would give is not there."""
+
+
 class Progress(Protocol):
     """What draws the progress of one transfer after another; sizes are in bytes."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ffcli.core.registry import unknown
-from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, Progress, data_folder
+from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress, data_folder
 from ffcli.datasets.sources import SOURCES, Candidate, source_names
 from ffcli.datasets.sources.mirror import download
 from ffcli.datasets.specs import KNOWN, DatasetSpec, canonical_name
@@ -143,7 +143,7 @@ def _chosen_sources(source: str) -> list[str]:
 
 def _candidates(spec: DatasetSpec, sources: list[str], web: Web) -> Iterator[tuple[str, Candidate]]:
     def refuse(_work: Path) -> Path:
-        raise BrokenDataError("not offered by this source")
+        raise NotOfferedError("not offered by this source")
 
     for name in sources:
         offered = False
@@ -174,11 +174,12 @@ def _first_sound(
                 kind = DataError if got is None else RequestError
                 raise kind(f"--from {candidate.origin}: {error}") from error
             failures.append(f"{source} {candidate.origin}: {error}")
+            if not isinstance(error, NotOfferedError):
+                say(f"not from {failures[-1]}")
         else:
             return Prepared(saved, source, candidate.origin, {})
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        say(f"not from {failures[-1]}")
     tried = "\n".join(f"  {failure}" for failure in failures)
     raise DataError(
         f"{spec.name} could not be fetched. Tried:\n{tried}",

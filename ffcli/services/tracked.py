@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from ffcli.services.running import RunOptions
 
 _TURN_ON = (
-    "W&B is off: no key is configured (wandb login turns it on, --wandb offline keeps its files for later, "
-    "--wandb disabled hides this line)"
+    "W&B is off: no key is configured (wandb login turns it on, --wandb offline keeps its files for later)"
 )
 _EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B marks what was stopped; else 1
 

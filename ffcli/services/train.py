@@ -67,10 +67,15 @@ def train(context: Context, config: TrainConfig, options: RunOptions, watcher: W
     dataset = context.dataset(config.dataset)
     experiment = Experiment(config, dataset)
     with (
-        Tracking(context, options.wandb) as tracking,
+        Tracking(context, options.wandb, hint=_wants_hint(context, options)) as tracking,
         new_run(context, experiment, options, agents_sweep()) as recorder,
     ):
         return run(recorder, experiment, watcher, tracking=tracking)
+
+
+def _wants_hint(context: Context, options: RunOptions) -> bool:
+    """Whether to say how W&B is turned on: at the first run of a store, or where a place at W&B is named."""
+    return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
 
 
 def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:

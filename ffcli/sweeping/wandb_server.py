@@ -88,7 +88,9 @@ class WandbServer:
 
         cause = error.__cause__
         if isinstance(cause, WandbApiFailedError) and _status(cause) not in (400, 401, 403):
-            return self._lost(cause)
+            lost = self._lost(cause)
+            lost.hint = "ffnn sweep --backend local needs no W&B."
+            return lost
         return FfnnError(
             f"{self._host} refuses the API key: {_line(cause or error)}",
             hint="wandb login --relogin stores another one; ffnn sweep --backend local needs none.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.base import BrokenDataError, NotOfferedError
 from ffcli.datasets.sources.base import Candidate, source
 from ffcli.datasets.specs import DatasetSpec
 from ffcli.datasets.web import Web
@@ -27,5 +27,5 @@ def _get(place: Path, _work: Path) -> Path:
     except (RuntimeError, OSError) as error:
         raise BrokenDataError(f"cannot be looked at ({error})") from error
     if not found:
-        raise BrokenDataError("not on this machine")
+        raise NotOfferedError("not on this machine")
     return path
