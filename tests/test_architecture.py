@@ -31,10 +31,12 @@ ARROWS: dict[str, set[str]] = {
     "__init__": {"config", "core", "datasets", "experiment", "services"},
     "errors": set(),
     "files": set(),
+    "masking": set(),
     "signals": set(),
+    "untrusted": set(),
 }
 # Usable by every room but core, which stands alone; the version is the package's own.
-COMMON = {"errors", "files", "signals", "__version__"}
+COMMON = {"errors", "files", "masking", "signals", "untrusted", "__version__"}
 
 
 def modules() -> list[tuple[str, str]]:
