@@ -12,9 +12,10 @@ import re
 import stat
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
+if TYPE_CHECKING:  # it takes its time to load, and is used here only
+    import yaml
 
 YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
 RECORD_BYTES = 1 << 24  # far above the record or the history of any run
@@ -22,7 +23,7 @@ _MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
-def read_file(path: Path, most: int = RECORD_BYTES) -> bytes:
+def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
     """Return the content of an ordinary file. Raises OSError, or ValueError where it has too many bytes.
 
     A pipe or a device, which may never end or never answer, is no ordinary file.
@@ -30,10 +31,10 @@ def read_file(path: Path, most: int = RECORD_BYTES) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path.name} is not an ordinary file")
+            raise ValueError(f"{Path(path).name} is not an ordinary file")
         content = file.read(most + 1)
     if len(content) > most:
-        raise ValueError(f"{path.name} is larger than {most} bytes")
+        raise ValueError(f"{Path(path).name} is larger than {most} bytes")
     return content
 
 
@@ -64,6 +65,8 @@ def parse_yaml(text: str) -> Any:
     Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Refused are a key that is
     given twice and what aliases would unfold to an absurd size.
     """
+    import yaml
+
     if len(text.encode("utf-8", "surrogatepass")) > YAML_BYTES:
         raise ValueError(f"it is larger than {YAML_BYTES} bytes")
     loader = None
@@ -99,6 +102,8 @@ class _UnsoundError(Exception):
 
 def _count(node: yaml.Node, path: str, counts: dict[yaml.Node, int]) -> int:
     """Count the nodes with aliases followed; on the way mend numbers and refuse double keys."""
+    import yaml
+
     if node in counts:
         if not counts[node]:
             raise _UnsoundError(f"{shown(path) or 'the file'}: it contains itself, by an alias")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.files import json_text, write_atomic
 from ffcli.runs.folders import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.store import new_run_id
+from ffcli.untrusted import parse_json, read_file
 
 
 class EnsembleStore:
@@ -51,8 +51,8 @@ class EnsembleStore:
             )
         path = self.folder / f"{found[0]}{RECORD}"
         try:
-            document = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            document = parse_json(read_file(path))
+        except (OSError, ValueError) as error:
             raise FfnnError(f"The record of ensemble {found[0]} is damaged: {error}") from None
         if not isinstance(document, dict) or document.get("ensemble_id") != found[0]:
             raise FfnnError(f"The record of ensemble {found[0]} is damaged.")
