@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-_CREDENTIALS = re.compile(r"(://[^\s:/@]*):\S*@")  # up to the last @ of the word: a password may hold one
+# Up to the last @ of the word, for a password may hold one; as a path an address has lost a slash.
+_CREDENTIALS = re.compile(r"(:/{1,3}[^\s:/@]*):\S*@")
 _QUERY = re.compile(r"([?&;][\w.-]*(?:pass|pwd|secret|token|key|sig)[\w.-]*=)[^&\s]+", re.IGNORECASE)
 _VARIABLES = ("WANDB_API_KEY", "PGPASSWORD", "MYSQL_PWD")
 _LEAST = 6  # characters of what is taken for a secret wherever it stands
@@ -13,7 +14,7 @@ _LEAST = 6  # characters of what is taken for a secret wherever it stands
 
 def without_secrets(text: str) -> str:
     """Return a text with *** for the passwords in its addresses and for the secrets of the environment."""
-    if "://" in text:
+    if ":/" in text:
         text = _QUERY.sub(r"\1***", _CREDENTIALS.sub(r"\1:***@", text))
     for name in _VARIABLES:
         secret = os.environ.get(name, "")

@@ -19,6 +19,7 @@ from ffcli.masking import without_keys, without_secrets
         ("https://host/mnist.npz?X-Signature=hunter2", "https://host/mnist.npz?X-Signature=***"),
         ("--storage=postgresql://me:hunter2@host/db", "--storage=postgresql://me:***@host/db"),
         ("https://:hunter2@host", "https://:***@host"),
+        ("postgresql:/me:hunter2@host/db", "postgresql:/me:***@host/db"),
         ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
         ("https://host:8080/a", "https://host:8080/a"),
         ("epoch 1/3 at 12:30, me@host", "epoch 1/3 at 12:30, me@host"),

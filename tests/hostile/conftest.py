@@ -7,19 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hostile_helpers import Cli, Done, Trained, write_tiny
+from hostile_helpers import SWEEP, Cli, Done, Trained, write_tiny
 
 from ffcli.cli.app import main
-
-SWEEP = """\
-method: grid
-metric: {name: val_acc, goal: maximize}
-parameters:
-  dataset: {value: tiny.npz}
-  epochs: {value: 1}
-  num_layers: {value: 1}
-  hidden_size: {values: [3, 4]}
-"""
 
 
 @pytest.fixture

@@ -26,6 +26,16 @@ ROOT = Path(__file__).parents[2]
 NASTY = "\x1b[31mred\x1b]0;owned\x07 \u202e[bold]b[/bold]\r\nError: forged <script>alert(1)</script>"
 SAFE_REST = "[bold]b[/bold]"  # what of it must be shown as it is
 
+SWEEP = """\
+method: grid
+metric: {name: val_acc, goal: maximize}
+parameters:
+  dataset: {value: tiny.npz}
+  epochs: {value: 1}
+  num_layers: {value: 1}
+  hidden_size: {values: [3, 4]}
+"""
+
 few_or_many = pytest.mark.parametrize(
     "examples", [pytest.param(40, id="few"), pytest.param(2000, id="many", marks=pytest.mark.slow)]
 )

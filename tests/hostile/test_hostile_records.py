@@ -216,3 +216,19 @@ def test_a_model(trained: Trained, tmp_path: Path, examples: int) -> None:
 
     forged = ANYTHING.map(lambda value: {"architecture": value})
     fuzz(examples, spoiled(about) | damaged(content) | forged, check)
+
+
+@few_or_many
+def test_an_ensemble(copied: Trained, cli: Cli, examples: int) -> None:
+    done = cli("evaluate", copied.finished, copied.interrupted, "--ensemble", "--json")
+    assert done.code == 0, done.err
+    sound = json.loads(done.out)
+    path = Path(sound["path"])
+
+    def check(document: Any) -> None:
+        path.write_text(json.dumps(document))
+        assert cli("ensembles", "list", "--json").code == 0
+        cli("ensembles", "list")
+        cli("ensembles", "show", sound["ensemble_id"])
+
+    fuzz(examples, spoiled(sound), check)
