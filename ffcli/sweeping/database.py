@@ -228,7 +228,7 @@ class Database:
                     waited = f"has not answered for {self.patience:g} seconds"
                     raise DatabaseError(f"The database {self.name} {waited}: {_reason(error)}") from error
             # Many workers come back at once, so each waits another while.
-            time.sleep(pause * random.uniform(0.5, 1.5))
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause = min(pause * 2, 2.0)
 
     def _failed(self, error: DBAPIError) -> DatabaseError:

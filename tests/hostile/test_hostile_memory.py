@@ -96,7 +96,9 @@ def test_records_without_an_end(trained: Trained, tmp_path: Path, name: str) -> 
     assert done.returncode == 1, done.stderr
     assert "is larger than" in done.stderr
     listed = small_memory(tmp_path, "runs", "list", "--json")
-    assert len(json.loads(listed.stdout)) == (1 if name == SUMMARY else 2)
+    statuses = {run["run_id"]: run["status"] for run in json.loads(listed.stdout)}
+    assert statuses[trained.interrupted] == ("damaged" if name == SUMMARY else "interrupted")
+    assert statuses[trained.finished] == "finished"
 
 
 @pytest.mark.parametrize("honest", [True, False], ids=["honest", "lying"])

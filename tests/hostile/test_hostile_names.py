@@ -94,10 +94,10 @@ def test_a_folder_with_a_bad_name_is_listed_as_damaged_and_can_be_removed(copied
     bad = copied.folder / "runs" / "a\x1b[31m\nb"
     shutil.copytree(copied.folder / "runs" / copied.finished, bad)
     listed = cli("runs", "list", "--json")
-    assert [run["run_id"] for run in json.loads(listed.out)] == sorted(
-        [copied.finished, copied.interrupted], reverse=True
-    )
-    assert "1 damaged runs are left out: a\\x1b[31m b" in listed.err
+    statuses = {run["run_id"]: run["status"] for run in json.loads(listed.out)}
+    assert statuses == {copied.finished: "finished", copied.interrupted: "interrupted", bad.name: "damaged"}
+    assert "1 runs are damaged: a\\x1b[31m b" in listed.err
+    assert "\\x1b[31m" in cli("runs", "list").out
     assert cli("runs", "rm", bad.name, "--yes").code == 0
     assert not bad.exists()
 
