@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 
 def json_text(document: Any) -> str:
     """Return a document as JSON, with null for every NaN and infinity: JSON has no such numbers."""
@@ -25,6 +27,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def cell(value: Any) -> Any:
+    """Return a value as a cell of a CSV file for others: numbers as they are, no text that would be run.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front
+    (https://owasp.org/www-community/attacks/CSV_Injection).
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import typer
 
 from ffcli.cli.shared import Settings
+from ffcli.cli.text import plain_lines
 from ffcli.errors import FfnnError, RequestError
+from ffcli.masking import without_secrets
 from ffcli.signals import exit_code, told_to_end_by
 
 FAILED, WRONG_REQUEST = 1, RequestError.exit_code
@@ -79,7 +81,8 @@ def report(error: BaseException, settings: Settings) -> int:
     failure = _explain(error)
     if failure is None:
         if settings.verbose:
-            traceback.print_exception(error)
+            lines = without_secrets("".join(traceback.format_exception(error)))
+            print(plain_lines(lines), end="", file=sys.stderr)
         failure = _Failure(
             FAILED,
             f"unexpected {type(error).__name__}: {error}".rstrip(": "),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
-import yaml
 
 from ffcli.cli.completion import complete_dataset, words
 from ffcli.cli.help import with_default
@@ -32,9 +31,9 @@ from ffcli.config import (
 )
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
+from ffcli.untrusted import YAML_BYTES, parse_yaml, shown
 
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
-_MAX_BYTES = 1 << 20  # of a configuration file
 
 
 def flag(name: str) -> str:
@@ -135,9 +134,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     for key, value in _read_mapping(path).items():
         if key == ABOUT:  # what the file says of itself
             continue
-        name = field_name(str(key))
+        name = field_name(shown(key))
         if name is None:
-            refuse(f"--config {path}: {unknown('hyper-parameter', key, FIELDS)}")
+            refuse(f"--config {path}: {unknown('hyper-parameter', shown(key), FIELDS)}")
         if name in values:
             refuse(f"--config {path}: {name} is given twice, the second time as {key}.")
         if not _is_simple(value):
@@ -160,25 +159,21 @@ def _is_simple(value: object) -> bool:
 def _read_mapping(path: Path) -> dict[Any, Any]:
     try:
         with path.expanduser().open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+            content = file.read(YAML_BYTES + 1)
     except FileNotFoundError:
         refuse(f"--config {path}: there is no such file.")
     except IsADirectoryError:
         refuse(f"--config {path}: this is a folder; a YAML file is wanted.")
     except (OSError, ValueError, RuntimeError) as error:
         refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
-    if len(content) > _MAX_BYTES:
-        refuse(f"--config {path}: it is larger than {_MAX_BYTES} bytes, which no configuration is.")
+    if len(content) > YAML_BYTES:
+        refuse(f"--config {path}: it is larger than {YAML_BYTES} bytes, which no configuration is.")
     try:
-        values = yaml.safe_load(content.decode("utf-8-sig"))
+        values = parse_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         refuse(f"--config {path}: this is not a text file in UTF-8.")
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        refuse(f"--config {path}: this is not YAML{place}: {error.problem or error.context}.")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        refuse(f"--config {path}: this is not YAML: {str(error).splitlines()[0]}.")
+    except ValueError as error:
+        refuse(f"--config {path}: {error}.")
     if not isinstance(values, dict):
         refuse(f"--config {path}: lines such as 'epochs: 5' are wanted, not {_kind(values)}.")
     return values

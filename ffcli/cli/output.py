@@ -15,6 +15,7 @@ from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain, plain_lines
 from ffcli.errors import RequestError
 from ffcli.files import json_text
+from ffcli.masking import without_secrets
 
 _PIPE_WIDTH = 10_000  # where nobody looks, nothing is wrapped
 
@@ -79,23 +80,28 @@ class Output:
             return
         console = _Console(stderr=False)
         for item in shown:
-            text = Text(plain_lines(item)) if isinstance(item, str) else item
+            text = _text(item) if isinstance(item, str) else item
             console.print(text, soft_wrap=isinstance(item, str))
 
     def notice(self, message: str) -> None:
         """Print a line for the user's information."""
         if not self.settings.quiet:
-            self.stderr.print(Text(plain_lines(message)), soft_wrap=True)
+            self.stderr.print(_text(message), soft_wrap=True)
 
     def error(self, message: str, hint: str | None = None, title: str = "Error: ") -> None:
         """Print what went wrong, and what may help in a line of its own."""
-        self.stderr.print(Text.assemble((title, "bold red"), plain_lines(message)), soft_wrap=True)
+        self.stderr.print(Text.assemble((title, "bold red"), _text(message)), soft_wrap=True)
         if hint:
-            self.stderr.print(Text(plain_lines(hint)), soft_wrap=True)
+            self.stderr.print(_text(hint), soft_wrap=True)
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question on stderr."""
         return typer.confirm(plain(question), err=True)
+
+
+def _text(message: str) -> Text:
+    """Return lines as they are shown: nothing in them is obeyed by a terminal, and no password is told."""
+    return Text(plain_lines(without_secrets(message)))
 
 
 def refuse(message: str, hint: str | None = None) -> NoReturn:

@@ -21,6 +21,7 @@ from ffcli.cli.text import duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.errors import FfnnError
+from ffcli.masking import without_secrets
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
@@ -137,6 +138,11 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
+    if storage is not None and without_secrets(storage) != storage:
+        out.notice(
+            "--storage holds a password, which others on this machine can see in the list of processes; "
+            "docs/scaling.md says how to keep it in a file."
+        )
     file = sweep_file(spec)
     if dry_run:
         if not file.exists():

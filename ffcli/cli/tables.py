@@ -22,7 +22,7 @@ def pairs(values: Mapping[str, Any]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in values.items():
-        table.add_row(name, Text(shown(value)))
+        table.add_row(Text(plain(name)), Text(shown(value)))
     return table
 
 
@@ -40,7 +40,7 @@ class Columns:
         right: Iterable[str] = (),
         cut: Iterable[str] = (),
     ) -> None:
-        self._rows = [list(heads), *([shown(value) for value in row] for row in rows)]
+        self._rows = [list(map(plain, heads)), *([shown(value) for value in row] for row in rows)]
         self._right = [head in set(right) for head in heads]
         self._cut = [head in set(cut) for head in heads]
 

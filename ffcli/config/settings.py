@@ -13,6 +13,7 @@ from ffcli.config.types import Choice, Option, read_sizes
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
+from ffcli.untrusted import shown
 
 
 def field_name(name: str) -> str | None:
@@ -91,9 +92,9 @@ def _by_field(values: Mapping[str, Any], label: Callable[[str], str] = str) -> d
     """Return the settings under the fields' own names."""
     known: dict[str, Any] = {}
     for key, value in values.items():
-        name = field_name(str(key))
+        name = field_name(shown(key))
         if name is None:
-            raise RequestError(unknown("hyper-parameter", key, FIELDS))
+            raise RequestError(unknown("hyper-parameter", shown(key), FIELDS))
         if name in known:
             raise RequestError(f"{label(name)} is given twice, as {name} and under another name.")
         known[name] = value
@@ -119,5 +120,4 @@ def _explain(invalid: ValidationError, values: Mapping[str, Any], label: Callabl
     reason = error.get("ctx", {}).get("error")
     if reason and (metadata(FIELDS[name], Choice) or name == "dataset"):
         return f"{label(name)}: {reason}"
-    shown = value if isinstance(value, str) else repr(value)
-    return f"{label(name)}: {shown} is not allowed; give {allowed(name)}."
+    return f"{label(name)}: {shown(value)} is not allowed; give {allowed(name)}."

@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ffcli import datasets
 from ffcli.core.registry import Registry, unknown
 from ffcli.errors import FfnnError
+from ffcli.untrusted import shown
+
+_MOST_BITS = 1024  # of an integer
 
 Group = Literal["Data", "Model", "Optimizer", "Training"]
 
@@ -46,6 +49,8 @@ def read_dataset_name(value: object) -> str:
         return datasets.canonical_name(str(value))
     except FfnnError as error:
         raise ValueError(str(error)) from None
+    except OSError as error:  # a path that the system cannot even look up
+        raise ValueError(f"{shown(value)} cannot be looked up: {error.strerror}.") from None
 
 
 def no_booleans(value: object) -> object:
@@ -86,7 +91,14 @@ def read_augmentation(value: object) -> str:
     return ",".join(["flip"] * flip + [f"shift:{shift}"] * (shift > 0)) or "none"
 
 
+def readable(value: int) -> int:
+    """Refuse integers of more digits than Python, JSON and people read."""
+    if value.bit_length() > _MOST_BITS:
+        raise ValueError("it is too large")
+    return value
+
+
 Truth = Annotated[bool, BeforeValidator(read_truth)]
 Number = Annotated[float, BeforeValidator(no_booleans), Field(allow_inf_nan=False)]
-Integer = Annotated[int, BeforeValidator(no_booleans)]
-Size = Annotated[int, BeforeValidator(no_booleans), Field(ge=1)]
+Integer = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable)]
+Size = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable), Field(ge=1)]

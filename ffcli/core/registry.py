@@ -20,9 +20,12 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
 def unknown(kind: str, word: object, options: Iterable[str]) -> str:
     """Say that ``word`` is no ``kind``, what is allowed, and the nearest match."""
     options = list(options)
-    guess = nearest(str(word), options)
+    text = str(word)
+    guess = nearest(text, options)
     did_you_mean = f" Did you mean '{guess}'?" if guess else ""
-    return f"'{word}' is not a known {kind}: choose one of {', '.join(options)}.{did_you_mean}"
+    text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
+    text = text if len(text) <= 80 else text[:77] + "..."
+    return f"'{text}' is not a known {kind}: choose one of {', '.join(options)}.{did_you_mean}"
 
 
 def _key(name: str) -> str:

@@ -8,6 +8,7 @@ size and times; once the file changes, it is checked and unpacked again and the 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -71,13 +72,19 @@ def _folder(path: Path, data_dir: Path) -> Path:
 
 
 def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
 
 
 def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
     prepared = read_manifest(folder)
     arrays = open_arrays(folder, prepared) if prepared else None
-    return (prepared, arrays) if prepared and arrays else None
+    if prepared is None or arrays is None:
+        return None
+    n_classes = prepared.details.get("n_classes")
+    labels = [arrays[array] for array in ("y_train", "y_test")]
+    if not isinstance(n_classes, int) or any(y.dtype.kind not in "iu" or not len(y) for y in labels):
+        return None
+    return (prepared, arrays) if n_classes == 1 + max(int(y.max()) for y in labels) else None
 
 
 def _listed(labels: list[int]) -> str:

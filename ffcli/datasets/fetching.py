@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -198,7 +198,7 @@ def _given(place: str, spec: DatasetSpec, web: Web) -> Candidate:
     if parts.scheme in ("http", "https"):
         # Records and messages leave out what may be a password or a token.
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-        return Candidate(shown, partial(download, place, spec, web))
+        return Candidate(shown, partial(download, place, spec, replace(web, plain_http=True)))
     if "://" in place:
         raise RequestError(f"--from {place}: only http and https addresses can be fetched")
     try:

@@ -30,6 +30,8 @@ def open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
     Raises:
         BrokenDataError: it cannot be read, or is not a zip archive.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise BrokenDataError("it is not an ordinary file")
     try:
         archive = zipfile.ZipFile(path)
     except OSError as error:

@@ -28,6 +28,7 @@ from ffcli.datasets.raw import Saved
 from ffcli.datasets.specs import ARRAYS
 from ffcli.errors import DataError, RequestError
 from ffcli.files import lock_folder, sync_folder, unlock, write_atomic
+from ffcli.untrusted import parse_json, read_file
 
 MANIFEST = "dataset.json"
 _PREFIX = ".fetch-"
@@ -137,17 +138,17 @@ def _stamps(folder: Path) -> dict[str, int]:
 def read_manifest(folder: Path) -> Prepared | None:
     """Return what the manifest of ``folder`` says, or None where there is no sound one."""
     try:
-        entries = json.loads((folder / MANIFEST).read_text("utf-8"))
+        entries = parse_json(read_file(folder / MANIFEST))
         arrays = {
-            array: Saved(tuple(saved["shape"]), str(saved["dtype"]), str(saved["sha256"]))
+            array: Saved(tuple(map(int, saved["shape"])), str(saved["dtype"]), str(saved["sha256"]))
             for array, saved in entries["arrays"].items()
         }
         stamps = {array: int(stamp) for array, stamp in entries.get("stamps", {}).items()}
-        details = dict(entries["details"])
-        prepared = Prepared(arrays, entries["source"], entries["origin"], details, stamps)
+        origin = str(entries["source"]), str(entries["origin"])
+        prepared = Prepared(arrays, *origin, dict(entries["details"]), stamps)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None  # damaged: the data is prepared again
     return prepared if set(arrays) == set(ARRAYS) else None
 
@@ -164,7 +165,10 @@ def open_arrays(folder: Path, prepared: Prepared) -> dict[str, Array] | None:
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             n_bytes = path.stat().st_size - mapped.offset
-        except (FileNotFoundError, ValueError, EOFError):
+        # NumPy compiles the header as a literal, which fails in many ways where it is damaged.
+        except (FileNotFoundError, ValueError, EOFError, LookupError, TypeError, AttributeError, SyntaxError):
+            return None
+        except (OverflowError, MemoryError, RecursionError):
             return None
         if (mapped.shape, mapped.dtype.str, mapped.nbytes) != (saved.shape, saved.dtype, n_bytes):
             return None

@@ -6,13 +6,19 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from ffcli.datasets.base import BrokenDataError, NoProgress, Progress
 
+if TYPE_CHECKING:
+    import requests
+
 # Room for the headers of IDX, gzip and zip around an array; deflate hardly grows what it cannot shrink.
 _SLACK = 1 << 20
+_MOST_REDIRECTS = 10
 
 
 class NotFoundError(BrokenDataError):
@@ -31,10 +37,15 @@ class Patience:
 
 @dataclass
 class Web:
-    """Downloads files one after another and remembers the hosts that cannot be reached."""
+    """Downloads files one after another and remembers the hosts that cannot be reached.
+
+    Only HTTPS is spoken, but for addresses of this machine and, with ``plain_http``, for an address that the
+    user has given so; and a redirect never leads away from HTTPS.
+    """
 
     progress: Progress = field(default_factory=NoProgress)
     patience: Patience = Patience()
+    plain_http: bool = False
     _dead: dict[str, str] = field(default_factory=dict)
 
     def download(self, url: str, target: Path, n_bytes: int) -> Path:
@@ -50,6 +61,8 @@ class Web:
             BrokenDataError: the host cannot be reached, answers with an error, or sends too little, too
                 much or too slowly.
         """
+        if not self.plain_http and not _is_safe(url):
+            raise BrokenDataError("it is not an HTTPS address")
         host = urlsplit(url).netloc.rpartition("@")[2]
         if host in self._dead:
             raise BrokenDataError(self._dead[host])
@@ -67,7 +80,7 @@ class Web:
     def _attempt(self, url: str, target: Path, limit: int) -> Path:
         # The transfer runs in a thread of its own, since no timeout of the HTTP library covers
         # name resolution or a server that sends a byte now and then.
-        transfer = _Transfer(url, target, limit, self.patience)
+        transfer = _Transfer(url, target, limit, self.patience, self.plain_http)
         label = urlsplit(url).path.rpartition("/")[2]
         started = False
         wait = self.patience.answer
@@ -109,12 +122,13 @@ class _Transfer(threading.Thread):
     end; or the exception that ended it.
     """
 
-    def __init__(self, url: str, target: Path, limit: int, patience: Patience) -> None:
+    def __init__(self, url: str, target: Path, limit: int, patience: Patience, plain_http: bool) -> None:
         super().__init__(daemon=True)
         self.url = url
         self.target = target
         self.limit = limit
         self.patience = patience
+        self.plain_http = plain_http
         self.events: queue.SimpleQueue[int | Exception | None] = queue.SimpleQueue()
         self.cancelled = threading.Event()
 
@@ -139,12 +153,7 @@ class _Transfer(threading.Thread):
 
         patience = self.patience
         try:
-            with requests.get(
-                self.url,
-                stream=True,
-                timeout=(patience.connect, patience.stall),
-                headers={"Accept-Encoding": "identity"},
-            ) as answer:
+            with self._answer() as answer:
                 _check_status(answer.status_code, answer.reason)
                 length = answer.headers.get("Content-Length", "")
                 promised = int(length) if length.isascii() and length.isdigit() else 0
@@ -161,7 +170,7 @@ class _Transfer(threading.Thread):
                 if done < promised:
                     raise _BrokenOffError(f"broke off after {done} of {promised} bytes")
                 put(None)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
             raise BrokenDataError("it is not a usable address") from error
         except requests.ConnectTimeout as error:
             raise _UnreachableError(f"no connection within {patience.connect:g} s") from error
@@ -176,11 +185,49 @@ class _Transfer(threading.Thread):
         except urllib3.exceptions.HTTPError as error:
             raise _BrokenOffError(f"broke off: {_root(error)}") from error
 
+    def _answer(self) -> requests.Response:
+        """Ask for the file, and where a redirect leads to, as long as that is as safe."""
+        import requests
+
+        url = self.url
+        for _ in range(_MOST_REDIRECTS):
+            answer = requests.get(
+                url,
+                stream=True,
+                timeout=(self.patience.connect, self.patience.stall),
+                headers={"Accept-Encoding": "identity"},
+                allow_redirects=False,
+            )
+            if not answer.is_redirect:
+                return answer
+            answer.close()
+            target = urljoin(url, answer.headers["Location"])
+            was_plain, is_plain = (urlsplit(each).scheme == "http" for each in (url, target))
+            if is_plain:
+                allowed = was_plain and (self.plain_http or _is_safe(target))
+            else:
+                allowed = urlsplit(target).scheme == "https"
+            if not allowed:
+                raise BrokenDataError("it is redirected to an address that is not HTTPS")
+            url = target
+        raise BrokenDataError(f"it is redirected more than {_MOST_REDIRECTS} times")
+
     def _check_size(self, size: int) -> None:
         if size > self.limit:
             raise BrokenDataError(
                 f"larger than the data can be: {size} bytes or more, at most {self.limit} expected"
             )
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody between here and the server can read or change what comes from an address."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return True
+    try:
+        return parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _check_status(status: int, reason: str) -> None:

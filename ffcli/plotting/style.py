@@ -114,9 +114,15 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def save_file(path: Path, content: bytes | str) -> None:
-    """Write a file, whole or not at all. Raises FfnnError where that cannot be."""
+    """Write a file, whole or not at all. Raises FfnnError where that cannot be.
+
+    A device or a pipe such as /dev/stdout is written to: a file in its place would take it away from all.
+    """
     try:
-        write_atomic(path, content)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        else:
+            write_atomic(path, content)
     except OSError as error:
         raise FfnnError(f"{path} cannot be written: {error.strerror or error}.") from error
 

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import json_text, write_atomic
 from ffcli.runs.folders import ENSEMBLES, RECORD, ensemble_ids
+from ffcli.runs.record import Count, Finite
 from ffcli.runs.store import new_run_id
+from ffcli.untrusted import parse_json, read_file, shown
+
+
+class _Member(BaseModel):
+    """What a record says of a run alone."""
+
+    run_id: str
+    name: str
+    val_acc: Finite | None
+    accuracy: Finite
+    views: Count
+
+
+class _Class(BaseModel):
+    """What a record says of a class."""
+
+    name: str
+    precision: Finite
+    recall: Finite
+    f1: Finite
+    support: Count
+
+
+class _Record(BaseModel):
+    """What is shown of a record; the rest may be anything."""
+
+    ensemble_id: str
+    run_ids: list[str]
+    dataset: str
+    n: Count
+    accuracy: Finite
+    loss: Finite | None
+    val_acc: Finite | None
+    val_loss: Finite | None
+    tta: bool
+    members: list[_Member]
+    per_class: list[_Class]
 
 
 class EnsembleStore:
@@ -51,9 +90,14 @@ class EnsembleStore:
             )
         path = self.folder / f"{found[0]}{RECORD}"
         try:
-            document = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            document = parse_json(read_file(path))
+        except (OSError, ValueError) as error:
             raise FfnnError(f"The record of ensemble {found[0]} is damaged: {error}") from None
-        if not isinstance(document, dict) or document.get("ensemble_id") != found[0]:
+        try:
+            _Record.model_validate(document)
+        except ValidationError as invalid:
+            where = shown(".".join(map(str, invalid.errors()[0]["loc"])) or "no record")
+            raise FfnnError(f"The record of ensemble {found[0]} is damaged: {where}.") from None
+        if document["ensemble_id"] != found[0]:
             raise FfnnError(f"The record of ensemble {found[0]} is damaged.")
         return {**document, "path": str(path)}  # the folder may have been moved

@@ -9,6 +9,7 @@ from pathlib import Path
 SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
 ENSEMBLES, RECORD = "ensembles", ".json"
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
+RESERVED = (SWEEPS, ENSEMBLES)  # the folders of the store that are no run's
 RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-\d{{3}}-[{ALPHABET}]{{4}}")
 
 
@@ -27,6 +28,8 @@ def run_ids(folder: Path) -> list[str]:
 def _is_run(entry: os.DirEntry[str]) -> bool:
     if RUN_ID.fullmatch(entry.name):
         return entry.is_dir()
+    if entry.name in RESERVED:
+        return False
     return os.path.isfile(os.path.join(entry.path, SUMMARY))  # noqa: PTH113, PTH118
 
 

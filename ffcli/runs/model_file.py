@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ffcli.core.buffers import Array
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError
 from ffcli.files import write_atomic
+from ffcli.untrusted import parse_json
 
 _KEY = "ffnn"  # the one metadata entry, a JSON document
 
@@ -26,12 +27,22 @@ def save_arrays(path: Path, arrays: Mapping[str, Array], about: Mapping[str, Any
     write_atomic(path, save(whole, metadata={_KEY: json.dumps(about)}))
 
 
-def load_arrays(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `save_arrays` wrote. Raises FfnnError where the file is missing, damaged or another's."""
+def load_arrays(
+    path: Path, check: Callable[[dict[str, Any], dict[str, tuple[int, ...]]], None] | None = None
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `save_arrays` wrote. Raises FfnnError where the file is missing, damaged or another's.
+
+    ``check`` is given the description and the shape of each array before any array is read.
+    """
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise FileNotFoundError if not path.exists() else ValueError("it is not an ordinary file")
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[_KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(about)  # noqa: SIM118
+            about = dict(parse_json((file.metadata() or {})[_KEY]))
+            names = list(file.keys())
+            if check is not None:
+                check(about, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+            return {name: file.get_tensor(name) for name in names}, about
     except FileNotFoundError:
         raise FfnnError(f"{path} is missing.") from None
     except (
@@ -41,7 +52,6 @@ def load_arrays(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         TypeError,
         AttributeError,
         OSError,
-        RecursionError,
     ) as error:
         raise FfnnError(f"{path} cannot be read as a model of ffnn: {error}") from None
 
@@ -85,16 +95,35 @@ def _shapes(sizes: list[int], batch_norm: bool) -> dict[str, tuple[int, ...]]:
 
 def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
     """Read a network and its description. Raises FfnnError where the file does not hold one."""
-    arrays, about = load_arrays(path)
-    try:
-        sizes = [int(size) for size in about["architecture"]["layer_sizes"]]
-        batch_norm = bool(about["architecture"].get("batch_norm"))
-        # Compared before the network is made, so that a false architecture takes no memory.
-        if _shapes(sizes, batch_norm) != {name: array.shape for name, array in arrays.items()}:
+
+    def check(about: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+        """Compare before anything is read or made, so that a false architecture takes no memory."""
+        sizes, _, batch_norm = _architecture(about)
+        if len(sizes) > len(shapes) + 1 or _shapes(sizes, batch_norm) != shapes:
             raise FfnnError(f"{path} does not hold a network: its arrays do not fit its architecture.")
-        network = Network(sizes, about["architecture"]["activation"], batch_norm=batch_norm)
+
+    try:
+        arrays, about = load_arrays(path, check)
+        sizes, activation, batch_norm = _architecture(about)
+        network = Network(sizes, activation, batch_norm=batch_norm)
         for name, array in _arrays(network).items():
-            array[...] = arrays[name]
+            array[...] = _finite(arrays[name], name)
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise FfnnError(f"{path} does not hold a network of ffnn: {error}") from None
     return network, about
+
+
+def _finite(array: Array, name: str) -> Array:
+    """Return an array of weights. Raises ValueError where it holds anything else."""
+    if array.dtype != np.float32:
+        raise ValueError(f"{name} holds {array.dtype} where float32 is wanted")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are NaN or infinite")
+    return array
+
+
+def _architecture(about: dict[str, Any]) -> tuple[list[int], str, bool]:
+    """Return the layer sizes, the activation, and whether there is batch normalization."""
+    architecture = about["architecture"]
+    sizes = [int(size) for size in architecture["layer_sizes"]]
+    return sizes, architecture["activation"], bool(architecture.get("batch_norm"))

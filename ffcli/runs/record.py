@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ffcli.masking import without_secrets
+from ffcli.untrusted import parse_time, shown
 
 if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
     from ffcli.core.training import EpochResult
@@ -35,6 +38,11 @@ def is_loss(metric: str) -> bool:
     return metric.endswith("_loss")
 
 
+# What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 @dataclass
 class RunRecord:
     """The content of ``summary.json``."""
@@ -48,15 +56,15 @@ class RunRecord:
     tags: list[str] = field(default_factory=list)
     sweep_id: str | None = None
     recipe: str | None = None
-    epochs_done: int = 0
-    best_epoch: int | None = None
-    best_val_acc: float | None = None
-    best: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
+    epochs_done: Count = 0
+    best_epoch: Count | None = None
+    best_val_acc: Finite | None = None
+    best: dict[str, Finite] = field(default_factory=dict)
+    seconds: Finite = 0.0
     ended: str | None = None
     error: str | None = None
-    parameters: int = 0
-    threads: int = 1
+    parameters: Count = 0
+    threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
     wandb: dict[str, str | None] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -71,7 +79,7 @@ class RunRecord:
             return _reader().validate_python(values)
         except ValidationError as invalid:
             error = invalid.errors()[0]
-            where = ".".join(map(str, error["loc"]))
+            where = shown(".".join(map(str, error["loc"])))
             raise ValueError(f"{where}: {error['msg']}" if where else error["msg"]) from None
 
     def note_epoch(self, result: EpochResult, best: EpochResult | None) -> None:
@@ -121,6 +129,7 @@ def parse_history(text: str) -> list[HistoryRow]:
     for row in csv.DictReader(io.StringIO(text)):
         if row["time"] is None:
             raise ValueError("a row is cut short")
+        parse_time(row["time"])
         numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows
@@ -146,5 +155,5 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> dict[str, An
         "host": platform.node(),
         "pid": os.getpid(),
         "dataset_digest": dataset_digest,
-        "command_line": list(command_line),
+        "command_line": list(map(without_secrets, command_line)),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,20 @@ from typing import Any
 import yaml
 
 from ffcli.config import TrainConfig
+from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
 from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.masking import without_secrets
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
 from ffcli.signals import interrupts_deferred
+from ffcli.untrusted import shown
+
+_LARGEST = 1 << 63  # of the numbers in a checkpoint
 
 
 class RunRecorder:
@@ -101,7 +107,8 @@ class RunRecorder:
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
         with self._written_whole():
-            self.record.status, self.record.error, self.record.ended = status, error, utc_now()
+            self.record.status, self.record.ended = status, utc_now()
+            self.record.error = None if error is None else without_secrets(error)
             try:
                 self._write_summary()
             except BaseException:
@@ -136,13 +143,14 @@ class RunRecorder:
             return
         arrays, scalars = load_arrays(path)
         try:
+            _check_checkpoint(arrays, scalars)
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
             best_state = None
             if best.epoch < scalars["epoch"]:
                 best_state = load_network(self.path / MODEL)[0].state
             experiment.restore(arrays, scalars, best, best_state)
-        except (KeyError, ValueError, TypeError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise FfnnError(f"{path} does not fit the run: {error}") from None
         if best.epoch == experiment.epoch:  # the process may have died before it wrote the model
             save_network(self.path / MODEL, experiment.judged, _about(experiment))
@@ -150,7 +158,9 @@ class RunRecorder:
     def _keep_epochs(self, epochs: int) -> None:
         """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""
         self.rows = [row for row in self.rows if row.result.epoch <= epochs]
-        if [row.result.epoch for row in self.rows] != list(range(1, epochs + 1)):
+        if len(self.rows) != epochs or any(
+            row.result.epoch != number for number, row in enumerate(self.rows, start=1)
+        ):
             raise ValueError(f"{HISTORY} does not hold each of its {epochs} epochs once")
         self.record.seconds, self.record.best = 0.0, {}
         self.record.epochs_done, self.record.best_epoch, self.record.best_val_acc = 0, None, None
@@ -159,6 +169,21 @@ class RunRecorder:
             if best is None or row.result.val_acc > best.val_acc:
                 best = row.result
             self.record.note_epoch(row.result, best)
+
+
+def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
+    """Raise ValueError where a checkpoint holds what no training left; KeyError where a part is missing."""
+    numbers = {"epoch": scalars["epoch"], **scalars["optimizer"], **scalars["schedule"]}
+    for name, value in numbers.items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        # The lowest loss is infinite before there is one.
+        if not is_number or not (abs(value) < _LARGEST or value == math.inf):
+            raise ValueError(f"{name} is {shown(value)}")
+    if not isinstance(scalars["epoch"], int) or scalars["epoch"] < 0:
+        raise ValueError(f"epoch is {shown(scalars['epoch'])}")
+    for name, array in arrays.items():
+        if array.dtype.kind != "f":
+            raise ValueError(f"{name} holds {array.dtype}")
 
 
 def _about(experiment: Experiment) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import secrets
 import shutil
@@ -13,13 +12,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, remove_leftovers, unlock
-from ffcli.runs.folders import ALPHABET, RUN_ID, SUMMARY, run_ids
+from ffcli.runs.folders import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
+from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -80,6 +78,28 @@ class RunStore:
                 continue
             return path
 
+    def path(self, run_id: str) -> Path:
+        """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.
+
+        Ids also come from databases, from W&B and from the files of other runs.
+        """
+        if not is_name(run_id) or run_id in RESERVED:
+            raise _no_id(run_id)
+        return self.folder / run_id
+
+    def of_sweep(self, run_id: str, sweep_id: str) -> Path | None:
+        """Return the folder of a run of this very sweep, or one of its id in which nothing stands yet.
+
+        None where there is none: what a shared database says of a run must not make its owner lose another.
+        """
+        try:
+            return self.folder / run_id if self.read(run_id).sweep_id == sweep_id else None
+        except DamagedRunError:
+            path = self.folder / run_id
+            is_bare = RUN_ID.fullmatch(run_id) and path.is_dir()
+            kept = (SUMMARY, HISTORY, MODEL, CHECKPOINT)
+            return path if is_bare and not any((path / name).exists() for name in kept) else None
+
     def _refuse_file(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
@@ -123,17 +143,18 @@ class RunStore:
 
         Raises DamagedRunError where there is no sound one.
         """
-        # Without Path, which takes as long as the reading: there may be thousands.
-        summary = os.path.join(self.folder, run_id, SUMMARY)  # noqa: PTH118
+        if not is_name(run_id) or run_id in RESERVED:
+            raise _no_id(run_id)
         try:
-            with open(summary, "rb") as file:  # noqa: PTH123
-                record = RunRecord.from_dict(json.loads(file.read()))
+            # Without Path, which takes as long as the reading: there may be thousands.
+            content = read_file(os.path.join(self.folder, run_id, SUMMARY))  # noqa: PTH118
+            record = RunRecord.from_dict(parse_json(content))
         except FileNotFoundError:
             raise DamagedRunError(
                 f"Run {run_id} has no record: it was stopped before its first one, or removed in part.",
                 hint=f"ffnn runs rm {run_id} removes what is there.",
             ) from None
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
         record.run_id = run_id  # a folder may have been copied or renamed
         if record.status == "running" and _is_abandoned(self.folder / run_id):
@@ -157,7 +178,7 @@ class RunStore:
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
         try:
-            return parse_history((self.folder / run_id / HISTORY).read_text("utf-8"))
+            return parse_history(read_file(self.path(run_id) / HISTORY).decode("utf-8"))
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
@@ -166,8 +187,8 @@ class RunStore:
     def config(self, run_id: str) -> dict[str, Any]:
         """Return a run's configuration as stored."""
         try:
-            values = yaml.safe_load((self.folder / run_id / CONFIG).read_text("utf-8"))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            values = parse_yaml(read_file(self.path(run_id) / CONFIG).decode("utf-8"))
+        except (OSError, ValueError) as error:
             raise DamagedRunError(f"The configuration of run {run_id} is damaged: {error}") from None
         if not isinstance(values, dict):
             raise DamagedRunError(f"The configuration of run {run_id} is damaged.")
@@ -199,13 +220,17 @@ class RunStore:
     def remove(self, path: Path) -> None:
         """Remove a run. The summary goes first, so that a removal cut short leaves nothing that lists.
 
-        Raises FfnnError where a process is still training it.
+        Of a link to a folder elsewhere only the link goes. Raises FfnnError where a process is still training
+        the run.
         """
         try:
             lock = lock_folder(path)
         except BlockingIOError:
             raise FfnnError(f"Run {path.name} is still running.", hint="Stop it first.") from None
         try:
+            if path.is_symlink():
+                path.unlink()
+                return
             (path / SUMMARY).unlink(missing_ok=True)
             shutil.rmtree(path)
         finally:
@@ -219,6 +244,10 @@ def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
                 yield from _files(entry.path, f"{prefix}{entry.name}/")
             else:
                 yield prefix + entry.name, entry.stat(follow_symlinks=False).st_size
+
+
+def _no_id(run_id: str) -> DamagedRunError:
+    return DamagedRunError(f"'{shown(run_id)}' cannot be the id of a run.")
 
 
 def _is_abandoned(path: Path) -> bool:

@@ -71,7 +71,7 @@ def best_with_weights(
         wanted = best_of_wandb(context, parse_address(sweep_id), metric, dataset)
     else:
         wanted = _of_sweep(context, sweep_id, storage, metric, dataset)
-    if wanted.run_id is not None and (context.runs_dir / wanted.run_id / MODEL).is_file():
+    if wanted.run_id is not None and (context.runs.path(wanted.run_id) / MODEL).is_file():
         return wanted.run_id
     digest = context.dataset(wanted.config.dataset).digest
     if wanted.dataset_digest not in (None, digest):
@@ -127,7 +127,7 @@ def _of_sweep(
     value, trial = ranked[0]
     digest = sweep.dataset_digest if sweep.has_one_dataset else None
     threads = 1
-    if trial.run_id is not None and (context.runs_dir / trial.run_id / SUMMARY).is_file():
+    if trial.run_id is not None and (context.runs.path(trial.run_id) / SUMMARY).is_file():
         record = context.runs.read(trial.run_id)
         digest, threads = record.provenance.get("dataset_digest"), record.threads
     title = f"Trial {trial.number} of sweep {sweep_id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Sweep
 from ffcli.tracking.base import Additions
+from ffcli.untrusted import parse_json, read_file
 
 PAIRED = "loss"  # the field whose values are compared
 RUNS = 50
@@ -183,6 +183,6 @@ def _noted(context: Context, comparison: Comparison) -> Comparison:
 def _noted_runs(context: Context, sweep_id: str) -> int:
     """Return how many runs were asked for last; `RUNS` where the note is lost."""
     try:
-        return int(json.loads((sweep_folder(context, sweep_id) / REQUEST).read_bytes())["runs"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(parse_json(read_file(sweep_folder(context, sweep_id) / REQUEST))["runs"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return RUNS

@@ -13,6 +13,7 @@ import numpy as np
 
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.errors import RequestError
+from ffcli.files import cell
 from ffcli.plotting.confusion import confusion_figure, row_shares
 from ffcli.plotting.style import check_target, label, save_file, save_png
 from ffcli.services.context import Context
@@ -24,7 +25,6 @@ from ffcli.services.tracked import attach
 from ffcli.tracking.base import Additions
 
 _TOP = 3
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def confusion(
@@ -125,10 +125,9 @@ def _most_frequent(counts: np.ndarray, names: Sequence[str]) -> list[dict[str, A
 def matrix_csv(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> str:
     """Return a matrix as CSV, the true class first in its row and the predicted ones in the head.
 
-    A name that a spreadsheet would run as a formula gets an apostrophe in front
-    (https://owasp.org/www-community/attacks/CSV_Injection).
+    No name in it is run as a formula by a spreadsheet (see `cell`).
     """
-    safe = [f"'{name}" if name.startswith(_FORMULA) else name for name in names]
+    safe = [cell(name) for name in names]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["true \\ predicted", *safe])

@@ -21,6 +21,7 @@ from ffcli.runs.store import CONFIG, HISTORY, MODEL
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, wandb_wishes
 from ffcli.sweeping.trials import Past
+from ffcli.untrusted import is_name, parse_time
 
 REUSED = "reused"  # the tag of a run whose epochs were taken over
 
@@ -51,7 +52,7 @@ class PastRuns:
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
         """Return the earliest such run, or None; ``weights``: its network must be stored too."""
         for run_id in self._runs.get(_key(config, dataset_digest), []):
-            if not weights or (self._context.runs_dir / run_id / MODEL).is_file():
+            if not weights or (self._context.runs.path(run_id) / MODEL).is_file():
                 return run_id
         return None
 
@@ -66,8 +67,8 @@ class PastRuns:
             return None
         if [row.result.epoch for row in rows] != list(range(1, config.epochs + 1)):
             return None
-        times = (datetime.fromisoformat(row.time.replace("Z", "+00:00")).timestamp() for row in rows)
-        return Past(run_id, tuple(row.result for row in rows), tuple(times))
+        times = tuple(parse_time(row.time) for row in rows)
+        return Past(run_id, tuple(row.result for row in rows), times)
 
 
 def _key(config: TrainConfig, dataset_digest: object) -> tuple[TrainConfig, str]:
@@ -88,8 +89,9 @@ def store_past(
 
     Where the earlier run lies in this store, its record and, if it still has them, its weights are copied.
     """
-    source = context.runs_dir / past.source
-    if (source / SUMMARY).is_file():
+    # The sweep and number of a trial that left no run are no name, and no run's folder.
+    source = context.runs.path(past.source) if is_name(past.source) else None
+    if source is not None and (source / SUMMARY).is_file():
         record = context.runs.read(past.source)
     else:
         record = _record(past, config, dataset)
@@ -108,8 +110,9 @@ def store_past(
     rows = [HistoryRow(result, _utc(time)) for result, time in zip(past.results, past.times)]
     write_atomic(path / HISTORY, history_csv(rows))
     write_atomic(path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
-    with suppress(FileNotFoundError):  # its sweep may drop them at any moment
-        write_atomic(path / MODEL, (source / MODEL).read_bytes())
+    if source is not None:
+        with suppress(FileNotFoundError):  # its sweep may drop them at any moment
+            write_atomic(path / MODEL, (source / MODEL).read_bytes())
     write_atomic(path / SUMMARY, json_text(record.as_dict()))  # last: without it no run is listed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ from ffcli.tracking.base import Additions, Bars
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Formats that are read in this process: for others, such as EPS, Pillow would start a program.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _LIGHT = 127  # a mean border pixel above this is a light background
 
 
@@ -109,29 +112,33 @@ def _figure(document: dict[str, Any], images: list[Array]) -> Figure:
 
 def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None) -> Array:
     """Return a user's picture as the dataset has its own: gray, of its size, light on dark."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     if data.image_shape is None or len(data.image_shape) != 2 or data.x_train.dtype != np.uint8:
         raise RequestError(f"--image needs a dataset of gray images; {data.name} has none.")
     height, width = data.image_shape
     try:
-        with Image.open(path) as picture:
-            gray = ImageOps.exif_transpose(picture)  # a camera may store its picture lying on its side
-            size = gray.size
-            if gray.mode.startswith("I;16"):  # convert("L") would clip 16 bits to white
-                gray = Image.fromarray((np.asarray(gray) >> 8).astype(np.uint8))
-            elif "transparency" in gray.info:
-                gray = gray.convert("RGBA")
-            if gray.mode in ("RGBA", "LA"):
-                flat = Image.new("RGBA", gray.size, "white")
-                gray = Image.alpha_composite(flat, gray.convert("RGBA"))
-            pixels = np.asarray(gray.convert("L").resize((width, height), Image.Resampling.LANCZOS))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd in a picture and can be read all the same
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_FORMATS) as picture:
+                gray = ImageOps.exif_transpose(picture)  # a camera may store its picture lying on its side
+                size = gray.size
+                if gray.mode.startswith("I;16"):  # convert("L") would clip 16 bits to white
+                    gray = Image.fromarray((np.asarray(gray) >> 8).astype(np.uint8))
+                elif "transparency" in gray.info:
+                    gray = gray.convert("RGBA")
+                if gray.mode in ("RGBA", "LA"):
+                    flat = Image.new("RGBA", gray.size, "white")
+                    gray = Image.alpha_composite(flat, gray.convert("RGBA"))
+                pixels = np.asarray(gray.convert("L").resize((width, height), Image.Resampling.LANCZOS))
     except FileNotFoundError:
         raise RequestError(f"--image: there is no file {path}.") from None
     except IsADirectoryError:
         raise RequestError(f"--image: {path} is a folder, not an image.") from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise RequestError(f"--image: {path} cannot be read as an image: {error}") from None
+    except Exception as error:  # what is damaged makes Pillow's readers fail in a dozen ways
+        reason = str(error) or type(error).__name__
+        raise RequestError(f"--image: {path} cannot be read as an image: {reason}") from None
     if size != (width, height):
         context.notify(f"{path.name} is {size[0]}×{size[1]}: scaled to {width}×{height}, gray.")
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

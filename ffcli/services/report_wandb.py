@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import RequestError
@@ -14,6 +13,7 @@ from ffcli.sweeping.spec import load_spec
 from ffcli.sweeping.trials import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb_address import WandbAddress
 from ffcli.sweeping.wandb_server import WandbServer
+from ffcli.untrusted import parse_time
 
 
 def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Trial], list[Epoch]]:
@@ -37,7 +37,7 @@ def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Tr
     sweep = Sweep(sweep_id, spec, {}, "", CORE_VERSION, 0, 0.0)
     known = trials(context, sweep)
     epochs = [
-        Epoch(trial.number, row.result, _seconds(row.time))
+        Epoch(trial.number, row.result, parse_time(row.time))
         for trial in known
         for row in context.runs.history(str(trial.run_id))
     ]
@@ -45,8 +45,3 @@ def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Tr
     ends = {epoch.number: epoch.time for epoch in epochs}
     ended = [replace(trial, ended=ends.get(trial.number)) for trial in known]
     return replace(sweep, created=begun), ended, epochs
-
-
-def _seconds(time: str) -> float:
-    """Return a time of a history in seconds since 1970."""
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()

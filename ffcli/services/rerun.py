@@ -170,7 +170,7 @@ def _is_usable(context: Context, record: RunRecord, sweep_id: str) -> bool:
         return False
     if record.provenance.get("core") != CORE_VERSION:
         return False
-    return record.status != "finished" or (context.runs_dir / record.run_id / MODEL).is_file()
+    return record.status != "finished" or (context.runs.path(record.run_id) / MODEL).is_file()
 
 
 def _is_done(record: RunRecord) -> bool:
@@ -223,7 +223,7 @@ def _judge(context: Context, run_id: str, *, track: bool) -> dict[str, Any]:
 
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     """Return it where the weights lie in this store; a sweep keeps those of its best runs only."""
-    if run_id is None or not (context.runs_dir / run_id / MODEL).is_file():
+    if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
         return None
     try:
         return float(_judge(context, run_id, track=False)["accuracy"])

@@ -11,6 +11,7 @@ from ffcli.errors import RequestError
 from ffcli.runs.record import METRICS, STATUSES, RunRecord, is_loss
 from ffcli.services.context import Context
 from ffcli.services.documents import run_document
+from ffcli.untrusted import shown
 
 DAMAGED = "damaged"  # the status of what has no readable record
 _LISTED = (
@@ -83,7 +84,8 @@ def list_runs(
     records, damaged = Filter(**which).chosen(context)
     if damaged:
         context.notify(
-            f"{len(damaged)} runs are damaged: {', '.join(damaged[:3])}{' …' * (len(damaged) > 3)}"
+            f"{len(damaged)} runs are damaged: {', '.join(map(shown, damaged[:3]))}"
+            f"{' …' * (len(damaged) > 3)}"
         )
     by_value = [(key(record), record) for record in records]
     with_value = [pair for pair in by_value if pair[0] is not None]

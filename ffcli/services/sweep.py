@@ -24,14 +24,21 @@ from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 from ffcli.sweeping.wandb_address import is_address
+from ffcli.untrusted import is_name, read_file, shown
 
 FILE = "sweep.yaml"
 _SEEDS = 2**63  # what a database has room for
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
-    """Return the folder of a sweep's file and database."""
-    return context.runs_dir / SWEEPS / sweep_id
+    """Return the folder of a sweep's file and database; that of W&B's entity/project/id is three deep.
+
+    Raises RequestError for an id that would lead out of the store: a shared database can hold any.
+    """
+    parts = sweep_id.split("/")
+    if len(parts) not in (1, 3) or not all(map(is_name, parts)):
+        raise RequestError(f"'{shown(sweep_id)}' cannot be the id of a sweep.")
+    return context.runs_dir.joinpath(SWEEPS, *parts)
 
 
 def storage_url(context: Context, sweep_id: str, storage: str | None) -> str:
@@ -107,11 +114,24 @@ def of_same_file(
         return _last_of(storage, text, paired)
     for sweep_id in reversed(_local_ids(context)):
         stored = sweep_folder(context, sweep_id) / FILE
-        if not stored.is_file() or stored.read_text("utf-8") != text:
+        if not stored.is_file() or not holds(stored, text):
             continue
-        if (found := _last_of(storage_url(context, sweep_id, None), text, paired)) is not None:
+        try:
+            found = _last_of(storage_url(context, sweep_id, None), text, paired)
+        except FfnnError as error:
+            context.notify(f"sweep {sweep_id} is left out: {error}")
+            continue
+        if found is not None:
             return found
     return None
+
+
+def holds(path: Path, text: str) -> bool:
+    """Whether a file holds this very text."""
+    try:
+        return read_file(path).decode("utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def _last_of(url: str, text: str, paired: str | None) -> str | None:
@@ -130,7 +150,7 @@ def find(context: Context, word: str) -> str:
     matches = [known for known in ids if word and (known.startswith(word) or known.endswith(word))]
     if len(matches) == 1:
         return matches[0]
-    if word and (sweep_folder(context, word) / FILE).is_file():
+    if is_name(word) and (sweep_folder(context, word) / FILE).is_file():
         raise RequestError(
             f"Sweep {word} is not stored here but in a shared database.", hint="Give its --storage URL."
         )
@@ -138,7 +158,7 @@ def find(context: Context, word: str) -> str:
         raise RequestError(f"'{word}' stands for {len(matches)} sweeps: {', '.join(matches[-3:])}.")
     known = f" The latest are {', '.join(ids[-3:])}." if ids else ""
     raise RequestError(
-        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / 'sweeps'}."
+        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / SWEEPS}."
         f"{did_you_mean(word)}{known}",
         hint=f"Sweep files by name: {', '.join(named_files())}.",
     )
@@ -262,7 +282,10 @@ def list_sweeps(context: Context, storage: str | None) -> list[dict[str, Any]]:
         return _summaries(context, storage)
     found = []
     for sweep_id in reversed(_local_ids(context)):
-        found += _summaries(context, storage_url(context, sweep_id, None))
+        try:
+            found += _summaries(context, storage_url(context, sweep_id, None))
+        except FfnnError as error:
+            context.notify(f"sweep {sweep_id} is left out: {error}")
     return found
 
 

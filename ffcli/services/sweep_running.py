@@ -123,6 +123,7 @@ class _Weights:
 
     def __init__(self, context: Context, store: TrialStore, sweep: Sweep) -> None:
         self._context = context
+        self._sweep_id = sweep.id
         self._sign = 1 if sweep.metric.goal == "maximize" else -1
         self._most = KEPT if sweep.paired is None else None
         self._best: list[tuple[float, int, str]] = []
@@ -150,7 +151,9 @@ class _Weights:
             self._drop(heapq.heappop(self._best)[2])
 
     def _drop(self, run_id: str) -> None:
-        (self._context.runs_dir / run_id / MODEL).unlink(missing_ok=True)
+        path = self._context.runs.of_sweep(run_id, self._sweep_id)
+        if path is not None:
+            (path / MODEL).unlink(missing_ok=True)
 
 
 class _Crew:

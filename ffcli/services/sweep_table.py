@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ffcli.files import write_atomic
+from ffcli.files import cell, write_atomic
 from ffcli.services.context import Context
 from ffcli.services.sweep import sweep_folder
 from ffcli.sweeping.store import TrialStore
@@ -44,7 +44,8 @@ def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None
             trial.error,
         )
         values = (trial.values[name] for name in sweep.spec.space)
-        writer.writerow(
-            [*about, *(",".join(map(str, each)) if isinstance(each, tuple) else each for each in values)]
-        )
-    write_atomic(sweep_folder(context, sweep.id) / TABLE, text.getvalue())
+        plain = (",".join(map(str, each)) if isinstance(each, tuple) else each for each in values)
+        writer.writerow(map(cell, (*about, *plain)))
+    # A name that came from the command line may hold bytes that are no text.
+    content = text.getvalue().encode("utf-8", "backslashreplace")
+    write_atomic(sweep_folder(context, sweep.id) / TABLE, content)

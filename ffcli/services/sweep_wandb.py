@@ -12,9 +12,10 @@ import yaml
 from ffcli.config import validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.folders import SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.context import Context
-from ffcli.services.sweep import FILE, any_config, describe, keep_file, sweep_folder
+from ffcli.services.sweep import FILE, any_config, describe, holds, keep_file, sweep_folder
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.sweeping.document import parse, read_text
 from ffcli.sweeping.spec import KEYS, SweepSpec, load_spec, parse_spec
@@ -98,8 +99,8 @@ def remote_spec(server: WandbServer, address: WandbAddress) -> SweepSpec:
 def registered_before(context: Context, file: Path) -> WandbAddress | None:
     """Return the latest sweep of this very text that was registered from this store, or None."""
     text = read_text(file)
-    stored = (context.runs_dir / "sweeps").glob(f"*/*/*/{FILE}")
-    same = [path for path in stored if path.read_text("utf-8") == text]
+    stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{FILE}")
+    same = [path for path in stored if holds(path, text)]
     if not same:
         return None
     latest = max(same, key=lambda path: path.stat().st_mtime_ns)

@@ -110,7 +110,7 @@ class _BestWeights:
             self._drop(heapq.heappop(self._best)[2])
 
     def _drop(self, run_id: str) -> None:
-        (self._context.runs_dir / run_id / MODEL).unlink(missing_ok=True)
+        (self._context.runs.path(run_id) / MODEL).unlink(missing_ok=True)
 
 
 @dataclass

@@ -79,7 +79,7 @@ def objective(
         if config.dataset not in datasets:
             datasets[config.dataset] = context.dataset(config.dataset)
         dataset = datasets[config.dataset]
-        _remove_remains(context, trial.earlier_run)
+        _remove_remains(context, trial.earlier_run, sweep.id)
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
@@ -112,12 +112,13 @@ def objective(
     return train
 
 
-def _remove_remains(context: Context, run_id: str | None) -> None:
+def _remove_remains(context: Context, run_id: str | None, sweep_id: str) -> None:
     """Remove the run of an attempt that was cut short: no trial speaks of it any more."""
-    if run_id is None:
+    path = None if run_id is None else context.runs.of_sweep(run_id, sweep_id)
+    if path is None:
         return
     try:
-        context.runs.remove(context.runs.find(run_id))
+        context.runs.remove(path)
     except (FfnnError, OSError) as error:
         context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
 

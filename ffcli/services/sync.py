@@ -114,7 +114,7 @@ def _send(context: Context, run_id: str, tracker: WandbTracker, options: SyncOpt
     """Send one run, and return what went wrong if anything did."""
     try:
         rows = context.runs.history(run_id)
-        with RunRecorder(context.runs_dir / run_id, context.runs.read(run_id), rows) as recorder:
+        with RunRecorder(context.runs.path(run_id), context.runs.read(run_id), rows) as recorder:
             wandb = recorder.record.wandb
             wandb["project"] = options.project or wandb.get("project")
             wandb["entity"] = options.entity or wandb.get("entity")

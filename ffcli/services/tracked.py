@@ -211,7 +211,7 @@ def attach(context: Context, record: RunRecord, additions: Additions) -> None:
     known = tracked_run(record)
     run = TrackedRun(known.id, record.started, sweep=known.sweep, project=known.project, entity=known.entity)
     mode = "offline" if now.mode == "offline" else mode
-    _log(context, mode, run, additions, folder=context.runs_dir / record.run_id, status=record.status)
+    _log(context, mode, run, additions, folder=context.runs.path(record.run_id), status=record.status)
 
 
 def log_alone(

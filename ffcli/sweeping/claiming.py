@@ -12,7 +12,8 @@ from ffcli.sweeping.database import EPOCHS, REUSED, SWEEPS, TRIALS
 from ffcli.sweeping.pairing import proposer
 from ffcli.sweeping.processes import Process
 from ffcli.sweeping.proposing import Known, Proposal
-from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial
+from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial, sound
+from ffcli.untrusted import parse_json, shown
 
 LEASE = 120.0  # seconds that a trial is held for without a sign of life
 ATTEMPTS = 3  # a trial is begun so often before it counts as failed
@@ -36,13 +37,14 @@ def tally(connection: Connection, sweep: Sweep) -> Counts:
         .where(TRIALS.c.sweep == sweep.id)
         .group_by(TRIALS.c.state)
     ).all()
-    counts: dict[str, int] = {state: n for state, n, _, _ in rows}
     which = 3 if sweep.metric.goal == "maximize" else 2
-    values = [row[which] for row in rows if row[which] is not None]
-    best = None
-    if values:
-        best = max(values) if sweep.metric.goal == "maximize" else min(values)
-    return Counts(**counts, best=best)
+    with sound(f"Sweep {sweep.id}"):
+        counts: dict[str, int] = {state: n for state, n, _, _ in rows}
+        values = [float(row[which]) for row in rows if row[which] is not None]
+        best = None
+        if values:
+            best = max(values) if sweep.metric.goal == "maximize" else min(values)
+        return Counts(**counts, best=best)
 
 
 class Claiming:
@@ -133,15 +135,15 @@ class Claiming:
         rows = select(*columns).where(TRIALS.c.sweep == self._sweep.id, changed).order_by(TRIALS.c.number)
         for number, state, value, place, point in connection.execute(rows).all():
             is_open = state in ("running", "waiting")
-            self._proposer.learn(
-                Known(
-                    number,
+            with sound(f"Trial {shown(number)} of sweep {self._sweep.id}"):
+                known = Known(
+                    int(number),
                     is_open,
-                    value,
+                    None if value is None else float(value),
                     None if place is None else int(place),
-                    None if point is None else json.loads(point),
+                    None if point is None else parse_json(point),
                 )
-            )
+                self._proposer.learn(known)
             self._last = max(self._last, number)
             (self._open.add if is_open else self._open.discard)(number)
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from ffcli.core.registry import nearest, unknown
 from ffcli.errors import RequestError
+from ffcli.untrusted import YAML_BYTES, parse_yaml, shown
 
-_MAX_BYTES = 1 << 18  # for which the parser takes a few seconds at most
-_MAX_NODES = 50_000  # after aliases are followed: far above any real file, far below what hurts
 _LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def read_text(path: Path) -> str:
     """Return the text of a sweep file. Raises RequestError where there is none of a sensible size."""
     try:
         with path.expanduser().open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
+            content = file.read(YAML_BYTES + 1)
     except FileNotFoundError:
         raise RequestError(f"{path}: there is no such sweep file.") from None
     except IsADirectoryError:
@@ -32,8 +27,10 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RequestError(f"{path}: it cannot be read: {reason}.") from None
+    if len(content) > YAML_BYTES:
+        raise RequestError(f"{path}: it is larger than {YAML_BYTES} bytes.")
     try:
-        return content[: _MAX_BYTES + 1].decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise RequestError(f"{path}: this is not a text file in UTF-8.") from None
 
@@ -41,29 +38,12 @@ def read_text(path: Path) -> str:
 def parse(text: str, source: str) -> dict[Any, Any]:
     """Return the mapping that a YAML text holds; ``source`` names the text in errors.
 
-    Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Raises RequestError for
-    what is no mapping, for a key that is given twice, and for what would unfold to an absurd size.
+    Raises RequestError for what is no mapping, and for what `parse_yaml` refuses.
     """
-    if len(text.encode("utf-8", "surrogatepass")) > _MAX_BYTES:
-        raise RequestError(f"{source}: it is larger than {_MAX_BYTES} bytes, which no sweep file is.")
-    loader = None
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is not None:
-            _count(node, "", source, {})
-        values = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise RequestError(f"{source}: this is not YAML{place}: {error.problem or error.context}.") from None
-    # The parser lets these through for tags that do not suit their values, such as !!int "".
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise RequestError(f"{source}: this is not YAML: {reason}.") from None
-    finally:
-        if loader is not None:
-            loader.dispose()
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise RequestError(f"{source}: {error}.") from None
     if not isinstance(values, dict):
         found = (
             "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
@@ -72,45 +52,6 @@ def parse(text: str, source: str) -> dict[Any, Any]:
             f"{source}: a sweep file with lines such as 'method: random' is wanted, not {found}."
         )
     return values
-
-
-def _count(node: yaml.Node, path: str, source: str, counts: dict[yaml.Node, int]) -> int:
-    """Count the nodes with aliases followed; on the way mend numbers and refuse double keys."""
-    if node in counts:
-        if not counts[node]:
-            raise RequestError(f"{source}: {path or 'the file'}: it contains itself, by an alias.")
-        return counts[node]
-    counts[node] = 0  # begun, not done
-    total = 1
-    if isinstance(node, yaml.ScalarNode):
-        if node.tag == "tag:yaml.org,2002:str" and node.style is None and _NUMBER.fullmatch(node.value):
-            node.tag = "tag:yaml.org,2002:float"
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            total += _count(item, f"{path}[{index}]", source, counts)
-    elif isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            place = f"{path}.{name}" if path else name
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, name) in seen:
-                    line = key.start_mark.line + 1
-                    raise RequestError(
-                        f"{source}: {shown(place)}: this key is given twice, again in line {line}."
-                    )
-                seen.add((key.tag, name))
-            total += _count(key, place, source, counts) + _count(value, place, source, counts)
-    if total > _MAX_NODES:
-        raise RequestError(f"{source}: with its aliases it unfolds to more than {_MAX_NODES} values.")
-    counts[node] = total
-    return total
-
-
-def shown(value: object) -> str:
-    """Return a value for a message: words bare, the rest as Python has it, no longer than a line."""
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def _start(pid: int) -> str:
         return ""
     if sys.platform != "linux":
         command = ["ps", "-o", "lstart=", "-p", str(pid)]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+        return done.stdout.strip()
     try:
         # Field 22, in clock ticks since the boot; the name in field 2 may itself hold blanks and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()

@@ -10,8 +10,9 @@ from ffcli.config import FIELDS, allowed, field_name, validate
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
 from ffcli.sweeping.distributions import Categorical, Distribution
-from ffcli.sweeping.document import Section, shown
+from ffcli.sweeping.document import Section
 from ffcli.sweeping.reading import read_distribution
+from ffcli.untrusted import shown
 
 
 @dataclass(frozen=True)

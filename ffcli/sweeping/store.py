@@ -19,14 +19,18 @@ from ffcli.sweeping.trials import (
     Claim,
     Claimed,
     Counts,
+    DamagedSweepError,
     EndState,
     Epoch,
     LostTrialError,
     Past,
     Sweep,
     Trial,
+    read_epoch,
     read_trial,
+    sound,
 )
+from ffcli.untrusted import is_name, parse_json, shown
 
 _MEASURES = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds", "train_seconds")
 
@@ -86,19 +90,7 @@ class TrialStore:
         if only:
             query = query.where(SWEEPS.c.id.in_(only))
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
-        return [
-            Sweep(
-                row["id"],
-                parse_spec(row["spec"], f"the file of sweep {row['id']}"),
-                json.loads(row["base"]),
-                row["dataset_digest"],
-                row["core_version"],
-                row["seed"],
-                row["created"],
-                row["field"],
-            )
-            for row in rows
-        ]
+        return [_read_sweep(row) for row in rows]
 
     def claim(self, sweep: Sweep, request: Request) -> Claim:
         """Return a trial that no other worker has, or has had to its end; or why there is none.
@@ -207,7 +199,14 @@ class TrialStore:
             .order_by(TRIALS.c.number)
         )
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
-        return [read_trial(row) for row in rows]
+        trials = [read_trial(row) for row in rows]
+        for trial in trials:
+            if set(trial.values) != set(sweep.spec.space):
+                raise DamagedSweepError(
+                    f"Trial {trial.number} of sweep {sweep.id} is damaged in its database: "
+                    "its values are not of the sweep's file."
+                )
+        return trials
 
     def epochs(self, sweep_id: str, number: int | None = None) -> list[Epoch]:
         """Return the epochs of a trial, or of all by number; what was not finite is NaN."""
@@ -215,14 +214,7 @@ class TrialStore:
         if number is not None:
             query = query.where(EPOCHS.c.number == number)
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
-        return [
-            Epoch(
-                row["number"],
-                EpochResult(row["epoch"], *(math.nan if row[m] is None else row[m] for m in _MEASURES)),
-                row["time"],
-            )
-            for row in rows
-        ]
+        return [read_epoch(row, _MEASURES) for row in rows]
 
     def _mine(self, claimed: Claimed) -> Update:
         trial = claimed.trial
@@ -247,6 +239,23 @@ class TrialStore:
                 raise LostTrialError(_lost(claimed))
 
         self.database.run(work)
+
+
+def _read_sweep(row: Mapping[Any, Any]) -> Sweep:
+    with sound(f"Sweep {shown(row['id'])}"):
+        base = parse_json(row["base"])
+        if not is_name(row["id"]):  # it becomes the name of a folder
+            raise ValueError("its id is no name")
+        return Sweep(
+            row["id"],
+            parse_spec(row["spec"], f"the file of sweep {row['id']}"),
+            {str(name): value for name, value in base.items()},
+            str(row["dataset_digest"]),
+            int(row["core_version"]),
+            int(row["seed"]),
+            float(row["created"]),
+            None if row["field"] is None else str(row["field"]),
+        )
 
 
 def _changed(connection: Connection, change: Update) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
-from ffcli.errors import FfnnError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.sweeping.spec import Metric, SweepSpec
+from ffcli.untrusted import is_name, parse_json, shown
 
 State = Literal["running", "waiting", "finished", "pruned", "failed"]
 EndState = Literal["finished", "pruned", "failed"]
@@ -23,6 +26,20 @@ BY_VAL_ACC = Metric("val_acc", "maximize")
 
 class LostTrialError(FfnnError):
     """The trial was given to another worker, because this one's lease ran out."""
+
+
+class DamagedSweepError(FfnnError):
+    """A database holds of a sweep what no ffnn has left there."""
+
+
+@contextmanager
+def sound(what: str) -> Iterator[None]:
+    """Raise DamagedSweepError where rows are no rows of ours: SQLite lets any column hold anything."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RequestError) as error:
+        reason = shown(str(error)) or type(error).__name__
+        raise DamagedSweepError(f"{what} is damaged in its database: {reason}") from None
 
 
 @dataclass(frozen=True)
@@ -142,27 +159,50 @@ class Epoch:
 
 
 def read_trial(row: Mapping[Any, Any]) -> Trial:
-    """Return a row of the table as a trial."""
-    values = json.loads(row["drawn"])
-    host = (row["host"] or "").partition("/")[0]
-    return Trial(
-        sweep_id=row["sweep"],
-        number=row["number"],
-        state=row["state"],
-        key=row["key"],
-        values={name: tuple(value) if isinstance(value, list) else value for name, value in values.items()},
-        config=validate(json.loads(row["config"])),
-        attempts=row["attempts"],
-        worker=f"{host}:{row['pid']}" if host else "",
-        run_id=row["run_id"],
-        value=row["value"],
-        best_epoch=row["best_epoch"],
-        error=row["error"],
-        created=row["created"],
-        started=row["started"],
-        ended=row["ended"],
-        reused=row.get("source"),
-    )
+    """Return a row of the table as a trial. Raises DamagedSweepError where it is none."""
+    with sound(f"Trial {shown(row['number'])} of sweep {shown(row['sweep'])}"):
+        values = parse_json(row["drawn"])
+        host = (row["host"] or "").partition("/")[0]
+        run_id = None if row["run_id"] is None else str(row["run_id"])
+        if row["state"] not in STATES:
+            raise ValueError(f"its state is {shown(row['state'])}")
+        if run_id is not None and not is_name(run_id):  # it becomes the name of a folder
+            raise ValueError(f"its run is {shown(run_id)}")
+        return Trial(
+            sweep_id=row["sweep"],
+            number=int(row["number"]),
+            state=row["state"],
+            key=row["key"],
+            values={
+                name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+            },
+            config=validate(parse_json(row["config"])),
+            attempts=int(row["attempts"]),
+            worker=f"{host}:{row['pid']}" if host else "",
+            run_id=run_id,
+            value=_number(row["value"]),
+            best_epoch=None if row["best_epoch"] is None else int(row["best_epoch"]),
+            error=None if row["error"] is None else str(row["error"]),
+            created=float(row["created"]),
+            started=_number(row["started"]),
+            ended=_number(row["ended"]),
+            reused=None if row.get("source") is None else str(row["source"]),
+        )
+
+
+def read_epoch(row: Mapping[Any, Any], measures: Sequence[str]) -> Epoch:
+    """Return a row of the table as an epoch; what was not finite is NaN."""
+    with sound(f"An epoch of sweep {shown(row['sweep'])}"):
+        values = [math.nan if row[name] is None else float(row[name]) for name in measures]
+        return Epoch(int(row["number"]), EpochResult(int(row["epoch"]), *values), float(row["time"]))
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of a row. Raises ValueError or TypeError where it is none, or not finite."""
+    number = None if value is None else float(value)
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{shown(value)} is not finite")
+    return number
 
 
 def digest(config: TrainConfig) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from ffcli.sweeping.database import SWEEPS, TRIALS
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Past, Trial
+from ffcli.untrusted import is_name
 
 
 def twin(store: TrialStore, trial: Trial, dataset_digest: str, core_version: int) -> Past | None:
@@ -35,5 +36,6 @@ def twin(store: TrialStore, trial: Trial, dataset_digest: str, core_version: int
         epochs = store.epochs(sweep_id, number)
         if [epoch.result.epoch for epoch in epochs] == list(range(1, trial.config.epochs + 1)):
             results = tuple(epoch.result for epoch in epochs)
-            return Past(run_id or f"{sweep_id}/{number}", results, tuple(epoch.time for epoch in epochs))
+            source = run_id if run_id and is_name(run_id) else f"{sweep_id}/{number}"
+            return Past(source, results, tuple(epoch.time for epoch in epochs))
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ffcli.errors import RequestError
+from ffcli.untrusted import is_name, shown
 
 _PART = re.compile(r"[^\s/\\#?%:,]{1,128}")  # W&B allows no other characters in the names of projects
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -43,9 +44,13 @@ def parse_address(text: str) -> WandbAddress:
     Raises RequestError for anything else: W&B's own agents wait for ever on a name that is none.
     """
     parts = text.split("/")
-    if len(parts) != 3 or not all(map(_PART.fullmatch, parts[:2])) or not _ID.fullmatch(parts[2]):
+    if (
+        len(parts) != 3
+        or not all(_PART.fullmatch(part) and is_name(part) for part in parts[:2])
+        or not _ID.fullmatch(parts[2])
+    ):
         raise RequestError(
-            f"'{text}' does not name a sweep of W&B; give entity/project/id.",
+            f"'{shown(text)}' does not name a sweep of W&B; give entity/project/id.",
             hint="It is what the sweep's page has in its address: …/ENTITY/PROJECT/sweeps/ID.",
         )
     return WandbAddress(*parts)

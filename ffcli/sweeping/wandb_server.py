@@ -16,9 +16,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ffcli.errors import FfnnError
+from ffcli.errors import FfnnError, RequestError
+from ffcli.masking import without_keys
 from ffcli.sweeping.spec import Metric
-from ffcli.sweeping.wandb_address import WandbAddress
+from ffcli.sweeping.wandb_address import WandbAddress, parse_address
+from ffcli.untrusted import parse_json, shown
 
 _TIMEOUT = "WANDB_HTTP_TIMEOUT"  # W&B's variable: seconds that a question may take
 _SECONDS = 10
@@ -129,8 +131,9 @@ class WandbServer:
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # stdout is for results
                 sweep_id = wandb.sweep(_unambiguous(document), entity=entity, project=project)
-            address = WandbAddress(os.environ["WANDB_ENTITY"], os.environ["WANDB_PROJECT"], sweep_id)
-        except (wandb.Error, ValueError, KeyError) as error:
+            names = (os.environ["WANDB_ENTITY"], os.environ["WANDB_PROJECT"], sweep_id)
+            address = parse_address("/".join(names))  # the server's words: they become names of folders
+        except (wandb.Error, ValueError, KeyError, RequestError) as error:
             raise FfnnError(f"W&B did not register the sweep: {_line(error)}") from None
         finally:
             for name, value in variables.items():  # wandb.sweep leaves its own there
@@ -146,10 +149,12 @@ class WandbServer:
                 project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { name config } }
             }"""
         found = self._ask(question, **_place(address))
-        sweep = (found.get("project") or {}).get("sweep")
-        if not sweep:
+        with _sensible():
+            sweep = (found.get("project") or {}).get("sweep")
+            text = str(sweep["config"]) if sweep else None
+        if text is None:
             raise SweepGoneError(f"W&B knows no sweep {address}.")
-        return str(sweep["config"])
+        return text
 
     def new_agent(self, address: WandbAddress, host: str) -> str:
         """Register an agent and return its id."""
@@ -160,7 +165,8 @@ class WandbServer:
                 }
             }"""
         answer = self._ask(question, host=host, **_place(address))
-        return str(answer["createAgent"]["agent"]["id"])
+        with _sensible():
+            return str(answer["createAgent"]["agent"]["id"])
 
     def heartbeat(self, agent: str, running: Collection[str]) -> list[Command]:
         """Say which runs an agent trains, and return what it is to do; nothing for now, if the list is empty.
@@ -175,8 +181,9 @@ class WandbServer:
             }"""
         state = json.dumps(dict.fromkeys(running, True))
         answer = self._ask(question, id=agent, metrics="{}", runState=state)
-        commands = json.loads(answer["agentHeartbeat"]["commands"]) or []
-        return [_command(command) for command in commands]
+        with _sensible():
+            commands = parse_json(answer["agentHeartbeat"]["commands"]) or []
+            return [_command(command) for command in commands]
 
     def count(self, address: WandbAddress, without: Collection[str]) -> int:
         """Return how many runs a sweep has, in whatever state, but for those named."""
@@ -188,7 +195,8 @@ class WandbServer:
         found = self._ask(
             question, entity=address.entity, project=address.project, filters=json.dumps(filters)
         )
-        return int((found.get("project") or {}).get("runCount") or 0)
+        with _sensible():
+            return int((found.get("project") or {}).get("runCount") or 0)
 
     def runs(self, address: WandbAddress, metric: str) -> Iterator[RemoteRun]:
         """Yield the runs of a sweep with the values of a metric, the oldest first."""
@@ -214,32 +222,44 @@ class WandbServer:
         after = None
         while True:
             found = self._ask(question, **variables, after=after)
-            page = (found.get("project") or {}).get("runs") or {"edges": [], "pageInfo": {}}
-            for edge in page["edges"]:
-                yield _run(edge["node"], metric)
-            if not page["pageInfo"].get("hasNextPage"):
+            with _sensible():
+                page = (found.get("project") or {}).get("runs") or {"edges": [], "pageInfo": {}}
+                runs = [_run(edge["node"], metric) for edge in page["edges"]]
+                before, after = after, page["pageInfo"].get("endCursor")
+                is_last = not page["pageInfo"].get("hasNextPage") or not runs or after == before
+            yield from runs
+            if is_last:
                 return
-            after = page["pageInfo"]["endCursor"]
 
 
 def _place(address: WandbAddress) -> dict[str, str]:
     return {"entity": address.entity, "project": address.project, "sweep": address.id}
 
 
+@contextlib.contextmanager
+def _sensible() -> Iterator[None]:
+    """Raise ServerLostError where an answer does not hold what it should, whatever it holds instead."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {shown(str(error))}"
+        raise ServerLostError(f"W&B's answer makes no sense ({reason}).") from None
+
+
 def _command(command: Mapping[str, Any]) -> Command:
-    values = {name: item["value"] for name, item in (command.get("args") or {}).items()}
-    return Command(command["type"], command.get("run_id") or "", values)
+    values = {str(name): item["value"] for name, item in (command.get("args") or {}).items()}
+    return Command(str(command["type"]), str(command.get("run_id") or ""), values)
 
 
 def _run(node: Mapping[str, Any], metric: str) -> RemoteRun:
-    raw = json.loads(node["config"] or "{}")
+    raw = parse_json(node["config"] or "{}")
     config = {name: item["value"] for name, item in raw.items() if name != "_wandb" and "value" in item}
     logged = [row.get(metric) for rows in node["sampledHistory"] for row in rows]
     # What W&B got as NaN or an infinity it gives back as a word.
     values = tuple(
         float(value) for value in logged if isinstance(value, (int, float)) and math.isfinite(value)
     )
-    return RemoteRun(node["name"], node["state"], config, values)
+    return RemoteRun(str(node["name"]), str(node["state"]), config, values)
 
 
 def _unambiguous(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,4 +279,5 @@ def _status(error: Any) -> int:
 
 
 def _line(error: BaseException | None) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of an error's text, which may be the server's own, without a key in it."""
+    return without_keys((str(error).strip() or type(error).__name__).splitlines()[0])[:200]

@@ -139,7 +139,7 @@ def work(
             raise
         if isinstance(claim, Wait):
             on_event(Waiting(claim.running))
-            time.sleep(_POLL * random.uniform(0.5, 1.5))
+            time.sleep(_POLL * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     return None
 
 

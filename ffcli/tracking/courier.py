@@ -17,11 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ffcli.masking import without_keys
 from ffcli.tracking.base import PROJECT
+from ffcli.untrusted import parse_time
 
 KILLED = 255  # the exit code of a run whose process has gone, as W&B has it
 _CONFIRMATIONS = (0.0, 0.5, 1.5)  # seconds before asking whether W&B has taken the end of a run
@@ -76,7 +77,7 @@ class Courier:
             x_disable_meta=True,
             x_disable_stats=True,
             x_save_requirements=False,
-            x_start_time=timestamp(about["started"]),
+            x_start_time=parse_time(about["started"]),
             **({"sweep_id": about["sweep"]} if about["sweep"] else {}),
         )
         self._run = wandb.init(
@@ -140,7 +141,7 @@ class Courier:
             self._best = val_acc
             self._run.summary.update({"val_acc": val_acc, "best_epoch": row["epoch"]})
         if row["epoch"] > self._last_epoch:
-            self._run.log({**values, "_timestamp": timestamp(row["time"])})
+            self._run.log({**values, "_timestamp": parse_time(row["time"])})
 
     def _add(self, command: Mapping[str, Any]) -> None:
         import wandb
@@ -244,11 +245,6 @@ def finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def timestamp(time: str) -> float:
-    """Return a UTC time such as 2026-01-31T12:00:00.123Z in seconds since 1970."""
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
-
-
 def explain(error: BaseException) -> str:
     """Return in one short line, without a key in it, why W&B did not work."""
     text = " ".join(str(error).split())
@@ -259,7 +255,7 @@ def explain(error: BaseException) -> str:
         return "the server refuses the API key"
     if isinstance(error, TimeoutError) or re.search("deadline|timed? ?out|retrying|connection|dial ", low):
         return "the server does not answer"
-    return f"{type(error).__name__}: {re.sub(r'[A-Za-z0-9_-]{32,}', '…', text)[:200]}"
+    return f"{type(error).__name__}: {without_keys(text)[:200]}"
 
 
 def main() -> None:

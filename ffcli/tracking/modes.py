@@ -39,8 +39,8 @@ def decide(request: str) -> Decision:
     ``auto`` is what WANDB_MODE or W&B's settings files (``wandb offline``) say, else online where a key is
     configured or an agent of a sweep has started this process, and disabled where not.
     """
-    if request != "auto":
-        return Decision(_MODES[request])
+    if request != "auto":  # a run's record may hold anything
+        return Decision(_MODES.get(request, "disabled"))
     said = os.environ.get("WANDB_MODE") or _settings().get("mode") or ""
     if said.strip().lower() in _MODES:
         return Decision(_MODES[said.strip().lower()])
@@ -65,7 +65,7 @@ def _in_netrc() -> bool:
     given = os.environ.get("NETRC")
     files = [Path(given)] if given else [Path("~/.netrc"), Path("~/_netrc")]
     url = os.environ.get("WANDB_BASE_URL") or _settings().get("base_url")
-    hosts = (urlsplit(url).netloc,) if url else ()
+    hosts = (_host(url),) if url else ()
     for file in files:
         try:
             known = netrc.netrc(file.expanduser())
@@ -74,6 +74,13 @@ def _in_netrc() -> bool:
         found = [known.authenticators(host) for host in hosts or _HOSTS]
         return any(entry is not None and entry[2] for entry in found)
     return False
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # W&B will say so
+        return ""
 
 
 def _settings() -> dict[str, str]:

@@ -141,7 +141,7 @@ class WandbTracker:
         self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
         environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
                 [sys.executable, "-c", _PROGRAM.format(root=root), self._scratch],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, unquote
 
 import pytest
 from tiny_datasets import PATIENT, patience
 
+from ffcli.datasets import KNOWN
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.web import NotFoundError, Web
 
@@ -71,7 +78,7 @@ def test_a_closed_port_and_an_unknown_host_are_told_apart(tmp_path):
         with pytest.raises(BrokenDataError, match="cannot be reached: Connection refused"):
             Web(patience=PATIENT).download(f"http://127.0.0.1:{port}/a", tmp_path / "got", 1)
     with pytest.raises(BrokenDataError, match=r"cannot be reached|no answer"):
-        Web(patience=PATIENT).download("http://no-such-host.invalid/a", tmp_path / "got", 1)
+        Web(patience=PATIENT).download("https://no-such-host.invalid/a", tmp_path / "got", 1)
 
 
 @pytest.mark.parametrize("url", ["http://", "http://a b/", "ftp://127.0.0.1/a"])
@@ -95,3 +102,108 @@ def test_progress_is_closed_when_a_transfer_fails(server, tmp_path):
         Web(bars, PATIENT).download(server.url(f"half/{FILE}"), tmp_path / "got", 1 << 16)
     kinds = [event[0] for event in bars.events]
     assert kinds.count("start") == kinds.count("close") == 2
+
+
+class Moved(BaseHTTPRequestHandler):
+    """Sends everybody on to the address that ends the path, quoted; "/" is the file itself."""
+
+    def do_GET(self):
+        target = unquote(self.path[1:])
+        self.send_response(302 if target else 200)
+        if target:
+            self.send_header("Location", target)
+        self.send_header("Content-Length", "0" if target else "2")
+        self.end_headers()
+        self.wfile.write(b"" if target else b"ok")
+
+    def log_message(self, *_):
+        """Keep quiet."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of 127.0.0.1 that nobody has signed but itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command, *names], cwd=folder, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def moved():
+    """Return a function that starts a server which redirects, over TLS where it is given a certificate."""
+    servers = []
+
+    def start(certificate=None):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Moved)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        return f"http{'s' * (certificate is not None)}://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_https_is_spoken_and_its_certificate_checked(moved, certificate, tmp_path, monkeypatch):
+    safe = moved(certificate)
+    with pytest.raises(BrokenDataError, match=r"no secure connection: .*certificate"):
+        Web(patience=PATIENT).download(safe, tmp_path / "got", 9)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    assert Web(patience=PATIENT).download(safe, tmp_path / "got", 9).read_bytes() == b"ok"
+    assert Web(patience=PATIENT).download(safe + quote(safe), tmp_path / "got", 9).read_bytes() == b"ok"
+
+
+def test_no_redirect_leads_away_from_https(moved, certificate, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    safe, plain = moved(certificate), moved()
+    for target in (plain, safe + quote(plain), "file:///etc/passwd", "ftp://127.0.0.1/a"):
+        for web in (Web(patience=PATIENT), Web(patience=PATIENT, plain_http=True)):
+            with pytest.raises(BrokenDataError, match="redirected to an address that is not HTTPS"):
+                web.download(safe + quote(target, safe=""), tmp_path / "got", 9)
+
+
+def test_a_redirect_may_lead_to_https(moved, certificate, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+    target = quote(moved(certificate), safe="")
+    assert Web(patience=PATIENT).download(moved() + target, tmp_path / "got", 9).read_bytes() == b"ok"
+
+
+def test_redirects_end(moved, tmp_path):
+    with pytest.raises(BrokenDataError, match="redirected more than"):
+        Web(patience=PATIENT).download(moved() + quote("?"), tmp_path / "got", 9)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1/a", "http://example.invalid/a", "http://127.0.0.1.invalid/"]
+)
+def test_plain_http_is_only_for_an_address_that_the_user_gave(tmp_path, url):
+    with pytest.raises(BrokenDataError, match="it is not an HTTPS address"):
+        Web(patience=PATIENT).download(url, tmp_path / "got", 9)
+    with pytest.raises(BrokenDataError, match=r"cannot be reached|no answer|no connection|answered"):
+        Web(patience=PATIENT, plain_http=True).download(url, tmp_path / "got", 9)
+
+
+def test_all_mirrors_are_https():
+    urls = [url for spec in KNOWN.values() for url in (*spec.mirrors, spec.homepage)]
+    assert len(urls) > 5
+    assert all(url.startswith("https://") for url in urls)

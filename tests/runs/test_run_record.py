@@ -23,6 +23,7 @@ from ffcli.runs.record import (
 )
 
 RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0)
+TIME = "2026-01-01T00:00:00.000Z"
 
 
 def bits(value: float) -> bytes:
@@ -31,7 +32,7 @@ def bits(value: float) -> bytes:
 
 @given(st.lists(st.tuples(*[st.floats(allow_nan=False)] * 6), max_size=5))
 def test_the_floats_of_a_history_keep_every_bit(epochs: list[tuple[float, ...]]) -> None:
-    rows = [HistoryRow(EpochResult(n, *values), "now") for n, values in enumerate(epochs, 1)]
+    rows = [HistoryRow(EpochResult(n, *values), TIME) for n, values in enumerate(epochs, 1)]
     again = parse_history(history_csv(rows))
     assert [row.result.epoch for row in again] == [row.result.epoch for row in rows]
     for row, other in zip(rows, again, strict=True):
@@ -40,7 +41,7 @@ def test_the_floats_of_a_history_keep_every_bit(epochs: list[tuple[float, ...]])
 
 
 def test_a_history_is_plain_csv() -> None:
-    text = history_csv([HistoryRow(RESULT, "2026-01-01T00:00:00.000Z")])
+    text = history_csv([HistoryRow(RESULT, TIME)])
     assert text.splitlines() == [
         "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time",
         "1,0.5,0.75,0.25,0.875,1.5,1.0,2026-01-01T00:00:00.000Z",
@@ -50,7 +51,7 @@ def test_a_history_is_plain_csv() -> None:
 
 
 def test_a_diverged_epoch_reads_as_it_was_written() -> None:
-    row = HistoryRow(replace(RESULT, train_loss=math.nan, val_loss=math.inf), "now")
+    row = HistoryRow(replace(RESULT, train_loss=math.nan, val_loss=math.inf), TIME)
     (again,) = parse_history(history_csv([row]))
     assert math.isnan(again.result.train_loss)
     assert again.result.val_loss == math.inf

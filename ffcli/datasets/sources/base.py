@@ -64,7 +64,7 @@ def run(what: str, command: Sequence[str], work: Path, settings: Mapping[str, st
             begins with ``what``.
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
             command,
             cwd=work,
             env={**os.environ, **settings},

@@ -1,0 +1,28 @@
+"""Passwords and keys kept out of what is shown and stored."""
+
+from __future__ import annotations
+
+import os
+import re
+
+# Up to the last @ of the word, for a password may hold one; as a path an address has lost a slash.
+_CREDENTIALS = re.compile(r"(:/{1,3}[^\s:/@]*):\S*@")
+_QUERY = re.compile(r"([?&;][\w.-]*(?:pass|pwd|secret|token|key|sig)[\w.-]*=)[^&\s]+", re.IGNORECASE)
+_VARIABLES = ("WANDB_API_KEY", "PGPASSWORD", "MYSQL_PWD")
+_LEAST = 6  # characters of what is taken for a secret wherever it stands
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with *** for the passwords in its addresses and for the secrets of the environment."""
+    if ":/" in text:
+        text = _QUERY.sub(r"\1***", _CREDENTIALS.sub(r"\1:***@", text))
+    for name in _VARIABLES:
+        secret = os.environ.get(name, "")
+        if len(secret) >= _LEAST:
+            text = text.replace(secret, "***")
+    return text
+
+
+def without_keys(text: str) -> str:
+    """Return a text, a W&B server's or SDK's, also without anything as long as an API key."""
+    return re.sub(r"[A-Za-z0-9_-]{32,}", "…", without_secrets(text))

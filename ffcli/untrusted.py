@@ -1,0 +1,146 @@
+"""Reading what somebody else may have written: bounded in size, and refused in one line where it is unsound.
+
+Every file and answer that is parsed goes through here or through the readers in ``datasets``. All raise
+ValueError with a reason that fits into one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # it takes its time to load, and is used here only
+    import yaml
+
+YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
+RECORD_BYTES = 1 << 24  # far above the record or the history of any run
+_MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any real file
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
+    """Return the content of an ordinary file. Raises OSError, or ValueError where it has too many bytes.
+
+    A pipe or a device, which may never end or never answer, is no ordinary file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError(f"{Path(path).name} is not an ordinary file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{Path(path).name} is larger than {most} bytes")
+    return content
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a file or folder, on any system, and leads nowhere else."""
+    return bool(text) and text.strip(". ") != "" and not re.search(r"[/\\:\0-\x1f\x7f]", text)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what a JSON text holds."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def parse_time(text: str) -> float:
+    """Return a UTC time such as 2026-01-31T12:00:00.123Z in seconds since 1970."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except OverflowError as error:  # in the year 1 or 9999
+        raise ValueError(str(error)) from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML text holds: words, numbers, lists, mappings and nothing that runs code.
+
+    Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Refused are a key that is
+    given twice and what aliases would unfold to an absurd size.
+    """
+    import yaml
+
+    if len(text.encode("utf-8", "surrogatepass")) > YAML_BYTES:
+        raise ValueError(f"it is larger than {YAML_BYTES} bytes")
+    loader = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, "", {})
+        return loader.construct_document(node)
+    except _UnsoundError as error:
+        raise ValueError(str(error)) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ValueError(f"this is not YAML{place}: {error.problem or error.context}") from None
+    except RecursionError:
+        raise ValueError("this is not YAML: it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"this is not YAML: {reason}") from None
+    # The parser lets these through for tags that do not suit their values, such as !!int "".
+    except (LookupError, TypeError, AttributeError, OverflowError):
+        raise ValueError("this is not YAML: a value does not suit its tag") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class _UnsoundError(Exception):
+    """It is YAML, and none that is wanted."""
+
+
+def _count(node: yaml.Node, path: str, counts: dict[yaml.Node, int]) -> int:
+    """Count the nodes with aliases followed; on the way mend numbers and refuse double keys."""
+    import yaml
+
+    if node in counts:
+        if not counts[node]:
+            raise _UnsoundError(f"{shown(path) or 'the file'}: it contains itself, by an alias")
+        return counts[node]
+    counts[node] = 0  # begun, not done
+    total = 1
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "tag:yaml.org,2002:str" and node.style is None and _NUMBER.fullmatch(node.value):
+            node.tag = "tag:yaml.org,2002:float"
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            total += _count(item, f"{path}[{index}]", counts)
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
+            place = f"{path}.{name}" if path else name
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, name) in seen:
+                    line = key.start_mark.line + 1
+                    raise _UnsoundError(f"{shown(place)}: this key is given twice, again in line {line}")
+                seen.add((key.tag, name))
+            total += _count(key, place, counts) + _count(value, place, counts)
+    if total > _MAX_NODES:
+        raise _UnsoundError(f"with its aliases it unfolds to more than {_MAX_NODES} values")
+    counts[node] = total
+    return total
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: words bare, the rest as Python has it, on one line and no longer."""
+    if isinstance(value, str):
+        text = value
+    else:
+        try:
+            text = repr(value)
+        except (ValueError, RecursionError):  # an integer of more digits than Python writes
+            text = "what is too large to be shown"
+    text = " ".join(text.split("\n"))
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,181 @@
+"""Names that come from files, databases and servers never lead out of the runs folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hostile_helpers import NASTY, Cli, Trained
+
+from ffcli.config import TrainConfig
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.record import RunRecord
+from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore
+from ffcli.services.context import Context
+from ffcli.services.sweep import sweep_folder
+from ffcli.services.sweep_running import _Weights
+from ffcli.services.sweep_worker import _remove_remains
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.wandb_address import parse_address
+
+ELSEWHERE = ["../other", "..", ".", "", "/etc", "a/../../b", "a\\..\\b", "C:\\x", "a\0b", "a\nb", NASTY]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_no_id_of_a_run_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    store = RunStore(tmp_path / "runs")
+    for use in (store.path, store.read, store.history, store.config):
+        with pytest.raises(DamagedRunError, match="cannot be the id of a run"):
+            use(name)
+    assert store.of_sweep(name, "s") is None
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "a/b", "a/b/c/d", "../a/b", "a/../b"])
+def test_no_id_of_a_sweep_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RequestError, match="cannot be the id of a sweep"):
+        sweep_folder(Context(tmp_path, tmp_path / "runs"), name)
+
+
+def test_the_ids_that_there_are_lead_into_the_store(tmp_path: Path) -> None:
+    context = Context(tmp_path, tmp_path / "runs")
+    for name in ("20260131-120000-123-x7k2", "team/nets/1a2b3c4d"):
+        assert sweep_folder(context, name) == tmp_path / "runs" / "sweeps" / name
+
+
+@pytest.mark.parametrize(
+    "name", ["a/../id", "./b/id", "../../id", "a/b/..", "a/b/c/d", "a\n/b/id", "a/\x1b/id"]
+)
+def test_no_address_at_wandb_leads_elsewhere(name: str) -> None:
+    with pytest.raises(RequestError):
+        parse_address(name)
+
+
+@pytest.mark.parametrize("word", ["..", ".", "/", "runs/..", "runs/../..", "../keep", "sweeps", "*", ""])
+def test_runs_rm_removes_nothing_else(copied: Trained, cli: Cli, word: str) -> None:
+    keep = copied.folder / "keep"
+    keep.mkdir()
+    (keep / SUMMARY).write_text("{}")
+    (copied.folder / "runs" / "sweeps").mkdir()
+    (copied.folder / "runs" / "sweeps" / SUMMARY).write_text("{}")
+    before = sorted(copied.folder.rglob("*"))
+    assert cli("runs", "rm", "--yes", "--", word).code == 2
+    assert sorted(copied.folder.rglob("*")) == before
+
+
+def test_of_a_link_to_a_run_only_the_link_goes(copied: Trained, cli: Cli) -> None:
+    elsewhere = copied.folder / "elsewhere"
+    shutil.copytree(copied.folder / "runs" / copied.finished, elsewhere)
+    (copied.folder / "runs" / "link").symlink_to(elsewhere)
+    before = sorted(path.name for path in elsewhere.iterdir())
+    assert cli("runs", "rm", "link", "--yes").out == "removed link\n"
+    assert sorted(path.name for path in elsewhere.iterdir()) == before
+    assert not (copied.folder / "runs" / "link").exists()
+
+
+def test_a_link_within_a_run_does_not_take_its_target_along(copied: Trained, cli: Cli) -> None:
+    secret = copied.folder / "secret.txt"
+    secret.write_text("keep me")
+    run = copied.folder / "runs" / copied.finished
+    (run / SUMMARY).rename(copied.folder / "summary-elsewhere")
+    (run / SUMMARY).symlink_to(copied.folder / "summary-elsewhere")
+    (run / ".old-12345678").symlink_to(secret)
+    (run / "folder").symlink_to(copied.folder / "data")
+    assert cli("runs", "rm", copied.finished, "--yes").code == 0
+    assert secret.read_text() == "keep me"
+    assert (copied.folder / "summary-elsewhere").exists()
+    assert any((copied.folder / "data").iterdir())
+
+
+def test_a_folder_with_a_bad_name_is_listed_as_damaged_and_can_be_removed(copied: Trained, cli: Cli) -> None:
+    bad = copied.folder / "runs" / "a\x1b[31m\nb"
+    shutil.copytree(copied.folder / "runs" / copied.finished, bad)
+    listed = cli("runs", "list", "--json")
+    statuses = {run["run_id"]: run["status"] for run in json.loads(listed.out)}
+    assert statuses == {copied.finished: "finished", copied.interrupted: "interrupted", bad.name: "damaged"}
+    assert "1 runs are damaged: a\\x1b[31m b" in listed.err
+    assert "\\x1b[31m" in cli("runs", "list").out
+    assert cli("runs", "rm", bad.name, "--yes").code == 0
+    assert not bad.exists()
+
+
+def put(database: Path, column: str, value: object) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute(f"UPDATE ffnn_trials SET {column} = ?", (value,))
+    connection.commit()
+    connection.close()
+
+
+def commands(copied: Trained, sweep_id: str) -> list[list[str]]:
+    storage = copied.storage
+    return [
+        ["sweeps", "show", sweep_id, *storage, "--json"],
+        ["sweeps", "list", *storage],
+        ["report", sweep_id, *storage, "-o", "report.html"],
+        ["evaluate", "--best", "--sweep", sweep_id, *storage],
+        ["sweep", sweep_id, *storage, "--count", "3", "--workers", "1"],
+    ]
+
+
+def test_a_database_that_names_runs_elsewhere_is_refused(copied: Trained, cli: Cli) -> None:
+    victim = Path("victim")
+    victim.mkdir()
+    (victim / MODEL).write_bytes(b"precious")
+    put(copied.database, "run_id", "../victim")
+    for command in commands(copied, copied.sweep_id):
+        done = cli(*command)
+        assert done.code == 1
+        assert "is damaged in its database: its run is ../victim" in done.err
+    assert (victim / MODEL).read_bytes() == b"precious"
+
+
+def test_a_database_cannot_have_other_runs_removed(copied: Trained) -> None:
+    """A shared database may name any run of this store: only those of the sweep itself are touched."""
+    put(copied.database, "run_id", copied.finished)
+    put(copied.database, "state", "pruned")
+    context = Context(copied.folder / "data", copied.folder / "runs")
+    store = TrialStore(f"sqlite:///{copied.database}")
+    _Weights(context, store, store.sweep(copied.sweep_id))
+    store.close()
+    assert (copied.folder / "runs" / copied.finished / MODEL).is_file()
+    for run_id in (copied.finished, copied.finished[:3], copied.finished[-2:]):
+        _remove_remains(context, run_id, copied.sweep_id)
+    assert (copied.folder / "runs" / copied.finished / SUMMARY).is_file()
+
+
+def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
+    context = Context(tmp_path / "data", tmp_path / "runs")
+    run = tmp_path / "runs" / "a-run"
+    run.mkdir(parents=True)
+    record = RunRecord("a-run", "a", "interrupted", "mnist", TrainConfig().as_dict(), "", sweep_id="s")
+    (run / SUMMARY).write_text(json.dumps(record.as_dict()))
+    _remove_remains(context, "a-run", "s")
+    assert not run.exists()
+
+
+def test_a_sweep_of_a_database_whose_id_leads_elsewhere(copied: Trained, cli: Cli) -> None:
+    connection = sqlite3.connect(copied.database)
+    for table, column in (("ffnn_sweeps", "id"), ("ffnn_trials", "sweep"), ("ffnn_epochs", "sweep")):
+        connection.execute(f"UPDATE {table} SET {column} = '../../../planted'")
+    connection.commit()
+    connection.close()
+    by_file = ["sweep", "s.yaml", "--resume", *copied.storage]
+    for command in [*commands(copied, "../../../planted"), by_file]:
+        assert cli(*command).code in (1, 2), command
+    assert not list(copied.folder.parent.glob("**/planted"))
+
+
+def test_an_output_does_not_take_the_place_of_a_device(copied: Trained, cli: Cli) -> None:
+    link = copied.folder / "null"
+    link.symlink_to(os.devnull)
+    done = cli("confusion", copied.finished, "-o", "c.png", "--csv", link)
+    assert done.code == 0, done.err
+    assert link.is_symlink()
+    assert Path(os.devnull).is_char_device()
+
+
+def test_whatever_is_raised_for_a_bad_id_is_expected() -> None:
+    assert issubclass(DamagedRunError, FfnnError)

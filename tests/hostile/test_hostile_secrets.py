@@ -1,0 +1,171 @@
+"""A password of a database and a key of W&B are in nothing that is shown, stored, or seen of a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hostile_helpers import ROOT, SWEEP, Cli, Trained, write_tiny
+
+SECRET = "S3CRET-hunter2-p4ssw0rd"
+KEY = "0123456789abcdef" * 3  # as long as a key of W&B, and like one
+
+
+def holding(folder: Path, secret: str) -> list[Path]:
+    """Return the files below a folder in which a secret stands."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path for path in files if secret.encode() in path.read_bytes()]
+
+
+def with_password(url: str) -> str:
+    return url.replace("://ffnn@", f"://ffnn:{SECRET}@")
+
+
+class Watched:
+    """Runs a command and notes the command lines of all processes that it starts."""
+
+    def __init__(self, folder: Path, *args: str, **variables: str) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **variables}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ffcli", *args],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.children: set[str] = set()
+        own = Path(f"/proc/{self.process.pid}/cmdline").read_text()
+        while self.process.poll() is None:
+            self._look(self.process.pid)
+            time.sleep(0.02)
+        self.children.discard(own)  # of a child in the moment before it becomes another program
+        self.out, self.err = self.process.communicate()
+
+    def _look(self, pid: int) -> None:
+        for folder in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                children = folder.read_text().split()
+            except OSError:  # it has just ended
+                continue
+            for child in children:
+                try:
+                    self.children.add(Path(f"/proc/{child}/cmdline").read_text())
+                except (OSError, UnicodeDecodeError):
+                    continue
+                self._look(int(child))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("commands", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_the_password_of_a_database(tmp_path: Path, postgres, commands: int) -> None:
+    write_tiny(tmp_path / "tiny.npz")
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    url = with_password(postgres.new_database())
+    done = Watched(tmp_path, "sweep", "s.yaml", "--workers", "2", "--storage", url, "--json")
+    assert done.process.returncode == 0, done.err
+    sweep_id = json.loads(done.out)["sweep_id"]
+    assert "--storage holds a password" in done.err
+    assert len([line for line in done.children if "spawn_main" in line]) >= 1
+    said = [done.out, done.err, *done.children]
+    for command in [
+        ["sweeps", "show", sweep_id, "--json"],
+        ["sweeps", "list"],
+        ["evaluate", "--best", "--sweep", sweep_id, "--json"],
+        ["report", sweep_id, "-o", "report.html"],
+        ["sweeps", "show", "nothing"],
+    ][:commands]:
+        more = Watched(tmp_path, *command, "--storage", url)
+        assert more.process.returncode == (2 if "nothing" in command else 0), more.err
+        said += [more.out, more.err, *more.children]
+    for broken in [
+        url.replace("://ffnn", "://no"),
+        url.replace("/test", "/none"),
+        url + "?sslmode=nonsense",
+        url.replace("127.0.0.1:", "127.0.0.1:1"),
+    ][:commands]:
+        more = Watched(tmp_path, "sweeps", "list", "--storage", broken, "--verbose")
+        assert more.process.returncode in (1, 2)
+        said += [more.out, more.err]
+    assert [text for text in said if SECRET in text] == []
+    assert holding(tmp_path, SECRET) == []
+    record = json.loads(next((tmp_path / "runs").glob("*/summary.json")).read_text())
+    shown = " ".join(record["provenance"]["command_line"])
+    assert "postgresql://ffnn:***@127.0.0.1" in shown, "the rest of the command line is kept"
+
+
+@pytest.mark.postgres
+def test_a_password_file_keeps_it_off_the_command_line(tmp_path: Path, postgres) -> None:
+    """libpq's own file serves, so that no process has the password among its words."""
+    write_tiny(tmp_path / "tiny.npz")
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    (tmp_path / "pgpass").write_text(f"*:*:*:ffnn:{SECRET}\n")
+    (tmp_path / "pgpass").chmod(0o600)
+    url = postgres.new_database()
+    variables = {"PGPASSFILE": str(tmp_path / "pgpass")}
+    done = Watched(tmp_path, "sweep", "s.yaml", "--workers", "1", "--storage", url, "--json", **variables)
+    assert done.process.returncode == 0, done.err
+    assert "holds a password" not in done.err
+    assert holding(tmp_path, SECRET) == [tmp_path / "pgpass"]
+
+
+def test_the_address_of_a_download(copied: Trained, cli: Cli) -> None:
+    url = f"http://me:{SECRET}@127.0.0.1:1/mnist.npz?token={SECRET}"
+    done = cli("download", "mnist", "--from", url, "--verbose")
+    assert done.code == 1
+    assert SECRET not in done.out + done.err
+    done = cli("download", "mnist", "--from", f"ftp://me:{SECRET}@127.0.0.1/x", "--verbose")
+    assert done.code == 2
+    assert SECRET not in done.out + done.err
+    assert holding(copied.folder, SECRET) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["runs", "list", f"postgresql://me:{SECRET}@host/db"],
+        ["train", "--dataset", f"postgresql://me:{SECRET}@host/db"],
+        ["train", f"--storage=postgresql://me:{SECRET}@host/db"],
+        ["sweep", f"postgresql://me:{SECRET}@host/db"],
+        ["-storage", f"postgresql://me:{SECRET}@host/db"],
+    ],
+)
+def test_an_address_in_the_wrong_place(cli: Cli, words: list[str]) -> None:
+    done = cli(*words)
+    assert done.code == 2
+    assert SECRET not in done.out + done.err
+
+
+def test_a_key_in_every_place_that_wandb_knows(tmp_path: Path) -> None:
+    """Trained offline and with a server that is not there, the key stands nowhere but where it was put."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text(f"machine 127.0.0.1:9\n  login user\n  password {KEY}\n")
+    (home / ".netrc").chmod(0o600)
+    (tmp_path / "tmp").mkdir()
+    write_tiny(tmp_path / "tiny.npz")
+    small = ["train", "-d", "tiny.npz", "-e", "1", "-sz", "3", "--json"]
+    base = {
+        "HOME": str(home),
+        "TMPDIR": str(tmp_path / "tmp"),
+        "WANDB_MODE": "",
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    base |= {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_INIT_TIMEOUT": "2", "WANDB_FINISH_TIMEOUT": "2"}
+    for name in ("CACHE_DIR", "CONFIG_DIR", "DATA_DIR"):
+        base[f"WANDB_{name}"] = str(home / name)
+    said: list[str] = []
+    for variables in ({}, {"WANDB_API_KEY": KEY}):
+        for mode in ("offline", "online"):
+            done = Watched(tmp_path, *small, "--wandb", mode, **base, **variables)
+            assert done.process.returncode == 0, done.err
+            assert any("courier" in line for line in done.children)
+            said += [done.out, done.err, *done.children]
+    assert [text for text in said if KEY in text] == []
+    assert holding(tmp_path, KEY) == [home / ".netrc"]
