@@ -226,11 +226,23 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:
         [
             index,
             *(number((pair[loss] or {}).get(name)) for name in measures for loss in _LOSSES),
-            " ".join(f"{name}={shown(pair['config'][name])}" for name in varying),
+            _in_short(pair["config"], varying),
         ]
         for index, pair in enumerate(pairs, start=1)
     ]
     return Columns([*heads, "config"], rows, right=heads, cut=["config"])
+
+
+def _in_short(config: Mapping[str, Any], varying: Sequence[str]) -> str:
+    """Return what varies in a configuration, a line of 80 columns having room for the first words alone."""
+    values = {name: shown(config[name]) for name in varying}
+    words = []
+    if "hidden_size" in values:  # a list says itself how many layers there are
+        layers = values.pop("num_layers", None)
+        size = values.pop("hidden_size")
+        words.append(size if layers is None or "," in size else f"{layers}×{size}")
+    words += [values.pop(name) for name in ("activation", "optimizer", "weight_init") if name in values]
+    return " ".join([*words, *(f"{name}={value}" for name, value in values.items())])
 
 
 def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
