@@ -1,20 +1,27 @@
-"""What the README shows works as it stands there."""
+"""What the README and the pages show works as it stands there."""
 
 from __future__ import annotations
 
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from ffcli.cli.app import COMMANDS, app
 from ffcli.datasets import load_dataset
 from ffcli.runs.store import RunStore
 from ffcli.services.choosing import load_run
+from ffcli.services.shipped import shipped_files
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -32,9 +39,82 @@ parameters:
 @pytest.mark.network  # fetches Fashion-MNIST where it is missing
 def test_the_library_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(README.parent)
-    results = doctest.testfile(str(README), module_relative=False, verbose=False)
+    library = README.parent / "docs" / "library.md"
+    results = doctest.testfile(str(library), module_relative=False, verbose=False)
     assert results.attempted >= 7
     assert results.failed == 0
+
+
+PAGES = [README, README.parent / "CONTRIBUTING.md", *sorted((README.parent / "docs").glob("*.md"))]
+
+
+def calls(page: Path) -> list[str]:
+    """Return every call of ``ffnn`` in the code blocks of a page and between its backticks."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^```(?:sh)?\n(.*?)^```$", text, re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    found = [call for line in lines for call in re.findall(r"^(?:\$ )?(?:\S+=\S+ )*(ffnn .*)", line)]
+    found += [call for line in lines for call in re.findall(r"\$\((ffnn [^()|]*)", line)]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    return found + re.findall(r"`(ffnn [^`]+)`", prose)
+
+
+def words_of(call: str) -> list[str]:
+    """Return the words of a call; what stands for an id is one word, and comments and pipes are gone."""
+    while (shorter := re.sub(r"\$?\([^()]*\)", "ID", call)) != call:
+        call = shorter
+    call = re.sub(r"<[^>]*>", "ID", re.split(r"\s#|\s[|>;&]+\s|; ", call)[0])
+    return shlex.split(re.sub(r"[\[\]…]", " ", call.replace("COMMAND", "train")))[1:]
+
+
+def command_of(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the words call, and what is left of them."""
+    assert words[0] in COMMANDS, words
+    command: Any = get_command(import_module(f"ffcli.cli.{words[0].replace('-', '_')}").app)
+    rest = words[1:]
+    while isinstance(command, TyperGroup) and rest and not rest[0].startswith("-"):
+        (name,) = (known for known in command.commands if known == rest[0].split("|")[0])
+        command, rest = command.commands[name], rest[1:]
+    return command, rest
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_call_in_the_pages_names_commands_and_options_that_exist(page: Path) -> None:
+    for call in calls(page):
+        words = words_of(call)
+        if not words or words[0].startswith("-") or words[0] in ("COMMAND", "ID"):
+            root = get_command(app)
+            context = root.make_context("ffnn", [], resilient_parsing=True)
+            known = {name for param in root.get_params(context) for name in param.opts}
+            assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known, call
+            continue
+        command, rest = command_of(words)
+        known = {"--help", "-h", "--version"}
+        for param in command.params:
+            known |= {*param.opts, *param.secondary_opts}
+            known |= (
+                {f"--no-{name[2:]}" for name in param.opts} if getattr(param, "is_flag", False) else set()
+            )
+        for word in rest:
+            if re.match(r"-+[a-z]", word):
+                name = word.partition("=")[0]
+                assert name.replace("_", "-") in known or name in known, f"{page.name}: {call}: {name}"
+
+
+def test_the_pages_are_read_at_all() -> None:
+    assert len(calls(README)) > 30
+    assert sum(map(len, map(calls, PAGES))) > 80
+
+
+def test_every_file_that_readme_and_guide_name_exists() -> None:
+    for page in PAGES[:2]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_sweep_files_in_the_readme_are_shipped() -> None:
+    names = {word for call in calls(README) for word in words_of(call)[1:2] if call.startswith("ffnn sweep ")}
+    assert names - {"ID", "$sweep"} <= set(shipped_files()), names
 
 
 def code_after(marker: str) -> str:
