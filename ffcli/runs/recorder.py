@@ -36,17 +36,21 @@ class RunRecorder:
     epoch's weights are in the model file or, when the process died in between, in the checkpoint itself.
     """
 
-    def __init__(self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = ()) -> None:
+    def __init__(
+        self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = (), *, lock: int | None = None
+    ) -> None:
+        """``lock`` is what `RunStore.create` gave with the folder of a new run."""
         self.path = path
         self.record = record
         self.rows = list(rows)
-        self._lock: int | None = None
+        self._lock = lock
         self._is_new = False
 
     def __enter__(self) -> RunRecorder:
         """Raises FfnnError where another process has the run."""
         try:
-            self._lock = lock_folder(self.path)
+            if self._lock is None:
+                self._lock = lock_folder(self.path)
         except BlockingIOError:
             raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
         self._is_new = not self._is_recorded

@@ -22,6 +22,7 @@ from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
+_BEING_MADE = ".begun-"  # what the name of a run's folder begins with until it is held
 _MILLISECOND = timedelta(milliseconds=1)
 _CLOCK_ERROR = timedelta(days=1)  # a clock that was wrong by more leaves no ids to go by
 
@@ -62,21 +63,31 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def create(self) -> Path:
-        """Make the folder of a new run. Raises OSError where it cannot."""
+    def create(self) -> tuple[Path, int | None]:
+        """Make the folder of a new run, which is held from its first moment on: return both.
+
+        Raises OSError where it cannot.
+        """
         self._refuse_file()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
             raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
         known = [entry.name for entry in self.folder.iterdir()]
+        for name in known:
+            if name.startswith(_BEING_MADE):
+                _remove_if_left(self.folder / name)
         while True:
-            path = self.folder / new_run_id(known)
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return path
+            run_id = new_run_id(known)
+            path, being_made = self.folder / run_id, self.folder / f"{_BEING_MADE}{run_id}"
+            with suppress(FileExistsError):
+                if not path.exists():
+                    being_made.mkdir()
+                    # Another process may take it for left in the moment before it is held.
+                    with suppress(FileNotFoundError, BlockingIOError):
+                        lock = lock_folder(being_made)
+                        being_made.rename(path)
+                        return path, lock
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.
@@ -167,13 +178,14 @@ class RunStore:
             try:
                 yield self.read(run_id)
             except DamagedRunError:
-                if damaged is not None and self._is_damaged(run_id):
-                    damaged.append(run_id)
-
-    def _is_damaged(self, run_id: str) -> bool:
-        """Whether a run without a sound record is neither just being begun nor just removed."""
-        path = self.folder / run_id
-        return path.is_dir() and ((path / SUMMARY).exists() or _is_abandoned(path))
+                path = self.folder / run_id
+                if not path.is_dir() or not ((path / SUMMARY).exists() or _is_abandoned(path)):
+                    continue  # just removed, or just being begun
+                try:
+                    yield self.read(run_id)  # begun meanwhile
+                except DamagedRunError:
+                    if damaged is not None and path.is_dir():
+                        damaged.append(run_id)
 
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
@@ -233,6 +245,17 @@ class RunStore:
                 return
             (path / SUMMARY).unlink(missing_ok=True)
             shutil.rmtree(path)
+        finally:
+            unlock(lock)
+
+
+def _remove_if_left(path: Path) -> None:
+    """Remove an empty folder that no process holds."""
+    with suppress(OSError):
+        lock = lock_folder(path)
+        try:
+            if lock is not None:
+                path.rmdir()
         finally:
             unlock(lock)
 

@@ -78,7 +78,7 @@ def new_run(
     """Make the folder of a new run, and return what writes into it."""
     config = experiment.config
     origin = provenance(experiment.dataset.digest, options.command_line)
-    path = context.runs.create()
+    path, lock = context.runs.create()
     record = RunRecord(
         run_id=path.name,
         name=options.name or config.run_name,
@@ -94,7 +94,7 @@ def new_run(
         wandb=wandb_wishes(options),
         provenance=origin,
     )
-    return RunRecorder(path, record)
+    return RunRecorder(path, record, lock=lock)
 
 
 def run(

@@ -12,7 +12,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
-from ffcli.files import lock_folder, unlock
+from ffcli.files import unlock
 from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
@@ -85,8 +85,7 @@ def objective(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
             )
             if past is not None:
-                path = context.runs.create()
-                lock = lock_folder(path)  # until it has its record it would be taken for damaged
+                path, lock = context.runs.create()
                 try:
                     trial.set_run(path.name)
                     tell(RunStarted(trial.number, path.name))

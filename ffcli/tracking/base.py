@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PROJECT = "ffnn"  # where neither the user nor W&B's settings name one
+TEMPORARY = "tmp"  # in the folder of the process that alone imports wandb
 
 
 @dataclass(frozen=True)

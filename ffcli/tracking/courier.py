@@ -275,7 +275,9 @@ def main() -> None:
             events.flush()
 
     scratch = Path(sys.argv[1])
-    courier = Courier(tell, scratch)
+    runs = scratch / "runs"
+    runs.mkdir()
+    courier = Courier(tell, runs)
     for line in sys.stdin:
         courier.serve(json.loads(line))
     courier.close()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import ffcli
-from ffcli.tracking.base import Additions, Model, Outcome, Row, TrackedRun
+from ffcli.tracking.base import TEMPORARY, Additions, Model, Outcome, Row, TrackedRun
 
 # Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
 # in all. WANDB_INIT_TIMEOUT and WANDB_FINISH_TIMEOUT change the first two, for W&B and so for the whole.
@@ -140,6 +140,10 @@ class WandbTracker:
         root = str(Path(ffcli.__file__).parents[1])
         self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
         environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
+        # What W&B keeps for the time being lies in there too: it stays where its process has to be killed.
+        temporary = Path(self._scratch, TEMPORARY)
+        temporary.mkdir()
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
                 [sys.executable, "-c", _PROGRAM.format(root=root), self._scratch],

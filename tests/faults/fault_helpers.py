@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds: far more than anything takes on a busy machine
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-# The command, which knows one more dataset, small enough to be fetched from a folder in no time. Before that it
-# takes something away from itself: files that it may open, or root's right to ignore modes.
+# The command, which knows one more dataset, small enough to be fetched from a folder in no time. Before that
+# it takes something away from itself: files that it may open, or root's right to ignore modes.
 PROGRAM = """
 import os, sys
 files, modes_count = int(os.environ.pop("TEST_OPEN_FILES", 0)), os.environ.pop("TEST_MODES_COUNT", "")

@@ -12,8 +12,8 @@ from fault_helpers import Done, Site, assert_same_run
 
 from ffcli.runs.record import STATUSES
 from ffcli.services.context import Context
-from ffcli.services.runs import list_runs
 from ffcli.services.running import RunOptions, Unwatched
+from ffcli.services.runs import list_runs
 from ffcli.services.train import train
 
 SWEEP = """

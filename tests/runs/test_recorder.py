@@ -114,8 +114,8 @@ def test_the_run_is_held_while_it_is_recorded(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_stopped_before_its_first_record_leaves_nothing(tmp_path: Path) -> None:
-    path = RunStore(tmp_path / "runs").create()
-    with RunRecorder(path, record(path.name, status="running")) as recorder:
+    path, lock = RunStore(tmp_path / "runs").create()
+    with RunRecorder(path, record(path.name, status="running"), lock=lock) as recorder:
         recorder.save()
         recorder.end_if_possible("interrupted")
     assert not path.exists()

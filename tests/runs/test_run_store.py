@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> RunStore:
 
 class TestIds:
     def test_ids_are_unique_and_sort_by_time(self, tmp_path: Path) -> None:
-        ids = [RunStore(tmp_path).create().name for _ in range(500)]
+        ids = [RunStore(tmp_path).create()[0].name for _ in range(500)]
         assert len(set(ids)) == len(ids)
         times = [run_id[:-5] for run_id in ids]
         assert times == sorted(times)
@@ -38,14 +38,14 @@ class TestIds:
         ids = iter(["one", "one", "two"])
         monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
         store = RunStore(tmp_path / "deep" / "runs")
-        assert [store.create().name, store.create().name] == ["one", "two"]
+        assert [store.create()[0].name, store.create()[0].name] == ["one", "two"]
 
     @pytest.mark.parametrize("ahead", [timedelta(milliseconds=2), timedelta(hours=3)])
     def test_a_clock_that_is_set_back_gives_ids_that_go_on(self, tmp_path: Path, ahead: timedelta) -> None:
         before = datetime.now(timezone.utc) + ahead
         latest = f"{before:%Y%m%d-%H%M%S}-{before.microsecond // 1000:03d}-zzzz"
         (tmp_path / latest).mkdir()
-        ids = [latest, *(RunStore(tmp_path).create().name for _ in range(20))]
+        ids = [latest, *(RunStore(tmp_path).create()[0].name for _ in range(20))]
         times = [run_id[:-5] for run_id in ids]
         assert times == sorted(times)
         assert times[0] < times[1]
@@ -120,8 +120,7 @@ class TestList:
     def test_a_run_killed_before_its_first_record_is_damaged_unless_it_is_just_being_begun(
         self, store: RunStore
     ) -> None:
-        path = store.create()
-        lock = lock_folder(path)
+        path, lock = store.create()
         damaged: list[str] = []
         assert len(list(store.records(damaged))) == 3
         assert damaged == []
@@ -132,6 +131,17 @@ class TestList:
             store.read(path.name)
         store.remove(store.find(path.name))
         assert store.ids() == [OLD, MIDDLE, NEW]
+
+    def test_what_was_killed_before_it_had_its_name_goes(self, store: RunStore) -> None:
+        (store.folder / ".begun-20260303-000000-000-dddd").mkdir()
+        held = store.folder / ".begun-20260303-000000-000-eeee"
+        held.mkdir()
+        lock = lock_folder(held)
+        path, ours = store.create()
+        assert store.ids() == [OLD, MIDDLE, NEW, path.name]
+        assert [entry.name for entry in store.folder.iterdir() if entry.name[0] == "."] == [held.name]
+        unlock(lock)
+        unlock(ours)
 
     def test_what_a_killed_process_has_left_goes(self, store: RunStore) -> None:
         for run_id, status in ((OLD, "finished"), (MIDDLE, "interrupted")):

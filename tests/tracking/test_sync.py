@@ -60,6 +60,7 @@ def test_a_local_sweep_is_sent_once(ffnn: Ffnn, server: StandIn, swept: tuple[st
     wait_until(lambda: any(run.state == "finished" for run in list(server.runs.values())))
     process.send_signal(signal.SIGINT)
     assert ffnn.done(process).code == 130
+    assert list((ffnn.folder / "tmp").iterdir()) == [], "what W&B keeps for the time being stays"
     lost = server.runs[run_ids[0]]
     del lost.lines["wandb-history.jsonl"][2]
     forget(ffnn, run_ids[0])
