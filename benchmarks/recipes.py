@@ -1,7 +1,8 @@
 """What each recipe comes to: ``python -m benchmarks.recipes --seeds 1,2,3`` trains and judges, on one core.
 
 ``--render`` shows the tables of what is stored in ``docs/results/recipes``; ``--write`` puts them into
-``docs/recipes.md`` and the figures into the recipes' own files, which ``ffnn train --recipe list`` shows.
+``docs/recipes.md`` and the README, and the figures into the recipes' own files, which
+``ffnn train --recipe list`` shows.
 
 ``--ensemble accurate:1,2,3+fast:1,2,3`` judges runs that are there together; its seconds are theirs.
 """
@@ -37,6 +38,7 @@ from ffcli.files import write_atomic
 
 ENSEMBLE_COLUMNS = ("members", "runs", "val_acc", "val_acc_tta", "test_acc", "test_acc_tta", "seconds")
 DOCS = ROOT / "docs" / "recipes.md"
+README = ROOT / "README.md"
 
 
 def add_options(parser: argparse.ArgumentParser, out: str) -> None:
@@ -113,20 +115,24 @@ def spread(rows: Sequence[Row], column: str) -> str:
 
 
 def table(results: Results) -> str:
-    """Return the recipes as a Markdown table."""
+    """Return the recipes as a Markdown table, the quickest first."""
     lines = [
         "| recipe | seeds | epochs | validation | with `--tta` | test | with `--tta` | time |",
         "| --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
-    for name in dict.fromkeys(row["variant"] for row in results.rows):
-        rows = results.of(name)
+    names = dict.fromkeys(row["variant"] for row in results.rows)
+    for rows in sorted(map(results.of, names), key=_seconds):
+        name = rows[0]["variant"]
         seeds = ", ".join(sorted((row["seed"] for row in rows), key=int))
         figures = [spread(rows, column) for column in ("val_acc", "val_acc_tta", "test_acc", "test_acc_tta")]
-        seconds = mean(float(row["seconds"]) for row in rows)
         lines.append(
-            f"| `{name}` | {seeds} | {rows[0]['epochs']} | {' | '.join(figures)} | {seconds:,.0f} s |"
+            f"| `{name}` | {seeds} | {rows[0]['epochs']} | {' | '.join(figures)} | {_seconds(rows):,.0f} s |"
         )
     return "\n".join(lines)
+
+
+def _seconds(rows: Sequence[Row]) -> float:
+    return mean(float(row["seconds"]) for row in rows)
 
 
 def ensemble_table(results: Results) -> str:
@@ -153,7 +159,7 @@ def measured(rows: Sequence[Row]) -> dict[str, Any]:
         if column == "test_acc":
             judged = len(cells) == len(rows) > 1
             found["test_acc_std"] = round(stdev(cells), 4) if judged else None
-    found["seconds"] = round(mean(float(row["seconds"]) for row in rows))
+    found["seconds"] = round(_seconds(rows))
     return found
 
 
@@ -199,7 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
     tables = "\n\n".join(filter(None, [table(results), ensemble_table(results)]))
     print(tables)
     if options.write:
-        put_between(DOCS, "recipes", tables)
+        for page in (DOCS, README):
+            put_between(page, "recipes", tables)
         for name in recipe_names():
             if rows := results.of(name):
                 write_measured(load_recipe(name).path, measured(rows))
