@@ -89,9 +89,9 @@ def starting_a_process() -> Iterator[None]:
     Until then signals wait for it: it would die of one before it knows how to close its records. In this
     process they wait for the end of the block, after which the new process is known and can be dismissed.
     """
-    from multiprocessing import resource_tracker
-
     with interrupts_deferred():
+        from multiprocessing import resource_tracker
+
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return

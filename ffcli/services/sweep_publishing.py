@@ -14,7 +14,7 @@ from ffcli.sweeping.trials import Sweep
 
 _PAUSE = 60.0  # seconds between two updates, and at least so many times what one takes:
 _SHARE = 20
-_IN_A_HURRY = 3.0  # seconds for the end after Ctrl-C
+_IN_A_HURRY = 3.0  # seconds for the end after Ctrl-C, and again for what it is in the midst of
 
 
 @contextmanager
@@ -58,4 +58,5 @@ def published(context: Context, url: str, sweep: Sweep) -> Iterator[None]:
         over.set()
         thread.join(patience)
         hurry.set()
-        thread.join()
+        # Not for ever: an interruption within an import leaves Python's import lock held, which it may need.
+        thread.join(patience)

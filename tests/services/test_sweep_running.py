@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
 from ffcli.errors import RequestError
-from ffcli.services.sweep import DATABASE, create, describe_space, of_same_file, stored_sweep, sweep_folder
+from ffcli.services.sweep import (
+    DATABASE,
+    create,
+    describe_space,
+    of_same_file,
+    storage_url,
+    stored_sweep,
+    sweep_folder,
+)
+from ffcli.services.sweep_publishing import published
 from ffcli.services.sweep_running import SweepOptions, run_sweep
 from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.trials import Counts, Sweep
@@ -42,6 +52,33 @@ class Onlooker:
 
     def finished(self) -> None:
         self.over = True
+
+
+def test_a_publisher_that_is_stuck_does_not_keep_an_interrupted_sweep(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interruption within an import leaves Python's import lock held, for which the publisher may wait."""
+    begun, freed = threading.Event(), threading.Event()
+
+    def stuck(*_: object) -> int:
+        begun.set()
+        freed.wait(60)
+        return 0
+
+    def work() -> None:
+        sweep = stored_sweep(place.context, put_sweep(place, FOUR, []))
+        with published(place.context, storage_url(place.context, sweep.id, None), sweep):
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("ffcli.sweeping.publishing.publish", stuck)
+    monkeypatch.setattr("ffcli.services.sweep_publishing._IN_A_HURRY", 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert not freed.is_set()
+    (publisher,) = (thread for thread in threading.enumerate() if thread.name == "publisher")
+    freed.set()
+    publisher.join()
 
 
 @pytest.mark.parametrize(

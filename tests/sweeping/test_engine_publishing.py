@@ -61,10 +61,11 @@ def test_every_ended_trial_is_published_once_with_what_it_had(store):
     assert {trial.state for trial in own} == {"finished", "pruned", "failed"}
 
 
-def test_two_do_not_publish_at_once(sqlite):
+@pytest.mark.parametrize("over", [-60, 86400])  # the latter as after the clock was set back
+def test_two_do_not_publish_at_once(sqlite, over):
     sweep = sqlite.create(sweep_of())
     complete(sqlite, sweep, 3)
-    for until, expected in ((60, 0), (-60, 3)):
+    for until, expected in ((60, 0), (over, 3)):
         change = update(SWEEPS).values(publisher="another", publishing_until=sqlite.database.now + until)
         sqlite.database.run(lambda connection, change=change: connection.execute(change))
         assert publish(sqlite, sweep) == expected

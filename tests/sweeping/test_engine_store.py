@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from engine_helpers import FINITE, claim, complete, drawn, epoch, objective, sweep_of, take
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.claiming import ATTEMPTS
+from ffcli.sweeping.claiming import ATTEMPTS, LEASE
 from ffcli.sweeping.database import TRIALS, Database
 from ffcli.sweeping.processes import Process, this_process
 from ffcli.sweeping.store import TrialStore
@@ -173,6 +173,22 @@ def test_a_trial_of_another_host_comes_back_when_its_lease_runs_out(store):
             late()
     store.finish(again, "finished", value=0.5, best_epoch=1)
     assert store.trials(sweep)[0].value == 0.5
+
+
+def test_a_clock_that_is_set_back_holds_no_trial_for_longer_than_a_lease(store):
+    sweep = store.create(sweep_of())
+    lost = take(store, sweep, "a", worker=ELSEWHERE)
+    now = store.database.now
+    ahead = update(TRIALS).values(lease=now + 3600)  # as written before the clock went back by an hour
+    store.database.run(lambda connection: connection.execute(ahead))
+    assert take(store, sweep, "b").trial.number == 2, (
+        "its worker may well live: it has a whole lease to say so"
+    )
+    left = select(TRIALS.c.lease - now).where(TRIALS.c.number == 1)
+    assert 0 < store.database.run(lambda connection: connection.execute(left).scalar_one()) <= LEASE
+    assert store.heartbeat(lost)
+    assert not store.report(sweep, lost, epoch(1))
+    store.finish(lost, "finished", value=0.5, best_epoch=1)
 
 
 def test_a_heartbeat_or_an_epoch_extends_the_lease(store):
