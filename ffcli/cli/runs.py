@@ -344,8 +344,9 @@ def rm(
     if documents and not yes:
         if not out.can_ask:
             refuse("runs rm asks before it removes, and nobody is here to ask: give --yes.")
-        out.stderr.print(_table(documents))
-        if not out.ask(f"Remove {total}?"):
+        if not runs:
+            out.stderr.print(_table(documents))
+        if not out.ask(f"Remove {', '.join(sizes) if runs else total}?"):
             out.notice("nothing was removed")
             raise typer.Exit(FAILED)
     removed = remove(place, list(sizes))

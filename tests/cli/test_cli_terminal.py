@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import bare, on_terminal
+from cli_helpers import bare, environment, on_terminal
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -67,3 +72,26 @@ def test_a_run_taken_up_again_has_one_head_and_its_own_rows(tmp_path: Path) -> N
     assert code == 0
     assert bare(seen).count("train_loss") == 1
     assert re.findall(r"^ +(\d/5) ", bare(seen).replace("\r", "\n"), re.MULTILINE) == ["4/5", "5/5"]
+
+
+def test_a_terminal_that_goes_away_costs_no_training(tmp_path: Path, tiny: Path) -> None:
+    """As where it was started with nohup or disowned, and the window is closed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ffcli", "train", "-d", tiny, "-e", "150", "--wandb", "disabled"],
+        cwd=tmp_path,
+        env=environment(TERM="xterm-256color"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"/150" not in seen:
+        seen += os.read(ours, 65536)
+    os.close(ours)
+    assert process.wait(60) == 0
+    (path,) = (tmp_path / "runs").iterdir()
+    record = json.loads((path / "summary.json").read_text())
+    assert (record["status"], record["epochs_done"]) == ("finished", 150)
