@@ -203,7 +203,20 @@ def test_completion_loads_only_what_holds_the_names(store: Path, line: str, abse
     assert not absent & set(done.stderr.split())
 
 
-FREE = {"N", "K", "INT", "NUMBER", "TEXT", "TIME", "URL", "DIR", "FILE", "PATH_OR_URL", "INDEX", "SIZE[,SIZE…]"}
+FREE = {
+    "N",
+    "K",
+    "INT",
+    "NUMBER",
+    "TEXT",
+    "TIME",
+    "URL",
+    "DIR",
+    "FILE",
+    "PATH_OR_URL",
+    "INDEX",
+    "SIZE[,SIZE…]",
+}
 
 
 def leaves(command: object, path: str = "") -> list[tuple[str, object]]:
