@@ -19,7 +19,7 @@ from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns, shown
-from ffcli.cli.text import number, plain
+from ffcli.cli.text import counted, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 
@@ -155,7 +155,7 @@ class _Lines:
         begun = sum(job.run_id is not None for job in jobs)
         notes = f", {begun} of them begun before" if begun else ""
         notes += f"; {done} are there already" if done else ""
-        self._out.notice(f"{len(jobs)} runs to train with {workers} workers{notes}")
+        self._out.notice(f"{counted(len(jobs), 'run')} to train with {counted(workers, 'worker')}{notes}")
 
     def message(self, job: int, message: Message) -> None:
         """Print the line of a run that has ended."""

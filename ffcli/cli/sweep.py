@@ -17,7 +17,7 @@ from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
 from ffcli.cli.sweeps import report, shared
 from ffcli.cli.tables import pairs
-from ffcli.cli.text import duration
+from ffcli.cli.text import counted, duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.errors import FfnnError
@@ -213,7 +213,8 @@ def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, re
 
 def _show_space(out: Output, document: dict[str, Any]) -> None:
     each = f"about {duration(document['seconds_a_run'])} a run"
-    whole = f"about {duration(document['seconds_estimate'])} with {document['workers']} workers, {each}"
+    by = counted(document["workers"], "worker")
+    whole = f"about {duration(document['seconds_estimate'])} with {by}, {each}"
     about = {
         "method": document["method"],
         "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",

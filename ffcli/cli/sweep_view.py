@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ffcli.cli.output import Output
-from ffcli.cli.text import duration, number, plain
+from ffcli.cli.text import counted, duration, number, plain
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
@@ -40,7 +40,7 @@ class TrialLines:
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(count)
         done = f", {counts.ended} of its runs are there already" if counts.ended else ""
-        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {workers} workers{done}")
+        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {counted(workers, 'worker')}{done}")
 
     def message(self, worker: int, message: Message) -> None:
         """Take in what a worker tells."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import Cli, environment
 
+from ffcli.cli.text import counted
 from ffcli.runs.store import RunStore
 from ffcli.services.shipped import shipped_files, sweep_file
 
@@ -169,3 +170,8 @@ def test_a_node_with_a_key_and_no_network_is_told_how_to_sweep(tiny: Path, tmp_p
     done = cut_off("sweep", sweep, folder=tmp_path, WANDB_API_KEY="0" * 40, WANDB_MODE="online")
     assert done.returncode == 1
     assert "ffnn sweep --backend local needs no W&B." in done.stderr
+
+
+@pytest.mark.parametrize(("number", "told"), [(1, "1 worker"), (2, "2 workers"), (0, "0 workers")])
+def test_one_worker_is_no_workers(number: int, told: str) -> None:
+    assert counted(number, "worker") == told
