@@ -83,7 +83,7 @@ def compare_loss(
     ] = None,
     csv_file: Annotated[
         Path | None,
-        typer.Option("--csv", metavar="FILE", help="The table of pairs as CSV too.", show_default=False),
+        option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
     ] = None,
     resume: Annotated[
         bool, option("--resume", group=_COMPARISON, help="Go on with the last comparison of this FILE.")
