@@ -41,7 +41,7 @@ class Watched:
             text=True,
         )
         self.children: set[str] = set()
-        own = Path(f"/proc/{self.process.pid}/cmdline").read_text()
+        own = "".join(f"{word}\0" for word in (sys.executable, "-m", "ffcli", *args))
         while self.process.poll() is None:
             self._look(self.process.pid)
             time.sleep(0.02)
