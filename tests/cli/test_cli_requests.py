@@ -48,7 +48,7 @@ from cli_helpers import Cli
         ("download --source mirrors", "'mirrors' .*'mirror'"),
         ("runs show nope", "no run 'nope'"),
         ("runs rm nope --yes", "no run 'nope'"),
-        ("runs rm", "Missing argument 'RUN'"),
+        ("runs rm", "Give the id of a run"),
         ("runs list --limit 0", "--limit: 0 is not allowed; give an integer ≥ 1"),
         ("runs list --status done", "--status: 'done'"),
         ("runs list --sort vl_acc", "--sort: 'vl_acc' .*'val_acc'"),

@@ -35,7 +35,7 @@ def test_two_machines_share_a_sweep_without_gap_or_repeat(process: Cli, grid: Pa
     url = postgres.new_database()
     shared = ("--storage", url, "--json", "--workers", "1")
     one = start(grid.parent, "grid.yaml", *shared, "--count", "10", "--runs-dir", "one")
-    sweep_id = next(line.split()[1] for line in lines_until(one, "workers") if line.startswith("sweep "))
+    sweep_id = next(line.split()[1] for line in lines_until(one, " worker") if line.startswith("sweep "))
     two = start(grid.parent, sweep_id, *shared, "--count", "10", "--runs-dir", "two")
     documents = [result(one), result(two)]
     for document in documents:
