@@ -29,7 +29,8 @@ help, not the page.
 
 Long options work with hyphens and with underscores, and as `--name value` or `--name=value`; choices ignore
 case. A boolean takes `--flag`, `--no-flag` and `--flag=true|false`. Results go to stdout, everything else to
-stderr. Exit codes: 0 done, 1 failed at run time, 2 wrong request, 130 interrupted.
+stderr. Exit codes: 0 done, 1 failed at run time, 2 wrong request, 130 interrupted (143 by SIGTERM, 129 by
+SIGHUP).
 """
 
 

@@ -307,7 +307,9 @@ def rm(
     ] = None,
     sweep: Annotated[
         str | None,
-        option("--sweep", group=CHOICE, metavar="ID", help="Those of this sweep.", completes=complete_sweep),
+        option(
+            "--sweep", group=CHOICE, metavar="SWEEP", help="Those of this sweep.", completes=complete_sweep
+        ),
     ] = None,
     tag: Annotated[
         str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Those with this tag.")

@@ -95,6 +95,8 @@ def train(
     """
     out = Output.of(ctx)
     if recipe is not None and recipe.strip().lower() == LIST:
+        if given(fields) or given({"config": config, "resume": resume, "name": name, "tag": tag}) or dry_run:
+            refuse("--recipe list shows the recipes and goes with no other option.")
         show_recipes(out)
         return
     from ffcli.services.running import RunOptions

@@ -70,6 +70,7 @@ class ReLU(Activation):
         if slope is None:
             np.maximum(z, 0, out=z)
         else:
-            # A third of the time of np.maximum with a number, which is not vectorised
+            # A third of the time of np.maximum with a number, which is not vectorised. An infinite z becomes
+            # NaN here: by then the training has diverged in any case.
             np.copyto(slope, np.greater(z, ZERO))
             np.multiply(z, slope, z)

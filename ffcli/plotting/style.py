@@ -116,10 +116,11 @@ def save_png(figure: Figure, path: Path) -> None:
 def save_file(path: Path, content: bytes | str) -> None:
     """Write a file, whole or not at all. Raises FfnnError where that cannot be.
 
-    A device or a pipe such as /dev/stdout is written to: a file in its place would take it away from all.
+    A link, a device or a pipe such as /dev/stdout is written to: a file in its place would take it away from
+    all. Links stay links even where a file is behind them, as behind a redirected /dev/stdout.
     """
     try:
-        if path.exists() and not path.is_file():
+        if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         else:
             write_atomic(path, content)

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ffcli.files import cell as harmless
 from ffcli.services.compare_loss_statistics import GOALS, LOSSES, MEASURES
 from ffcli.tracking.base import Rows
 
@@ -47,4 +48,4 @@ def _plain(value: Any) -> Any:
 
 
 def _short(cell: Any) -> Any:
-    return f"{cell:.6g}" if isinstance(cell, float) else cell
+    return f"{cell:.6g}" if isinstance(cell, float) else harmless(cell)

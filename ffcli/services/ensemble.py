@@ -119,7 +119,10 @@ def _unseen(members: Sequence[StoredRun], data: Dataset) -> Array | None:
 def _judge(run: StoredRun, data: Dataset, val: Array | None, over: Views) -> tuple[Array, Array]:
     """Return a run's probabilities for the test images and for the validation images."""
     rows = np.empty(0, np.intp) if val is None else val
-    found = [mean_probabilities(run.network, images, over) for images in (data.x_test, data.x_train[rows])]
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
+        found = [
+            mean_probabilities(run.network, images, over) for images in (data.x_test, data.x_train[rows])
+        ]
     if not all(np.isfinite(each).all() for each in found):
         raise FfnnError(f"Run {run.record.run_id} gives no finite numbers for some images.")
     return found[0], found[1]

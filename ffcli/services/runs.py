@@ -66,8 +66,8 @@ class Filter:
             and (self.sweep_id is None or record.sweep_id == self.sweep_id)
         ]
         # What has no record has no dataset, no tag and no sweep.
-        shown = self.tag is self.dataset is self.sweep_id is None and status in (None, DAMAGED)
-        return records, damaged if shown else []
+        wanted = self.tag is self.dataset is self.sweep_id is None and status in (None, DAMAGED)
+        return records, damaged if wanted else []
 
 
 def list_runs(
@@ -83,10 +83,8 @@ def list_runs(
     key, descending = _sort_key(context, sort or "started")
     records, damaged = Filter(**which).chosen(context)
     if damaged:
-        context.notify(
-            f"{len(damaged)} runs are damaged: {', '.join(map(shown, damaged[:3]))}"
-            f"{' …' * (len(damaged) > 3)}"
-        )
+        named = f"{', '.join(map(shown, damaged[:3]))}{' …' * (len(damaged) > 3)}"
+        context.notify(f"{len(damaged)} run{' is' if len(damaged) == 1 else 's are'} damaged: {named}")
     by_value = [(key(record), record) for record in records]
     with_value = [pair for pair in by_value if pair[0] is not None]
     with_value.sort(key=lambda pair: pair[0], reverse=descending)

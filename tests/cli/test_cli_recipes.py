@@ -81,3 +81,9 @@ def test_wrong_requests(cli: Cli, words: list[str], message: str) -> None:
     done = cli("train", *words)
     assert (done.code, done.out) == (2, "")
     assert re.search(message, done.err)
+
+
+def test_the_list_goes_with_no_other_option(cli: Cli) -> None:
+    refused = cli("train", "--recipe", "list", "--epochs", "3")
+    assert refused.code == 2
+    assert "no other option" in refused.err

@@ -96,7 +96,7 @@ def test_a_folder_with_a_bad_name_is_listed_as_damaged_and_can_be_removed(copied
     listed = cli("runs", "list", "--json")
     statuses = {run["run_id"]: run["status"] for run in json.loads(listed.out)}
     assert statuses == {copied.finished: "finished", copied.interrupted: "interrupted", bad.name: "damaged"}
-    assert "1 runs are damaged: a\\x1b[31m b" in listed.err
+    assert "1 run is damaged: a\\x1b[31m b" in listed.err
     assert "\\x1b[31m" in cli("runs", "list").out
     assert cli("runs", "rm", bad.name, "--yes").code == 0
     assert not bad.exists()

@@ -14,7 +14,7 @@ from PIL import Image
 from pixels import colour_at
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.plotting.style import PALETTE, check_target, label, new_figure, save_png, styled
+from ffcli.plotting.style import PALETTE, check_target, label, new_figure, save_file, save_png, styled
 
 # Full colour blindness of the three kinds, on linear RGB: Machado, Oliveira, Fernandes 2009,
 # https://doi.org/10.1109/TVCG.2009.113
@@ -156,3 +156,12 @@ def test_neither_the_users_settings_nor_a_home_without_rights_matter(tmp_path: P
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "(1.0, 1.0, 1.0, 1.0) 9.0\nFalse\n"
+
+
+def test_a_link_stays_a_link_and_what_is_behind_it_is_written(tmp_path: Path) -> None:
+    """As /dev/stdout is one, with a file behind it when it is redirected."""
+    (tmp_path / "behind").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "behind")
+    save_file(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "behind").read_text() == "new"

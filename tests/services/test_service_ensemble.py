@@ -195,14 +195,16 @@ def test_its_record_is_kept_and_found_again(place: Place) -> None:
 
 def test_a_damaged_record_is_left_out_of_the_list_and_named_when_asked_for(place: Place) -> None:
     store = EnsembleStore(place.context.runs_dir)
-    kept = store.add({"run_ids": ["a"]})
+    put_linear(place, "one", FIRST)
+    put_linear(place, "two", FIRST)
+    kept = evaluate_ensemble(place.context, ["one", "two"])
     for content in ("{", "[]", '{"ensemble_id": "another"}'):
         damaged = store.add({"run_ids": []})
         Path(damaged["path"]).write_text(content)
         with pytest.raises(FfnnError, match=f"ensemble {damaged['ensemble_id']} is damaged"):
             show_ensemble(place.context, damaged["ensemble_id"])
     assert list_ensembles(place.context) == [kept]
-    assert len(place.notices) == 3
+    assert sum("is damaged" in notice for notice in place.notices) == 3
 
 
 def test_requests_that_make_no_ensemble(place: Place) -> None:
@@ -224,7 +226,7 @@ def test_requests_that_make_no_ensemble(place: Place) -> None:
 
 def test_networks_without_finite_numbers_are_refused(place: Place) -> None:
     put_linear(place, "one", FIRST)
-    put_linear(place, "broken", [[math.nan, 0.0], [0.0, 0.0]])
+    put_linear(place, "broken", [[3.3e38, 0.0], [0.0, 0.0]])  # times ln 3 more than float32 holds
     with pytest.raises(FfnnError, match="Run broken gives no finite numbers"):
         evaluate_ensemble(place.context, ["one", "broken"])
 

@@ -126,7 +126,7 @@ def test_wrong_filters_are_refused(place: Place, options: dict[str, Any], messag
 def test_damaged_runs_are_listed_last_as_damaged(place: Place) -> None:
     (place.path("r2") / SUMMARY).write_text('{"tags": 3}')
     assert ids(place) == ["r4", "r3", "r1", "r2"]
-    assert place.notices == ["1 runs are damaged: r2"]
+    assert place.notices == ["1 run is damaged: r2"]
     damaged = list_runs(place.context)[-1]
     assert damaged.keys() == list_runs(place.context)[0].keys()
     known = {name: value for name, value in damaged.items() if value is not None}
