@@ -140,6 +140,7 @@ def test_zero_gradient_from_the_start_moves_nothing(name):
         gradient[...] = 0
         optimizer.step()
     np.testing.assert_array_equal(params, before)
+    assert not any(vector.any() for vector in optimizer.state.values())
 
 
 def test_large_vectors_are_updated_like_small_ones(name):

@@ -91,6 +91,8 @@ def test_other_optimizers_refuse_to_decay(name):
     optimizer = OPTIMIZERS[name](np.ones(1), np.zeros(1))
     with pytest.raises(NotImplementedError, match=f"(?i)^{name} takes weight decay by the gradient$"):
         optimizer.decay(np.ones(1), 0.1)
+    assert not optimizer.decouples_weight_decay
+    assert OPTIMIZERS["adamw"].decouples_weight_decay
 
 
 # How far the first step goes by the defaults (Keras', and those of ``ffnn train``), and where ε shows:

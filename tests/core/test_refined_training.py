@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -147,3 +148,33 @@ def test_progress_is_told_after_every_large_batch():
     ):  # fmt: skip
         pass
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_mean_loss_is_finite_where_its_sum_is_none_in_float32():
+    """Each image of class 1 is taken for class 0 by 1e38, and the largest float32 is 3.4e38."""
+    network = Network([1, 2])
+    network.weights[0][...] = [[1e38, 0]]
+    everything = np.arange(20)
+    data = TrainingData(np.ones((20, 1), np.float32), np.ones(20, int), everything, everything, 2)
+    loss, accuracy = evaluate(network, LOSSES["cross_entropy"](), data, everything)
+    assert loss == pytest.approx(1e38)
+    assert accuracy == 0
+
+
+def test_steps_make_no_array_of_the_size_of_a_layer():
+    network = Network([20, 400, 400, 3], "tanh")
+    network.initialize("xavier", np.random.default_rng(1))
+    backpropagation = Backpropagation(network, LOSSES["cross_entropy"]())
+    optimizer = OPTIMIZERS["adam"](network.params, backpropagation.gradient)
+    x, targets = np.ones((400, 20), np.float32), np.eye(3, dtype=np.float32)[[0] * 400]
+    logits = np.empty((400, 3), np.float32)
+    backpropagation(x, targets, logits)  # makes the buffers
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            backpropagation(x, targets, logits)
+            optimizer.step()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 400 * 400 * 4 / 2

@@ -52,3 +52,12 @@ def test_nearest_or_nothing():
     assert nearest("cross", ["squared_error", "cross_entropy"]) is None
     assert nearest("zzz", ["sgd", "adam"]) is None
     assert unknown("colour", "zzz", ["red"]) == "'zzz' is not a known colour: choose one of red."
+
+
+def test_what_is_quoted_is_one_line_of_80_letters_at_most():
+    def quoted(word: str) -> str:
+        return unknown("colour", word, ["red"]).rpartition("'")[0].removeprefix("'")
+
+    assert quoted("a\nb  c") == "a b  c"
+    assert quoted("x" * 80) == "x" * 80
+    assert quoted("x" * 81) == "x" * 77 + "..."

@@ -83,6 +83,20 @@ def test_a_rate_all_but_one_still_keeps_one_value_in_65536():
     assert 4 <= np.count_nonzero(out) <= 28, "16 are expected, three standard errors either way"
 
 
+def test_every_hidden_layer_drops():
+    """Three units in a row, each passing on what it gets: 8 times the input where all are kept, else 0."""
+    network = Network([1, 1, 1, 1, 1], "identity", dtype=np.float64)
+    for W in network.weights:
+        W[...] = 1
+    backpropagation = Backpropagation(
+        network, LOSSES["cross_entropy"](), dropout=0.5, rng=np.random.default_rng(0)
+    )
+    logits = np.empty((4000, 1))
+    backpropagation(np.ones((4000, 1)), np.ones((4000, 1)), logits)
+    assert np.unique(logits).tolist() == [0, 8]
+    assert 416 < np.count_nonzero(logits) < 584, "500 are expected, four standard errors either way"
+
+
 def test_masks_differ_from_step_to_step():
     h = np.ones((20, 20), np.float32)
     layer = Dropout(h.shape, 0.5, np.random.default_rng(0), h)
