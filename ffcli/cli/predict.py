@@ -49,7 +49,7 @@ def predict(
             "--invert",
             group=IMAGES,
             help="Turn light and dark of the --image round; --no-invert: leave it.",
-            default="by its edge",
+            default="left, with a notice where its edge is light",
         ),
     ] = None,
     run: Annotated[
