@@ -27,11 +27,11 @@ def published(context: Context, url: str, sweep: Sweep) -> Iterator[None]:
     over, hurry = threading.Event(), threading.Event()
 
     def work() -> None:
-        from ffcli.sweeping.publishing import publish  # Optuna loads while the workers start
-
         try:
+            from ffcli.sweeping.publishing import publish  # Optuna loads while the workers start
+
             store = TrialStore(url)
-        except FfnnError:
+        except (FfnnError, OSError):  # too few files may be open even to load it
             return  # the workers fail of it, too
         try:
             pause = 0.0
