@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,7 @@ class Site:
             **server.environment(folder / "home"),
             "PYTHONPATH": str(ROOT),
             "PYTHONUTF8": "1",
+            "PYTHONFAULTHANDLER": "1",
             "TMPDIR": str(self.temporary),
             "WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "0.3",
         }
@@ -144,7 +146,7 @@ class Site:
         for process in self._started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            process.communicate(timeout=PATIENCE)
 
     def start(self, *args: object, **variables: str) -> subprocess.Popen[str]:
         """Start the command as the leader of a session of its own, as a terminal does."""
@@ -166,9 +168,30 @@ class Site:
         return self.done(self.start(*args, **variables))
 
     def done(self, process: subprocess.Popen[str]) -> Done:
-        out, err = process.communicate(timeout=PATIENCE)
-        assert "Traceback" not in err, err
+        done = self.ended(process)
+        assert "Traceback" not in done.err, done.err
+        return done
+
+    def ended(self, process: subprocess.Popen[str]) -> Done:
+        """Wait for a command's end, whatever it says; one that hangs shows where."""
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER: with the stacks of all threads
+            raise AssertionError(f"it hangs: {process.communicate(timeout=PATIENCE)[1]}") from None
         return Done(process.returncode, out, err)
+
+    def lines(self, process: subprocess.Popen[str], n: int) -> list[str]:
+        """Return the first lines that a command says on stderr; fewer, with an empty one last, if it ends."""
+        assert process.stderr is not None
+        aborter = threading.Timer(PATIENCE, process.send_signal, [signal.SIGABRT])
+        aborter.start()
+        heard: list[str] = []
+        while len(heard) < n and (not heard or heard[-1]):
+            heard.append(process.stderr.readline())
+        aborter.cancel()
+        assert not any("Fatal Python error" in line for line in heard), process.communicate(timeout=PATIENCE)
+        return heard
 
     def config(self, **values: Any) -> TrainConfig:
         """Return a configuration on the dataset."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -57,22 +56,18 @@ class Killer:
         number = self.rng.choice(SIGNALS)
         all_of_them = self.rng.random() < 0.5  # as a terminal or a scheduler does
         process = self.site.start(*args)
-        assert process.stderr is not None
-        heard = [process.stderr.readline() for _ in range(self.rng.randint(0, lines))]
+        heard = self.site.lines(process, self.rng.randint(0, lines))
         time.sleep(self.rng.random() ** 2 * 0.3)
         if all_of_them:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        done = self.site.done(process) if heard and heard[-1] else self._ended(process)
+        # One that has not spoken may have been killed while Python itself was loading.
+        done = self.site.done(process) if heard and heard[-1] else self.site.ended(process)
         wait_until(lambda: not members(process.pid), "a process outlives its parent")
         self._judge(done, number, spoke=any(heard))
         self.site.check()
         return done.code != 0
-
-    def _ended(self, process: subprocess.Popen[str]) -> Done:
-        """Return how a command ended that may have been killed while Python itself was loading."""
-        return Done(process.wait(), *process.communicate())
 
     def _judge(self, done: Done, number: int, *, spoke: bool) -> None:
         if done.code == 0:  # it was faster

@@ -6,6 +6,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fault_helpers import Done, Site, assert_same_run
@@ -26,6 +27,11 @@ parameters:
   hidden_size: {values: [30, 60]}
 """
 WIDE = {"epochs": 4, "hidden_size": 128, "num_layers": 2, "learning_rate": 0.01}
+
+
+def slowly(value: int) -> Any:
+    """Return a parameter for the slow tests."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 @pytest.fixture
@@ -172,7 +178,7 @@ def test_a_read_only_store_takes_nothing_and_says_so(site: Site, closed: Callabl
     site.check()
 
 
-@pytest.mark.parametrize("files", [6, 8, 11])
+@pytest.mark.parametrize("files", [slowly(6), 8, slowly(11)])
 def test_too_few_open_files_are_told_of_and_cost_nothing(site: Site, files: int) -> None:
     words = ["-d", site.dataset, "-e", "3", "--wandb", "disabled"]
     done = site("train", *words, TEST_OPEN_FILES=str(files))
@@ -185,7 +191,7 @@ def test_too_few_open_files_are_told_of_and_cost_nothing(site: Site, files: int)
     assert "finished" in {run["status"] for run in site.runs().values()}
 
 
-@pytest.mark.parametrize("files", [12, 20])
+@pytest.mark.parametrize("files", [12, slowly(20)])
 def test_a_sweep_with_too_few_open_files_goes_on_with_more(site: Site, files: int) -> None:
     (site.folder / "sweep.yaml").write_text(SWEEP)
     words = ["--backend", "local", "--workers", "2", "--json"]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from fault_helpers import Site, wait_until
 
 from ffcli.config import TrainConfig
@@ -67,13 +68,14 @@ def test_a_run_whose_folder_is_removed_file_by_file_ends(site: Site) -> None:
     assert not path.exists()
 
 
-def test_5000_runs_with_50_damaged_ones(site: Site) -> None:
+@pytest.mark.parametrize("n", [500, pytest.param(5000, marks=pytest.mark.slow)])
+def test_thousands_of_runs_of_which_some_are_damaged(site: Site, n: int) -> None:
     runs = site.context.runs_dir
     config = TrainConfig(epochs=2).as_dict()
-    for number in range(5000):
+    for number in range(n):
         run_id = f"20260101-{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}-000-aaaa"
         record = RunRecord(run_id, "a run", "finished", "mnist", config, f"2026-01-01T00:00:00.{number:04d}Z")
-        record.best = {"val_acc": number / 5000}
+        record.best = {"val_acc": number / n}
         (runs / run_id).mkdir(parents=True)
         kinds = ("whole", '{"run_id": 1', "", None)  # None: killed before its first record
         kind = kinds[0] if number % 100 else kinds[1 + number // 100 % 3]
@@ -82,15 +84,18 @@ def test_5000_runs_with_50_damaged_ones(site: Site) -> None:
             (runs / run_id / SUMMARY).write_text(text)
     listed = site("runs", "list", "--json")
     assert listed.code == 0
-    assert "50 runs are damaged" in listed.err
-    assert len(listed.document) == 5000
-    assert [run["status"] for run in listed.document[-50:]] == ["damaged"] * 50
-    assert {run["status"] for run in listed.document[:-50]} == {"finished"}
+    assert f"{n // 100} runs are damaged" in listed.err
+    assert len(listed.document) == n
+    assert [run["status"] for run in listed.document[-n // 100 :]] == ["damaged"] * (n // 100)
+    assert {run["status"] for run in listed.document[: -n // 100]} == {"finished"}
     best = site("runs", "list", "--sort", "val_acc", "--limit", "1", "--json").document
-    assert best[0]["run_id"] == "20260101-012319-000-aaaa"
+    assert best[0]["run_id"] == run_id
     gone = site("runs", "rm", "--status", "damaged", "--yes", "--json").document
-    assert len(gone["removed"]) == 50
-    assert len(site("runs", "rm", "--keep-best", "10", "--yes", "--json").document["removed"]) == 4940
+    assert len(gone["removed"]) == n // 100
+    assert (
+        len(site("runs", "rm", "--keep-best", "10", "--yes", "--json").document["removed"])
+        == n - n // 100 - 10
+    )
     assert len(site.runs()) == 10
 
 
