@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +52,10 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def parse_time(text: str) -> float:
-    """Return a UTC time such as 2026-01-31T12:00:00.123Z in seconds since 1970."""
+    """Return a time such as 2026-01-31T12:00:00.123Z in seconds since 1970; one without a zone is UTC."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()
     except OverflowError as error:  # in the year 1 or 9999
         raise ValueError(str(error)) from None
 

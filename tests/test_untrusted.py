@@ -46,7 +46,7 @@ def test_json() -> None:
 
 
 def test_times() -> None:
-    assert parse_time("1970-01-01T00:00:01.500Z") == 1.5
+    assert parse_time("1970-01-01T00:00:01.500Z") == parse_time("1970-01-01T00:00:01.500") == 1.5
     for text in ("", "now", "9999-99-99T00:00:00Z", "0001-01-01T00:00:00+23:59"):
         try:
             assert math.isfinite(parse_time(text))

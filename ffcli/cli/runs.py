@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
-from ffcli.cli.completion import complete_dataset, complete_run, complete_status, complete_sweep, names_in
+from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
-from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, OUTPUT, argument, option
-from ffcli.cli.output import Output, refuse
+from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
+from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, sweep_id, table
+from ffcli.cli.runs_removing import rm
 from ffcli.cli.tables import Columns, pairs
-from ffcli.cli.text import duration, number, plain, size
+from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
-from ffcli.cli.values import age, integer
-
-if TYPE_CHECKING:
-    from ffcli.services.context import Context
+from ffcli.cli.values import integer
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -52,40 +50,10 @@ def list_(
     limit: Annotated[
         str | None, option("--limit", group=CHOICE, metavar="N", help="At most so many.", default="all")
     ] = None,
-    tag: Annotated[
-        str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")
-    ] = None,
-    status: Annotated[
-        str | None,
-        option(
-            "--status",
-            group=CHOICE,
-            metavar="NAME",
-            help="Only finished, running, interrupted, … runs.",
-            completes=complete_status,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=CHOICE,
-            metavar="NAME",
-            help="Only runs on this dataset.",
-            completes=complete_dataset,
-        ),
-    ] = None,
-    sweep: Annotated[
-        str | None,
-        option(
-            "--sweep",
-            group=CHOICE,
-            metavar="SWEEP",
-            help="Only runs of this sweep.",
-            completes=complete_sweep,
-        ),
-    ] = None,
+    tag: Tag = None,
+    status: Status = None,
+    dataset: DatasetName = None,
+    sweep: SweepName = None,
 ) -> None:
     """List the stored runs."""
     from ffcli.services.runs import list_runs
@@ -99,44 +67,12 @@ def list_(
         tag=tag,
         status=status,
         dataset=dataset,
-        sweep_id=_sweep_id(place, sweep),
+        sweep_id=sweep_id(place, sweep),
     )
     if not documents and not out.settings.json:
         out.notice(f"no such runs in {out.settings.runs_dir}")
         return
-    out.result(documents, _table(documents))
-
-
-def _sweep_id(place: Context, word: str | None) -> str | None:
-    if word is None:
-        return None
-    from ffcli.services.sweep import find
-
-    return find(place, word)
-
-
-def _table(documents: list[dict[str, Any]]) -> Columns:
-    return Columns(
-        ["run", "status", "val_acc", "epoch", "time", "size", "dataset", "name", "tags"],
-        map(_row, documents),
-        right=["val_acc", "epoch", "time", "size"],
-        cut=["dataset", "name", "tags"],
-    )
-
-
-def _row(document: dict[str, Any]) -> list[Any]:
-    best = document["best_epoch"]
-    return [
-        document["run_id"],
-        document["status"],
-        number(document["best_val_acc"]),
-        "–" if best is None else f"{best}/{document['config'].get('epochs', '?')}",
-        duration(document["seconds"]),
-        size(document["size"]),
-        document["dataset"] and Path(document["dataset"]).name,
-        document["name"],
-        document["tags"],
-    ]
+    out.result(documents, table(documents))
 
 
 @app.command(cls=Command)
@@ -256,101 +192,4 @@ def _values(documents: list[dict[str, Any]], name: str) -> list[Any]:
     return values
 
 
-@app.command(cls=Command)
-def rm(
-    ctx: typer.Context,
-    runs: Annotated[
-        list[str] | None,
-        argument(
-            metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run
-        ),
-    ] = None,
-    *,
-    older_than: Annotated[
-        str | None,
-        option(
-            "--older-than",
-            group=CHOICE,
-            metavar="TIME",
-            help="Those that ended longer ago, such as 30d, 12h or 2w.",
-        ),
-    ] = None,
-    keep_best: Annotated[
-        str | None,
-        option(
-            "--keep-best",
-            group=CHOICE,
-            metavar="N",
-            help="All but the N best finished runs of each sweep, and of each dataset outside of sweeps.",
-        ),
-    ] = None,
-    status: Annotated[
-        str | None,
-        option(
-            "--status",
-            group=CHOICE,
-            metavar="NAME",
-            help="Those that have failed, are damaged, …",
-            completes=complete_status,
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=CHOICE,
-            metavar="NAME",
-            help="Those on this dataset.",
-            completes=complete_dataset,
-        ),
-    ] = None,
-    sweep: Annotated[
-        str | None,
-        option(
-            "--sweep", group=CHOICE, metavar="SWEEP", help="Those of this sweep.", completes=complete_sweep
-        ),
-    ] = None,
-    tag: Annotated[
-        str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Those with this tag.")
-    ] = None,
-    dry_run: Annotated[bool, option("--dry-run", group="Safety", help="Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Do not ask.")] = False,
-) -> None:
-    """Remove runs from the store, with their networks.
-
-    Give their ids, or options: what all of them say is removed, yet never a run that is being trained.
-    """
-    from ffcli.services.removing import Choice, chosen, named, remove
-    from ffcli.services.runs import Filter
-
-    out = Output.of(ctx)
-    place = context(out)
-    options = (older_than, keep_best, status, dataset, sweep, tag)
-    if runs and any(option is not None for option in options):
-        refuse("Give the ids of runs or options that say which, not both.")
-    if not runs and all(option is None for option in options):
-        refuse("Give the id of a run, or options that say which, such as --older-than 30d.")
-    if runs:
-        documents = named(place, runs)
-    else:
-        which = Filter(tag, status, dataset, _sweep_id(place, sweep))
-        best = integer("--keep-best", keep_best, least=1)
-        documents = chosen(place, Choice(which, age("--older-than", older_than), best))
-    sizes = {document["run_id"]: document["size"] for document in documents}
-    total = f"{len(documents)} run{'s' * (len(documents) != 1)}, {size(sum(sizes.values()))}"
-    if dry_run:
-        document = {"removed": [], "would_remove": list(sizes), "size": sum(sizes.values())}
-        out.result(document, _table(documents), f"would be removed: {total}")
-        return
-    if documents and not yes:
-        if not out.can_ask:
-            refuse("runs rm asks before it removes, and nobody is here to ask: give --yes.")
-        if not runs:
-            out.stderr.print(_table(documents))
-        if not out.ask(f"Remove {', '.join(sizes) if runs else total}?"):
-            out.notice("nothing was removed")
-            raise typer.Exit(FAILED)
-    removed = remove(place, list(sizes))
-    lines = [f"removed {plain(run)}" for run in removed] or ["no such runs: nothing was removed"]
-    out.result({"removed": removed}, *lines)
+app.command(cls=Command)(rm)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from ffcli.errors import FfnnError
@@ -13,6 +14,7 @@ from ffcli.runs.record import RunRecord, is_loss
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.context import Context
 from ffcli.services.runs import Filter, damaged_document, record_document
+from ffcli.untrusted import parse_time
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ def chosen(context: Context, choice: Choice) -> list[dict[str, Any]]:
     """Return what is listed of the runs that would go, the oldest first."""
     records, damaged = choice.which.chosen(context)
     kept = set() if choice.keep_best is None else _best(context, records, choice.keep_best)
-    now = datetime.now(timezone.utc)
+    now = time.time()
 
-    def goes(since: datetime | None) -> bool:
-        return choice.older_than is None or (since is not None and now - since > choice.older_than)
+    def goes(since: float | None) -> bool:
+        older_than = choice.older_than
+        return older_than is None or (since is not None and now - since > older_than.total_seconds())
 
     documents = [
         record_document(context, record)
@@ -63,17 +66,16 @@ def chosen(context: Context, choice: Choice) -> list[dict[str, Any]]:
     return sorted(documents, key=lambda document: str(document["run_id"]))
 
 
-def _ended(record: RunRecord) -> datetime | None:
+def _ended(record: RunRecord) -> float | None:
     """Return when a run ended, or began where its process was killed; None where the record does not say."""
     with suppress(ValueError):
-        time = datetime.fromisoformat((record.ended or record.started).replace("Z", "+00:00"))
-        return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+        return parse_time(record.ended or record.started)
     return None
 
 
-def _changed(context: Context, run_id: str) -> datetime | None:
+def _changed(context: Context, run_id: str) -> float | None:
     with suppress(OSError):
-        return datetime.fromtimestamp((context.runs_dir / run_id).stat().st_mtime, timezone.utc)
+        return (context.runs_dir / run_id).stat().st_mtime
     return None
 
 
@@ -106,12 +108,6 @@ def _metric(context: Context, sweep_id: str | None) -> str:
             if metric is not None:
                 return metric.name
     return "val_acc"
-
-
-def remove_runs(context: Context, runs: Sequence[str]) -> list[str]:
-    """Remove runs by whatever stands for them, and return their ids; all are found before the first goes."""
-    paths = [context.runs.find(run) for run in runs]
-    return remove(context, [path.name for path in dict.fromkeys(paths)])
 
 
 def remove(context: Context, run_ids: Sequence[str]) -> list[str]:

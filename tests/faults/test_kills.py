@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, members, wait_until
 
-from ffcli.services.removing import remove_runs
+from ffcli.services.removing import remove
 from ffcli.services.running import RunOptions, Unwatched
 from ffcli.services.sweep import list_sweeps
 from ffcli.services.train import train as train_here
@@ -103,7 +103,7 @@ def train(killer: Killer) -> None:
     killer.kill("train", *flags, lines=20)
     begun = {run_id: run for run_id, run in site.runs().items() if run_id not in before}
     damaged = [run_id for run_id, run in begun.items() if run["status"] == "damaged"]
-    remove_runs(site.context, damaged)
+    remove(site.context, damaged)
     if not (alive := set(begun) - set(damaged)):
         return
     (run_id,) = alive

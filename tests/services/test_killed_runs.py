@@ -15,7 +15,7 @@ from test_service_resume import assert_same_run
 
 from ffcli.errors import FfnnError
 from ffcli.runs.store import CHECKPOINT
-from ffcli.services.removing import remove_runs
+from ffcli.services.removing import remove
 from ffcli.services.runs import list_runs, show_run
 from ffcli.services.train import resume
 
@@ -119,7 +119,7 @@ def test_a_running_run_is_left_alone_and_interrupted_by_ctrl_c(place: Place, pro
     path = only_run(place)
     assert [run["status"] for run in list_runs(place.context)] == ["running"]
     with pytest.raises(FfnnError, match="still running"):
-        remove_runs(place.context, [path.name])
+        remove(place.context, [path.name])
     with pytest.raises(FfnnError, match="still running"):
         resume(place.context, path.name, 9, Watcher())
     assert process.poll() is None
@@ -150,7 +150,7 @@ def test_a_killed_run_can_be_removed(place: Place, processes: Processes) -> None
     process = processes.train(die_at=10)
     assert process.wait(20) == -signal.SIGKILL
     path = only_run(place)
-    assert remove_runs(place.context, [path.name]) == [path.name]
+    assert remove(place.context, [path.name]) == [path.name]
     assert list(place.context.runs_dir.iterdir()) == []
 
 

@@ -10,7 +10,8 @@ from small_runs import Place
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
 from ffcli.runs.store import HISTORY, SUMMARY, DamagedRunError
-from ffcli.services.removing import remove_runs
+from ffcli.services.context import Context
+from ffcli.services.removing import named, remove
 from ffcli.services.runs import list_runs, show_run
 
 
@@ -168,6 +169,11 @@ def test_a_damaged_run_is_not_shown(place: Place, name: str) -> None:
     (place.path("r1") / name).write_bytes(b"\xff")
     with pytest.raises(DamagedRunError, match="of run r1 is damaged"):
         show_run(place.context, "r1")
+
+
+def remove_runs(context: Context, runs: list[str]) -> list[str]:
+    """Remove runs by whatever stands for them, as the command does: all are found before the first goes."""
+    return remove(context, [document["run_id"] for document in named(context, runs)])
 
 
 def test_runs_are_removed_once_each(place: Place) -> None:
