@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.measure import ROOT, MeasurementError
 from benchmarks.recipe_runs import Results, Row, Variant, judge_all, percent, put_between, train_all
-from benchmarks.recipes import DOCS, add_options, bench_of, overrides
+from benchmarks.recipes import DOCS, add_options, bench_of, overrides, read_options
 from ffcli.config import TrainConfig, load_recipe
 
 Settings = Mapping[str, Any]
@@ -126,7 +126,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--variants", help="only these, by the names of the table, with commas")
     add_options(parser, "ablation")
     parser.set_defaults(seeds=[1, 2])
-    return parser.parse_args(arguments)
+    return read_options(parser, arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -54,6 +54,14 @@ def add_options(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--write", action="store_true", help="put the stored results where they are shown")
 
 
+def read_options(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line. A first look must not take the place of stored results."""
+    options = parser.parse_args(arguments)
+    if options.set and options.out == parser.get_default("out"):
+        parser.error("--set changes the recipe: name another folder with --out")
+    return options
+
+
 def _numbers(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
 
@@ -180,7 +188,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--ensemble", action="append", default=[], metavar="NAME:SEEDS+NAME:SEEDS")
     add_options(parser, "recipes")
-    return parser.parse_args(arguments)
+    return read_options(parser, arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -189,3 +189,13 @@ def test_the_page_has_room_for_the_tables() -> None:
     for marker in ("recipes", "ablation"):
         assert f"<!-- {marker} -->\n" in text
         assert f"<!-- /{marker} -->\n" in text
+
+
+@pytest.mark.parametrize("script", [recipes, ablation])
+def test_a_first_look_does_not_go_among_the_stored_results(
+    script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        script.parse(["--set", "epochs=1"])
+    assert "--out" in capsys.readouterr().err
+    assert script.parse(["--set", "epochs=1", "--out", "elsewhere"]).set == ["epochs=1"]
