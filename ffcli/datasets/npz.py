@@ -20,7 +20,8 @@ _HEADER_LIMIT = 16384
 # Deflate packs at most 1032 bytes into one; an entry that promises more is lying about its size.
 _DEFLATE_LIMIT = 1040
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+# What the zip module raises for damage; a ValueError where a name that it repeats is no text.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
         archive = zipfile.ZipFile(path)
     except OSError as error:
         raise BrokenDataError(f"it cannot be read: {error.strerror}") from error
-    except (*_DAMAGE, ValueError) as error:
+    except _DAMAGE as error:
         raise BrokenDataError(f"it is not an .npz file ({error})") from error
     with archive:
         yield archive

@@ -148,6 +148,15 @@ def test_a_truncated_file(mine, data_dir, tmp_path):
     refused(path, data_dir, "not an .npz file")
 
 
+def test_a_name_that_is_no_text(mine, data_dir, tmp_path):
+    path = mine()
+    content = bytearray((tmp_path / "mine.npz").read_bytes())
+    content[7] |= 8  # says of the first entry's name, where its bytes begin, that it is UTF-8
+    content[30] = 0x92
+    (tmp_path / "mine.npz").write_bytes(content)
+    refused(path, data_dir, "cannot be unpacked")
+
+
 def npy_header(shape, dtype="|u1"):
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
