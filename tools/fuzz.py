@@ -1,0 +1,128 @@
+"""Fuzzing of what reads files from elsewhere, guided by coverage: ``python -m tools.fuzz TARGET``.
+
+Atheris (``pip install atheris``, Linux) changes bytes so that new lines of ``ffcli`` are reached. What a
+reader may raise is an `FfnnError` (a ValueError where it says so); anything else ends the run with a
+traceback, and the input that did it lies in ``crash-…``. The tests in ``tests/hostile`` draw from a grammar
+of wrong documents instead and need no more than hypothesis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import struct
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+MOST = 1 << 20
+TARGETS = ("idx", "npz", "model", "yaml", "sweep", "record")
+Target = tuple[Callable[[bytes], Any], list[bytes]]
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """Return what can be fuzzed: a function of bytes, and sound inputs to begin with."""
+    import numpy as np
+
+    from ffcli.config import TrainConfig
+    from ffcli.core.network import Network
+    from ffcli.datasets.idx import open_idx
+    from ffcli.datasets.npz import open_array, open_npz
+    from ffcli.datasets.raw import RawArray, blocks
+    from ffcli.runs.model_file import load_network, save_network
+    from ffcli.runs.record import RunRecord
+    from ffcli.runs.store import SUMMARY, RunStore
+    from ffcli.sweeping.spec import parse_spec
+    from ffcli.untrusted import parse_yaml
+
+    file = folder / "input"
+
+    def put(content: bytes) -> Path:
+        file.write_bytes(content)
+        return file
+
+    def unpack(raw: RawArray) -> None:
+        if raw.n_bytes <= MOST:  # what calls the readers compares the shape before it unpacks
+            for _ in blocks(raw, folder):
+                pass
+
+    def idx(content: bytes) -> None:
+        with open_idx(put(content)) as raw:
+            unpack(raw)
+
+    def npz(content: bytes) -> None:
+        with open_npz(put(content)) as archive, open_array(archive, "x_train") as raw:
+            unpack(raw)
+
+    def model(content: bytes) -> None:
+        load_network(put(content))
+
+    def text(content: bytes) -> str:
+        return content.decode("utf-8", "replace")
+
+    def record(content: bytes) -> None:
+        (folder / "run" / SUMMARY).write_bytes(content)
+        RunStore(folder).read("run")
+
+    (folder / "run").mkdir()
+    config = TrainConfig().as_dict()
+    sound = RunRecord(
+        "run", "run", "finished", "mnist", config, "2026-01-31T12:00:00Z", best={"val_acc": 0.5}
+    )
+    header = b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 3) + bytes(18)
+    archive = io.BytesIO()
+    np.savez_compressed(archive, x_train=np.zeros((2, 3, 3), np.uint8))
+    network = Network([9, 4, 3], "relu")
+    network.initialize("xavier", np.random.default_rng(0))
+    save_network(file, network, {"config": config})
+    sweeps = [path.read_bytes() for path in SWEEPS.glob("*.yaml")]
+    return {
+        "idx": (idx, [header, gzip.compress(header, mtime=0)]),
+        "npz": (npz, [archive.getvalue()]),
+        "model": (model, [file.read_bytes()]),
+        "yaml": (lambda content: parse_yaml(text(content)), sweeps),
+        "sweep": (lambda content: parse_spec(text(content)), sweeps),
+        "record": (record, [json.dumps(sound.as_dict()).encode()]),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fuzz one target for some time."""
+    parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=60)
+    options = parser.parse_args(arguments)
+    try:
+        import atheris
+    except ImportError:
+        parser.error("atheris is missing: pip install atheris")
+
+    with atheris.instrument_imports(include=["ffcli"]):
+        from ffcli.errors import FfnnError
+
+        folder = Path(tempfile.mkdtemp(prefix="ffnn-fuzz-"))
+        read, corpus = targets(folder)[options.target]
+    refused = (FfnnError, ValueError) if options.target == "yaml" else FfnnError
+
+    def once(content: bytes) -> None:
+        with suppress(refused):
+            read(content)
+
+    seeds = folder / "corpus"
+    seeds.mkdir()
+    for number, content in enumerate(corpus):
+        (seeds / str(number)).write_bytes(content)
+    flags = [f"-max_total_time={options.seconds}", "-timeout=10", "-rss_limit_mb=2000", "-max_len=8192"]
+    atheris.Setup([sys.argv[0], *flags, str(seeds)], once)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
