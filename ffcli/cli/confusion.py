@@ -97,7 +97,7 @@ def confusion(
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")
     if sweep is not None:
-        from ffcli.services.sweep import sweep_called
+        from ffcli.services.finding import sweep_called
 
         sweep_id = sweep_called(place, sweep, storage)
     elif storage is not None:

@@ -103,7 +103,7 @@ def evaluate(
         out.notice("--metric is not used without --best")
     place, sweep_id = context(out), None
     if sweep is not None:
-        from ffcli.services.sweep import sweep_called
+        from ffcli.services.finding import sweep_called
 
         if not best:
             out.notice("--sweep is not used without --best")

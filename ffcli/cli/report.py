@@ -47,16 +47,15 @@ def report(
     W&B too.
     """
     from ffcli.cli.progress import watcher
+    from ffcli.services.finding import sweep_called
     from ffcli.services.report import report as run
     from ffcli.services.running import RunOptions
-    from ffcli.services.sweep import find
-    from ffcli.sweeping.wandb_address import is_address
 
     out = Output.of(ctx)
     place = context(out)
     document = run(
         place,
-        sweep if storage or is_address(sweep) else find(place, sweep),
+        sweep_called(place, sweep, storage),
         storage,
         out_file,
         command_line=out.settings.command_line,

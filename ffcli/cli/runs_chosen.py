@@ -47,9 +47,9 @@ def sweep_id(place: Context, word: str | None) -> str | None:
     """Return the id of the sweep that ``--sweep`` names."""
     if word is None:
         return None
-    from ffcli.services.sweep import find
+    from ffcli.services.finding import find_sweep
 
-    return find(place, word)
+    return find_sweep(place, word)
 
 
 def table(documents: list[dict[str, Any]]) -> Columns:

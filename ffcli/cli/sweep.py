@@ -177,8 +177,9 @@ def _local_sweep(
     out: Output, place: Context, spec: str, storage: str | None, seed: int | None, *, resume: bool, new: bool
 ) -> Sweep:
     """Return the sweep to go on with, or a new one of the file."""
+    from ffcli.services.finding import find_sweep
     from ffcli.services.shipped import no_such_file
-    from ffcli.services.sweep import create, find, stored_sweep
+    from ffcli.services.sweep import create, stored_sweep
 
     file = Path(spec)
     if file.exists():
@@ -188,7 +189,7 @@ def _local_sweep(
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
-        earlier = spec if storage else find(place, spec)
+        earlier = spec if storage else find_sweep(place, spec)
     made = stored_sweep(place, earlier, storage)
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")

@@ -61,11 +61,12 @@ def show(
     storage: Annotated[str | None, _STORAGE] = None,
 ) -> None:
     """Show a sweep with its best configurations."""
-    from ffcli.services.sweep import find, show_sweep
+    from ffcli.services.finding import find_sweep
+    from ffcli.services.sweep import show_sweep
 
     out = Output.of(ctx)
     place = context(out)
-    document = show_sweep(place, sweep if storage else find(place, sweep), storage)
+    document = show_sweep(place, sweep if storage else find_sweep(place, sweep), storage)
     out.result(document, *report(document, out.settings, storage))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import json_text, write_atomic
 from ffcli.runs.folders import ENSEMBLES, RECORD, ensemble_ids
+from ffcli.runs.naming import find_id, near
 from ffcli.runs.record import Count, Finite
 from ffcli.runs.store import new_run_id
 from ffcli.untrusted import parse_json, read_file, shown
@@ -78,26 +78,22 @@ class EnsembleStore:
         Raises RequestError where there is none or more than one, FfnnError where its file is damaged.
         """
         ids = self.ids()
-        found = [known for known in ids if word and (known.startswith(word) or known.endswith(word))]
-        if len(found) > 1:
-            raise RequestError(f"'{word}' stands for {len(found)} ensembles: {', '.join(found[-3:])}.")
-        if not found:
-            guess = nearest(word, ids)
+        found = find_id("ensemble", word, ids)
+        if found is None:
             raise RequestError(
-                f"There is no ensemble '{word}' in {self.folder}."
-                + (f" Did you mean '{guess}'?" if guess else ""),
+                f"There is no ensemble '{shown(word)}' in {self.folder}.{near(word, ids)}",
                 hint="ffnn evaluate RUN RUN --ensemble makes one; ffnn ensembles list shows them.",
             )
-        path = self.folder / f"{found[0]}{RECORD}"
+        path = self.folder / f"{found}{RECORD}"
         try:
             document = parse_json(read_file(path))
         except (OSError, ValueError) as error:
-            raise FfnnError(f"The record of ensemble {found[0]} is damaged: {error}") from None
+            raise FfnnError(f"The record of ensemble {found} is damaged: {error}") from None
         try:
             _Record.model_validate(document)
         except ValidationError as invalid:
             where = shown(".".join(map(str, invalid.errors()[0]["loc"])) or "no record")
-            raise FfnnError(f"The record of ensemble {found[0]} is damaged: {where}.") from None
-        if document["ensemble_id"] != found[0]:
-            raise FfnnError(f"The record of ensemble {found[0]} is damaged.")
+            raise FfnnError(f"The record of ensemble {found} is damaged: {where}.") from None
+        if document["ensemble_id"] != found:
+            raise FfnnError(f"The record of ensemble {found} is damaged.")
         return {**document, "path": str(path)}  # the folder may have been moved

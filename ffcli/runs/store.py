@@ -12,10 +12,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from ffcli.core.registry import nearest
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, remove_leftovers, unlock
 from ffcli.runs.folders import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
+from ffcli.runs.naming import find_id, near
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
 
@@ -133,19 +133,13 @@ class RunStore:
         ids = self.ids()
         if "/" in run and "\0" not in run and Path(run).parent.resolve() == self.folder.resolve():
             run = Path(run).name
-        if run in ids:
-            return self.folder / run
-        matches = [known for known in ids if known.startswith(run) or known.endswith(run)] if run else []
-        if len(matches) == 1:
-            return self.folder / matches[0]
-        if matches:
-            raise RequestError(f"'{run}' stands for {len(matches)} runs: {_some(matches)}.")
+        found = find_id("run", run, ids)
+        if found is not None:
+            return self.folder / found
         if not ids:
-            raise RequestError(f"There is no run '{run}': {self.folder} holds no runs.")
-        guess = nearest(run, ids)
+            raise RequestError(f"There is no run '{shown(run)}': {self.folder} holds no runs.")
         raise RequestError(
-            f"There is no run '{run}' in {self.folder}."
-            + (f" Did you mean '{guess}'?" if guess else f" The latest are {_some(ids)}."),
+            f"There is no run '{shown(run)}' in {self.folder}.{near(run, ids)}",
             hint="ffnn runs list shows them all.",
         )
 
@@ -282,8 +276,3 @@ def _is_abandoned(path: Path) -> bool:
     except OSError:
         return True
     return True
-
-
-def _some(ids: list[str]) -> str:
-    latest = ids[-3:]
-    return ", ".join(latest) + (f" and {len(ids) - len(latest)} more" if len(ids) > len(latest) else "")

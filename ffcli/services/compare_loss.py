@@ -15,9 +15,10 @@ from ffcli.services.compare_loss_pairs import find_pairs, judge
 from ffcli.services.compare_loss_statistics import LOSSES, summarise
 from ffcli.services.compare_loss_table import table_csv
 from ffcli.services.context import Context
+from ffcli.services.finding import find_sweep
 from ffcli.services.running import RunOptions
 from ffcli.services.shipped import sweep_file
-from ffcli.services.sweep import create, find, storage_url, stored_sweep, sweep_folder
+from ffcli.services.sweep import create, storage_url, stored_sweep, sweep_folder
 from ffcli.services.sweep_running import SweepOptions, SweepWatcher, run_sweep
 from ffcli.services.tracked import log_alone
 from ffcli.sweeping.spec import SweepSpec, load_spec
@@ -58,7 +59,7 @@ def known(context: Context, word: str, runs: int | None) -> Comparison:
 
     Raises RequestError where there is none, or where the sweep of this id compares nothing.
     """
-    sweep_id = find(context, word)
+    sweep_id = find_sweep(context, word)
     sweep = stored_sweep(context, sweep_id)
     if sweep.paired != PAIRED:
         raise RequestError(

@@ -10,7 +10,8 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import is_loss
 from ffcli.services.best import metric_name, ranked_trials
 from ffcli.services.context import Context
-from ffcli.services.sweep import find, storage_url
+from ffcli.services.finding import sweep_called
+from ffcli.services.sweep import storage_url
 from ffcli.services.sweep_wandb import check_account, records, remote_spec
 from ffcli.services.sweep_wandb_best import config_of
 from ffcli.services.sweep_wandb_worker import best_epoch
@@ -49,7 +50,7 @@ def ranked_originals(
         sweep_id = sweep
         originals = _of_wandb(context, parse_address(sweep), chosen)
     else:
-        sweep_id = sweep if storage else find(context, sweep)
+        sweep_id = sweep_called(context, sweep, storage)
         originals = _of_store(context, sweep_id, chosen, storage)
     if not originals:
         raise FfnnError(f"Sweep {sweep_id} has no finished run yet.")

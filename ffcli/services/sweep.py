@@ -16,14 +16,12 @@ from ffcli.runs.folders import DATABASE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
-from ffcli.services.shipped import did_you_mean, named_files
 from ffcli.services.train import plan
 from ffcli.sweeping.document import read_text
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
-from ffcli.sweeping.wandb_address import is_address
 from ffcli.untrusted import is_name, read_file, shown
 
 FILE = "sweep.yaml"
@@ -142,31 +140,6 @@ def _last_of(url: str, text: str, paired: str | None) -> str | None:
     finally:
         store.close()
     return same[-1] if same else None
-
-
-def find(context: Context, word: str) -> str:
-    """Return the id of the sweep in the store that is called so, or starts or ends so."""
-    ids = _local_ids(context)
-    matches = [known for known in ids if word and (known.startswith(word) or known.endswith(word))]
-    if len(matches) == 1:
-        return matches[0]
-    if is_name(word) and (sweep_folder(context, word) / FILE).is_file():
-        raise RequestError(
-            f"Sweep {word} is not stored here but in a shared database.", hint="Give its --storage URL."
-        )
-    if matches:
-        raise RequestError(f"'{word}' stands for {len(matches)} sweeps: {', '.join(matches[-3:])}.")
-    known = f" The latest are {', '.join(ids[-3:])}." if ids else ""
-    raise RequestError(
-        f"There is no sweep file and no sweep '{word}' in {context.runs_dir / SWEEPS}."
-        f"{did_you_mean(word)}{known}",
-        hint=f"Sweep files by name: {', '.join(named_files())}.",
-    )
-
-
-def sweep_called(context: Context, word: str, storage: str | None) -> str:
-    """Return the id that a word stands for: at ``storage`` and at W&B the word itself, else as `find`."""
-    return word if storage is not None or is_address(word) else find(context, word)
 
 
 def describe_space(context: Context, file: Path, count: int | None, workers: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.services.context import Context
-from ffcli.services.sweep import find as find_sweep
+from ffcli.services.finding import find_sweep
 from ffcli.services.tracked import finish, synced_as, tracked_row, tracked_run
 from ffcli.tracking.wandb_tracker import WandbTracker
 

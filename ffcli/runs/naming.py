@@ -1,0 +1,40 @@
+"""What a word on the command line stands for: an id, or its unique beginning or end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ffcli.core.registry import nearest
+from ffcli.errors import RequestError
+from ffcli.untrusted import shown
+
+_NAMED = 3  # of many ids
+
+
+def find_id(kind: str, word: str, ids: Sequence[str]) -> str | None:
+    """Return the id that ``word`` is, or that alone begins or ends so; None where there is none.
+
+    ``kind`` is what the ids are of, such as "run". Raises RequestError where several begin or end so.
+    """
+    if word in ids:
+        return word
+    matches = [known for known in ids if known.startswith(word) or known.endswith(word)] if word else []
+    if len(matches) > 1:
+        raise RequestError(f"'{shown(word)}' stands for {len(matches)} {kind}s: {some(matches)}.")
+    return matches[0] if matches else None
+
+
+def near(word: str, ids: Sequence[str]) -> str:
+    """Return a sentence with the nearest of ``ids``, else with the latest; a space comes before it."""
+    guess = nearest(word, ids)
+    if guess is not None:
+        return f" Did you mean '{guess}'?"
+    if len(ids) == 1:
+        return f" The only one is {ids[0]}."
+    return f" The latest are {some(ids)}." if ids else ""
+
+
+def some(ids: Sequence[str]) -> str:
+    """Return the last of some ids, and how many more there are."""
+    latest = ids[-_NAMED:]
+    return ", ".join(latest) + (f" and {len(ids) - len(latest)} more" if len(ids) > len(latest) else "")
