@@ -13,7 +13,7 @@ from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
-from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, sweep_id, table
+from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, table
 from ffcli.cli.runs_removing import rm
 from ffcli.cli.tables import Columns, pairs
 from ffcli.cli.text import duration, number, plain
@@ -67,7 +67,7 @@ def list_(
         tag=tag,
         status=status,
         dataset=dataset,
-        sweep_id=sweep_id(place, sweep),
+        sweep=sweep,
     )
     if not documents and not out.settings.json:
         out.notice(f"no such runs in {out.settings.runs_dir}")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from ffcli.cli.completion import complete_dataset, complete_status, complete_sweep
 from ffcli.cli.help import CHOICE, option
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import duration, number, size
-
-if TYPE_CHECKING:
-    from ffcli.services.context import Context
 
 Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
 Status = Annotated[
@@ -41,15 +38,6 @@ SweepName = Annotated[
         "--sweep", group=CHOICE, metavar="SWEEP", help="Only runs of this sweep.", completes=complete_sweep
     ),
 ]
-
-
-def sweep_id(place: Context, word: str | None) -> str | None:
-    """Return the id of the sweep that ``--sweep`` names."""
-    if word is None:
-        return None
-    from ffcli.services.finding import find_sweep
-
-    return find_sweep(place, word)
 
 
 def table(documents: list[dict[str, Any]]) -> Columns:

@@ -11,7 +11,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, sweep_id, table
+from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, table
 from ffcli.cli.text import counted, plain, size
 from ffcli.cli.values import age, integer
 
@@ -67,7 +67,7 @@ def rm(
     if runs:
         documents = named(place, runs)
     else:
-        which = Filter(tag, status, dataset, sweep_id(place, sweep))
+        which = Filter(tag, status, dataset, sweep)
         best = integer("--keep-best", keep_best, least=1)
         documents = chosen(place, Choice(which, age("--older-than", older_than), best))
     sizes = {document["run_id"]: document["size"] for document in documents}

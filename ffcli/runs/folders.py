@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
+SWEEP_FILE = "sweep.yaml"  # as it was given, in the folder of the sweep
 ENSEMBLES, RECORD = "ensembles", ".json"
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
 RESERVED = (SWEEPS, ENSEMBLES)  # the folders of the store that are no run's

@@ -11,6 +11,7 @@ from ffcli.errors import RequestError
 from ffcli.runs.record import METRICS, STATUSES, RunRecord, is_loss
 from ffcli.services.context import Context
 from ffcli.services.documents import run_document
+from ffcli.services.finding import sweep_of_runs
 from ffcli.untrusted import shown
 
 DAMAGED = "damaged"  # the status of what has no readable record
@@ -36,12 +37,15 @@ _LARGEST_FIRST = ("started", "best_val_acc", _SIZE)
 
 @dataclass(frozen=True)
 class Filter:
-    """Which runs: those that are all of what is given. Raises RequestError for a status that there is not."""
+    """Which runs: those that are all of what is given, ``sweep`` an id or the beginning or end of one.
+
+    Raises RequestError for a status that there is not.
+    """
 
     tag: str | None = None
     status: str | None = None
     dataset: str | None = None
-    sweep_id: str | None = None
+    sweep: str | None = None
 
     def __post_init__(self) -> None:
         known = (*STATUSES, DAMAGED)
@@ -49,7 +53,10 @@ class Filter:
             raise RequestError(f"--status: {unknown('status', self.status, known)}")
 
     def chosen(self, context: Context) -> tuple[list[RunRecord], list[str]]:
-        """Return the records of these runs, the oldest first, and the ids of the damaged ones among them."""
+        """Return the records of these runs, the oldest first, and the ids of the damaged ones among them.
+
+        Raises RequestError for a sweep that there is not, or of which there are several.
+        """
         name = None
         if self.dataset is not None:
             from ffcli.datasets import canonical_name  # it loads NumPy
@@ -57,16 +64,18 @@ class Filter:
             name = canonical_name(self.dataset)
         status = self.status and self.status.lower()
         damaged: list[str] = []
+        records = list(context.runs.records(damaged))
+        sweep_id = None if self.sweep is None else sweep_of_runs(context, self.sweep, records)
         records = [
             record
-            for record in context.runs.records(damaged)
+            for record in records
             if (self.tag is None or self.tag in record.tags)
             and (status is None or record.status == status)
             and (name is None or record.dataset == name)
-            and (self.sweep_id is None or record.sweep_id == self.sweep_id)
+            and (sweep_id is None or record.sweep_id == sweep_id)
         ]
         # What has no record has no dataset, no tag and no sweep.
-        wanted = self.tag is self.dataset is self.sweep_id is None and status in (None, DAMAGED)
+        wanted = self.tag is self.dataset is self.sweep is None and status in (None, DAMAGED)
         return records, damaged if wanted else []
 
 

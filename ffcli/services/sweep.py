@@ -12,7 +12,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import write_atomic
-from ffcli.runs.folders import DATABASE, SWEEPS, sweep_ids
+from ffcli.runs.folders import DATABASE, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
@@ -24,7 +24,7 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 from ffcli.untrusted import is_name, read_file, shown
 
-FILE = "sweep.yaml"
+FILE = SWEEP_FILE
 _SEEDS = 2**63  # what a database has room for
 
 

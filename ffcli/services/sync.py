@@ -10,7 +10,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.services.context import Context
-from ffcli.services.finding import find_sweep
+from ffcli.services.finding import sweep_of_runs
 from ffcli.services.tracked import finish, synced_as, tracked_row, tracked_run
 from ffcli.tracking.wandb_tracker import WandbTracker
 
@@ -97,12 +97,10 @@ def _chosen(context: Context, words: Iterable[str]) -> list[RunRecord]:
         except RequestError as no_run:
             if everything is None:
                 everything = list(context.runs.records())
-            sweep_id = word if any(record.sweep_id == word for record in everything) else None
-            if sweep_id is None:
-                try:
-                    sweep_id = find_sweep(context, word)
-                except RequestError:
-                    raise no_run from None
+            try:
+                sweep_id = sweep_of_runs(context, word, everything)
+            except RequestError:
+                raise no_run from None
             found = [record for record in everything if record.sweep_id == sweep_id]
             if not found:
                 context.notify(f"sweep {sweep_id} has no runs in {context.runs_dir}")

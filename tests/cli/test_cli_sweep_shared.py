@@ -90,3 +90,5 @@ def test_the_same_file_in_the_same_database_is_gone_on_with(process: Cli, grid: 
     assert lost.code == 2
     assert "in a shared database" in lost.err
     assert "--storage" in lost.err
+    (run,) = json.loads(process("runs", "list", "--sweep", first["sweep_id"], "--json").out)
+    assert process("runs", "rm", "--sweep", first["sweep_id"], "--yes").out == f"removed {run['run_id']}\n"

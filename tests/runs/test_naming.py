@@ -46,7 +46,7 @@ def ensemble(folder: Path) -> Found:
 
 @pytest.fixture(params=[run, sweep, ensemble], ids=lambda kind: kind.__name__)
 def kind(request: pytest.FixtureRequest) -> Callable[[Path], Found]:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 def test_all_kinds_of_ids_are_found_alike(kind: Callable[[Path], Found], tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_best_of_each_sweep_stay_by_its_own_metric(place: Place) -> None:
         place.put(run_id, sweep_id=sweep, best={"val_acc": val_acc, "val_loss": val_loss})
         place.put(f"{run_id}-elsewhere", sweep_id="unknown", best={"val_acc": val_acc, "val_loss": val_loss})
         place.put(f"{run_id}-alone", best={"val_acc": val_acc + 0.05})
-    assert going(place, keep_best=1, sweep_id=sweep) == ["a", "c"]
+    assert going(place, keep_best=1, sweep=sweep) == ["a", "c"]
     stay = {"b", "a-elsewhere", "a-alone"}
     assert stay.isdisjoint(going(place, keep_best=1))
     assert len(going(place, keep_best=1)) == 6
