@@ -25,7 +25,7 @@ def report(
         str,
         argument(
             metavar="SWEEP",
-            help="A sweep's id, or its unique end; entity/project/id at W&B.",
+            help="A sweep's id, the beginning or end of it, or its name; entity/project/id at W&B.",
             completes=complete_sweep,
         ),
     ],

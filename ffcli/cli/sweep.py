@@ -189,7 +189,7 @@ def _local_sweep(
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
-        earlier = spec if storage else find_sweep(place, spec)
+        earlier = spec if storage else find_sweep(place, spec, or_file=True)
     made = stored_sweep(place, earlier, storage)
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")

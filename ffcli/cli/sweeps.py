@@ -55,7 +55,9 @@ def show(
     ctx: typer.Context,
     sweep: Annotated[
         str,
-        argument(metavar="SWEEP", help="Its id, or its unique beginning or end.", completes=complete_sweep),
+        argument(
+            metavar="SWEEP", help="Its id, the beginning or end of it, or its name.", completes=complete_sweep
+        ),
     ],
     *,
     storage: Annotated[str | None, _STORAGE] = None,

@@ -45,3 +45,10 @@ def sweep_ids(folder: Path) -> list[str]:
 def ensemble_ids(folder: Path) -> list[str]:
     """Return the ids of all ensembles under ``folder``, the oldest first."""
     return sorted(path.stem for path in (folder / ENSEMBLES).glob(f"[!.]*{RECORD}"))
+
+
+def all_sweep_ids(folder: Path) -> list[str]:
+    """Return the ids of all sweeps that have left their file here, shared ones and W&B's too."""
+    root = folder / SWEEPS
+    files = [*root.glob(f"*/{SWEEP_FILE}"), *root.glob(f"*/*/*/{SWEEP_FILE}")]
+    return sorted({*sweep_ids(folder), *("/".join(file.parent.relative_to(root).parts) for file in files)})

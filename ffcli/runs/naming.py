@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from ffcli.core.registry import nearest
 from ffcli.errors import RequestError
+from ffcli.runs.folders import all_sweep_ids, ensemble_ids, sweep_ids
 from ffcli.untrusted import shown
 
 _NAMED = 3  # of many ids
@@ -38,3 +41,30 @@ def some(ids: Sequence[str]) -> str:
     """Return the last of some ids, and how many more there are."""
     latest = ids[-_NAMED:]
     return ", ".join(latest) + (f" and {len(ids) - len(latest)} more" if len(ids) > len(latest) else "")
+
+
+def alone(word: str, ids: Sequence[str]) -> str | None:
+    """Return the id as `find_id` does, and None where there are several, too."""
+    with suppress(RequestError):
+        return find_id("id", word, ids)
+    return None
+
+
+def mistaken(word: str, found: str, kind: str, wanted: str) -> str:
+    """Say that a word stands for an id of another kind than is wanted."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    what = f"{article} {kind}" if word == found else f"the {kind} {found}"
+    return f"'{shown(word)}' is {what}, not a {wanted}."
+
+
+def no_run(folder: Path, word: str) -> RequestError | None:
+    """Return the refusal of a word that stands for a sweep or an ensemble, and what takes it; else None."""
+    if sweep := alone(word, all_sweep_ids(folder)):
+        runs = f"ffnn runs list --sweep {sweep} lists its runs"
+        best = f", ffnn evaluate --best --sweep {sweep} judges the best"
+        hint = f"{runs}{best if sweep in sweep_ids(folder) else ''}."
+        return RequestError(mistaken(word, sweep, "sweep", "run"), hint=hint)
+    if ensemble := alone(word, ensemble_ids(folder)):
+        hint = f"ffnn ensembles show {ensemble} shows it."
+        return RequestError(mistaken(word, ensemble, "ensemble", "run"), hint=hint)
+    return None

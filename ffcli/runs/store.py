@@ -15,7 +15,7 @@ from typing import Any
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, remove_leftovers, unlock
 from ffcli.runs.folders import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
-from ffcli.runs.naming import find_id, near
+from ffcli.runs.naming import find_id, near, no_run
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
 
@@ -128,7 +128,7 @@ class RunStore:
 
         The path of a run's folder stands for its last part.
 
-        Raises RequestError, naming near ones, where there is none or more than one.
+        Raises RequestError, naming near ones, where there is none or more than one, or where it is a sweep.
         """
         ids = self.ids()
         if "/" in run and "\0" not in run and Path(run).parent.resolve() == self.folder.resolve():
@@ -136,6 +136,9 @@ class RunStore:
         found = find_id("run", run, ids)
         if found is not None:
             return self.folder / found
+        other = no_run(self.folder, run)
+        if other is not None:
+            raise other
         if not ids:
             raise RequestError(f"There is no run '{shown(run)}': {self.folder} holds no runs.")
         raise RequestError(

@@ -59,7 +59,7 @@ def known(context: Context, word: str, runs: int | None) -> Comparison:
 
     Raises RequestError where there is none, or where the sweep of this id compares nothing.
     """
-    sweep_id = find_sweep(context, word)
+    sweep_id = find_sweep(context, word, or_file=True)
     sweep = stored_sweep(context, sweep_id)
     if sweep.paired != PAIRED:
         raise RequestError(

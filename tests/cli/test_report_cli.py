@@ -68,3 +68,22 @@ def test_an_unknown_sweep_is_refused(cli: Cli) -> None:
     done = cli("report", "nope")
     assert (done.code, done.out) == (2, "")
     assert "no sweep 'nope'" in done.err
+
+
+def test_a_sweep_is_reported_and_shown_by_its_name(cli: Cli, tiny: Path) -> None:
+    (tiny.parent / "s.yaml").write_text(
+        "name: first look\nmethod: grid\nparameters:\n"
+        f"  dataset: {{value: {tiny}}}\n  epochs: {{value: 1}}\n  hidden_size: {{values: [4, 5]}}\n"
+    )
+    made = json.loads(cli("sweep", "s.yaml", "--workers", 1, "--json").out)
+    assert cli("report", "First look", "-o", "named.html").out == "2 runs in named.html\n"
+    assert json.loads(cli("sweeps", "show", "s.yaml", "--json").out)["sweep_id"] == made["sweep_id"]
+    for command in (["evaluate"], ["predict", "1", "--run"], ["confusion"], ["runs", "show"]):
+        done = cli(*command, made["sweep_id"])
+        assert (done.code, done.out) == (2, "")
+        assert f"'{made['sweep_id']}' is a sweep, not a run." in done.err
+    run = made["best"]["run_id"]
+    for command in (["sweep"], ["sweeps", "show"], ["report"], ["evaluate", "--best", "--sweep"]):
+        done = cli(*command, run)
+        assert (done.code, done.out) == (2, "")
+        assert f"'{run}' is a run, not a sweep." in done.err
