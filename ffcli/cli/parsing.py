@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from ffcli.cli.guessing import guesses, question
 from ffcli.cli.shared import PANEL, shared_options
-from ffcli.core.registry import nearest
 
 _NUMBER = re.compile(r"-\.?\d")
 _TRUTH = {"true": True, "false": False}
@@ -207,7 +207,7 @@ class _Grammar:
         name = self._known_name(name)
         if name not in self._options:
             if name.startswith("--"):
-                self._refuse(name, nearest(name[2:], self._long_names()))
+                self._refuse(name, *self._guesses(name[2:]))
             return self._short_options(word, words)
         return self._with_value(name, value if equals else None, words)
 
@@ -243,7 +243,7 @@ class _Grammar:
                 if self._options[flag].is_flag and word[end] != "=":
                     return [*self._with_value(flag, None, words), *self._option(f"-{word[end:]}", words)]
                 return self._with_value(flag, word[end:].removeprefix("="), words)
-        self._refuse(name, nearest(name[1:], self._long_names()))
+        self._refuse(name, *self._guesses(name[1:]))
         raise AssertionError("unreachable")
 
     def _long_option_meant(self, word: str) -> str | None:
@@ -259,6 +259,12 @@ class _Grammar:
     def _long_names(self) -> list[str]:
         return [name[2:] for name in (*self._options, *self._other_names) if name.startswith("--")]
 
-    def _refuse(self, name: str, guess: str | None) -> None:
-        did_you_mean = f" Did you mean '--{guess}'?" if guess else ""
-        self._ctx.fail(f"No such option '{name}'.{did_you_mean}")
+    def _guesses(self, word: str) -> list[str]:
+        """Return the long names that an unknown one may mean: --lr is -lr with a dash too many."""
+        for short in (word, word.replace("-", "_")):
+            if (option := self._options.get(f"-{short}")) is not None:
+                return [_label(option)[2:]]
+        return guesses(word, self._long_names())
+
+    def _refuse(self, name: str, *meant: str) -> None:
+        self._ctx.fail(f"No such option '{name}'.{question(meant)}")
