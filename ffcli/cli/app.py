@@ -111,6 +111,10 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         sys.stdout.flush()
+    except SystemExit as left:  # by Rich or Typer, where a reader of help or of the version has gone
+        if completion.asked() or left.code != 1:
+            raise
+        return report(ReaderGone(), settings)
     except Exception as error:
         return 1 if completion.asked() else report(error, settings)
     return code if isinstance(code, int) else 0

@@ -90,7 +90,17 @@ def test_shell_completion_knows_commands_and_their_options() -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("args", [["runs", "list", "--json"], ["runs", "list", "--json", "--verbose"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["runs", "list", "--json"],
+        ["runs", "list", "--json", "--verbose"],
+        ["--help"],
+        ["train", "--help"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
 def test_a_reader_that_has_gone_is_no_error(args: list[str], unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
