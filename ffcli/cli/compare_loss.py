@@ -189,7 +189,10 @@ def _report(document: Mapping[str, Any]) -> list[RenderableType]:
         "",
     ]
     if summary["pairs"]:
-        parts += [_pairs(document["pairs"]), "", _measures(summary["measures"]), ""]
+        parts += [_pairs(document["pairs"]), ""]
+        if summary["few"]:
+            parts.append(f"So few pairs ({summary['pairs']}) allow no judgement, whatever the intervals are:")
+        parts += [_measures(summary["measures"]), ""]
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(
             "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
@@ -246,6 +249,8 @@ def _in_short(config: Mapping[str, Any], varying: Sequence[str]) -> str:
 
 
 def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
+    from ffcli.services.compare_loss_statistics import LEAST_PAIRS
+
     rows = []
     for name, found in measures.items():
         digits = 2 if name.startswith("epochs") else 4
@@ -256,7 +261,7 @@ def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
                 *(number(found[loss], digits) for loss in _LOSSES),
                 difference,
                 "–" if found["low"] is None else f"{low} … {high}",
-                "*" if found["significant"] else "",
+                "*" if found["significant"] and found["pairs"] >= LEAST_PAIRS else "",
                 _signed(found["median_difference"], digits),
                 " : ".join(str(found["wins"][loss]) for loss in _LOSSES),
             ]

@@ -66,9 +66,14 @@ class TrialLines:
             outcome += f" (reused from {message.reused})"
         self._out.notice(
             f"{sum(self.counts.values())}{of}  trial {message.number}  {plain(outcome)}  "
-            f"{plain(config.run_name) if config else 'refused'}  {message.seconds:.1f}s  "
+            f"{plain(self.name(config)) if config else 'refused'}  {message.seconds:.1f}s  "
             f"best {number(self.best)}"
         )
+
+    def name(self, config: TrainConfig) -> str:
+        """Return what a trial is called: its run's name, and the value that sets it apart from its twin."""
+        paired = self._sweep.paired if self._sweep is not None else None
+        return config.run_name if paired is None else f"{config.run_name}  {getattr(config, paired)}"
 
     def _beats(self, value: float) -> bool:
         assert self._sweep is not None
@@ -105,12 +110,12 @@ class LiveView(TrialLines):
 
         super().message(worker, message)
         if isinstance(message, TrialStarted):
-            self._doing[worker] = f"trial {message.number}  {message.config.run_name}"
+            self._doing[worker] = f"trial {message.number}  {self.name(message.config)}"
         elif isinstance(message, EpochDone):
             config = self._configs.get(message.number)
             epochs = config.epochs if config else "?"
             self._doing[worker] = (
-                f"trial {message.number}  {config.run_name if config else ''}  "
+                f"trial {message.number}  {self.name(config) if config else ''}  "
                 f"epoch {message.result.epoch}/{epochs}  val_acc {number(message.result.val_acc)}"
             )
         elif isinstance(message, Waiting):
@@ -133,7 +138,7 @@ class LiveView(TrialLines):
         if self.total:
             filled = min(_BAR, _BAR * done // self.total)
             lines.append(Text.assemble(("━" * filled, "green"), ("━" * (_BAR - filled), "dim")))
-        best = f"best {number(self.best)}  {self.best_config.run_name if self.best_config else ''}"
+        best = f"best {number(self.best)}  {self.name(self.best_config) if self.best_config else ''}"
         lines.append(Text(best, style="green", no_wrap=True, overflow="ellipsis"))
         for worker, doing in self._doing.items():
             text = f"worker {worker + 1}  {plain(doing)}"

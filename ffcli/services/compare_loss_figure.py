@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ffcli.plotting.learning_curves import Band, comparison_figure
-from ffcli.services.compare_loss_statistics import LOSSES, paired_difference
+from ffcli.services.compare_loss_statistics import LEAST_PAIRS, LOSSES, paired_difference
 from ffcli.services.compare_loss_table import table
 from ffcli.tracking.base import Lines, Rows
 
@@ -32,21 +32,28 @@ def draw(pairs: Sequence[Document]) -> Figure:
         differences(by_epoch),
         [len(first) for first, _ in by_epoch],
         _TITLE,
-        _DIFFERENCE,
+        _difference_title(len(pairs)),
     )
 
 
 def native_charts(pairs: Sequence[Document]) -> list[Lines | Rows]:
     """Return the same curves, and the table of the pairs, for W&B to draw: it has lines, but no bands."""
-    by_epoch = _by_epoch([pair for pair in pairs if pair["left_out"] is None])
+    whole = [pair for pair in pairs if pair["left_out"] is None]
+    by_epoch = _by_epoch(whole)
     quartiles = ("lower quartile", "upper quartile")
     accuracies = [_lines(name, band, quartiles) for name, band in _curves(by_epoch).items()]
     difference = _lines("difference", differences(by_epoch), ("low", "high"))
     return [
         Lines("accuracies", f"val_acc: {_TITLE.lower()}", "epoch", accuracies[0] | accuracies[1]),
-        Lines("difference", f"val_acc: {_DIFFERENCE.lower()}", "epoch", difference),
+        Lines("difference", f"val_acc: {_difference_title(len(whole)).lower()}", "epoch", difference),
         table(pairs),
     ]
+
+
+def _difference_title(pairs: int) -> str:
+    if pairs >= LEAST_PAIRS:
+        return _DIFFERENCE
+    return f"Difference within too few pairs ({pairs}): mean and interval"
 
 
 def _lines(name: str, band: Band, ends: tuple[str, str]) -> dict[str, Sequence[float]]:

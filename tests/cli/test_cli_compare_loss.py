@@ -95,6 +95,9 @@ def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) 
             assert half[same] == pytest.approx(judged["loss"], rel=1e-5)
     shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
+    assert "So few pairs (4) allow no judgement" in shown.out
+    assert "too few to judge by" in document["summary"]["verdict"]
+    assert document["summary"]["few"] is True
     assert "8 finished" in shown.out
     assert shown.err.count("trial") == 0  # nothing was trained again
     check_table(folder / "pairs.csv", document["pairs"])
@@ -127,7 +130,7 @@ def test_a_pair_starts_from_the_same_weights(process: Cli, spec: Path) -> None:
         seen.append(first.weights[0].tobytes())
     assert len(set(seen)) > 1
     assert document["summary"]["measures"]["test_acc"]["difference"] == 0
-    assert document["summary"]["verdict"].startswith("No significant difference")
+    assert document["summary"]["verdict"].startswith("No verdict: 3 pairs are too few")
 
 
 def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
@@ -212,6 +215,8 @@ def test_no_whole_pair_is_an_error_after_the_result(process: Cli, spec: Path) ->
     assert document["png"] is None
     assert document["summary"]["verdict"].startswith("No verdict")
     assert "no configuration was trained to its end" in done.err
+    for loss in ("cross_entropy", "squared_error"):
+        assert f"opt-sgd  {loss}  " in done.err, "the two of a pair have the same name"
     assert not (spec.parent / "compare-loss.png").exists()
 
 

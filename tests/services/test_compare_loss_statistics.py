@@ -9,6 +9,7 @@ import pytest
 
 from ffcli.services.compare_loss_statistics import (
     GOALS,
+    LEAST_PAIRS,
     MEASURES,
     Difference,
     paired_difference,
@@ -86,6 +87,8 @@ def test_few_pairs_and_equal_ones():
             Difference(25, 0.0012, -0.01, 0.0124),
             ["No significant difference", "25 pairs", "+0.12", "-1.00 to +1.24, includes zero"],
         ),
+        (Difference(4, 0.5, 0.4, 0.6), ["No verdict", "4 pairs are too few to judge by", "--runs 10"]),
+        (Difference(5, 0.5, 0.4, 0.6), ["Cross-entropy is significantly better"]),
         (Difference(1, 0.5, None, None), ["No verdict", "one pair"]),
         (None, ["No verdict", "no configuration"]),
     ],
@@ -94,7 +97,7 @@ def test_the_verdict_is_one_plain_sentence(found, words):
     said = verdict(found)
     assert all(word in said for word in words), said
     assert said.count(". ") == 0
-    assert ("significantly better" in said) == bool(found and found.significant)
+    assert ("significantly better" in said) == bool(found and found.significant and found.n >= LEAST_PAIRS)
 
 
 def half(test_acc: float, epochs_to_80: int | None = None, **values: Any) -> dict[str, Any]:
@@ -130,7 +133,8 @@ def test_a_summary_by_hand():
     assert accuracy["significant"] is False
     assert accuracy["median_difference"] == pytest.approx(0)  # of 0.04, 0 and -0.02
     assert accuracy["wins"] == {"cross_entropy": 1, "squared_error": 1}
-    assert summary["verdict"].startswith("No significant difference: over 3 pairs")
+    assert summary["verdict"].startswith("No verdict: 3 pairs are too few")
+    assert summary["few"] is True
     assert summary["measures"]["test_nll"]["wins"] == {
         "cross_entropy": 1,
         "squared_error": 0,
@@ -153,3 +157,10 @@ def test_a_summary_of_nothing():
     assert summary["pairs"] == 0
     assert summary["measures"]["test_acc"]["difference"] is None
     assert summary["verdict"].startswith("No verdict")
+
+
+def test_five_pairs_are_enough_for_a_judgement():
+    five = [pair(half(0.8 + 0.01 * turn), half(0.7)) for turn in range(5)]
+    assert summarise(five)["few"] is False
+    assert summarise(five)["verdict"].startswith("Cross-entropy is significantly better")
+    assert summarise(five[:4])["few"] is True
