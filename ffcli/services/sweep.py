@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ffcli.sweeping.document import read_text
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import END_STATES, Sweep, Trial
+from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
 from ffcli.untrusted import is_name, read_file, shown
 
 FILE = SWEEP_FILE
@@ -109,13 +110,13 @@ def of_same_file(
     """
     text = read_text(file)
     if storage is not None:
-        return _last_of(storage, text, paired)
+        return _last_of(context, storage, text, paired)
     for sweep_id in reversed(_local_ids(context)):
         stored = sweep_folder(context, sweep_id) / FILE
         if not stored.is_file() or not holds(stored, text):
             continue
         try:
-            found = _last_of(storage_url(context, sweep_id, None), text, paired)
+            found = _last_of(context, storage_url(context, sweep_id, None), text, paired)
         except FfnnError as error:
             context.notify(f"sweep {sweep_id} is left out: {error}")
             continue
@@ -132,14 +133,23 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
-def _last_of(url: str, text: str, paired: str | None) -> str | None:
+def _last_of(context: Context, url: str, text: str, paired: str | None) -> str | None:
     """Return the latest such sweep of a database, which has none where its first transaction was cut off."""
+    damaged: list[DamagedSweepError] = []
     store = TrialStore(url)
     try:
-        same = [known.id for known in store.sweeps() if (known.spec.text, known.paired) == (text, paired)]
+        sweeps = store.sweeps(damaged)
     finally:
         store.close()
+    leave_out(context, damaged)
+    same = [known.id for known in sweeps if (known.spec.text, known.paired) == (text, paired)]
     return same[-1] if same else None
+
+
+def leave_out(context: Context, damaged: Iterable[DamagedSweepError]) -> None:
+    """Give notice of the sweeps of a database that cannot be read."""
+    for error in damaged:
+        context.notify(f"left out: {error}")
 
 
 def describe_space(context: Context, file: Path, count: int | None, workers: int) -> dict[str, Any]:
@@ -263,11 +273,21 @@ def list_sweeps(context: Context, storage: str | None) -> list[dict[str, Any]]:
 
 
 def _summaries(context: Context, url: str) -> list[dict[str, Any]]:
+    damaged: list[DamagedSweepError] = []
     store = TrialStore(url)
     try:
-        return [_summary(context, store, sweep, store.trials(sweep)) for sweep in reversed(store.sweeps())]
+        found = []
+        for sweep in reversed(store.sweeps(damaged)):
+            try:
+                found.append(_summary(context, store, sweep, store.trials(sweep)))
+            except DamagedSweepError as error:  # others share the database
+                damaged.append(error)
     finally:
         store.close()
+    if damaged and not found:
+        raise damaged[0]
+    leave_out(context, damaged)
+    return found
 
 
 def _local_ids(context: Context) -> list[str]:

@@ -77,11 +77,14 @@ class TrialStore:
             return found
         raise RequestError(f"There is no sweep '{sweep_id}' in {self.database.name}.")
 
-    def sweeps(self) -> list[Sweep]:
-        """Return all sweeps, the oldest first."""
-        return self._read_sweeps()
+    def sweeps(self, damaged: list[DamagedSweepError] | None = None) -> list[Sweep]:
+        """Return all sweeps, the oldest first; ``damaged`` receives why others cannot be read.
 
-    def _read_sweeps(self, *only: str) -> list[Sweep]:
+        Without it DamagedSweepError is raised for the first of these.
+        """
+        return self._read_sweeps(damaged=damaged)
+
+    def _read_sweeps(self, *only: str, damaged: list[DamagedSweepError] | None = None) -> list[Sweep]:
         query = (
             select(SWEEPS, PAIRINGS.c.field)
             .outerjoin(PAIRINGS, PAIRINGS.c.sweep == SWEEPS.c.id)
@@ -90,7 +93,15 @@ class TrialStore:
         if only:
             query = query.where(SWEEPS.c.id.in_(only))
         rows = self.database.run(lambda connection: connection.execute(query).mappings().all())
-        return [_read_sweep(row) for row in rows]
+        found = []
+        for row in rows:
+            try:
+                found.append(_read_sweep(row))
+            except DamagedSweepError as error:
+                if damaged is None:
+                    raise
+                damaged.append(error)
+        return found
 
     def claim(self, sweep: Sweep, request: Request) -> Claim:
         """Return a trial that no other worker has, or has had to its end; or why there is none.

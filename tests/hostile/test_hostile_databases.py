@@ -116,6 +116,26 @@ def test_a_damaged_sweep_does_not_hide_the_others(copied: Trained, cli: Cli) -> 
     assert "sweep a is left out: The database" in done.err
 
 
+def test_a_damaged_row_of_a_shared_database_does_not_hide_the_other_sweeps(copied: Trained, cli: Cli) -> None:
+    row = "base, dataset_digest, core_version, seed, 0, NULL, NULL FROM ffnn_sweeps"
+    trial = "number, place, key, drawn, point, config, attempts, created, state"
+    connection = sqlite3.connect(copied.database)
+    connection.execute(f"INSERT INTO ffnn_sweeps SELECT 'spoiled', 'no file', {row} LIMIT 1")
+    connection.execute(f"INSERT INTO ffnn_sweeps SELECT 'twin', spec, {row} WHERE id = ?", [copied.sweep_id])
+    connection.execute(f"INSERT INTO ffnn_trials (sweep, {trial}) SELECT 'twin', {trial} FROM ffnn_trials")
+    connection.execute("UPDATE ffnn_trials SET state = 'gone' WHERE sweep = 'twin'")
+    connection.commit()
+    connection.close()
+    done = cli("sweeps", "list", *copied.storage, "--json")
+    assert done.code == 0, done.err
+    assert [document["sweep_id"] for document in json.loads(done.out)] == [copied.sweep_id]
+    assert "left out: Sweep spoiled is damaged in its database" in done.err
+    assert "of sweep twin is damaged in its database: its state is gone" in done.err
+    again = cli("sweep", "s.yaml", *copied.storage, "--resume", "--workers", "1", "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["sweep_id"] == copied.sweep_id
+
+
 def test_views_and_triggers_of_a_file_call_nothing(copied: Trained) -> None:
     store = TrialStore(f"sqlite:///{copied.database}")
     trusted = store.database.run(
