@@ -29,8 +29,8 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.errors import RequestError
 
-SHARES = st.floats(0, 1, exclude_max=True)
-POSITIVE = st.floats(0, 1e6, exclude_min=True, allow_subnormal=False)
+SHARES = st.floats(0, 1, exclude_max=True, allow_subnormal=False, width=32)
+POSITIVE = st.floats(0, 1e6, exclude_min=True, allow_subnormal=False, width=32)
 
 
 @st.composite
@@ -45,7 +45,9 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     rest = st.fixed_dictionaries(
         {
             "dataset": st.sampled_from(["fashion_mnist", "mnist", "/home/me/Daten ü, 2.npz"]),
-            "val_fraction": st.floats(0, 1, exclude_min=True, exclude_max=True),
+            "val_fraction": st.floats(
+                0, 1, exclude_min=True, exclude_max=True, allow_subnormal=False, width=32
+            ),
             "activation": st.sampled_from(list(ACTIVATIONS)),
             "weight_init": st.sampled_from(list(INITIALIZERS)),
             "optimizer": st.sampled_from(list(OPTIMIZERS)),
@@ -53,7 +55,7 @@ def configs(draw: st.DrawFn) -> TrainConfig:
             "learning_rate": POSITIVE,
             "epsilon": POSITIVE,
             **dict.fromkeys(("momentum", "beta", "beta1", "beta2"), SHARES),
-            "weight_decay": st.floats(0, 1e6),
+            "weight_decay": st.floats(0, 1e6, allow_subnormal=False, width=32),
             "epochs": st.integers(1, 10**6),
             "batch_size": st.integers(1, 10**6),
             "seed": st.integers(-(2**70), 2**70),
@@ -173,13 +175,13 @@ BAD = [
         [0, -1, 1.5, True, "", "[]", [], [0], "128,0", "128,,64", "128,", "a,b", "[128", "128 64"],
     ),
     ("hidden_size", [[True, 2], [[1], 2], {"a": 1}, None, "1is,2", "-" * 20000 + "1,2", "1" * 5000 + ",1"]),
-    ("learning_rate", [0, -1, "fast", None, True, math.nan, "nan", math.inf, "-inf", [0.1]]),
+    ("learning_rate", [0, -1, "fast", None, True, math.nan, "nan", math.inf, "-inf", [0.1], 1e-300, 3.5e38]),
     ("momentum", [-0.1, 1, 1.0, 2, math.nan, True]),
     ("beta", [-0.1, 1]),
     ("beta1", [-0.1, 1]),
     ("beta2", [-0.1, 1]),
-    ("epsilon", [0, -1e-7, math.inf]),
-    ("weight_decay", [-1e-9, math.inf, math.nan]),
+    ("epsilon", [0, -1e-7, math.inf, 5e-324, 1.17e-38]),
+    ("weight_decay", [-1e-9, math.inf, math.nan, 1e-40]),
     ("val_fraction", [0, 1, -0.1, 1.1, math.nan]),
     ("seed", ["x", 0.5, None, True]),
 ]
@@ -198,6 +200,13 @@ def test_a_bad_value_is_refused_in_one_line(name, value):
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         assert f" {value} " in message
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epsilon", 1.18e-38), ("learning_rate", 3.4e38), ("weight_decay", 0)]
+)
+def test_what_single_precision_just_holds_is_taken(name, value):
+    assert getattr(validate({name: value}), name) == value
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ffcli.config.train_config import FIELDS, TrainConfig, metadata
-from ffcli.config.types import Choice, Option, read_sizes
+from ffcli.config.types import Choice, Option, PrecisionError, read_sizes
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
@@ -118,6 +118,8 @@ def _explain(invalid: ValidationError, values: Mapping[str, Any], label: Callabl
     name = str(error["loc"][0])
     value = values[name]
     reason = error.get("ctx", {}).get("error")
+    if isinstance(reason, PrecisionError):
+        return f"{label(name)}: {shown(value)} is not allowed: {reason}; give {allowed(name)}."
     if reason and (metadata(FIELDS[name], Choice) or name == "dataset"):
         return f"{label(name)}: {reason}"
     return f"{label(name)}: {shown(value)} is not allowed; give {allowed(name)}."

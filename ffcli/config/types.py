@@ -14,6 +14,7 @@ from ffcli.errors import FfnnError
 from ffcli.untrusted import shown
 
 _MOST_BITS = 1024  # of an integer
+_LEAST, _MOST = 1.1754943508222875e-38, 3.4028234663852886e38  # normal numbers of single precision
 
 Group = Literal["Data", "Model", "Optimizer", "Training"]
 
@@ -98,7 +99,19 @@ def readable(value: int) -> int:
     return value
 
 
+class PrecisionError(ValueError):
+    """A number that the training, which is in single precision, would take for zero or for infinity."""
+
+
+def single(value: float) -> float:
+    """Refuse a number that is neither zero nor a normal one of single precision."""
+    if value and not _LEAST <= abs(value) <= _MOST:
+        known = f"{_LEAST:.3g} to {_MOST:.3g}"
+        raise PrecisionError(f"it is beyond single precision ({known}), in which networks are trained")
+    return value
+
+
 Truth = Annotated[bool, BeforeValidator(read_truth)]
-Number = Annotated[float, BeforeValidator(no_booleans), Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(no_booleans), Field(allow_inf_nan=False), AfterValidator(single)]
 Integer = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable)]
 Size = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable), Field(ge=1)]

@@ -37,10 +37,10 @@ def refusal(*args: str) -> str:
 
 
 def floats(low: float, high: float) -> st.SearchStrategy[float]:
-    return st.floats(low, high, exclude_min=True, exclude_max=True)
+    return st.floats(low, high, exclude_min=True, exclude_max=True, allow_subnormal=False, width=32)
 
 
-RATE = st.floats(0, 1, exclude_max=True)
+RATE = st.floats(0, 1, exclude_max=True, allow_subnormal=False, width=32)
 SIZE = st.integers(1, 9999)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "dataset": st.sampled_from(["fashion_mnist", "mnist"]),
@@ -52,7 +52,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "beta1": RATE,
     "beta2": RATE,
     "epsilon": floats(0, 1),
-    "weight_decay": st.floats(0, 1e6),
+    "weight_decay": st.floats(0, 1e6, allow_subnormal=False, width=32),
     "seed": st.integers(-(10**12), 10**12),
     "augment": st.sampled_from(["none", "flip", "shift:2", "flip,shift:1"]),
     "batch_norm": st.booleans(),
