@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # it takes its time to load, and is used here only
 YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
 RECORD_BYTES = 1 << 24  # far above the record or the history of any run
 _MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any real file
+_MAX_DEPTH = 50  # of a YAML text, whose parser takes the square of the depth, and worse, in time
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
@@ -64,7 +66,7 @@ def parse_yaml(text: str) -> Any:
     """Return what a YAML text holds: words, numbers, lists, mappings and nothing that runs code.
 
     Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Refused are a key that is
-    given twice and what aliases would unfold to an absurd size.
+    given twice, what aliases would unfold to an absurd size, and levels beyond all use.
     """
     import yaml
 
@@ -72,7 +74,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(f"it is larger than {YAML_BYTES} bytes")
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _loader()(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -95,6 +97,28 @@ def parse_yaml(text: str) -> Any:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    """Return PyYAML's loader of plain values, bounded in depth while it reads."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def fetch_flow_collection_start(self, *token: Any) -> None:
+            self._refuse_depth(self.flow_level)
+            super().fetch_flow_collection_start(*token)
+
+        def add_indent(self, column: int) -> bool:
+            if self.indent < column:
+                self._refuse_depth(len(self.indents))
+            return bool(super().add_indent(column))
+
+        def _refuse_depth(self, depth: int) -> None:
+            if depth >= _MAX_DEPTH:
+                raise yaml.MarkedYAMLError(None, None, "it is nested too deeply", self.get_mark())
+
+    return Loader
 
 
 class _UnsoundError(Exception):

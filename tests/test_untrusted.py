@@ -62,6 +62,9 @@ def test_times() -> None:
         ("a: &a [*a]", r"a\[0\]: it contains itself, by an alias"),
         ("a: 1\na: 2", "a: this key is given twice, again in line 2"),
         ("[" * 5000, "nested too deeply"),
+        ("[" * 1500, "this is not YAML in line 1, column 51: it is nested too deeply"),
+        ("{" * 51 + "}" * 51, "in line 1, column 51: it is nested too deeply"),
+        ("- " * 100, "in line 1, column 101: it is nested too deeply"),
         ("a: " + "x" * YAML_BYTES, "larger than"),
         ("a: " + "9" * 5000, "this is not YAML"),
         ("a: !!int ''", "a value does not suit its tag"),
@@ -85,6 +88,11 @@ def test_yaml_that_is_refused(text: str, reason: str) -> None:
 def test_yaml_that_is_read() -> None:
     assert parse_yaml("a: 1e-5\nb: &b [x]\nc: *b") == {"a": 1e-5, "b": ["x"], "c": ["x"]}
     assert parse_yaml("") is None
+    deep = parse_yaml("[" * 50 + "]" * 50)
+    for _ in range(49):
+        (deep,) = deep
+    assert deep == []
+    assert parse_yaml("- '" + "[" * 99 + "'") == ["[" * 99]
 
 
 @given(st.text() | st.text(alphabet="{}[]:,-&*!<>? \n'\"abx0x1e.|%@#\\", max_size=60))
