@@ -30,7 +30,7 @@ def untrained_network(config: TrainConfig, dataset: Dataset) -> Network:
     """Return the network as the configuration's seed starts it."""
     if config.num_layers > _MOST_LAYERS or max(config.hidden_sizes, default=0) > _MOST_UNITS:
         raise RequestError(
-            f"hidden_size and num_layers: at most {_MOST_LAYERS} layers of {_MOST_UNITS} units are made."
+            f"--hidden-size and --num-layers: at most {_MOST_LAYERS} layers of {_MOST_UNITS} units are made."
         )
     sizes = [dataset.n_features, *config.hidden_sizes, dataset.n_classes]
     network = Network(sizes, config.activation, batch_norm=config.batch_norm)
@@ -68,12 +68,19 @@ def augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
     shape = dataset.x_train.shape[1:]
     if len(shape) != 2:
         raise RequestError(
-            f"flip and shift are for images (height, width); {dataset.name} holds features of shape {shape}."
+            f"--augment {config.augment}: flip and shift are for images (height, width); "
+            f"{dataset.name} holds features of shape {shape}."
         )
     if config.flip and dataset.name == "mnist":
-        raise RequestError("flip is not for mnist: a mirrored digit is another one or none. Try shift.")
+        raise RequestError(
+            f"--augment {config.augment}: flip is not for mnist: "
+            "a mirrored digit is another one or none. Try shift."
+        )
     if config.shift >= min(shape):
-        raise RequestError(f"shift: {config.shift} pixels would empty the images of {shape[0]}×{shape[1]}.")
+        raise RequestError(
+            f"--augment {config.augment}: {config.shift} pixels would empty "
+            f"the images of {shape[0]}×{shape[1]}."
+        )
     return Augmentation((shape[0], shape[1]), flip=config.flip, shift=config.shift)
 
 

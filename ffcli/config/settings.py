@@ -33,8 +33,10 @@ def allowed(name: str) -> str:
         return ", ".join(choice.registry)
     if name == "hidden_size":
         return "one integer ≥ 1 or a list of them such as 128,64"
-    if name in ("dataset", "augment"):
+    if name == "dataset":
         return info.description or ""
+    if name == "augment":
+        return str(info.description).partition(": ")[2]
     if info.annotation is bool:
         return "true or false"
     return _allowed_numbers(info)

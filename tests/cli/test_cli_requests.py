@@ -21,6 +21,8 @@ from cli_helpers import Cli
         ("train --dataset fashion-mnits", "--dataset: 'fashion-mnits' .*'fashion_mnist'"),
         ("train --learning-rate -1", "--learning-rate: -1 is not allowed; give a number > 0"),
         ("train --epsilon 5e-324", "--epsilon: 5e-324 is not allowed: it is beyond single precision"),
+        ("train --augment flop", "--augment: flop is not allowed; give none, flip, shift:PIXELS or"),
+        ("train --augment shift:1000", "--augment: shift:1000 is not allowed"),
         ("train -lr nan", "--learning-rate: nan is not allowed"),
         ("train -lr 0,1", "--learning-rate: 0,1 is not allowed"),
         ("train --epochs 0", "--epochs: 0 is not allowed; give an integer ≥ 1"),
