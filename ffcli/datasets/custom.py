@@ -22,7 +22,15 @@ from ffcli.datasets.base import Array, BrokenDataError, Notify
 from ffcli.datasets.npz import open_array, open_npz
 from ffcli.datasets.raw import RawArray, Saved, blocks, save
 from ffcli.datasets.specs import ARRAYS
-from ffcli.datasets.store import Prepared, open_arrays, plain_errors, publish, read_manifest, workspace
+from ffcli.datasets.store import (
+    Prepared,
+    open_arrays,
+    plain_errors,
+    publish,
+    read_manifest,
+    to_be_made,
+    workspace,
+)
 from ffcli.errors import DataError, RequestError
 
 # Far beyond what can be trained here, and near enough to keep a lying file from filling the memory.
@@ -45,7 +53,7 @@ def prepare(path: Path, data_dir: Path, notify: Notify) -> tuple[Prepared, dict[
     with plain_errors(data_dir):
         ready = _open(folder)
         if ready is None:
-            notify(f"checking and unpacking {path} into {folder} …")
+            notify(f"checking and unpacking {path} into {folder} …{to_be_made(data_dir)}")
             with workspace(data_dir) as work:
                 saved, n_classes, missing = _unpack(path, work)
                 if missing:

@@ -22,6 +22,7 @@ from ffcli.datasets.store import (
     plain_errors,
     publish,
     read_manifest,
+    to_be_made,
     workspace,
 )
 from ffcli.datasets.verify import verify
@@ -87,7 +88,7 @@ def fetch(
             candidates = _candidates(spec, chosen, web)
         else:
             candidates = iter([("from", _given(str(from_), spec, web))])
-        say(f"fetching {spec.name} into {folder} …")
+        say(f"fetching {spec.name} into {folder} …{to_be_made(folder.parent)}")
         with workspace(folder.parent) as work:
             prepared = _first_sound(spec, candidates, work, say, given=from_ is not None)
             publish(work, folder, prepared)

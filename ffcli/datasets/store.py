@@ -80,6 +80,11 @@ def plain_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def to_be_made(data_dir: Path) -> str:
+    """Return what to say where this folder is still to be made, else nothing: its name may be mistyped."""
+    return "" if data_dir.exists() else f" (creating {data_dir.resolve()}, which was not there)"
+
+
 @contextmanager
 def workspace(data_dir: Path) -> Iterator[Path]:
     """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""

@@ -281,3 +281,9 @@ def test_a_class_that_no_training_image_shows_is_told_of(mine, data_dir, changes
     assert notices[1:] == [f"{path}: no training image is of class {missing}"]
     load_dataset(path, data_dir, notify=notices.append)
     assert len(notices) == 2
+
+
+def test_a_new_data_folder_is_told_of(mine, tmp_path):
+    notices = []
+    load_dataset(mine(), tmp_path / "dta", notify=notices.append)
+    assert notices[0].endswith(f"… (creating {tmp_path / 'dta'}, which was not there)")

@@ -197,3 +197,12 @@ def test_each_candidate_has_a_folder_of_its_own(tmp_path):
     with pytest.raises(DataError):
         fetching._first_sound(SPEC, candidates, tmp_path, lambda _: None, given=False)
     assert len(set(places)) == 2
+
+
+def test_a_new_data_folder_is_told_of_once(tmp_path, idx_folder):
+    """Its name may be mistyped: the data would be fetched again, and lie in a place that nobody expects."""
+    notices = []
+    for _ in range(2):
+        fetch(SPEC, tmp_path / "dta", from_=idx_folder, notify=notices.append)
+    told = [notice for notice in notices if f"creating {tmp_path / 'dta'}, which was not there" in notice]
+    assert told == notices[:1]
