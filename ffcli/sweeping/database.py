@@ -37,6 +37,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from ffcli.errors import FfnnError, RequestError
+from ffcli.masking import without_secrets
 
 Result = TypeVar("Result")
 
@@ -154,7 +155,8 @@ def masked(url: str | URL) -> str:
     """Return the address as messages may show it: without a password, in the path or in the query."""
     parsed = read_url(url) if isinstance(url, str) else url
     hidden = dict.fromkeys(filter(_SECRET.search, parsed.query), "***")
-    return parsed.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+    shown = parsed.update_query_dict(hidden).render_as_string(hide_password=True)
+    return without_secrets(shown.replace("%2A%2A%2A", "***"))
 
 
 class DatabaseError(FfnnError):

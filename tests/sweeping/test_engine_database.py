@@ -20,6 +20,7 @@ from ffcli.sweeping.store import TrialStore
         ("postgresql://user:secret@host:5/db", "postgresql+psycopg://user:***@host:5/db"),
         ("postgres://user@host/db?password=secret", "postgresql+psycopg://user@host/db?password=***"),
         ("mysql://u:secret@h/db?sslpassword=secret", "mysql+pymysql://u:***@h/db?sslpassword=***"),
+        (f"postgresql://{'a1' * 20}@host/db", "postgresql+psycopg://***@host/db"),
         ("sqlite:///runs/sweep.db", "sqlite:///runs/sweep.db"),
     ],
 )
