@@ -29,7 +29,7 @@ def _sweeps() -> None:
 @app.command("list", cls=Command)
 def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None) -> None:
     """List the sweeps of the store."""
-    from ffcli.services.sweep import list_sweeps
+    from ffcli.services.sweep_documents import list_sweeps
 
     out = Output.of(ctx)
     documents = list_sweeps(context(out), storage)
@@ -61,7 +61,8 @@ def show(
     storage: Annotated[str | None, _STORAGE] = None,
 ) -> None:
     """Show a sweep with its best configurations."""
-    from ffcli.services.sweep import find, show_sweep
+    from ffcli.services.sweep import find
+    from ffcli.services.sweep_documents import show_sweep
 
     out = Output.of(ctx)
     place = context(out)

@@ -22,7 +22,8 @@ from ffcli.services.context import Context
 from ffcli.services.judging import chosen_run
 from ffcli.services.report_tracked import log
 from ffcli.services.running import RunOptions, Watcher
-from ffcli.services.sweep import best_trial, storage_url
+from ffcli.services.sweep import storage_url
+from ffcli.services.sweep_documents import best_trial
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Epoch, Sweep, Trial

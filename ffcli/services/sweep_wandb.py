@@ -15,7 +15,8 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.folders import SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.context import Context
-from ffcli.services.sweep import FILE, any_config, describe, holds, keep_file, sweep_folder
+from ffcli.services.sweep import FILE, any_config, holds, keep_file, sweep_folder
+from ffcli.services.sweep_documents import describe
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.sweeping.document import parse, read_text
 from ffcli.sweeping.spec import KEYS, SweepSpec, load_spec, parse_spec
