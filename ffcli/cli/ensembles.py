@@ -15,6 +15,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import number, plain
+from ffcli.wording import counted
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -81,8 +82,8 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
         for member in members
     ]
     return [
-        f"ensemble {plain(document['ensemble_id'])} of {len(members)} runs "
-        f"on the {document['n']} test images of {plain(document['dataset'])}",
+        f"ensemble {plain(document['ensemble_id'])} of {counted(len(members), 'run')} "
+        f"on the {counted(document['n'], 'test image')} of {plain(document['dataset'])}",
         *judgement(document),
         f"stored in {plain(document['path'])}",
         "",

@@ -19,6 +19,7 @@ from ffcli.cli.tables import Columns, pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
+from ffcli.wording import counted
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -170,7 +171,7 @@ def _comparison(documents: list[dict[str, Any]], everything: bool) -> list[Rende
         ),
         ["time", *(duration(document["seconds"]) for document in documents)],
     ]
-    collapsed = f"the same in all: {len(same)} other hyper-parameters (--all shows them)"
+    collapsed = f"the same in all: {counted(len(same), 'other hyper-parameter')} (--all shows them)"
     parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend, cut=["name"]), ""]
     if rows:
         parts += [Columns(["", "", *shorts], rows, right=shorts, cut=shorts), ""]

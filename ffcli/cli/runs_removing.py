@@ -12,8 +12,9 @@ from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, sweep_id, table
-from ffcli.cli.text import counted, plain, size
+from ffcli.cli.text import plain, size
 from ffcli.cli.values import age, integer
+from ffcli.wording import counted
 
 
 def rm(

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from ffcli.cli.output import Output
-from ffcli.cli.text import counted, duration, number, plain
+from ffcli.cli.text import duration, number, plain
+from ffcli.wording import are, counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
@@ -39,7 +40,7 @@ class TrialLines:
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(count)
-        done = f", {counts.ended} of its runs are there already" if counts.ended else ""
+        done = f", {counts.ended} of its runs {are(counts.ended)} there already" if counts.ended else ""
         self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {counted(workers, 'worker')}{done}")
 
     def message(self, worker: int, message: Message) -> None:
@@ -114,7 +115,7 @@ class LiveView(TrialLines):
                 f"epoch {message.result.epoch}/{epochs}  val_acc {number(message.result.val_acc)}"
             )
         elif isinstance(message, Waiting):
-            self._doing[worker] = f"waiting for {message.running} runs of others"
+            self._doing[worker] = f"waiting for {counted(message.running, 'run')} of others"
         self._draw()
 
     def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:

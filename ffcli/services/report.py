@@ -28,6 +28,7 @@ from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb_address import is_address, parse_address
+from ffcli.wording import are, counted
 
 _TOP = 10  # runs with a learning curve
 
@@ -65,7 +66,8 @@ def report(
         from ffcli.services.report_wandb import stored_part
 
         sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
-        context.notify(f"the page shows the {len(trials)} runs of sweep {sweep_id} that are stored here")
+        runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
+        context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     else:
         sweep, trials, epochs = _stored(context, sweep_id, storage)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
