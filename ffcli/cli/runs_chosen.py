@@ -55,9 +55,9 @@ def sweep_id(place: Context, word: str | None) -> str | None:
 def table(documents: list[dict[str, Any]]) -> Columns:
     """Return what is listed of runs."""
     return Columns(
-        ["run", "status", "val_acc", "epoch", "time", "size", "dataset", "name", "tags"],
+        ["run", "status", "val_acc", "best epoch", "time", "size", "dataset", "name", "tags"],
         map(_row, documents),
-        right=["val_acc", "epoch", "time", "size"],
+        right=["val_acc", "best epoch", "time", "size"],
         cut=["dataset", "name", "tags"],
     )
 
