@@ -133,7 +133,6 @@ def confusion(
                 for row in document["per_class"]
             ],
             right=[*scores, "support"],
-            cut=["class"],
         ),
         "",
         *_in_words(document),

@@ -47,7 +47,7 @@ def list_(ctx: typer.Context) -> None:
         for document in documents
     ]
     heads = ["ensemble", "runs", "tta", "val_acc", "accuracy", "dataset"]
-    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"], cut=["dataset"]))
+    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"]))
 
 
 @app.command(cls=Command)
@@ -92,6 +92,7 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
             rows,
             right=["val_acc", "accuracy", "views"],
             cut=["name"],
+            spare=["views"],
         ),
         "",
         per_class(document),
@@ -119,4 +120,4 @@ def per_class(document: dict[str, Any]) -> Columns:
     rows = [
         [row["name"], *(number(row[head]) for head in heads), row["support"]] for row in document["per_class"]
     ]
-    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"], cut=["class"])
+    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

@@ -256,7 +256,7 @@ def _report(documents: Sequence[dict[str, Any]], out: Output) -> list[Renderable
         f"was: {original['metric']} and test accuracy on {before}\n"
         f"val_acc, test_acc: on {after}{spread}",
         "",
-        Columns(heads, rows, right=heads[2:], cut=["configuration"]),
+        Columns(heads, rows, right=heads[2:]),
         "",
         f"the runs: {out.settings.command('runs', 'list', '--tag', 'rerun')}",
     ]

@@ -172,12 +172,12 @@ def _comparison(documents: list[dict[str, Any]], everything: bool) -> list[Rende
         ["time", *(duration(document["seconds"]) for document in documents)],
     ]
     collapsed = f"the same in all: {counted(len(same), 'other hyper-parameter')} (--all shows them)"
-    parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend, cut=["name"]), ""]
+    parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend), ""]
     if rows:
-        parts += [Columns(["", "", *shorts], rows, right=shorts, cut=shorts), ""]
+        parts += [Columns(["", "", *shorts], rows, right=shorts), ""]
     else:
         parts += ["the configurations are the same", ""]
-    parts.append(Columns(["", *shorts], figures, right=shorts, cut=shorts))
+    parts.append(Columns(["", *shorts], figures, right=shorts))
     if not everything:
         parts += ["", collapsed]
     if documents[0]["png"]:

@@ -52,13 +52,15 @@ def sweep_id(place: Context, word: str | None) -> str | None:
     return find(place, word)
 
 
-def table(documents: list[dict[str, Any]]) -> Columns:
-    """Return what is listed of runs."""
+def table(documents: list[dict[str, Any]], elsewhere: str = "with --json") -> Columns:
+    """Return what is listed of runs; all of it, on a narrow terminal, ``elsewhere``."""
     return Columns(
         ["run", "status", "val_acc", "best epoch", "time", "size", "dataset", "name", "tags"],
         map(_row, documents),
         right=["val_acc", "best epoch", "time", "size"],
-        cut=["dataset", "name", "tags"],
+        cut=["name"],
+        spare=["dataset", "best epoch", "tags", "time", "size"],
+        elsewhere=elsewhere,
     )
 
 

@@ -47,7 +47,8 @@ def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None
         for document in documents
     ]
     heads = ["sweep", "method", "finished", "pruned", "failed", "best", "name"]
-    out.result(documents, Columns(heads, rows, right=heads[2:6], cut=["name"]))
+    spare = ["method", "failed", "pruned"]
+    out.result(documents, Columns(heads, rows, right=heads[2:6], cut=["name"], spare=spare))
 
 
 @app.command(cls=Command)
@@ -97,7 +98,7 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
     return [
         "\n".join(lines),
         "",
-        Columns([metric, "run", *names], rows, right=[metric], cut=names),
+        Columns([metric, "run", *names], rows, right=[metric]),
         "",
         *_mattered(document["mattered"], metric),
         f"the best on the test images: {evaluate}",
@@ -119,7 +120,7 @@ def _mattered(document: dict[str, Any], metric: str) -> list[RenderableType]:
     heads.append(f"correlation with {metric}")
     for row, effect in zip(rows, effects):
         row.append(_correlation(effect))
-    return [Columns(heads, rows, right=["importance"], cut=heads[-1:]), about, ""]
+    return [Columns(heads, rows, right=["importance"]), about, ""]
 
 
 def _correlation(effect: dict[str, Any]) -> str:
