@@ -16,6 +16,7 @@ from ffcli.wording import are, counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
+    from ffcli.core.training import EpochResult
     from ffcli.services.sweep_worker import Message
     from ffcli.sweeping.events import TrialEnded
     from ffcli.sweeping.trials import Counts, Sweep
@@ -106,14 +107,9 @@ class LiveView(TrialLines):
 
         super().message(worker, message)
         if isinstance(message, TrialStarted):
-            self._doing[worker] = f"trial {message.number}  {message.config.run_name}"
+            self._doing[worker] = _doing(message.number, message.config)
         elif isinstance(message, EpochDone):
-            config = self._configs.get(message.number)
-            epochs = config.epochs if config else "?"
-            self._doing[worker] = (
-                f"trial {message.number}  {config.run_name if config else ''}  "
-                f"epoch {message.result.epoch}/{epochs}  val_acc {number(message.result.val_acc)}"
-            )
+            self._doing[worker] = _doing(message.number, self._configs.get(message.number), message.result)
         elif isinstance(message, Waiting):
             self._doing[worker] = f"waiting for {counted(message.running, 'run')} of others"
         self._draw()
@@ -146,6 +142,13 @@ class LiveView(TrialLines):
             return ""
         each = (time.monotonic() - self._start) / self._done_here
         return f"; {duration(each * (self.total - done))} left"
+
+
+def _doing(trial: int, config: TrainConfig | None, last: EpochResult | None = None) -> str:
+    """Return what a worker does, the name at the end: that is what a narrow terminal has no room for."""
+    epoch = f"epoch {last.epoch if last else 0}/{config.epochs if config else '?'}"
+    val_acc = f"val_acc {number(last.val_acc if last else None)}"
+    return f"trial {trial}  {epoch}  {val_acc}  {config.run_name if config else ''}"
 
 
 def sweep_watcher(out: Output) -> TrialLines:
