@@ -89,16 +89,21 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
         return ["\n".join(lines)]
     searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
     names = [name for name in document["top"][0]["values"] if name in searched]
+    metric = document["metric"]["name"]
+    heads = [metric, "run", *names]
     rows = [
         [number(trial["value"]), trial["run_id"], *(trial["values"][name] for name in names)]
         for trial in document["top"]
     ]
-    metric = document["metric"]["name"]
+    records = ["" if trial["record"] in (None, "here") else trial["record"] for trial in document["top"]]
+    if any(records):
+        for row, record in zip([heads, *rows], ["record", *records]):
+            row.insert(2, record)
     evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"], *shared(storage))
     return [
         "\n".join(lines),
         "",
-        Columns([metric, "run", *names], rows, right=[metric]),
+        Columns(heads, rows, right=[metric]),
         "",
         *_mattered(document["mattered"], metric),
         f"the best on the test images: {evaluate}",

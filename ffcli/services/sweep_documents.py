@@ -6,39 +6,51 @@ from dataclasses import asdict
 from typing import Any
 
 from ffcli.errors import FfnnError
-from ffcli.runs.folders import sweep_ids
+from ffcli.runs.folders import SUMMARY, sweep_ids
 from ffcli.services.context import Context
 from ffcli.services.sweep import storage_url, sweep_folder
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
+from ffcli.sweeping.processes import host
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 
 
-def sweep_document(context: Context, store: TrialStore, sweep: Sweep) -> dict[str, Any]:
-    """Return {sweep_id, name, path, storage, method, metric, counts, reused, best, top, mattered, …}."""
+def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared: bool) -> dict[str, Any]:
+    """Return {sweep_id, name, path, storage, method, metric, counts, reused, best, top, mattered, …}.
+
+    ``shared``: the database is not the store's own (see `_record`).
+    """
     trials = store.trials(sweep)
-    return {**_summary(context, store, sweep, trials), "mattered": _mattered(sweep, trials)}
+    return {
+        **_summary(context, store, sweep, trials, shared=shared),
+        "mattered": _mattered(sweep, trials),
+    }
 
 
-def _summary(context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
-    path = str(sweep_folder(context, sweep.id))
-    return _head(sweep, trials, backend="local", path=path, storage=store.database.name)
+def _summary(
+    context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial], *, shared: bool
+) -> dict[str, Any]:
+    return _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
 
 
-def describe(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
-    """Return `sweep_document`'s document of a sweep with these trials."""
-    head = _head(sweep, trials, backend=backend, path=path, storage=storage)
+def describe(
+    context: Context, sweep: Sweep, trials: list[Trial], *, backend: str, storage: str
+) -> dict[str, Any]:
+    """Return `sweep_document`'s document of a sweep with these trials, whose runs may be on any machine."""
+    head = _head(context, sweep, trials, backend=backend, storage=storage, shared=True)
     return {**head, "mattered": _mattered(sweep, trials)}
 
 
-def _head(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
+def _head(
+    context: Context, sweep: Sweep, trials: list[Trial], *, backend: str, storage: str, shared: bool
+) -> dict[str, Any]:
     best = best_trial(sweep, trials)
     counts = {state: sum(trial.state == state for trial in trials) for state in END_STATES}
     return {
         "sweep_id": sweep.id,
         "name": sweep.spec.name,
         "backend": backend,
-        "path": path,
+        "path": str(sweep_folder(context, sweep.id)),
         "storage": storage,
         "method": sweep.spec.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
@@ -52,7 +64,10 @@ def _head(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage
             "metric": sweep.metric.name,
             "value": best.value,
         },
-        "top": [_trial_document(trial) for trial in _ranked(sweep, trials)[:5]],
+        "top": [
+            {**_trial_document(trial), "record": _record(context, trial, shared=shared)}
+            for trial in _ranked(sweep, trials)[:5]
+        ],
     }
 
 
@@ -97,26 +112,43 @@ def _trial_document(trial: Trial) -> dict[str, Any]:
     }
 
 
+def _record(context: Context, trial: Trial, *, shared: bool) -> str | None:
+    """Return whether the record of a trial's run is "here", "removed" or just "not here"; None of no run.
+
+    It was removed where this machine trained it for a database in this very store. Of a shared database it
+    may lie on another machine, or in another --runs-dir of this one.
+    """
+    if trial.run_id is None:
+        return None
+    if (context.runs_dir / trial.run_id / SUMMARY).is_file():
+        return "here"
+    was_here = trial.worker.startswith(f"{host().partition('/')[0]}:")
+    return "removed" if was_here and not shared else "not here"
+
+
 def list_sweeps(context: Context, storage: str | None) -> list[dict[str, Any]]:
     """Return a document of each sweep of the store, or of a database, the latest first.
 
     It is that of `show_sweep` without what mattered.
     """
     if storage is not None:
-        return _summaries(context, storage)
+        return _summaries(context, storage, shared=True)
     found = []
     for sweep_id in reversed(sweep_ids(context.runs_dir)):
         try:
-            found += _summaries(context, storage_url(context, sweep_id, None))
+            found += _summaries(context, storage_url(context, sweep_id, None), shared=False)
         except FfnnError as error:
             context.notify(f"sweep {sweep_id} is left out: {error}")
     return found
 
 
-def _summaries(context: Context, url: str) -> list[dict[str, Any]]:
+def _summaries(context: Context, url: str, *, shared: bool) -> list[dict[str, Any]]:
     store = TrialStore(url)
     try:
-        return [_summary(context, store, sweep, store.trials(sweep)) for sweep in reversed(store.sweeps())]
+        return [
+            _summary(context, store, sweep, store.trials(sweep), shared=shared)
+            for sweep in reversed(store.sweeps())
+        ]
     finally:
         store.close()
 
@@ -125,6 +157,6 @@ def show_sweep(context: Context, sweep_id: str, storage: str | None) -> dict[str
     """Return the document of one sweep. Raises RequestError where there is none of this id."""
     store = TrialStore(storage_url(context, sweep_id, storage))
     try:
-        return sweep_document(context, store, store.sweep(sweep_id))
+        return sweep_document(context, store, store.sweep(sweep_id), shared=storage is not None)
     finally:
         store.close()

@@ -111,7 +111,7 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
                 watcher.finished()
                 if options.wandb != "disabled":
                     tell_of_tracking(context, sweep.id)
-        document = sweep_document(context, store, sweep)
+        document = sweep_document(context, store, sweep, shared=options.storage is not None)
     finally:
         store.close()
     about = {} if ended is None else {"ended": ended.reason, "message": ended.message}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,43 @@ def test_a_sweep_is_shown_with_all_that_was_searched(tmp_path: Path, cli: Cli, s
     assert listed[0].split() == ["sweep", "finished", "best", "name"]
     assert re.fullmatch(rf"{sweep} +3  [01]\.\d{{4}}  a name that is far too long .*…", listed[1])
     assert listed[2:] == ["method, failed, pruned: in a wider terminal or with --json"]
+
+
+def tops(cli: Cli, *args: object) -> dict[str, str]:
+    """Return where the records of the best runs are, by --json, having looked whether the table agrees."""
+    top = json.loads(cli("sweeps", "show", *args, "--json").out)["top"]
+    lines = [line.strip() for line in cli("sweeps", "show", *args).out.splitlines()]
+    shown = "  record  " in " ".join(lines)
+    assert shown is bool({"removed", "not here"} & {trial["record"] for trial in top})
+    for trial in top:
+        mark = "" if trial["record"] in (None, "here") else f"  {trial['record']} "
+        row = f"{trial['value']:.4f}  {trial['run_id'] or '–'}{mark}"
+        assert any(line.startswith(row) for line in lines), (row, lines)
+    return {trial["run_id"]: trial["record"] for trial in top}
+
+
+def test_runs_that_are_gone_are_marked_in_their_sweep(tmp_path: Path, cli: Cli, sweep: str) -> None:
+    first, second, third = tops(cli, sweep)
+    assert tops(cli, sweep) == {first: "here", second: "here", third: "here"}
+    assert cli("runs", "rm", second, third, "--yes").code == 0
+    assert tops(cli, sweep) == {first: "here", second: "removed", third: "removed"}
+    database = tmp_path / "runs" / "sweeps" / sweep / "study.db"
+    change = "UPDATE ffnn_trials SET host = 'another' || host WHERE run_id = ?"
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(change, (third,))
+    connection.close()
+    assert tops(cli, sweep) == {first: "here", second: "removed", third: "not here"}
+    shared = (sweep, "--storage", f"sqlite:///{database}")
+    assert set(tops(cli, *shared, "--runs-dir", "elsewhere").values()) == {"not here"}
+    assert tops(cli, *shared)[second] == "not here"
+    (listed,) = json.loads(cli("sweeps", "list", "--json").out)
+    assert [trial["record"] for trial in listed["top"]] == ["here", "removed", "not here"]
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute("UPDATE ffnn_trials SET run_id = NULL")
+    connection.close()
+    assert tops(cli, sweep) == {None: None}
 
 
 @pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "40"}])
