@@ -34,9 +34,10 @@ ARROWS: dict[str, set[str]] = {
     "masking": set(),
     "signals": set(),
     "untrusted": set(),
+    "wording": set(),
 }
 # Usable by every room but core, which stands alone; the version is the package's own.
-COMMON = {"errors", "files", "masking", "signals", "untrusted", "__version__"}
+COMMON = {"errors", "files", "masking", "signals", "untrusted", "wording", "__version__"}
 
 
 def modules() -> list[tuple[str, str]]:

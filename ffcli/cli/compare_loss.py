@@ -21,6 +21,7 @@ from ffcli.cli.tables import Columns, shown
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     from ffcli.services.compare_loss import Comparison
@@ -217,7 +218,8 @@ def _report(document: Mapping[str, Any]) -> list[RenderableType]:
 def _reached(summary: Mapping[str, Any], name: str) -> str:
     found = summary["measures"][name]
     each = ", ".join(f"{found['reached'][loss]} with {short}" for loss, short in _LOSSES.items())
-    return f"{_NAMES[name]}: reached by {each}, both in {found['pairs']} of {summary['pairs']} pairs"
+    of = counted(summary["pairs"], "pair")
+    return f"{_NAMES[name]}: reached by {each}, both in {found['pairs']} of {of}"
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:

@@ -15,6 +15,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import number, plain
+from ffcli.wording import counted
 
 app = typer.Typer(add_completion=False)
 
@@ -119,7 +120,8 @@ def confusion(
     scores = ["precision", "recall", "f1"]
     out.result(
         document,
-        f"run {plain(document['run_id'])} on the {document['n']} test images of {plain(document['dataset'])}",
+        f"run {plain(document['run_id'])} on the {counted(document['n'], 'test image')} "
+        f"of {plain(document['dataset'])}",
         f"accuracy {number(document['accuracy'])}",
         "",
         Matrix(document["matrix"], document["labels"], shares=document["normalized"]),
@@ -131,7 +133,6 @@ def confusion(
                 for row in document["per_class"]
             ],
             right=[*scores, "support"],
-            cut=["class"],
         ),
         "",
         *_in_words(document),

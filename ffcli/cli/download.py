@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.datasets import KNOWN, source_names
+from ffcli.wording import counted
 
 app = typer.Typer(add_completion=False)
 
@@ -69,9 +70,9 @@ def download(
     out.result(documents, *map(_line, documents))
 
 
-def _line(document: dict[str, object]) -> str:
+def _line(document: dict[str, Any]) -> str:
     verified = "verified" if document["verified"] else "not verified"
     return (
-        f"{document['dataset']}: {document['train']} training and {document['test']} test images, "
+        f"{document['dataset']}: {document['train']} training and {counted(document['test'], 'test image')}, "
         f"{verified}, from {plain(document['origin'])}, in {plain(document['path'])}"
     )

@@ -15,6 +15,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import number, plain
+from ffcli.wording import counted
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -46,7 +47,7 @@ def list_(ctx: typer.Context) -> None:
         for document in documents
     ]
     heads = ["ensemble", "runs", "tta", "val_acc", "accuracy", "dataset"]
-    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"], cut=["dataset"]))
+    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"]))
 
 
 @app.command(cls=Command)
@@ -81,8 +82,8 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
         for member in members
     ]
     return [
-        f"ensemble {plain(document['ensemble_id'])} of {len(members)} runs "
-        f"on the {document['n']} test images of {plain(document['dataset'])}",
+        f"ensemble {plain(document['ensemble_id'])} of {counted(len(members), 'run')} "
+        f"on the {counted(document['n'], 'test image')} of {plain(document['dataset'])}",
         *judgement(document),
         f"stored in {plain(document['path'])}",
         "",
@@ -91,6 +92,7 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
             rows,
             right=["val_acc", "accuracy", "views"],
             cut=["name"],
+            spare=["views"],
         ),
         "",
         per_class(document),
@@ -118,4 +120,4 @@ def per_class(document: dict[str, Any]) -> Columns:
     rows = [
         [row["name"], *(number(row[head]) for head in heads), row["support"]] for row in document["per_class"]
     ]
-    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"], cut=["class"])
+    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

@@ -17,7 +17,7 @@ from ffcli.errors import RequestError
 from ffcli.files import json_text
 from ffcli.masking import without_secrets
 
-_PIPE_WIDTH = 10_000  # where nobody looks, nothing is wrapped
+_PIPE_SIZE = 10_000, 25  # where nobody looks, nothing is wrapped
 
 
 class _Console(Console):
@@ -25,9 +25,12 @@ class _Console(Console):
 
     def __init__(self, *, stderr: bool) -> None:
         stream = sys.stderr if stderr else sys.stdout
+        # Given without the height, the width would not hold where FORCE_COLOR and TERM=dumb are set.
+        width, height = (None, None) if stream.isatty() else _PIPE_SIZE
         super().__init__(
             stderr=stderr,
-            width=None if stream.isatty() else _PIPE_WIDTH,
+            width=width,
+            height=height,
             markup=False,
             highlight=False,
             emoji=False,

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ffcli.cli.output import Output
 from ffcli.cli.text import duration, number, plain
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
@@ -72,7 +73,7 @@ class EpochLines:
     def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
         """Say which run it is. A run that is taken up again may start twice."""
         if self.run_id is None:
-            self._out.notice(f"run {run_id}: {steps_per_epoch} steps an epoch")
+            self._out.notice(f"run {run_id}: {counted(steps_per_epoch, 'step')} an epoch")
         self.run_id, self.epochs = run_id, config.epochs
 
     def batches(self, done: int, total: int) -> None:

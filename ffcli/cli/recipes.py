@@ -32,10 +32,9 @@ def show_recipes(out: Output) -> None:
             ["recipe", "dataset", *figures, "time", "what it is"],
             map(_row, documents),
             right=[*figures, "time"],
-            cut=["what it is"],
         ),
         "",
-        "Means over some seeds and the time of one training on one core; a dash: not measured.",
+        "Means over some seeds, and the time of a training on one core; –: not measured.",
     )
 
 

@@ -14,6 +14,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.wording import counted
 
 app = typer.Typer(add_completion=False)
 
@@ -62,4 +63,4 @@ def report(
         watcher=watcher(out),
         options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
     )
-    out.result(document, f"{document['runs']} runs in {plain(document['html'])}")
+    out.result(document, f"{counted(document['runs'], 'run')} in {plain(document['html'])}")

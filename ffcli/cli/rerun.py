@@ -19,9 +19,10 @@ from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns, shown
-from ffcli.cli.text import counted, number, plain
+from ffcli.cli.text import number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
+from ffcli.wording import are, counted
 
 if TYPE_CHECKING:
     from ffcli.services.side_by_side import Job, Message
@@ -134,7 +135,7 @@ def rerun(
     bad = [document for document in documents if document["status"] != "finished"]
     if bad:
         which = ", ".join(f"{document['run_id']} ({document['status']})" for document in bad)
-        out.error(f"{len(bad)} of {len(documents)} runs did not finish: {plain(which)}.")
+        out.error(f"{len(bad)} of {counted(len(documents), 'run')} did not finish: {plain(which)}.")
         raise typer.Exit(FAILED)
 
 
@@ -154,7 +155,7 @@ class _Lines:
         self._jobs, self._ended = jobs, 0
         begun = sum(job.run_id is not None for job in jobs)
         notes = f", {begun} of them begun before" if begun else ""
-        notes += f"; {done} are there already" if done else ""
+        notes += f"; {done} {are(done)} there already" if done else ""
         self._out.notice(f"{counted(len(jobs), 'run')} to train with {counted(workers, 'worker')}{notes}")
 
     def message(self, job: int, message: Message) -> None:
@@ -255,7 +256,7 @@ def _report(documents: Sequence[dict[str, Any]], out: Output) -> list[Renderable
         f"was: {original['metric']} and test accuracy on {before}\n"
         f"val_acc, test_acc: on {after}{spread}",
         "",
-        Columns(heads, rows, right=heads[2:], cut=["configuration"]),
+        Columns(heads, rows, right=heads[2:]),
         "",
         f"the runs: {out.settings.command('runs', 'list', '--tag', 'rerun')}",
     ]

@@ -19,6 +19,7 @@ from ffcli.cli.tables import Columns, pairs
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
+from ffcli.wording import counted
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -170,13 +171,13 @@ def _comparison(documents: list[dict[str, Any]], everything: bool) -> list[Rende
         ),
         ["time", *(duration(document["seconds"]) for document in documents)],
     ]
-    collapsed = f"the same in all: {len(same)} other hyper-parameters (--all shows them)"
-    parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend, cut=["name"]), ""]
+    collapsed = f"the same in all: {counted(len(same), 'other hyper-parameter')} (--all shows them)"
+    parts: list[RenderableType] = [Columns(["", "run", "status", "name"], legend), ""]
     if rows:
-        parts += [Columns(["", "", *shorts], rows, right=shorts, cut=shorts), ""]
+        parts += [Columns(["", "", *shorts], rows, right=shorts), ""]
     else:
         parts += ["the configurations are the same", ""]
-    parts.append(Columns(["", *shorts], figures, right=shorts, cut=shorts))
+    parts.append(Columns(["", *shorts], figures, right=shorts))
     if not everything:
         parts += ["", collapsed]
     if documents[0]["png"]:

@@ -40,13 +40,15 @@ SweepName = Annotated[
 ]
 
 
-def table(documents: list[dict[str, Any]]) -> Columns:
-    """Return what is listed of runs."""
+def table(documents: list[dict[str, Any]], elsewhere: str = "with --json") -> Columns:
+    """Return what is listed of runs; all of it, on a narrow terminal, ``elsewhere``."""
     return Columns(
-        ["run", "status", "val_acc", "epoch", "time", "size", "dataset", "name", "tags"],
+        ["run", "status", "val_acc", "best epoch", "time", "size", "dataset", "name", "tags"],
         map(_row, documents),
-        right=["val_acc", "epoch", "time", "size"],
-        cut=["dataset", "name", "tags"],
+        right=["val_acc", "best epoch", "time", "size"],
+        cut=["name"],
+        spare=["dataset", "best epoch", "tags", "time", "size"],
+        elsewhere=elsewhere,
     )
 
 

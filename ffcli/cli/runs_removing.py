@@ -12,8 +12,9 @@ from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.runs_chosen import DatasetName, Status, SweepName, Tag, table
-from ffcli.cli.text import counted, plain, size
+from ffcli.cli.text import plain, size
 from ffcli.cli.values import age, integer
+from ffcli.wording import counted
 
 
 def rm(
@@ -72,15 +73,16 @@ def rm(
         documents = chosen(place, Choice(which, age("--older-than", older_than), best))
     sizes = {document["run_id"]: document["size"] for document in documents}
     total = f"{counted(len(documents), 'run')}, {size(sum(sizes.values()))}"
+    listed = table(documents, elsewhere="with runs list --json")
     if dry_run:
         document = {"removed": [], "would_remove": list(sizes), "size": sum(sizes.values())}
-        out.result(document, table(documents), f"would be removed: {total}")
+        out.result(document, listed, f"would be removed: {total}")
         return
     if documents and not yes:
         if not out.can_ask:
             refuse("runs rm asks before it removes, and nobody is here to ask: give --yes.")
         if not runs:
-            out.stderr.print(table(documents))
+            out.stderr.print(listed)
         if not out.ask(f"Remove {', '.join(sizes) if runs else total}?"):
             out.notice("nothing was removed")
             raise typer.Exit(FAILED)

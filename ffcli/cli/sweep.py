@@ -17,11 +17,12 @@ from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
 from ffcli.cli.sweeps import report, shared
 from ffcli.cli.tables import pairs
-from ffcli.cli.text import counted, duration
+from ffcli.cli.text import duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.errors import FfnnError
 from ffcli.masking import without_secrets
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context

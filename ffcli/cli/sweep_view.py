@@ -11,10 +11,12 @@ from rich.live import Live
 from rich.text import Text
 
 from ffcli.cli.output import Output
-from ffcli.cli.text import counted, duration, number, plain
+from ffcli.cli.text import duration, number, plain
+from ffcli.wording import are, counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
+    from ffcli.core.training import EpochResult
     from ffcli.services.sweep_worker import Message
     from ffcli.sweeping.events import TrialEnded
     from ffcli.sweeping.trials import Counts, Sweep
@@ -39,7 +41,7 @@ class TrialLines:
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(count)
-        done = f", {counts.ended} of its runs are there already" if counts.ended else ""
+        done = f", {counts.ended} of its runs {are(counts.ended)} there already" if counts.ended else ""
         self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {counted(workers, 'worker')}{done}")
 
     def message(self, worker: int, message: Message) -> None:
@@ -71,9 +73,9 @@ class TrialLines:
         )
 
     def name(self, config: TrainConfig) -> str:
-        """Return what a trial is called: its run's name, and the value that sets it apart from its twin."""
+        """Return what a trial is called: the value that sets it apart from its twin, and its run's name."""
         paired = self._sweep.paired if self._sweep is not None else None
-        return config.run_name if paired is None else f"{config.run_name}  {getattr(config, paired)}"
+        return config.run_name if paired is None else f"{getattr(config, paired)}  {config.run_name}"
 
     def _beats(self, value: float) -> bool:
         assert self._sweep is not None
@@ -110,16 +112,12 @@ class LiveView(TrialLines):
 
         super().message(worker, message)
         if isinstance(message, TrialStarted):
-            self._doing[worker] = f"trial {message.number}  {self.name(message.config)}"
+            self._doing[worker] = self._of(message.number, message.config)
         elif isinstance(message, EpochDone):
             config = self._configs.get(message.number)
-            epochs = config.epochs if config else "?"
-            self._doing[worker] = (
-                f"trial {message.number}  {self.name(config) if config else ''}  "
-                f"epoch {message.result.epoch}/{epochs}  val_acc {number(message.result.val_acc)}"
-            )
+            self._doing[worker] = self._of(message.number, config, message.result)
         elif isinstance(message, Waiting):
-            self._doing[worker] = f"waiting for {message.running} runs of others"
+            self._doing[worker] = f"waiting for {counted(message.running, 'run')} of others"
         self._draw()
 
     def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
@@ -144,6 +142,12 @@ class LiveView(TrialLines):
             text = f"worker {worker + 1}  {plain(doing)}"
             lines.append(Text(text, no_wrap=True, overflow="ellipsis"))
         self._live.update(Group(*lines), refresh=True)
+
+    def _of(self, trial: int, config: TrainConfig | None, last: EpochResult | None = None) -> str:
+        """Return what a worker does, the name at the end: a narrow terminal has no room for it."""
+        epoch = f"epoch {last.epoch if last else 0}/{config.epochs if config else '?'}"
+        val_acc = f"val_acc {number(last.val_acc if last else None)}"
+        return f"trial {trial}  {epoch}  {val_acc}  {self.name(config) if config else ''}"
 
     def _left(self, done: int) -> str:
         if not self.total or not self._done_here:

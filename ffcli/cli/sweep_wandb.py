@@ -13,6 +13,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweeps import report
 from ffcli.cli.values import one_of
+from ffcli.wording import are
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
@@ -75,7 +76,8 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
         raise Interrupted(f"Go on with: {go_on}") from None
     out.result(document, *report(document, out.settings, None))
     unsent, push = len(document["unsent"]), out.settings.command("sync", sweep.id)
-    missing = f"{unsent} of its runs are stored here and not, or not wholly, at W&B: {push} pushes them"
+    missing = f"{unsent} of its runs {are(unsent)} stored here and not, or not wholly, at W&B"
+    missing += f": {push} pushes them"
     if document["ended"] == "lost":
         out.error(
             f"{document['message']} {missing if unsent else 'All that ran is there'}.", f"Then: {go_on}"

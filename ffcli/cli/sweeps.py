@@ -29,7 +29,7 @@ def _sweeps() -> None:
 @app.command("list", cls=Command)
 def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None) -> None:
     """List the sweeps of the store."""
-    from ffcli.services.sweep import list_sweeps
+    from ffcli.services.sweep_documents import list_sweeps
 
     out = Output.of(ctx)
     documents = list_sweeps(context(out), storage)
@@ -47,7 +47,8 @@ def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None
         for document in documents
     ]
     heads = ["sweep", "method", "finished", "pruned", "failed", "best", "name"]
-    out.result(documents, Columns(heads, rows, right=heads[2:6], cut=["name"]))
+    spare = ["method", "failed", "pruned"]
+    out.result(documents, Columns(heads, rows, right=heads[2:6], cut=["name"], spare=spare))
 
 
 @app.command(cls=Command)
@@ -64,7 +65,7 @@ def show(
 ) -> None:
     """Show a sweep with its best configurations."""
     from ffcli.services.finding import find_sweep
-    from ffcli.services.sweep import show_sweep
+    from ffcli.services.sweep_documents import show_sweep
 
     out = Output.of(ctx)
     place = context(out)
@@ -90,16 +91,21 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
         return ["\n".join(lines)]
     searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
     names = [name for name in document["top"][0]["values"] if name in searched]
+    metric = document["metric"]["name"]
+    heads = [metric, "run", *names]
     rows = [
         [number(trial["value"]), trial["run_id"], *(trial["values"][name] for name in names)]
         for trial in document["top"]
     ]
-    metric = document["metric"]["name"]
+    records = ["" if trial["record"] in (None, "here") else trial["record"] for trial in document["top"]]
+    if any(records):
+        for row, record in zip([heads, *rows], ["record", *records]):
+            row.insert(2, record)
     evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"], *shared(storage))
     return [
         "\n".join(lines),
         "",
-        Columns([metric, "run", *names], rows, right=[metric], cut=names),
+        Columns(heads, rows, right=[metric]),
         "",
         *_mattered(document["mattered"], metric),
         f"the best on the test images: {evaluate}",
@@ -121,7 +127,7 @@ def _mattered(document: dict[str, Any], metric: str) -> list[RenderableType]:
     heads.append(f"correlation with {metric}")
     for row, effect in zip(rows, effects):
         row.append(_correlation(effect))
-    return [Columns(heads, rows, right=["importance"], cut=heads[-1:]), about, ""]
+    return [Columns(heads, rows, right=["importance"]), about, ""]
 
 
 def _correlation(effect: dict[str, Any]) -> str:

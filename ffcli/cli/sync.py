@@ -15,6 +15,7 @@ from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.cli.tracking import LogModel, WandbEntity, WandbProject
+from ffcli.wording import are, counted
 
 app = typer.Typer(add_completion=False)
 
@@ -56,7 +57,8 @@ def sync(
     out.result(document, ", ".join(f"{count} {name}" for name, count in counts.items()))
     if document["failed"]:
         reasons = sorted(set(document["problems"].values()))
-        out.error(f"{counts['failed']} runs are not at W&B: {plain('; '.join(reasons))}.", "Try again later.")
+        failed = f"{counted(counts['failed'], 'run')} {are(counts['failed'])} not at W&B"
+        out.error(f"{failed}: {plain('; '.join(reasons))}.", "Try again later.")
         raise typer.Exit(FAILED)
 
 

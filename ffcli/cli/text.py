@@ -47,8 +47,3 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 worker" or "2 workers"."""
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -19,6 +19,7 @@ from ffcli.cli.tables import Columns
 from ffcli.cli.text import plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,10 +125,11 @@ def visualize(
 def _head(document: dict[str, Any]) -> list[str]:
     if "mistakes" not in document:
         return []
-    head = f"run {document['run_id']} on the {document['n']} test images of {document['dataset']}"
+    images = counted(document["n"], "test image")
+    head = f"run {document['run_id']} on the {images} of {document['dataset']}"
     if not document["mistakes"]:
         return [plain(head), "no mistakes"]
-    return [plain(head), f"{document['mistakes']} mistakes; those that it is most certain of:", ""]
+    return [plain(head), f"{counted(document['mistakes'], 'mistake')}; those that it is most certain of:", ""]
 
 
 class _Samples:

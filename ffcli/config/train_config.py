@@ -28,6 +28,7 @@ from ffcli.core.initializers import INITIALIZERS
 from ffcli.core.losses import LOSSES
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.schedules import SCHEDULES
+from ffcli.wording import counted
 
 _OPTIMIZER, _OPTIMIZER_NAME = choice(OPTIMIZERS)
 _LOSS, _LOSS_NAME = choice(LOSSES)
@@ -151,7 +152,7 @@ class TrainConfig(BaseModel):
         if isinstance(sizes, tuple) and len(sizes) != self.num_layers:
             raise ValueError(
                 f"num_layers {self.num_layers} contradicts hidden_size {','.join(map(str, sizes))}, "
-                f"which makes {len(sizes)} hidden layer{'s' * (len(sizes) > 1)}: leave one of the two out."
+                f"which makes {counted(len(sizes), 'hidden layer')}: leave one of the two out."
             )
         return self
 

@@ -32,6 +32,7 @@ from ffcli.datasets.store import (
     workspace,
 )
 from ffcli.errors import DataError, RequestError
+from ffcli.wording import are, counted
 
 # Far beyond what can be trained here, and near enough to keep a lying file from filling the memory.
 _MAX_FEATURES = 1 << 24
@@ -96,7 +97,8 @@ def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
 
 
 def _listed(labels: list[int]) -> str:
-    return ", ".join(map(str, labels[:5])) + (f" and {len(labels) - 5} others" if len(labels) > 5 else "")
+    rest = len(labels) - 5
+    return ", ".join(map(str, labels[:5])) + (f" and {counted(rest, 'other')}" if rest > 0 else "")
 
 
 def _unpack(path: Path, work: Path) -> tuple[dict[str, Saved], int, list[int]]:
@@ -162,7 +164,7 @@ def _check_headers(raws: dict[str, RawArray]) -> None:
         if y.shape not in ((x.shape[0],), (x.shape[0], 1)):
             raise BrokenDataError(
                 f"{labels} has shape {y.shape}: one label for each of the "
-                f"{x.shape[0]} images of {images} is wanted"
+                f"{counted(x.shape[0], 'image')} of {images} is wanted"
             )
     train, test = raws["x_train"], raws["x_test"]
     if train.shape[1:] != test.shape[1:]:
@@ -186,8 +188,8 @@ def _check_labels(labels: dict[str, Array]) -> tuple[int, list[int]]:
     n_classes = max(int(values.max()) for values in labels.values()) + 1
     if n_classes > (n_train := len(labels["y_train"])):
         raise BrokenDataError(
-            f"labels go up to {n_classes - 1}, yet there are {n_train} training images: "
-            "labels count the classes from 0"
+            f"labels go up to {n_classes - 1}, yet there {are(n_train)} "
+            f"{counted(n_train, 'training image')}: labels count the classes from 0"
         )
     return n_classes, np.setdiff1d(np.arange(n_classes), labels["y_train"]).tolist()
 

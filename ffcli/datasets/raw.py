@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
+from ffcli.wording import counted
 
 _BLOCK = 1 << 20
 
@@ -81,11 +82,12 @@ def _pieces(raw: RawArray, size: int) -> Iterator[bytes]:
         left -= len(piece)
         if len(piece) < min(size, left + len(piece)):
             raise BrokenDataError(
-                f"{raw.name} is cut short: {left} of the {raw.n_bytes} bytes that it promises are missing"
+                f"{raw.name} is cut short: it lacks {left} of the {counted(raw.n_bytes, 'byte')} "
+                "that it promises"
             )
         yield piece
     if raw.read(1):
-        raise BrokenDataError(f"{raw.name} goes on after the {raw.n_bytes} bytes that it promises")
+        raise BrokenDataError(f"{raw.name} goes on after the {counted(raw.n_bytes, 'byte')} that it promises")
 
 
 def _read_exactly(read: Callable[[int], bytes], size: int) -> bytes:

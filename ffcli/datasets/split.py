@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ffcli.datasets.base import Array
 from ffcli.errors import RequestError
+from ffcli.wording import are, counted
 
 # Fixed and the split's own, so that runs of any seed are judged on the same images.
 _SEED = 20170825
@@ -38,10 +39,11 @@ def split_indices(labels: Array, val_fraction: float) -> tuple[NDArray[np.int64]
     spare = np.maximum(counts - 1, 0)
     n_val = min(math.floor(val_fraction * len(values) + 0.5), int(spare.sum()))
     if n_val == 0:
+        n_classes = int(np.count_nonzero(counts))
         raise RequestError(
-            f"val_fraction {val_fraction} of {len(values)} training images leaves nothing to validate on: "
-            f"each of the {np.count_nonzero(counts)} classes keeps one image to train on, "
-            "and at least one image must be left over",
+            f"val_fraction {val_fraction} of {counted(len(values), 'training image')} leaves nothing to "
+            f"validate on: each class, of which there {are(n_classes)} {n_classes}, keeps one image to "
+            "train on, and at least one image must be left over",
             hint="Use a larger val_fraction, or more images.",
         )
     takes = _apportion(counts, spare, n_val)

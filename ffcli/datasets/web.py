@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from ffcli.datasets.base import BrokenDataError, NoProgress, Progress
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     import requests
@@ -168,7 +169,7 @@ class _Transfer(threading.Thread):
                         file.write(piece)
                         put(len(piece))
                 if done < promised:
-                    raise _BrokenOffError(f"broke off after {done} of {promised} bytes")
+                    raise _BrokenOffError(f"broke off after {done} of {counted(promised, 'byte')}")
                 put(None)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
             raise BrokenDataError("it is not a usable address") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffcli.plotting.style import BLUE, GREEN, INK, MUTED, VERMILLION, label, new_figure, styled
+from ffcli.plotting.style import BLUE, GREEN, INK, MUTED, VERMILLION, epochs_axis, label, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,9 +46,8 @@ def comparison_figure(
         right.set_ylabel(f"{names[0]} minus {names[1]}, points")
         for axes, text in ((left, title), (right, difference_title)):
             axes.set_title(text, loc="left")
-            axes.set_xlabel("epoch")
+            epochs_axis(axes)
             axes.set_xlim(0.7, len(pairs) + 0.3)
-            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(axis="y")
             _mark_ends(axes, pairs)
     return figure

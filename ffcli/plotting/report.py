@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ffcli.wording import counted
+
 _SCRIPTS = ("data", "table", "parallel", "charts", "main")
 _MOST_CHOICES = 12  # numbers with more values than this get a continuous axis
 
@@ -132,6 +134,7 @@ def page(report: Report) -> str:
         confusion=None if report.best is None else _confusion(report.best),
         searched={parameter.name for parameter in report.parameters},
         shown=_shown,
+        counted=counted,
         policy="; ".join(_policy(plotly, script)),
         # These four stand as they are: the package's own files, plotly's, and JSON that ends no element.
         style=Markup(_source("page.css")),  # noqa: S704

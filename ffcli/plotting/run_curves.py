@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffcli.plotting.style import GRID, INK, PALETTE, label, new_figure, styled
+from ffcli.plotting.style import GRID, INK, PALETTE, epochs_axis, label, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,6 @@ def run_curves_figure(runs: Sequence[RunCurves]) -> Figure:
     """Draw up to `MOST` runs: validation as a line, training dashed, and the best epoch as a marker."""
     with styled():
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import MaxNLocator
 
         figure = new_figure(9, 3.6 + 0.22 * len(runs))
         loss, accuracy = figure.subplots(1, 2)
@@ -42,8 +41,7 @@ def run_curves_figure(runs: Sequence[RunCurves]) -> Figure:
             _draw(accuracy, run, (run.train_acc, run.val_acc), colour, marker)
         for axes, title in ((loss, "loss"), (accuracy, "accuracy")):
             axes.set_title(title, loc="left")
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            epochs_axis(axes)
             axes.grid(axis="y", color=GRID)
         handles = [
             Line2D([], [], color=colour, marker=marker, label=label(run.name))

@@ -17,6 +17,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.files import write_atomic
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DPI = 150
@@ -90,6 +91,15 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def epochs_axis(axes: Axes) -> None:
+    """Let the x axis be that of the epochs, with ticks at whole ones only, even where there is just one."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    # By default there are two ticks at least, for which a single epoch is divided.
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def label(text: object, longest: int = 60) -> str:

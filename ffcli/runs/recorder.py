@@ -24,6 +24,7 @@ from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_no
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
 from ffcli.signals import interrupts_deferred
 from ffcli.untrusted import shown
+from ffcli.wording import counted
 
 _LARGEST = 1 << 63  # of the numbers in a checkpoint
 
@@ -165,7 +166,7 @@ class RunRecorder:
         if len(self.rows) != epochs or any(
             row.result.epoch != number for number, row in enumerate(self.rows, start=1)
         ):
-            raise ValueError(f"{HISTORY} does not hold each of its {epochs} epochs once")
+            raise ValueError(f"{HISTORY} does not hold exactly {counted(epochs, 'epoch')}, each once")
         self.record.seconds, self.record.best = 0.0, {}
         self.record.epochs_done, self.record.best_epoch, self.record.best_val_acc = 0, None, None
         best: EpochResult | None = None

@@ -26,6 +26,7 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Sweep
 from ffcli.tracking.base import Additions
 from ffcli.untrusted import parse_json, read_file
+from ffcli.wording import counted
 
 PAIRED = "loss"  # the field whose values are compared
 RUNS = 50
@@ -98,7 +99,8 @@ def compare_loss(
     finally:
         store.close()
     pairs = find_pairs(trials, curves)
-    context.notify(f"judging {trained['counts']['finished']} networks on the validation and the test images")
+    networks = counted(trained["counts"]["finished"], "network")
+    context.notify(f"judging {networks} on the validation and the test images")
     judge(context, pairs)
     documents = [pair.document() for pair in pairs]
     whole = [document for document in documents if document["left_out"] is None]

@@ -23,6 +23,7 @@ from ffcli.services.pictures import file_stem
 from ffcli.services.running import Watcher
 from ffcli.services.tracked import attach
 from ffcli.tracking.base import Additions
+from ffcli.wording import counted
 
 _TOP = 3
 
@@ -73,7 +74,8 @@ def confusion(
     rows = counts.tolist()
     matrix = row_shares(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")
-    title = f"Run {run_id} on {label(Path(data.name).name)}\n{accuracy:.2%} of {n} test images right"
+    images = counted(n, "test image")
+    title = f"Run {run_id} on {label(Path(data.name).name)}\n{accuracy:.2%} of {images} right"
     save_png(confusion_figure(rows, data.class_names, title, normalize=normalize), png)
     if csv_file is not None:
         save_file(csv_file, matrix_csv(matrix, data.class_names))

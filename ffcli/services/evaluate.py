@@ -24,6 +24,7 @@ from ffcli.services.predicting import Views, as_logits, mean_probabilities, own_
 from ffcli.services.running import Watcher
 from ffcli.services.tracked import attach
 from ffcli.tracking.base import Additions
+from ffcli.wording import counted
 
 
 def evaluate(
@@ -154,7 +155,8 @@ def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
     sizes = run.network.layer_sizes
     if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
         raise RequestError(
-            f"Run {run.record.run_id} takes {sizes[0]} features and knows {sizes[-1]} classes; "
+            f"Run {run.record.run_id} takes {counted(sizes[0], 'feature')} and knows "
+            f"{counted(sizes[-1], 'class', 'classes')}; "
             f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
         )
     if dataset.name != run.record.dataset:

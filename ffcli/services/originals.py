@@ -20,6 +20,7 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import BY_VAL_ACC
 from ffcli.sweeping.wandb_address import WandbAddress, is_address, parse_address
 from ffcli.sweeping.wandb_server import ServerLostError, WandbServer
+from ffcli.wording import are, counted
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> li
     except (ServerLostError, RequestError) as error:
         if not finished:
             raise
-        context.notify(f"{error} The {len(finished)} runs that are stored here are taken.")
+        here = f"{counted(len(finished), 'run')} that {are(len(finished))} stored here"
+        context.notify(f"{error} The {here} {are(len(finished))} taken.")
         return _of_records(context, address, list(finished.values()), _metric(BY_VAL_ACC, metric))
     found = []
     for run in runs:

@@ -13,6 +13,7 @@ import numpy as np
 from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
+from ffcli.wording import counted
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def check_pictorial(data: Dataset) -> None:
     """Raise RequestError where there is nothing to be seen in a dataset."""
     if data.image_shape is None:
         raise RequestError(
-            f"{data.name} holds {data.n_features} features an example, and no images: nothing can be drawn.",
+            f"{data.name} holds {counted(data.n_features, 'feature')} an example, and no images: "
+            "nothing can be drawn.",
             hint="Images are saved with the shape (N, height, width) or (N, height, width, 3).",
         )
     if not is_pictorial(data):

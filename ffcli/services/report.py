@@ -22,11 +22,13 @@ from ffcli.services.context import Context
 from ffcli.services.judging import chosen_run
 from ffcli.services.report_tracked import log
 from ffcli.services.running import RunOptions, Watcher
-from ffcli.services.sweep import best_trial, storage_url
+from ffcli.services.sweep import storage_url
+from ffcli.services.sweep_documents import best_trial
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb_address import is_address, parse_address
+from ffcli.wording import are, counted
 
 _TOP = 10  # runs with a learning curve
 
@@ -64,7 +66,8 @@ def report(
         from ffcli.services.report_wandb import stored_part
 
         sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
-        context.notify(f"the page shows the {len(trials)} runs of sweep {sweep_id} that are stored here")
+        runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
+        context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     else:
         sweep, trials, epochs = _stored(context, sweep_id, storage)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")

@@ -18,6 +18,7 @@ from ffcli.services.originals import Original, ranked_originals
 from ffcli.services.running import RunOptions
 from ffcli.services.runs import show_run
 from ffcli.services.side_by_side import Job, JobsWatcher, train_side_by_side
+from ffcli.wording import counted
 
 TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
 
@@ -64,7 +65,8 @@ def rerun(context: Context, sweep: str, options: RerunOptions, watcher: RerunWat
     sweep_id = originals[0].sweep_id
     chosen = _distinct(originals, options)
     if len(chosen) < options.top:
-        context.notify(f"sweep {sweep_id} has only {len(chosen)} such configurations that have finished")
+        only = counted(len(chosen), "such configuration")
+        context.notify(f"sweep {sweep_id} has only {only} to train again: no other has finished")
     digests = {name: context.dataset(name).digest for name in {config.dataset for _, config in chosen}}
     jobs = [
         Job(

@@ -13,6 +13,7 @@ from ffcli.services.context import Context
 from ffcli.services.documents import run_document
 from ffcli.services.finding import sweep_of_runs
 from ffcli.untrusted import shown
+from ffcli.wording import are, counted
 
 DAMAGED = "damaged"  # the status of what has no readable record
 _LISTED = (
@@ -93,7 +94,7 @@ def list_runs(
     records, damaged = Filter(**which).chosen(context)
     if damaged:
         named = f"{', '.join(map(shown, damaged[:3]))}{' …' * (len(damaged) > 3)}"
-        context.notify(f"{len(damaged)} run{' is' if len(damaged) == 1 else 's are'} damaged: {named}")
+        context.notify(f"{counted(len(damaged), 'run')} {are(len(damaged))} damaged: {named}")
     by_value = [(key(record), record) for record in records]
     with_value = [pair for pair in by_value if pair[0] is not None]
     with_value.sort(key=lambda pair: pair[0], reverse=descending)

@@ -1,9 +1,8 @@
-"""``ffnn sweep`` and ``ffnn sweeps``: making, finding and describing sweeps."""
+"""``ffnn sweep`` and ``ffnn sweeps``: making and finding sweeps, and what one would search."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,9 @@ from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
 from ffcli.services.train import plan
 from ffcli.sweeping.document import read_text
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
+from ffcli.sweeping.trials import DamagedSweepError, Sweep
 from ffcli.untrusted import is_name, read_file, shown
 
 FILE = SWEEP_FILE
@@ -173,132 +171,6 @@ def describe_space(context: Context, file: Path, count: int | None, workers: int
     }
 
 
-def sweep_document(context: Context, store: TrialStore, sweep: Sweep) -> dict[str, Any]:
-    """Return {sweep_id, name, path, storage, method, metric, counts, reused, best, top, mattered, …}."""
-    trials = store.trials(sweep)
-    return {**_summary(context, store, sweep, trials), "mattered": _mattered(sweep, trials)}
-
-
-def _summary(context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
-    path = str(sweep_folder(context, sweep.id))
-    return _head(sweep, trials, backend="local", path=path, storage=store.database.name)
-
-
-def describe(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
-    """Return `sweep_document`'s document of a sweep with these trials."""
-    head = _head(sweep, trials, backend=backend, path=path, storage=storage)
-    return {**head, "mattered": _mattered(sweep, trials)}
-
-
-def _head(sweep: Sweep, trials: list[Trial], *, backend: str, path: str, storage: str) -> dict[str, Any]:
-    best = best_trial(sweep, trials)
-    counts = {state: sum(trial.state == state for trial in trials) for state in END_STATES}
-    return {
-        "sweep_id": sweep.id,
-        "name": sweep.spec.name,
-        "backend": backend,
-        "path": path,
-        "storage": storage,
-        "method": sweep.spec.method,
-        "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
-        "counts": counts,
-        "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
-        "best": None
-        if best is None
-        else {
-            "run_id": best.run_id,
-            "config": best.config.as_dict(),
-            "metric": sweep.metric.name,
-            "value": best.value,
-        },
-        "top": [_trial_document(trial) for trial in _ranked(sweep, trials)[:5]],
-    }
-
-
-def _ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:
-    """Return the trials that have a value, the best first: the finished before the pruned."""
-    sign = -1 if sweep.metric.goal == "maximize" else 1
-    valued = [
-        ((trial.state != "finished", sign * trial.value, trial.number), trial)
-        for trial in trials
-        if trial.value is not None
-    ]
-    return [trial for _, trial in sorted(valued, key=lambda item: item[0])]
-
-
-def best_trial(sweep: Sweep, trials: list[Trial]) -> Trial | None:
-    """Return the finished trial (or, where none has finished, the pruned one) with the best value."""
-    return next(iter(_ranked(sweep, trials)), None)
-
-
-def _mattered(sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
-    """Return {importance, correlation, trials, hyperparameters}; the first two name the methods."""
-    return {
-        "importance": IMPORTANCE,
-        "correlation": CORRELATION,
-        "trials": sum(trial.value is not None for trial in trials),
-        "hyperparameters": [asdict(effect) for effect in effects(sweep, trials)],
-    }
-
-
-def _trial_document(trial: Trial) -> dict[str, Any]:
-    values = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in trial.values.items()
-    }
-    return {
-        "number": trial.number,
-        "run_id": trial.run_id,
-        "state": trial.state,
-        "value": trial.value,
-        "best_epoch": trial.best_epoch,
-        "reused": trial.reused,
-        "values": values,
-    }
-
-
-def list_sweeps(context: Context, storage: str | None) -> list[dict[str, Any]]:
-    """Return a document of each sweep of the store, or of a database, the latest first.
-
-    It is that of `show_sweep` without what mattered.
-    """
-    if storage is not None:
-        return _summaries(context, storage)
-    found = []
-    for sweep_id in reversed(_local_ids(context)):
-        try:
-            found += _summaries(context, storage_url(context, sweep_id, None))
-        except FfnnError as error:
-            context.notify(f"sweep {sweep_id} is left out: {error}")
-    return found
-
-
-def _summaries(context: Context, url: str) -> list[dict[str, Any]]:
-    damaged: list[DamagedSweepError] = []
-    store = TrialStore(url)
-    try:
-        found = []
-        for sweep in reversed(store.sweeps(damaged)):
-            try:
-                found.append(_summary(context, store, sweep, store.trials(sweep)))
-            except DamagedSweepError as error:  # others share the database
-                damaged.append(error)
-    finally:
-        store.close()
-    if damaged and not found:
-        raise damaged[0]
-    leave_out(context, damaged)
-    return found
-
-
 def _local_ids(context: Context) -> list[str]:
     """Return the ids of the sweeps whose databases lie in the store, the oldest first."""
     return sweep_ids(context.runs_dir)
-
-
-def show_sweep(context: Context, sweep_id: str, storage: str | None) -> dict[str, Any]:
-    """Return the document of one sweep. Raises RequestError where there is none of this id."""
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        return sweep_document(context, store, store.sweep(sweep_id))
-    finally:
-        store.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import multiprocessing
 import os
 import time
@@ -18,9 +17,11 @@ from ffcli.runs.store import MODEL
 from ffcli.services.context import Context
 from ffcli.services.cores import usable_cores
 from ffcli.services.running import RunOptions
-from ffcli.services.sweep import check_same, keep_file, storage_url, sweep_document, sweep_folder
+from ffcli.services.sweep import check_same, keep_file, storage_url, sweep_folder
+from ffcli.services.sweep_documents import sweep_document
 from ffcli.services.sweep_publishing import published
 from ffcli.services.sweep_table import table_at_the_end
+from ffcli.services.sweep_weights import KEPT, BestWeights
 from ffcli.services.sweep_worker import Message, RunStarted, WorkerFailed, WorkerTask
 from ffcli.services.sweep_worker import main as worker_main
 from ffcli.services.tracked import tell_of_tracking
@@ -29,7 +30,6 @@ from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, Sweep
 
-KEPT = 5  # so many of the best runs keep their weights
 _GRACE = 10.0  # seconds that workers have to give their trials back before they are killed
 _DEATHS = 3  # so often in a row a worker is replaced that died without ending a trial
 
@@ -111,7 +111,7 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
                 watcher.finished()
                 if options.wandb != "disabled":
                     tell_of_tracking(context, sweep.id)
-        document = sweep_document(context, store, sweep)
+        document = sweep_document(context, store, sweep, shared=options.storage is not None)
     finally:
         store.close()
     about = {} if ended is None else {"ended": ended.reason, "message": ended.message}
@@ -124,9 +124,7 @@ class _Weights:
     def __init__(self, context: Context, store: TrialStore, sweep: Sweep) -> None:
         self._context = context
         self._sweep_id = sweep.id
-        self._sign = 1 if sweep.metric.goal == "maximize" else -1
-        self._most = KEPT if sweep.paired is None else None
-        self._best: list[tuple[float, int, str]] = []
+        self._best = BestWeights(sweep, self._drop, KEPT if sweep.paired is None else None)
         self._runs: dict[int, str] = {}
         for trial in store.trials(sweep):
             if trial.run_id is not None:
@@ -141,14 +139,8 @@ class _Weights:
     def ended(self, number: int, state: str, value: float | None) -> None:
         """Drop the weights of this trial, or of the one that it pushes out of the best."""
         run_id = self._runs.pop(number, None)
-        if run_id is None:
-            return
-        if state != "finished" or value is None:
-            self._drop(run_id)
-            return
-        heapq.heappush(self._best, (self._sign * value, -number, run_id))
-        if self._most is not None and len(self._best) > self._most:
-            self._drop(heapq.heappop(self._best)[2])
+        if run_id is not None:
+            self._best.ended(run_id, state, value, number)
 
     def _drop(self, run_id: str) -> None:
         path = self._context.runs.of_sweep(run_id, self._sweep_id)

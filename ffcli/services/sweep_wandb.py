@@ -15,7 +15,8 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.folders import SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.context import Context
-from ffcli.services.sweep import FILE, any_config, describe, holds, keep_file, sweep_folder
+from ffcli.services.sweep import FILE, any_config, holds, keep_file
+from ffcli.services.sweep_documents import describe
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.sweeping.document import parse, read_text
 from ffcli.sweeping.spec import KEYS, SweepSpec, load_spec, parse_spec
@@ -168,12 +169,6 @@ def document(context: Context, sweep: Sweep, url: str, refused: int) -> dict[str
 
     ``refused`` runs have failed without ever being stored.
     """
-    known = describe(
-        sweep,
-        trials(context, sweep),
-        backend="wandb",
-        path=str(sweep_folder(context, sweep.id)),
-        storage=url,
-    )
+    known = describe(context, sweep, trials(context, sweep), backend="wandb", storage=url)
     known["counts"]["failed"] += refused
     return {**known, "url": url}

@@ -17,6 +17,7 @@ from ffcli.sweeping.spec import Metric
 from ffcli.sweeping.trials import BY_VAL_ACC
 from ffcli.sweeping.wandb_address import WandbAddress
 from ffcli.sweeping.wandb_server import RemoteRun, ServerLostError, WandbServer
+from ffcli.wording import are, counted
 
 
 def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, dataset: str | None) -> Wanted:
@@ -37,7 +38,8 @@ def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, d
         here = [record for record in records(context, str(address)) if record.status == "finished"]
         if not here:
             raise
-        context.notify(f"{error} The best of the {len(here)} runs that are stored here is taken.")
+        stored = f"{counted(len(here), 'run')} that {are(len(here))} stored here"
+        context.notify(f"{error} The best of the {stored} is taken.")
         chosen = _metric(BY_VAL_ACC, metric)
         found = _of_store(context, here, chosen, only)
     if found is None:

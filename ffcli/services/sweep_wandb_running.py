@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import multiprocessing
 import os
 import threading
@@ -17,11 +16,13 @@ from ffcli.errors import FfnnError
 from ffcli.runs.store import MODEL
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
-from ffcli.services.sweep import best_trial, sweep_folder
-from ffcli.services.sweep_running import KEPT, SweepOptions, SweepWatcher
+from ffcli.services.sweep import sweep_folder
+from ffcli.services.sweep_documents import best_trial
+from ffcli.services.sweep_running import SweepOptions, SweepWatcher
 from ffcli.services.sweep_wandb import document, interrupted, trials
 from ffcli.services.sweep_wandb_worker import Message, Ready, Unsent, WandbTask
 from ffcli.services.sweep_wandb_worker import main as worker_main
+from ffcli.services.sweep_weights import BestWeights
 from ffcli.services.sweep_worker import RunStarted, WorkerFailed
 from ffcli.signals import Terminated, starting_a_process
 from ffcli.sweeping.events import TrialEnded
@@ -86,31 +87,13 @@ def run_wandb_sweep(
     }
 
 
-class _BestWeights:
-    """Lets only the best runs of a sweep keep their weights."""
-
-    def __init__(self, context: Context, sweep: Sweep) -> None:
-        self._context = context
-        self._sign = 1 if sweep.metric.goal == "maximize" else -1
-        self._best: list[tuple[float, int, str]] = []
-        self._seen = 0
-        for trial in trials(context, sweep):
-            self.ended(trial.run_id, trial.state, trial.value)
-
-    def ended(self, run_id: str | None, state: str, value: float | None) -> None:
-        """Drop the weights of this run, or of the one that it pushes out of the best."""
-        if run_id is None:
-            return
-        if state != "finished" or value is None:
-            self._drop(run_id)
-            return
-        self._seen += 1
-        heapq.heappush(self._best, (self._sign * value, -self._seen, run_id))
-        if len(self._best) > KEPT:
-            self._drop(heapq.heappop(self._best)[2])
-
-    def _drop(self, run_id: str) -> None:
-        (self._context.runs.path(run_id) / MODEL).unlink(missing_ok=True)
+def _weights(context: Context, sweep: Sweep) -> BestWeights:
+    """Return what lets only the best runs keep their weights, told of those that the store has."""
+    weights = BestWeights(sweep, lambda run_id: (context.runs.path(run_id) / MODEL).unlink(missing_ok=True))
+    for trial in trials(context, sweep):
+        if trial.run_id is not None:
+            weights.ended(trial.run_id, trial.state, trial.value)
+    return weights
 
 
 @dataclass
@@ -141,7 +124,7 @@ class _Crew:
         self.refused = 0
         self._task = task
         self._watcher = watcher
-        self._weights = _BestWeights(context, sweep)
+        self._weights = _weights(context, sweep)
         self._spawn = multiprocessing.get_context("spawn")
         self._orders, self._desk = self._spawn.Pipe(duplex=False)
         self._order_turn = threading.Lock()
@@ -252,7 +235,8 @@ class _Crew:
     def _trial_ended(self, member: _Member, message: TrialEnded) -> None:
         self._deaths[member.number] = 0
         self.refused += member.run_id is None
-        self._weights.ended(member.run_id, message.state, message.value)
+        if member.run_id is not None:
+            self._weights.ended(member.run_id, message.state, message.value)
         member.wandb_run = None
         self._agents.ended(member.number)
         if message.state != "failed":

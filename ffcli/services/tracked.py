@@ -17,6 +17,7 @@ from ffcli.runs.store import MODEL, new_run_id
 from ffcli.services.context import Context
 from ffcli.tracking.base import Additions, Assigned, Model, NoTracker, Outcome, TrackedRun, Tracker
 from ffcli.tracking.modes import decide, under_agent
+from ffcli.wording import counted
 
 if TYPE_CHECKING:
     from ffcli.services.running import RunOptions
@@ -188,7 +189,8 @@ def tell_of_tracking(context: Context, sweep_id: str) -> None:
     online = [record for record in tracked if record.wandb.get("mode") == "online"]
     missing = sum(record.wandb.get("synced") != synced_as(record) for record in online)
     if missing:
-        context.notify(f"W&B has not got all of {missing} runs: ffnn sync {sweep_id} sends them.")
+        runs = counted(missing, "run")
+        context.notify(f"W&B has not got all of {runs}: ffnn sync {sweep_id} sends what is missing.")
     if any(record.wandb.get("mode") == "offline" for record in tracked):
         where = os.environ.get("WANDB_DIR") or context.runs_dir / "*"
         context.notify(f"W&B: kept offline; wandb sync {where}/wandb/offline-run-* sends the runs.")

@@ -17,6 +17,7 @@ from ffcli.runs.store import CHECKPOINT
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, Watcher, new_run, run
 from ffcli.services.tracked import Tracking, agents_sweep
+from ffcli.wording import are, counted
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
 
@@ -101,8 +102,8 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
     ):
         if record.epochs_done and not (path / CHECKPOINT).exists():
             context.notify(
-                f"Run {path.name} has no checkpoint any more: its {record.epochs_done} epochs are "
-                "trained again, to the same numbers, before it goes on."
+                f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
+                f"{are(record.epochs_done)} trained again, to the same numbers, before it goes on."
             )
             _replay(recorder, experiment, watcher)
         else:
@@ -120,7 +121,8 @@ def _check_resumable(record: RunRecord, epochs: int) -> None:
         )
     if epochs < record.epochs_done or (epochs == record.epochs_done and record.status == "finished"):
         raise RequestError(
-            f"Run {record.run_id} has done {record.epochs_done} epochs: nothing is left to do for {epochs}.",
+            f"Run {record.run_id} has done {counted(record.epochs_done, 'epoch')}: "
+            f"nothing is left to do for {epochs}.",
             hint=f"Give --epochs a number above {record.epochs_done}.",
         )
 

@@ -14,6 +14,7 @@ from ffcli.sweeping.processes import Process
 from ffcli.sweeping.proposing import Known, Proposal
 from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial, sound
 from ffcli.untrusted import parse_json, shown
+from ffcli.wording import are, counted
 
 LEASE = 120.0  # seconds that a trial is held for without a sign of life
 ATTEMPTS = 3  # a trial is begun so often before it counts as failed
@@ -113,9 +114,9 @@ class Claiming:
             return Ended("failures", self._failures(connection))
         limits = [limit for limit in (request.count, self._sweep.spec.run_cap) if limit is not None]
         if limits and counts.ended + counts.running >= min(limits):
-            return (
-                Wait(counts.running) if counts.running else Ended("count", f"{counts.ended} trials are done.")
-            )
+            if counts.running:
+                return Wait(counts.running)
+            return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
         return None
 
     def _failures(self, connection: Connection) -> str:

@@ -21,6 +21,7 @@ from ffcli.sweeping.distributions import (
 )
 from ffcli.sweeping.document import Section
 from ffcli.sweeping.steps import Quantized, Steps
+from ffcli.wording import are, counted
 
 Reader = Callable[[Section, str], Distribution]
 DISTRIBUTIONS: Registry[Reader] = Registry("distribution")
@@ -90,7 +91,8 @@ def _categorical_w_probabilities(section: Section, name: str) -> Distribution:
     values = section.items("values")
     shares = section.numbers("probabilities", least=0)
     if len(shares) != len(values):
-        section.refuse(f"there are {len(shares)} probabilities for {len(values)} values", "probabilities")
+        given = f"{are(len(shares))} {counted(len(shares), 'probability', 'probabilities')}"
+        section.refuse(f"there {given} for {counted(len(values), 'value')}", "probabilities")
     if not math.isclose(math.fsum(shares), 1, rel_tol=1e-5):
         section.refuse(f"they sum to {math.fsum(shares):g}, not to 1", "probabilities")
     return Categorical(kind=name, choices=tuple(values), probabilities=tuple(map(float, shares)))

@@ -13,6 +13,7 @@ from ffcli.sweeping.distributions import Categorical, Distribution
 from ffcli.sweeping.document import Section
 from ffcli.sweeping.reading import read_distribution
 from ffcli.untrusted import shown
+from ffcli.wording import counted
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _same_layers(section: Section, space: Mapping[str, Parameter]) -> None:
         if layers.size != 1 or next(layers.values()) != len(sizes):
             listed = ",".join(map(str, sizes))
             section.refuse(
-                f"hidden_size {listed} makes {len(sizes)} hidden layers and contradicts {layers.describe()}; "
-                "leave one of the two out",
+                f"hidden_size {listed} makes {counted(len(sizes), 'hidden layer')} and "
+                f"contradicts {layers.describe()}; leave one of the two out",
                 space["num_layers"].key,
             )

@@ -21,6 +21,7 @@ from ffcli.errors import FfnnError
 from ffcli.sweeping.trials import Ended
 from ffcli.sweeping.wandb_address import WandbAddress
 from ffcli.sweeping.wandb_server import Command, ServerLostError, WandbServer, timeout
+from ffcli.wording import are, counted
 
 BEAT = 5.0  # seconds between two signs of life, as W&B's agents have it
 _PAUSES = (0.5, 1.0, 2.0)  # before asking again where there is no run yet; then as long as BEAT
@@ -146,7 +147,7 @@ class Agents:
                 known = {*self._ours, *self._uncounted}
                 here = sum(run_id not in self._uncounted for run_id in self._ours)
                 if here + self._server.count(self._address, known) >= self._count:
-                    done = f"{self._count} runs are done."
+                    done = f"{counted(self._count, 'run')} {are(self._count)} done."
                     return None if under_way else Ended("count", done)
             for command in self._server.heartbeat(agent, []):
                 if command.type in ("run", "resume"):

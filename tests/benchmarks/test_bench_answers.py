@@ -14,7 +14,7 @@ from benchmarks.answers import README, filled, without_pairs, without_path
 from benchmarks.answers_sweep import rebuild
 from benchmarks.measure import MeasurementError
 from ffcli.services.context import Context
-from ffcli.services.sweep import show_sweep
+from ffcli.services.sweep_documents import show_sweep
 
 SWEEP = """
 method: bayes

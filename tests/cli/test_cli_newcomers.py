@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cli_helpers import Cli, environment
 
-from ffcli.cli.text import counted
 from ffcli.runs.store import RunStore
 from ffcli.services.shipped import shipped_files, sweep_file
+from ffcli.wording import counted
 
 SHORT = ("--epochs", "1", "--num-layers", "1", "--hidden-size", "4")
 W_AND_B_IS_OFF = "W&B is off"

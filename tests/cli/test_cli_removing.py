@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def left(store: Path) -> list[str]:
 @pytest.mark.usefixtures("store")
 def test_sizes_are_listed(cli: Cli) -> None:
     listed = cli("runs", "list")
-    assert listed.out.splitlines()[0].split()[5] == "size"
+    heads = re.split(" {2,}", listed.out.splitlines()[0])
+    assert heads[:6] == ["run", "status", "val_acc", "best epoch", "time", "size"]
     assert "1.5 MB" in listed.out.splitlines()[1]
     sizes = [run["size"] for run in json.loads(cli("runs", "list", "--json").out)]
     assert all(1_500_000 < size < 1_501_000 for size in sizes)

@@ -185,7 +185,7 @@ def test_a_diverged_run_is_shown_and_fails(
     assert done.code == 1
     (document,) = json.loads(done.out)
     assert (document["status"], document["test_acc"]) == ("diverged", None)
-    assert f"1 of 1 runs did not finish: {document['run_id']} (diverged)" in done.err
+    assert f"1 of 1 run did not finish: {document['run_id']} (diverged)" in done.err
 
 
 def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(

@@ -65,6 +65,29 @@ def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> N
     assert any(line.startswith(run) and "finished" in line for line in lines)
 
 
+def test_a_sweeps_live_view_shows_val_acc_and_lets_a_long_name_go(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(
+        "method: grid\n"
+        "parameters:\n"
+        "  dataset: {value: tiny.npz}\n"
+        "  epochs: {value: 20}\n"
+        "  batch_size: {value: 128}\n"
+        "  hidden_size: {value: 4}\n"
+        "  num_layers: {value: 1}\n"
+        "  activation: {value: sigmoid}\n"
+        "  optimizer: {value: nesterov}\n"
+        "  learning_rate: {values: [0.1, 0.01]}\n"
+    )
+    code, seen = on_terminal(tmp_path, "sweep", "long.yaml", "--workers", "1")
+    assert code == 0
+    doing = [line for line in re.split(r"[\r\n]+", bare(seen)) if line.startswith("worker 1  trial")]
+    assert max(map(len, doing)) <= 80
+    last = [line for line in doing if "epoch 20/20" in line]
+    assert last
+    for line in last:
+        assert re.fullmatch(r"worker 1  trial \d  epoch 20/20  val_acc \d\.\d{4}  run_hl-1_bs-128_.*…", line)
+
+
 def test_a_run_taken_up_again_has_one_head_and_its_own_rows(tmp_path: Path) -> None:
     on_terminal(tmp_path, *TRAIN, "-q")
     (run,) = (path.name for path in (tmp_path / "runs").iterdir())

@@ -19,7 +19,7 @@ from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, mem
 
 from ffcli.services.removing import remove
 from ffcli.services.running import RunOptions, Unwatched
-from ffcli.services.sweep import list_sweeps
+from ffcli.services.sweep_documents import list_sweeps
 from ffcli.services.train import train as train_here
 
 SWEEP = """

@@ -24,3 +24,9 @@ def colour_at(picture: np.ndarray, axes: Axes, x: float, y: float) -> tuple[int,
     """Return the colour of a picture at the point (x, y) of the data of ``axes``."""
     across, up = axes.transData.transform((x, y))
     return tuple(int(part) for part in picture[len(picture) - 1 - int(up), int(across)])
+
+
+def shown_ticks(axes: Axes) -> list[float]:
+    """Return where the x axis has ticks, as far as it reaches."""
+    low, high = axes.get_xlim()
+    return [float(tick) for tick in axes.get_xticks() if low <= tick <= high]

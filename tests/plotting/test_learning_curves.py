@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pixels import shown_ticks
 
 from ffcli.plotting.learning_curves import Band, comparison_figure
 from ffcli.plotting.style import png
@@ -43,4 +44,5 @@ def test_a_single_epoch_is_drawn_too():
     one = Band([0.5], [0.4], [0.6])
     figure = comparison_figure({"one": one, "two": one}, one, [1], "left", "right")
     assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx([50])
+    assert [shown_ticks(axes) for axes in figure.axes] == [[1], [1]]
     assert png(figure).startswith(b"\x89PNG")

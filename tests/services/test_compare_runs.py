@@ -108,6 +108,17 @@ def test_the_figure_shows_the_very_numbers() -> None:
     assert texts == ["one", "$two$", "validation", "training", "best epoch by val_acc"]
 
 
+@pytest.mark.parametrize("n_epochs", [1, 2, 3, 30])
+def test_the_axis_of_the_epochs_has_whole_ones_only(n_epochs: int) -> None:
+    epochs = range(1, n_epochs + 1)
+    figure = run_curves_figure([RunCurves("one", epochs, *[[0.5] * n_epochs] * 4, best_epoch=1)])
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert ticks
+        assert set(ticks) <= {0, *epochs}
+
+
 @pytest.mark.parametrize(
     ("runs", "message"),
     [

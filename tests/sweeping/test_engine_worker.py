@@ -155,7 +155,7 @@ def test_a_worker_waits_for_the_last_trials_of_others(sqlite, monkeypatch):
         if events == [Waiting(1)] * 3:
             sqlite.finish(held, "finished", value=0.5, best_epoch=1)
 
-    assert work(sqlite, sweep, objective, count=1, on_event=tell) == Ended("count", "1 trials are done.")
+    assert work(sqlite, sweep, objective, count=1, on_event=tell) == Ended("count", "1 trial is done.")
     assert events == [Waiting(1)] * 3
 
 

@@ -139,7 +139,7 @@ PARAMETERS = [
     ("momentum: {distribution: q_beta, q: 0.5}", "parameters.momentum: 1.0 is not allowed", "[0, 1)"),
     (
         "epochs: {values: [1, 2], probabilities: [1]}",
-        "epochs.probabilities: there are 1 probabilities for 2",
+        "epochs.probabilities: there is 1 probability for 2 values",
         "",
     ),
     ("epochs: {values: [1, 2], probabilities: [0.5, 0.6]}", "probabilities: they sum to 1.1, not to 1", ""),

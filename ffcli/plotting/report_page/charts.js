@@ -60,7 +60,7 @@ function view(id, values, up) {
   const end = fence(values, up);
   const outside = end === null ? 0 : values.filter((value) => (up ? value < end : value > end)).length;
   byId(`${id}-outside`).textContent = outside
-    ? `${outside} runs ${up ? "below" : "above"} ${Number(end.toPrecision(3))} lie outside the picture; a double click in it shows them.` : "";
+    ? `${counted(outside, "run")} ${up ? "below" : "above"} ${Number(end.toPrecision(3))} ${outside === 1 ? "lies" : "lie"} outside the picture; a double click in it shows all.` : "";
   if (!outside) return {};
   const [low, high] = up ? [end, Math.max(...values)] : [Math.min(...values), end];
   return { range: [low - (high - low) * 0.03, high + (high - low) * 0.05] };

@@ -5,6 +5,7 @@ const data = JSON.parse(byId("data").textContent);
 const runs = data.runs;
 const rows = runs.number.map((_, row) => row);
 const valued = rows.filter((row) => runs.value[row] !== null);
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const better = (a, b) => (data.maximize ? a > b : a < b);
 
 // Where a chart of these values ends so that hopeless ones do not press all others together: at Tukey's outer

@@ -189,7 +189,7 @@ function hasWebgl() {
 }
 
 async function startParallel() {
-  const count = () => { byId("parallel-count").textContent = `${valued.filter(passes).length} of ${valued.length} runs with a value`; };
+  const count = () => { byId("parallel-count").textContent = `${valued.filter(passes).length} of ${counted(valued.length, "run")} with a value`; };
   count();
   listeners.push(count);
   if (!hasWebgl()) {

@@ -64,7 +64,7 @@ function drawRows() {
   byId("table").tBodies[0].replaceChildren(...found.slice(first, last).map((row) =>
     element("tr", { className: runs.number[row] === data.best ? "best" : "" }, ...columns.map((column) =>
       element("td", { className: (column.number ? "number " : "") + (column.className ?? ""), textContent: cellText(column, row) })))));
-  byId("runs-count").textContent = `${found.length} of ${rows.length} runs`;
+  byId("runs-count").textContent = `${found.length} of ${counted(rows.length, "run")}`;
   byId("page").textContent = found.length ? `${first + 1}–${last}` : "none";
   byId("previous").disabled = first === 0;
   byId("next").disabled = last >= found.length;
