@@ -91,7 +91,7 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
             ["run alone", "val_acc", "accuracy", "views", "name"],
             rows,
             right=["val_acc", "accuracy", "views"],
-            cut=["name"],
+            ends=["name"],
             spare=["views"],
         ),
         "",

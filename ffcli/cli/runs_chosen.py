@@ -46,7 +46,7 @@ def table(documents: list[dict[str, Any]], elsewhere: str = "with --json") -> Co
         ["run", "status", "val_acc", "best epoch", "time", "size", "dataset", "name", "tags"],
         map(_row, documents),
         right=["val_acc", "best epoch", "time", "size"],
-        cut=["name"],
+        ends=["name"],  # in which most names differ: that of a run begins with run_hl-
         spare=["dataset", "best epoch", "tags", "time", "size"],
         elsewhere=elsewhere,
     )

@@ -81,6 +81,7 @@ class TestWhatDoesNotFit:
         assert lines[1] == f"{ID}  finished   0.8930  {NAME[:24]}…"
         assert lines[2].endswith("a name")
         assert lines[3].startswith("size: in")
+        assert at(70, runs(ends=["name"], spare=["size"]))[1].endswith(f"0.8930  …{NAME[-24:]}")
         assert at(56, runs(cut=["name"], spare=["size"]))[2:4] == [
             f"{ID}  finished   0.8930",
             f"    {NAME}",
@@ -157,6 +158,9 @@ def test_runs_are_listed_with_what_tells_them_apart(tmp_path: Path) -> None:
     wide = seen_at(tmp_path, 200, "runs", "list")
     assert re.split(" {2,}", wide[0])[3:] == ["best epoch", "time", "size", "dataset", "name", "tags"]
     assert len(wide) == 3
+    record(tmp_path, ID[:-4] + "cccc", name="run_hl-2_bs-128_act-sigmoid_opt-nesterov")
+    lines = seen_at(tmp_path, 80, "runs", "list")
+    assert any(line.endswith("  …bs-128_act-sigmoid_opt-nesterov") for line in lines)
 
 
 def test_runs_rm_says_where_the_rest_is(tmp_path: Path) -> None:
