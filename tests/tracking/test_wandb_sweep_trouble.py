@@ -112,7 +112,7 @@ def test_the_server_lost_in_the_middle_costs_no_run(sweeper: Ffnn, server: Stand
     (line,) = (line for line in done.err.splitlines() if line.startswith("Error: "))
     assert "does not answer within 3 s" in line
     assert (
-        f"1 of its runs are stored here and not, or not wholly, at W&B: ffnn sync {path} pushes them" in line
+        f"1 of its runs is stored here and not, or not wholly, at W&B: ffnn sync {path} pushes them" in line
     )
     assert f"Then: ffnn sweep {path}" in done.err
     records = stored(sweeper.folder / "runs")
