@@ -399,6 +399,13 @@ def test_a_sweep_without_results_opens_too(chromium: Browser, tmp_path: Path) ->
         assert chromium.column("run") == [str(run.number) for run in runs]
 
 
+def test_one_run_is_counted_as_one(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "one.html").write_text(page(report(1)), "utf-8")
+    chromium.open(tmp_path / "one.html")
+    assert chromium.one("#runs-count").text == "1 of 1 run"
+    assert chromium.one("#parallel-count").text == "1 of 1 run with a value"
+
+
 def test_hopeless_runs_do_not_press_the_others_together(chromium: Browser, tmp_path: Path) -> None:
     """A third of the runs guess; the others lie between 0.88 and 0.89, and those fill the charts."""
     values = {number: 0.1 if number % 3 == 0 else 0.88 + number / 10_000 for number in range(1, 91)}

@@ -138,6 +138,12 @@ def test_a_sweep_without_a_result_says_so(runs: list[Any]) -> None:
     assert Scripts(text).data["runs"]["number"] == [each.number for each in runs]
 
 
+def test_one_run_is_counted_as_one() -> None:
+    text = page(report(1))
+    assert "Learning curves of the top 1 run</h2>" in text
+    assert "Learning curves of the top 10 runs</h2>" in page(report())
+
+
 def test_five_hundred_runs_stay_below_eight_megabytes() -> None:
     assert len(page(report(500)).encode()) < 8_000_000
     assert len(page(report(5000)).encode()) < 8_000_000
