@@ -65,15 +65,18 @@ def judged(row: Row, part: str) -> float | None:
 
 
 def table(results: Results, recipe: str) -> str:
-    """Return what each ingredient is worth as a Markdown table: differences of runs with the same seed."""
+    """Return what each ingredient is worth as a Markdown table: differences of runs with the same seed.
+
+    The time is the processor's, which tells variants apart on a machine that does other things too.
+    """
     whole = {row["seed"]: row for row in results.of(recipe)}
     lines = [
-        "| | validation | difference | test | difference | time |",
+        "| | validation | difference | test | difference | processor time |",
         "| --- | --: | --: | --: | --: | --: |",
     ]
     for name, rows in _groups(results, whole, recipe):
         cells = [cell for part in ("val", "test") for cell in _cells(rows, whole, part)]
-        seconds = mean(float(row["seconds"]) for row in rows)
+        seconds = mean(float(row["cpu_seconds"]) for row in rows)
         title = f"`{name}`" if name == recipe else name
         lines.append(f"| {title} | {' | '.join(cells)} | {seconds:,.0f} s |")
     if any(row["test_acc_tta"] for row in whole.values()):
