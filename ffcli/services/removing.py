@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from ffcli.errors import FfnnError
+from ffcli.runs.folders import SWEEP_FILE
 from ffcli.runs.record import RunRecord, is_loss
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.context import Context
@@ -100,11 +101,11 @@ def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]
 def _metric(context: Context, sweep_id: str | None) -> str:
     """Return what makes runs of a sweep the best; val_acc where there is no sweep, or no file of it here."""
     if sweep_id is not None:
-        from ffcli.services.sweep import FILE, sweep_folder
+        from ffcli.services.sweep import sweep_folder
         from ffcli.sweeping.spec import load_spec
 
         with suppress(FfnnError, OSError):
-            metric = load_spec(sweep_folder(context, sweep_id) / FILE).metric
+            metric = load_spec(sweep_folder(context, sweep_id) / SWEEP_FILE).metric
             if metric is not None:
                 return metric.name
     return "val_acc"

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import RequestError
+from ffcli.runs.folders import SWEEP_FILE
 from ffcli.services.context import Context
-from ffcli.services.sweep import FILE, sweep_folder
+from ffcli.services.sweep import sweep_folder
 from ffcli.services.sweep_wandb import check_account, records, remote_spec, trials
 from ffcli.sweeping.spec import load_spec
 from ffcli.sweeping.trials import Epoch, Sweep, Trial
@@ -28,7 +29,7 @@ def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Tr
             f"No run of sweep {sweep_id} is stored in {context.runs_dir}: the page shows what lies here.",
             hint=f"W&B's own page of the sweep shows all its runs; ffnn sweep {sweep_id} trains some here.",
         )
-    file = sweep_folder(context, sweep_id) / FILE
+    file = sweep_folder(context, sweep_id) / SWEEP_FILE
     if file.is_file():
         spec = load_spec(file)
     else:

@@ -23,7 +23,6 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import DamagedSweepError, Sweep
 from ffcli.untrusted import is_name, read_file, shown
 
-FILE = SWEEP_FILE
 _SEEDS = 2**63  # what a database has room for
 
 
@@ -54,7 +53,7 @@ def create(context: Context, file: Path, seed: int, storage: str | None, paired:
     for notice in spec.notices:
         context.notify(notice)
     dataset = context.dataset(any_config(spec).dataset)
-    sweep_id = new_run_id(_local_ids(context))
+    sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, {}, dataset.digest, CORE_VERSION, seed, 0.0, paired)
     keep_file(context, sweep)
     store = TrialStore(storage_url(context, sweep.id, storage))
@@ -66,7 +65,7 @@ def create(context: Context, file: Path, seed: int, storage: str | None, paired:
 
 def keep_file(context: Context, sweep: Sweep) -> None:
     """Put the sweep's file into its folder, where it may be missing: the sweep may be another machine's."""
-    path = sweep_folder(context, sweep.id) / FILE
+    path = sweep_folder(context, sweep.id) / SWEEP_FILE
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, sweep.spec.text)
@@ -109,8 +108,8 @@ def of_same_file(
     text = read_text(file)
     if storage is not None:
         return _last_of(context, storage, text, paired)
-    for sweep_id in reversed(_local_ids(context)):
-        stored = sweep_folder(context, sweep_id) / FILE
+    for sweep_id in reversed(sweep_ids(context.runs_dir)):
+        stored = sweep_folder(context, sweep_id) / SWEEP_FILE
         if not stored.is_file() or not holds(stored, text):
             continue
         try:
@@ -169,8 +168,3 @@ def describe_space(context: Context, file: Path, count: int | None, workers: int
         "seconds_a_run": float(np.mean(some)),
         "seconds_estimate": None if runs is None else float(np.mean(some)) * runs / workers,
     }
-
-
-def _local_ids(context: Context) -> list[str]:
-    """Return the ids of the sweeps whose databases lie in the store, the oldest first."""
-    return sweep_ids(context.runs_dir)

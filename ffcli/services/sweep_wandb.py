@@ -12,10 +12,10 @@ import yaml
 from ffcli.config import validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.folders import SWEEPS
+from ffcli.runs.folders import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.context import Context
-from ffcli.services.sweep import FILE, any_config, holds, keep_file
+from ffcli.services.sweep import any_config, holds, keep_file
 from ffcli.services.sweep_documents import describe
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.sweeping.document import parse, read_text
@@ -100,7 +100,7 @@ def remote_spec(server: WandbServer, address: WandbAddress) -> SweepSpec:
 def registered_before(context: Context, file: Path) -> WandbAddress | None:
     """Return the latest sweep of this very text that was registered from this store, or None."""
     text = read_text(file)
-    stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{FILE}")
+    stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{SWEEP_FILE}")
     same = [path for path in stored if holds(path, text)]
     if not same:
         return None
