@@ -26,7 +26,7 @@ _NEXT = re.compile(rf" (?!holds |has |of |in )(?:[a-z'-]+ )?({_COUNTED})\b")
 NEVER_ONE = {
     ("cli.confusion", "pair['count'] times"),  # one is "once"
     ("cli.confusion_view", "len(cells) classes"),  # so many that they do not fit
-    ("cli.ensembles", "document['views'] views"),  # said of more than one
+    ("cli.judged", "document['views'] views"),  # said of more than one
     ("cli.rerun", "n_seeds seeds"),  # said of more than one
     ("cli.sweeps", "document['trials'] runs"),  # one has no correlation
     ("datasets.custom", "needed bytes"),  # an array with its header

@@ -11,11 +11,10 @@ from ffcli.cli.completion import complete_dataset, complete_metric, complete_run
 from ffcli.cli.confusion_view import Matrix
 from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, OUTPUT, argument, option
+from ffcli.cli.judged import judged_on, per_class
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
-from ffcli.cli.tables import Columns
 from ffcli.cli.text import number, plain
-from ffcli.wording import counted
 
 app = typer.Typer(add_completion=False)
 
@@ -117,23 +116,14 @@ def confusion(
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )
-    scores = ["precision", "recall", "f1"]
     out.result(
         document,
-        f"run {plain(document['run_id'])} on the {counted(document['n'], 'test image')} "
-        f"of {plain(document['dataset'])}",
+        f"run {plain(document['run_id'])} {judged_on(document)}",
         f"accuracy {number(document['accuracy'])}",
         "",
         Matrix(document["matrix"], document["labels"], shares=document["normalized"]),
         "",
-        Columns(
-            ["class", *scores, "support"],
-            [
-                [row["name"], *(number(row[score]) for score in scores), row["support"]]
-                for row in document["per_class"]
-            ],
-            right=[*scores, "support"],
-        ),
+        per_class(document),
         "",
         *_in_words(document),
         *(f"written to {plain(document[file])}" for file in ("png", "csv") if document[file]),

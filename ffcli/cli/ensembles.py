@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from ffcli.cli.completion import complete_ensemble
 from ffcli.cli.context import context
 from ffcli.cli.help import argument
+from ffcli.cli.judged import judged_on, judgement, per_class
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.tables import Columns
@@ -82,8 +83,7 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
         for member in members
     ]
     return [
-        f"ensemble {plain(document['ensemble_id'])} of {counted(len(members), 'run')} "
-        f"on the {counted(document['n'], 'test image')} of {plain(document['dataset'])}",
+        f"ensemble {plain(document['ensemble_id'])} of {counted(len(members), 'run')} {judged_on(document)}",
         *judgement(document),
         f"stored in {plain(document['path'])}",
         "",
@@ -97,27 +97,3 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
         "",
         per_class(document),
     ]
-
-
-def judgement(document: dict[str, Any]) -> list[str]:
-    """Return the figures of a judged network, or of an ensemble, in one to three lines."""
-    lines = [f"accuracy {number(document['accuracy'])}, loss {number(document['loss'])}"]
-    if document["tta"] or "members" in document:
-        lines.append(
-            "on the validation images: "
-            f"accuracy {number(document['val_acc'])}, loss {number(document['val_loss'])}"
-        )
-    if document["tta"] and "members" in document:
-        lines.append("test-time averaging over each run's own views of an image")
-    elif document["tta"] and document["views"] > 1:
-        lines.append(f"test-time averaging over {document['views']} views of an image")
-    return lines
-
-
-def per_class(document: dict[str, Any]) -> Columns:
-    """Return the table of the classes."""
-    heads = ["precision", "recall", "f1"]
-    rows = [
-        [row["name"], *(number(row[head]) for head in heads), row["support"]] for row in document["per_class"]
-    ]
-    return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

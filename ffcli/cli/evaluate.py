@@ -11,10 +11,10 @@ from ffcli.cli import ensembles
 from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, JUDGING, argument, option
+from ffcli.cli.judged import judged_on, judgement, per_class
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.wording import counted
 
 app = typer.Typer(add_completion=False)
 
@@ -144,9 +144,8 @@ def _judge_ensemble(out: Output, runs: list[str], dataset: str | None, tta: bool
 def _report(document: dict[str, Any]) -> list[RenderableType]:
     """Return what is shown of one run, with an empty line at its end."""
     return [
-        f"run {plain(document['run_id'])} on the {counted(document['n'], 'test image')} "
-        f"of {plain(document['dataset'])}",
-        *ensembles.judgement(document),
-        ensembles.per_class(document),
+        f"run {plain(document['run_id'])} {judged_on(document)}",
+        *judgement(document),
+        per_class(document),
         "",
     ]

@@ -13,6 +13,7 @@ from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
 from ffcli.cli.drawing import Gallery, draws
 from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, option
+from ffcli.cli.judged import judged_on
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.tables import Columns
@@ -125,11 +126,10 @@ def visualize(
 def _head(document: dict[str, Any]) -> list[str]:
     if "mistakes" not in document:
         return []
-    images = counted(document["n"], "test image")
-    head = f"run {document['run_id']} on the {images} of {document['dataset']}"
+    head = f"run {plain(document['run_id'])} {judged_on(document)}"
     if not document["mistakes"]:
-        return [plain(head), "no mistakes"]
-    return [plain(head), f"{counted(document['mistakes'], 'mistake')}; those that it is most certain of:", ""]
+        return [head, "no mistakes"]
+    return [head, f"{counted(document['mistakes'], 'mistake')}; those that it is most certain of:", ""]
 
 
 class _Samples:
