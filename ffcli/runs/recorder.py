@@ -148,7 +148,7 @@ class RunRecorder:
             return
         arrays, scalars = load_arrays(path)
         try:
-            _check_checkpoint(arrays, scalars)
+            _check_checkpoint(arrays, scalars, experiment.steps_per_epoch)
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
             best_state = None
@@ -176,7 +176,7 @@ class RunRecorder:
             self.record.note_epoch(row.result, best)
 
 
-def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
+def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any], steps_per_epoch: int) -> None:
     """Raise ValueError where a checkpoint holds what no training left; KeyError where a part is missing."""
     numbers = {"epoch": scalars["epoch"], **scalars["optimizer"], **scalars["schedule"]}
     for name, value in numbers.items():
@@ -186,6 +186,9 @@ def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any]) -
             raise ValueError(f"{name} is {shown(value)}")
     if not isinstance(scalars["epoch"], int) or scalars["epoch"] < 0:
         raise ValueError(f"epoch is {shown(scalars['epoch'])}")
+    # An epoch too low would cut the history, one too high leave epochs out.
+    if (steps := scalars["optimizer"]["steps"]) != scalars["epoch"] * steps_per_epoch:
+        raise ValueError(f"{shown(steps)} steps are not {counted(scalars['epoch'], 'epoch')}")
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise ValueError(f"{name} holds {array.dtype}")

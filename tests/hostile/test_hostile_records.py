@@ -160,11 +160,14 @@ def test_the_scalars_of_a_checkpoint(trained: Trained, tmp_path: Path, examples:
 @pytest.mark.parametrize(
     "scalars",
     [
+        {"epoch": 0},
+        {"epoch": 1},
         {"epoch": 10**12},
         {"epoch": "2"},
         {"epoch": 2.0},
         {"optimizer": {"steps": "many", "momentum_product": 1.0}},
         {"optimizer": {"steps": 10**400, "momentum_product": 1.0}},
+        {"optimizer": {"steps": 1}},
         {"optimizer": [1]},
         {"schedule": {"current": None, "lowest": 1.0, "waited": 0}},
         {"generator": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 10**99}}},
