@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -17,8 +18,8 @@ def main() -> int:
                 return run()
             except KeyboardInterrupt:
                 return exit_code()
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:  # before or after that block was there to know the signal
+        return 128 + int(getattr(interrupt, "number", signal.SIGINT))
 
 
 if __name__ == "__main__":

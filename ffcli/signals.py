@@ -24,6 +24,10 @@ _ONE_WISH = 2.0  # seconds within which a second of these signals says the same:
 class Terminated(KeyboardInterrupt):
     """The process was told to end by one of `ENDING`: at once, where Ctrl-C may let things be finished."""
 
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.number = number
+
 
 _told: list[signal.Signals] = []  # within `termination_heeded`: the signals that have come
 
@@ -32,21 +36,23 @@ _told: list[signal.Signals] = []  # within `termination_heeded`: the signals tha
 def termination_heeded() -> Iterator[None]:
     """Raise Terminated within the block where one of `ENDING` comes, unless it is ignored (``nohup``)."""
     last = -_ONE_WISH
+    is_over = False
 
     def end(number: int, _: Any) -> None:
         nonlocal last
         before, last = last, time.monotonic()
         _told.append(signal.Signals(number))
-        if last - before >= _ONE_WISH:
-            raise Terminated
+        if last - before >= _ONE_WISH and not is_over:
+            raise Terminated(number)
 
     before = {number: signal.getsignal(number) for number in ENDING}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heeded:
-        signal.signal(number, end)
     try:
+        for number in heeded:
+            signal.signal(number, end)
         yield
     finally:
+        is_over = True  # one that comes now has nothing left to interrupt
         for number in heeded:
             signal.signal(number, before[number])
         _told.clear()
@@ -113,19 +119,25 @@ def ended_by_the_parent(work: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(work)
     def interruptible(*args: P.args, **kwargs: P.kwargs) -> None:
+        is_over = False
+
+        def interrupt(*_: object) -> None:
+            nonlocal is_over
+            if not is_over:  # what follows the first clears up, and is not to be disturbed
+                is_over = True
+                raise KeyboardInterrupt
+
         try:
-            for number in _ALL:
-                signal.signal(number, _interrupt if number == signal.SIGTERM else signal.SIG_IGN)
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)  # see `starting_a_process`
-            work(*args, **kwargs)
+            try:
+                for number in _ALL:
+                    signal.signal(number, interrupt if number == signal.SIGTERM else signal.SIG_IGN)
+                if hasattr(signal, "pthread_sigmask"):
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)  # see `starting_a_process`
+                work(*args, **kwargs)
+            finally:
+                is_over = True
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
         except KeyboardInterrupt:
             pass
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     return interruptible
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -5,12 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from ffcli.__main__ import main
+from ffcli.cli import app
 from ffcli.signals import (
     ENDING,
     Terminated,
+    ended_by_the_parent,
     exit_code,
     interrupts_deferred,
     starting_a_process,
@@ -180,3 +186,106 @@ def test_what_comes_while_a_process_is_started_waits() -> None:
         work()
     assert done == ["started"]
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+class Sender:
+    """Sends a signal before the ``n``-th line that a function executes after it was told to count."""
+
+    def __init__(self, number: int, n: int, function: str) -> None:
+        self.number, self.n, self.function = number, n, function
+        self.counts = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+    def _trace(self, frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_name != self.function:
+            return None
+        if self.counts and event == "line":
+            self.n -= 1
+            if self.n == 0:
+                os.kill(os.getpid(), self.number)
+        return self._trace
+
+
+def lines_that(do: Callable[[Sender], None], number: int, function: str) -> int:
+    """Do it with a signal before each line of a function, until there is none left, and count the lines."""
+    n = 0
+    while True:
+        n += 1
+        sender = Sender(number, n, function)
+        with sender.watching():
+            try:
+                do(sender)
+            except KeyboardInterrupt as interrupt:
+                raise AssertionError(f"the signal before line {n} of {function} came through") from interrupt
+        if sender.n > 0:
+            return n - 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_worker_that_ends_is_not_disturbed_at_any_line(fails: bool) -> None:
+    def do(sender: Sender) -> None:
+        @ended_by_the_parent
+        def work() -> None:
+            sender.counts = True
+            if fails:
+                raise KeyboardInterrupt
+
+        work()
+
+    assert lines_that(do, signal.SIGTERM, "interruptible") >= 2
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("function", ["main", "termination_heeded"])
+def test_the_end_of_the_command_knows_its_signal_at_any_line(
+    monkeypatch: pytest.MonkeyPatch, number: int, function: str
+) -> None:
+    def do(sender: Sender) -> None:
+        def run() -> int:
+            sender.counts = True
+            return 0
+
+        monkeypatch.setattr(app, "main", run)
+        before = signal.signal(number, lambda *_: None)  # what comes after the block ends the process itself
+        try:
+            assert main() in (0, 128 + number)
+        finally:
+            signal.signal(number, before)
+
+    assert lines_that(do, number, function) >= (1 if function == "main" else 3)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_what_comes_before_the_block_was_there_is_known_as_well(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def interrupted() -> None:
+        raise Terminated(number)
+
+    monkeypatch.setattr("ffcli.signals.termination_heeded", interrupted)
+    assert main() == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_what_comes_while_the_words_are_read_is_an_interrupt_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def parse(*_: Any) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(app._Root, "parse_args", parse)
+    monkeypatch.setattr(sys, "argv", ["ffnn", "runs", "list"])
+    assert main() == 128 + number
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    assert capsys.readouterr().err == f"Interrupted{by}.\n"

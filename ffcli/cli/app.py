@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -117,4 +118,6 @@ def main(args: Sequence[str] | None = None) -> int:
         return report(ReaderGone(), settings)
     except Exception as error:
         return 1 if completion.asked() else report(error, settings)
+    if code == 128 + signal.SIGINT:  # Typer's answer to whatever interrupts it while it reads the words
+        return report(Interrupted(), settings)
     return code if isinstance(code, int) else 0

@@ -166,6 +166,8 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
             raise error from None
         if out.settings.json:
             out.result(document)
+        if document["status"] in ("finished", "diverged"):  # it ended all the same
+            raise
         go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(go_on) from None

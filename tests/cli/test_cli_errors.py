@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -16,6 +18,7 @@ from cli_helpers import Cli, environment
 from ffcli.cli.errors import Interrupted, report
 from ffcli.cli.shared import Settings
 from ffcli.errors import DataError, FfnnError, RequestError
+from ffcli.services import train
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,21 @@ def test_ctrl_c_ends_a_run_that_can_go_on(tmp_path: Path, tiny: Path, process: C
     assert last == f"Interrupted. Go on with: ffnn train --resume {run}"
     assert "Traceback" not in err
     assert '"interrupted"' in process("runs", "show", run, "--json").out
+
+
+def test_ctrl_c_after_the_last_record_speaks_of_nothing_to_go_on_with(
+    cli: Cli, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = train.train
+
+    def ended(*args: Any) -> None:
+        real(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", ended)
+    done = cli("train", "-d", str(tiny), "-e", "1", "--wandb", "disabled", "--json")
+    assert (done.code, json.loads(done.out)["status"]) == (130, "finished")
+    assert done.err.splitlines()[-1] == "Interrupted."
 
 
 def test_progress_without_a_reader_does_not_end_the_training(tmp_path: Path, tiny: Path) -> None:

@@ -43,6 +43,9 @@ parameters:
   learning_rate: {values: [0.01, 0.02]}
 """
 
+# Python's own words, in a worker that was being started when its parent was killed.
+ORPHANED = "EOFError: Ran out of input"
+
 
 class Killer:
     """Kills the command at the moments that a seed picks, and looks at what is left each time."""
@@ -62,14 +65,16 @@ class Killer:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        # One that has not spoken may have been killed while Python itself was loading.
-        done = self.site.done(process) if heard and heard[-1] else self.site.ended(process)
+        done = self.site.ended(process)
         wait_until(lambda: not members(process.pid), "a process outlives its parent")
-        self._judge(done, number, spoke=any(heard))
+        self._judge(Done(done.code, done.out, "".join(heard) + done.err), number, spoke=any(heard))
         self.site.check()
         return done.code != 0
 
     def _judge(self, done: Done, number: int, *, spoke: bool) -> None:
+        # One that has not spoken may have been killed while Python itself was loading.
+        if spoke and not (number == signal.SIGKILL and ORPHANED in done.err):
+            assert "Traceback" not in done.err, done.err
         if done.code == 0:  # it was faster
             return
         codes = {-number} if number == signal.SIGKILL else {128 + number}
@@ -80,9 +85,11 @@ class Killer:
             by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
             assert f"Interrupted{by}." in done.err
 
-    def some_times(self, *args: object, lines: int) -> bool:
-        """Kill it as often as the seed says; True: once it was faster."""
-        return any(not self.kill(*args, lines=lines) for _ in range(self.rng.randint(1, 3)))
+    def some_times(self, *args: object, lines: int, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Kill it as often as the seed says, until once it was faster or all was done when it was killed."""
+        for _ in range(self.rng.randint(1, 3)):
+            if is_over() or not self.kill(*args, lines=lines):
+                return
 
 
 def ended(site: Site, *args: object) -> Any:
@@ -107,10 +114,12 @@ def train(killer: Killer) -> None:
     if not (alive := set(begun) - set(damaged)):
         return
     (run_id,) = alive
-    while site.runs()[run_id]["status"] != "finished":
-        if not killer.some_times("train", "--resume", run_id, lines=12):
-            break
-    if site.runs()[run_id]["status"] != "finished":
+
+    def is_over() -> bool:
+        return bool(site.runs()[run_id]["status"] == "finished")
+
+    killer.some_times("train", "--resume", run_id, lines=12, is_over=is_over)
+    if not is_over():
         ended(site, "train", "--resume", run_id)
     config = site.config(**ingredients, seed=3)
     reference = train_here(site.context, config, RunOptions(), Unwatched())
