@@ -17,7 +17,7 @@ from ffcli.experiment import untrained_network
 from ffcli.files import json_text, write_atomic
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, history_csv
-from ffcli.runs.store import CONFIG, HISTORY, MODEL
+from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, wandb_wishes
 from ffcli.sweeping.trials import Past
@@ -61,14 +61,34 @@ class PastRuns:
         run_id = self.find(config, dataset_digest)
         if run_id is None:
             return None
-        try:
-            rows = self._context.runs.history(run_id)
-        except FfnnError:
-            return None
-        if [row.result.epoch for row in rows] != list(range(1, config.epochs + 1)):
-            return None
-        times = tuple(parse_time(row.time) for row in rows)
-        return Past(run_id, tuple(row.result for row in rows), times)
+        return _past(self._context, run_id, run_id, config.epochs)
+
+
+def own_past(context: Context, run_id: str, config: TrainConfig, dataset: Dataset) -> Past | None:
+    """Return what the run of an attempt at this very configuration came to, if it ended.
+
+    That is so where the process was killed after it had closed the run and before the sweep heard of it.
+    """
+    with suppress(FfnnError):
+        record = context.runs.read(run_id)
+        about, source = record.provenance, record.provenance.get("reused_from")
+        made_of = (about.get("dataset_digest"), about.get("core"))
+        if record.status in ENDED and made_of == (dataset.digest, CORE_VERSION):
+            past = _past(context, run_id, None if source is None else str(source), record.epochs_done)
+            if past is not None and validate(record.config) == config:
+                return replace(past, pruned=record.status == "pruned")
+    return None
+
+
+def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Past | None:
+    """Return what a run came to, or None where its history is not of all those epochs."""
+    try:
+        rows = context.runs.history(run_id)
+    except FfnnError:
+        return None
+    if not rows or [row.result.epoch for row in rows] != list(range(1, epochs + 1)):
+        return None
+    return Past(source, tuple(row.result for row in rows), tuple(parse_time(row.time) for row in rows))
 
 
 def _key(config: TrainConfig, dataset_digest: object) -> tuple[TrainConfig, str]:
@@ -90,9 +110,9 @@ def store_past(
     Where the earlier run lies in this store, its record and, if it still has them, its weights are copied.
     """
     # The sweep and number of a trial that left no run are no name, and no run's folder.
-    source = context.runs.path(past.source) if is_name(past.source) else None
+    source = context.runs.path(past.source) if past.source and is_name(past.source) else None
     if source is not None and (source / SUMMARY).is_file():
-        record = context.runs.read(past.source)
+        record = context.runs.read(source.name)
     else:
         record = _record(past, config, dataset)
     record = replace(

@@ -14,13 +14,13 @@ from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
 from ffcli.files import unlock
 from ffcli.services.context import Context
-from ffcli.services.past_runs import PastRuns, store_past
+from ffcli.services.past_runs import PastRuns, own_past, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.tracked import Tracking
 from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Ended, Sweep
+from ffcli.sweeping.trials import Ended, Past, Sweep
 from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
 
@@ -79,7 +79,12 @@ def objective(
         if config.dataset not in datasets:
             datasets[config.dataset] = context.dataset(config.dataset)
         dataset = datasets[config.dataset]
-        _remove_remains(context, trial.earlier_run, sweep.id)
+        if trial.earlier_run is not None:
+            own = _clear_up(context, trial.earlier_run, sweep.id, config, dataset)
+            if own is not None:
+                tell(RunStarted(trial.number, trial.earlier_run))
+                trial.take_over(own)
+                return
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
@@ -111,15 +116,20 @@ def objective(
     return train
 
 
-def _remove_remains(context: Context, run_id: str | None, sweep_id: str) -> None:
-    """Remove the run of an attempt that was cut short: no trial speaks of it any more."""
-    path = None if run_id is None else context.runs.of_sweep(run_id, sweep_id)
+def _clear_up(
+    context: Context, run_id: str, sweep_id: str, config: TrainConfig, dataset: Dataset
+) -> Past | None:
+    """Return what an earlier attempt came to; remove its run where it was cut short, and return None."""
+    path = context.runs.of_sweep(run_id, sweep_id)
     if path is None:
-        return
-    try:
-        context.runs.remove(path)
-    except (FfnnError, OSError) as error:
-        context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
+        return None
+    past = own_past(context, path.name, config, dataset)
+    if past is None:
+        try:
+            context.runs.remove(path)
+        except (FfnnError, OSError) as error:
+            context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
+    return past
 
 
 @ended_by_the_parent

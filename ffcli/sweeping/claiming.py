@@ -173,7 +173,8 @@ class Claiming:
         connection.execute(
             update(TRIALS)
             .where(TRIALS.c.sweep == sweep, TRIALS.c.number == number)
-            .values(attempts=row["attempts"] + 1, run_id=None, **_held(request, now))
+            # It keeps its run until it is trained as another: this worker may be killed, too.
+            .values(attempts=row["attempts"] + 1, **_held(request, now))
         )
         return self._claimed(connection, request, row["run_id"])
 

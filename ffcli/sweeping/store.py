@@ -174,7 +174,8 @@ class TrialStore:
             for table in (EPOCHS, REUSED):
                 connection.execute(delete(table).where(table.c.sweep == sweep, table.c.number == number))
             connection.execute(insert(EPOCHS), epochs)
-            connection.execute(insert(REUSED).values(sweep=sweep, number=number, source=past.source))
+            if past.source is not None:
+                connection.execute(insert(REUSED).values(sweep=sweep, number=number, source=past.source))
 
         self.database.run(work)
 

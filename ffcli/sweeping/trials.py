@@ -107,11 +107,16 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Past:
-    """What an earlier training came to, with the time at which each epoch ended; ``source`` names it."""
+    """What an earlier training came to, with the time at which each epoch ended.
 
-    source: str
+    ``source`` names it, None where it is the trial's own and only its end was not noted. ``pruned``: it was
+    stopped early.
+    """
+
+    source: str | None
     results: tuple[EpochResult, ...]
     times: tuple[float, ...]
+    pruned: bool = False
 
 
 @dataclass(frozen=True)

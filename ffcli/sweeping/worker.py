@@ -80,10 +80,10 @@ class LiveTrial:
         return self.stopped
 
     def take_over(self, past: Past) -> None:
-        """Store an earlier training of all epochs in place of one. Raises as `report`."""
+        """Store an earlier training in place of one. Raises as `report`."""
         self._check()
         self._store.take_over(self.claimed, past)
-        self.results, self.reused = list(past.results), past.source
+        self.results, self.reused, self.stopped = list(past.results), past.source, past.pruned
 
     def best(self) -> tuple[float | None, int | None]:
         """Return the sweep's metric at its best epoch, and that epoch: the earlier one on a tie."""

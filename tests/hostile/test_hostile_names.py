@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hostile_helpers import NASTY, Cli, Trained
@@ -18,7 +19,7 @@ from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore
 from ffcli.services.context import Context
 from ffcli.services.sweep import sweep_folder
 from ffcli.services.sweep_running import _Weights
-from ffcli.services.sweep_worker import _remove_remains
+from ffcli.services.sweep_worker import _clear_up
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.wandb_address import parse_address
 
@@ -142,7 +143,7 @@ def test_a_database_cannot_have_other_runs_removed(copied: Trained) -> None:
     store.close()
     assert (copied.folder / "runs" / copied.finished / MODEL).is_file()
     for run_id in (copied.finished, copied.finished[:3], copied.finished[-2:]):
-        _remove_remains(context, run_id, copied.sweep_id)
+        assert _clear_up(context, run_id, copied.sweep_id, TrainConfig(), Mock()) is None
     assert (copied.folder / "runs" / copied.finished / SUMMARY).is_file()
 
 
@@ -152,7 +153,7 @@ def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     record = RunRecord("a-run", "a", "interrupted", "mnist", TrainConfig().as_dict(), "", sweep_id="s")
     (run / SUMMARY).write_text(json.dumps(record.as_dict()))
-    _remove_remains(context, "a-run", "s")
+    assert _clear_up(context, "a-run", "s", TrainConfig(), Mock()) is None
     assert not run.exists()
 
 

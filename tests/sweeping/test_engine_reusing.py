@@ -107,6 +107,18 @@ def test_a_trial_cut_short_after_it_was_taken_over_is_tried_again_from_nothing(s
     assert [trial.reused for trial in store.trials(sweep)] == [None]
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+def test_a_trial_whose_end_was_not_noted_is_no_reused_one(store, pruned):
+    sweep = store.create(sweep_of())
+    own = replace(PAST, source=None, pruned=pruned)
+    complete(store, sweep, 1, objective=lambda _, trial: trial.take_over(own))
+    (trial,) = store.trials(sweep)
+    assert (trial.state, trial.value, trial.reused) == ("pruned" if pruned else "finished", 0.8, None)
+    assert [(each.result, each.time) for each in store.epochs(sweep.id, 1)] == list(
+        zip(PAST.results, PAST.times)
+    )
+
+
 def test_early_termination_counts_what_was_taken_over(sqlite):
     """Each later trial is worse at the band than the one taken over, which itself is never stopped."""
     sweep = sqlite.create(sweep_of(top="early_terminate: {type: hyperband, min_iter: 1}"))

@@ -136,8 +136,17 @@ def test_a_trial_of_a_dead_process_is_tried_again_at_once(store):
     again = take(store, sweep, "b")
     assert (again.trial.number, again.trial.attempts, again.earlier_run) == (1, 2, "half a run")
     assert again.trial.config == lost.trial.config
-    assert store.trials(sweep)[0].run_id is None
     assert store.epochs(sweep.id) == []
+
+
+def test_the_run_of_an_attempt_is_known_until_there_is_another(store):
+    sweep = store.create(sweep_of())
+    store.set_run(take(store, sweep, "a", worker=DEAD), "half a run")
+    take(store, sweep, "b", worker=DEAD)  # killed before it cleared up
+    third = take(store, sweep, "c")
+    assert (third.trial.attempts, third.earlier_run) == (3, "half a run")
+    store.set_run(third, "another")
+    assert store.trials(sweep)[0].run_id == "another"
 
 
 def test_a_trial_fails_when_it_has_killed_its_worker_three_times(store):

@@ -1,0 +1,94 @@
+"""A worker that is killed between the end of a run and the moment at which its sweep hears of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from small_runs import Place
+from stored_sweeps import Made, put_sweep
+from test_sweep_running import Onlooker
+
+from ffcli.runs.store import SUMMARY
+from ffcli.services.sweep import storage_url, stored_sweep
+from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.sweeping.store import TrialStore
+
+# A worker whose first trial is the last thing it does.
+WORKER = """
+import json, os, signal, sys
+from multiprocessing import Pipe
+from pathlib import Path
+from ffcli.services.running import RunOptions
+from ffcli.services.sweep_worker import WorkerTask, main
+from ffcli.sweeping.store import TrialStore
+
+def finish(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+TrialStore.finish = finish
+url, sweep_id, data_dir, runs_dir = json.loads(sys.argv[1])
+task = WorkerTask(url, sweep_id, Path(data_dir), Path(runs_dir), RunOptions(), None, 0, os.getppid())
+parent, ours = Pipe()
+main(task, ours)
+"""
+
+TWO = "learning_rate: {values: [0.001, 0.002]}"
+SEARCHES = {
+    "finished": TWO,
+    "pruned": f"{TWO}\nearly_terminate: {{type: hyperband, min_iter: 1}}",
+    "diverged": "learning_rate: {values: [1.0e+30]}\n  optimizer: {value: sgd}",
+}
+
+
+@pytest.mark.parametrize("status", SEARCHES)
+def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> None:
+    made = [Made([(1.0, 0.1)] * 3)] * (status == "pruned")  # nothing is as good
+    sweep_id = put_sweep(place, SEARCHES[status], made)
+    url = storage_url(place.context, sweep_id, None)
+    task = [url, sweep_id, str(place.context.data_dir), str(place.context.runs_dir)]
+    done = subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (record,) = place.context.runs.records()
+    assert record.status == status
+    before = {path.name: path.read_bytes() for path in place.path(record.run_id).iterdir()}
+
+    count = len(made) + 1
+    document = run_sweep(
+        place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=count), Onlooker()
+    )
+    assert [each.run_id for each in place.context.runs.records()] == [record.run_id]
+    after = {path.name: path.read_bytes() for path in place.path(record.run_id).iterdir()}
+    assert after[SUMMARY] == before[SUMMARY]
+    assert after.items() <= before.items()  # the weights of all but the finished are dropped
+    state = "failed" if status == "diverged" else status
+    assert document["counts"][state] == 1
+    store = TrialStore(url)
+    trial = store.trials(stored_sweep(place.context, sweep_id))[-1]
+    epochs = store.epochs(sweep_id, trial.number)
+    store.close()
+    rows = place.context.runs.history(record.run_id)
+    assert (trial.state, trial.run_id, trial.attempts, trial.reused) == (state, record.run_id, 2, None)
+    assert [each.result.epoch for each in epochs] == [row.result.epoch for row in rows]
+    if status != "diverged":
+        assert trial.value == record.best_val_acc
+        assert [each.result for each in epochs] == [row.result for row in rows]
+
+
+def test_a_run_of_another_dataset_is_no_attempt_at_the_same(place: Place) -> None:
+    sweep_id = put_sweep(place, SEARCHES["finished"], [])
+    url = storage_url(place.context, sweep_id, None)
+    task = [url, sweep_id, str(place.context.data_dir), str(place.context.runs_dir)]
+    subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
+    (record,) = place.context.runs.records()
+    path = place.path(record.run_id) / SUMMARY
+    about = json.loads(path.read_text())
+    about["provenance"]["dataset_digest"] = "another"
+    path.write_text(json.dumps(about))
+    run_sweep(place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker())
+    (again,) = place.context.runs.records()
+    assert again.run_id != record.run_id
+    assert again.provenance["dataset_digest"] != "another"
