@@ -26,10 +26,10 @@ from ffcli.config import (
     load_recipe,
     merge,
     metadata,
+    unknown_field,
     used_by,
     validate,
 )
-from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
 from ffcli.untrusted import YAML_BYTES, parse_yaml, shown
 
@@ -136,7 +136,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             continue
         name = field_name(shown(key))
         if name is None:
-            refuse(f"--config {path}: {unknown('hyper-parameter', shown(key), FIELDS)}")
+            refuse(f"--config {path}: {unknown_field(shown(key))}")
         if name in values:
             refuse(f"--config {path}: {name} is given twice, the second time as {key}.")
         if not _is_simple(value):

@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from ffcli.cli.guessing import guesses, question
 from ffcli.cli.shared import PANEL, shared_options
+from ffcli.config.guessing import guesses
+from ffcli.core.registry import question
 
 _NUMBER = re.compile(r"-\.?\d")
 _TRUTH = {"true": True, "false": False}
@@ -267,4 +268,4 @@ class _Grammar:
         return guesses(word, self._long_names())
 
     def _refuse(self, name: str, *meant: str) -> None:
-        self._ctx.fail(f"No such option '{name}'.{question(meant)}")
+        self._ctx.fail(f"No such option '{name}'.{question(*(f'--{each}' for each in meant))}")

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from ffcli.config.guessing import guesses
 from ffcli.config.train_config import FIELDS, TrainConfig, metadata
 from ffcli.config.types import Choice, Option, PrecisionError, read_sizes
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
@@ -23,6 +24,13 @@ def field_name(name: str) -> str | None:
         if key == field or key in metadata(info, Option).other_names:
             return field
     return None
+
+
+def unknown_field(name: str) -> str:
+    """Say that ``name`` stands for no field, which there are, and which of them may be meant."""
+    meant = [field for field, info in FIELDS.items() if f"-{name}" in metadata(info, Option).flags]
+    meant = meant or guesses(name, [field.replace("_", "-") for field in FIELDS])
+    return unknown("hyper-parameter", name, FIELDS, [each.replace("-", "_") for each in meant])
 
 
 def allowed(name: str) -> str:
@@ -96,7 +104,7 @@ def _by_field(values: Mapping[str, Any], label: Callable[[str], str] = str) -> d
     for key, value in values.items():
         name = field_name(shown(key))
         if name is None:
-            raise RequestError(unknown("hyper-parameter", shown(key), FIELDS))
+            raise RequestError(unknown_field(shown(key)))
         if name in known:
             raise RequestError(f"{label(name)} is given twice, as {name} and under another name.")
         known[name] = value

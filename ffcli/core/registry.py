@@ -17,12 +17,17 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     return by_key[matches[0]] if matches else None
 
 
-def unknown(kind: str, word: object, options: Iterable[str]) -> str:
-    """Say that ``word`` is no ``kind``, what is allowed, and the nearest match."""
+def question(*meant: str | None) -> str:
+    """Return a question after what may be meant, with a space before it; nothing where nothing may."""
+    words = " or ".join(f"'{word}'" for word in meant if word)
+    return f" Did you mean {words}?" if words else ""
+
+
+def unknown(kind: str, word: object, options: Iterable[str], meant: Iterable[str] | None = None) -> str:
+    """Say that ``word`` is no ``kind``, what is allowed, and what is ``meant``: else the nearest match."""
     options = list(options)
     text = str(word)
-    guess = nearest(text, options)
-    did_you_mean = f" Did you mean '{guess}'?" if guess else ""
+    did_you_mean = question(*([nearest(text, options)] if meant is None else meant))
     text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
     text = text if len(text) <= 80 else text[:77] + "..."
     return f"'{text}' is not a known {kind}: choose one of {', '.join(options)}.{did_you_mean}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ffcli.core.registry import nearest
+from ffcli.core.registry import nearest, question
 from ffcli.errors import RequestError
 from ffcli.runs.folders import all_sweep_ids, ensemble_ids, sweep_ids
 from ffcli.untrusted import shown
@@ -31,7 +31,7 @@ def near(word: str, ids: Sequence[str]) -> str:
     """Return a sentence with the nearest of ``ids``, else with the latest; a space comes before it."""
     guess = nearest(word, ids)
     if guess is not None:
-        return f" Did you mean '{guess}'?"
+        return question(guess)
     if len(ids) == 1:
         return f" The only one is {ids[0]}."
     return f" The latest are {some(ids)}." if ids else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ffcli.core.registry import nearest, unknown
+from ffcli.core.registry import nearest, question, unknown
 from ffcli.errors import RequestError
 from ffcli.runs.record import METRICS, STATUSES, RunRecord, is_loss
 from ffcli.services.context import Context
@@ -134,11 +134,10 @@ def _sort_key(context: Context, sort: str) -> tuple[Callable[[RunRecord], Any], 
     field = field_name(word)
     if field is not None:
         return (lambda record: _sortable(record.config.get(field))), False
-    guess = nearest(sort, [*METRICS, *_SORTABLE, _SIZE, *FIELDS])
+    meant = question(nearest(sort, [*METRICS, *_SORTABLE, _SIZE, *FIELDS]))
     raise RequestError(
         f"--sort: '{sort}' is not known: give a metric ({', '.join(METRICS)}), "
-        f"one of {', '.join((*_SORTABLE, _SIZE))}, or a hyper-parameter."
-        f"{f' Did you mean {guess!r}?' if guess else ''}"
+        f"one of {', '.join((*_SORTABLE, _SIZE))}, or a hyper-parameter.{meant}"
     )
 
 

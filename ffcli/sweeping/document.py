@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ffcli.core.registry import nearest, unknown
+from ffcli.core.registry import nearest, question, unknown
 from ffcli.errors import RequestError
 from ffcli.untrusted import YAML_BYTES, parse_yaml, shown
 
@@ -126,8 +126,7 @@ class Section:
             return default
         word = self.values[key]
         if word not in list(options):
-            guess = nearest(word, options) if isinstance(word, str) else None
-            did_you_mean = f" Did you mean '{guess}'?" if guess else ""
+            did_you_mean = question(nearest(word, options) if isinstance(word, str) else None)
             allowed = ", ".join(options)
             place = self.place(key)
             raise RequestError(

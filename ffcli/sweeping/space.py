@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ffcli.config import FIELDS, allowed, field_name, validate
-from ffcli.core.registry import unknown
+from ffcli.config import allowed, field_name, unknown_field, validate
 from ffcli.errors import RequestError
 from ffcli.sweeping.distributions import Categorical, Distribution
 from ffcli.sweeping.document import Section
@@ -40,7 +39,7 @@ def read_space(section: Section, *, grid: bool) -> dict[str, Parameter]:
     for key in section.names():
         field = field_name(key)
         if field is None:
-            raise RequestError(f"{section.place(key)}: {unknown('hyper-parameter', shown(key), FIELDS)}")
+            raise RequestError(f"{section.place(key)}: {unknown_field(shown(key))}")
         if field in space:
             section.refuse(f"{field} is given twice, also as {space[field].key}", key)
         if not isinstance(section.values[key], dict):

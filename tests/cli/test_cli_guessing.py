@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cli_helpers import Cli
 
-from ffcli.cli.guessing import guesses
+from ffcli.config.guessing import guesses
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,28 @@ def test_a_guess_that_is_far_off_is_not_made(cli: Cli, line: str) -> None:
     assert (done.code, done.out) == (2, "")
     assert "No such option" in done.err
     assert "Did you mean" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", "'learning_rate'"),
+        ("LR", "'learning_rate'"),
+        ("nhl", "'num_layers'"),
+        ("l2", "'weight_decay'"),
+        ("layers", "'num_layers'"),
+        ("batch", "'batch_norm' or 'batch_size'"),
+        ("learning_rte", "'learning_rate'"),
+    ],
+)
+def test_a_file_is_helped_like_a_command_line(cli: Cli, tmp_path: Path, key: str, meant: str) -> None:
+    config, sweep = tmp_path / "config.yaml", tmp_path / "sweep.yaml"
+    config.write_text(f"{key}: 1\n")
+    sweep.write_text(f"method: grid\nparameters:\n  {key}: {{values: [1, 2]}}\n")
+    for words in (["train", "--config", config], ["sweep", sweep, "--dry-run"]):
+        done = cli(*map(str, words))
+        assert (done.code, done.out) == (2, "")
+        assert done.err.splitlines()[0].endswith(f" Did you mean {meant}?")
 
 
 def test_what_may_mean_anything_means_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Which option is meant by one that there is not."""
+"""Which option or hyper-parameter is meant by one that there is not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ELSEWHERE = {
 
 
 def guesses(word: str, names: Sequence[str]) -> list[str]:
-    """Return the names of options that ``word`` may mean, all without dashes before them; often just one.
+    """Return the ``names``, with hyphens as options have them, that ``word`` may mean; often just one.
 
     They begin with it, have its letters for initials (lr, bs, wd), are called so elsewhere, look like it,
     or have it for a part, whatever fits first. A short word that looks like many means none of them.
@@ -54,8 +54,3 @@ def guesses(word: str, names: Sequence[str]) -> list[str]:
 def _initials(name: str) -> str:
     parts = name.split("-")
     return "".join(part[:1] for part in parts) if len(parts) > 1 else ""
-
-
-def question(names: Sequence[str]) -> str:
-    """Return a question after options, with a space before it; nothing where there are none."""
-    return f" Did you mean {' or '.join(repr(f'--{name}') for name in names)}?" if names else ""
