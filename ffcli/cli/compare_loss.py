@@ -235,11 +235,11 @@ def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:
         ]
         for index, pair in enumerate(pairs, start=1)
     ]
-    return Columns([*heads, "config"], rows, right=heads, cut=["config"])
+    return Columns([*heads, "config"], rows, right=heads)
 
 
 def _in_short(config: Mapping[str, Any], varying: Sequence[str]) -> str:
-    """Return what varies in a configuration, a line of 80 columns having room for the first words alone."""
+    """Return what varies in a configuration, what tells most first."""
     values = {name: shown(config[name]) for name in varying}
     words = []
     if "hidden_size" in values:  # a list says itself how many layers there are

@@ -41,7 +41,8 @@ class TrialLines:
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(count)
-        done = f", {counts.ended} of its runs {are(counts.ended)} there already" if counts.ended else ""
+        ended = counts.ended
+        done = f", {counted(ended, 'run')} {are(ended)} there already" if ended else ""
         self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {counted(workers, 'worker')}{done}")
 
     def message(self, worker: int, message: Message) -> None:
