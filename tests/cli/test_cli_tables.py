@@ -108,6 +108,24 @@ class TestWhatDoesNotFit:
             "    and nothing else",
         ]
 
+    def test_a_text_breaks_no_word_while_there_is_room_below(self) -> None:
+        table = Columns(["recipe", "what it is"], [["a-longer-name", "an incomprehensibility"], ["fast", ""]])
+        assert at(30, table) == [
+            "recipe",
+            "    what it is",
+            "a-longer-name",
+            "    an incomprehensibility",
+            "fast",
+        ]
+
+    def test_a_number_is_never_wrapped(self) -> None:
+        table = Columns(["name", "n"], [["x" * 14, "123 456 789 012"]], right=["n"])
+        assert at(30, table) == ["name", "                  n", "x" * 14, "    123 456 789 012"]
+
+    def test_further_lines_have_room_for_less(self) -> None:
+        table = Columns(["a", "b", "c"], [["x" * 28, "y" * 20, "z" * 6]])
+        assert at(30, table)[-3:] == ["x" * 28, f"    {'y' * 20}", f"    {'z' * 6}"]
+
     @pytest.mark.parametrize("width", [20, 24, 30, 47, 80, 120])
     def test_whatever_the_width_no_id_is_shortened(self, width: int) -> None:
         for table in (runs(), runs(cut=["name"]), runs(spare=["size", "name"])):
