@@ -70,22 +70,36 @@ def exit_code() -> int:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let Ctrl-C and the like within the block take effect right after it. Other threads never get them."""
+    """Let Ctrl-C and the like within the block take effect right after it, however it ends.
+
+    Other threads never get them. Of several one of `ENDING` counts, which is the more urgent.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in _ALL}
-    pending: list[tuple[int, Any]] = []
     heeded = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number in heeded:
-        signal.signal(number, lambda *details: pending.append(details))
+    pending: dict[int, Any] = {}
+    is_over = False
+
+    def defer(number: int, frame: Any) -> None:
+        if is_over:  # while the handlers are put back, one by one
+            heeded[number](number, frame)
+        else:
+            pending.setdefault(number, frame)
+
     try:
+        for number in heeded:
+            signal.signal(number, defer)
         yield
     finally:
+        is_over = True
         for number, handler in heeded.items():
             signal.signal(number, handler)
-    if pending:
-        heeded[pending[0][0]](*pending[0])
+        for number in (*ENDING, signal.SIGINT):
+            if number in pending:
+                heeded[number](number, pending[number])
+                break
 
 
 @contextmanager

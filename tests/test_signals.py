@@ -51,6 +51,28 @@ def test_an_error_in_the_block_leaves_the_handler_as_it_was() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_what_came_within_a_block_that_fails_is_not_forgotten() -> None:
+    def work() -> None:
+        with interrupts_deferred():
+            press()
+            raise OSError("the disk is full")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    assert isinstance(caught.value.__context__, OSError)
+
+
+def test_of_two_signals_within_the_block_the_more_urgent_counts() -> None:
+    def work() -> None:
+        with termination_heeded(), interrupts_deferred():
+            press()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Terminated) as caught:
+        work()
+    assert caught.value.number == signal.SIGTERM
+
+
 def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -251,6 +273,8 @@ def test_a_worker_that_ends_is_not_disturbed_at_any_line(fails: bool) -> None:
 def test_the_end_of_the_command_knows_its_signal_at_any_line(
     monkeypatch: pytest.MonkeyPatch, number: int, function: str
 ) -> None:
+    codes = []
+
     def do(sender: Sender) -> None:
         def run() -> int:
             sender.counts = True
@@ -259,11 +283,43 @@ def test_the_end_of_the_command_knows_its_signal_at_any_line(
         monkeypatch.setattr(app, "main", run)
         before = signal.signal(number, lambda *_: None)  # what comes after the block ends the process itself
         try:
-            assert main() in (0, 128 + number)
+            codes.append(main())
         finally:
             signal.signal(number, before)
 
-    assert lines_that(do, number, function) >= (1 if function == "main" else 3)
+    lines = lines_that(do, number, function)
+    assert set(codes) <= {0, 128 + number}
+    assert codes.pop() == 0  # there was no signal
+    if function == "termination_heeded":
+        assert lines >= 3
+        assert codes[0] == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_what_is_deferred_is_heeded_once_at_any_line_and_nobody_is_deaf_afterwards(number: int) -> None:
+    heard = []
+
+    def hear(number: int, _: Any) -> None:
+        heard.append(number)
+        raise Terminated(number)
+
+    def do(sender: Sender) -> None:
+        for each in (signal.SIGINT, *ENDING):
+            signal.signal(each, hear)
+        sender.counts = True
+        raised = False
+        try:
+            with interrupts_deferred():
+                heard.append(0)
+        except Terminated:
+            raised = True
+        assert sum(map(bool, heard)) == raised
+        for each in (signal.SIGINT, *ENDING):
+            with pytest.raises(Terminated):
+                os.kill(os.getpid(), each)
+        heard.clear()
+
+    assert lines_that(do, number, "interrupts_deferred") >= 10
 
 
 @pytest.mark.parametrize("number", ENDING)

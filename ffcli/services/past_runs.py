@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -44,8 +46,7 @@ class PastRuns:
                 config = validate(record.config)
             except (FfnnError, OSError):  # of another version of the program, or damaged
                 continue
-            # Some schedules look ahead to the last epoch, which for the first ones was another.
-            if BEGUN_FOR in about and config.schedule != "constant":
+            if _looked_elsewhere(config, about):
                 continue
             self._runs.setdefault(_key(config, about.get("dataset_digest")), []).append(record.run_id)
 
@@ -69,15 +70,21 @@ def own_past(context: Context, run_id: str, config: TrainConfig, dataset: Datase
 
     That is so where the process was killed after it had closed the run and before the sweep heard of it.
     """
-    with suppress(FfnnError):
+    with suppress(FfnnError, OSError):  # of another version of the program, or damaged
         record = context.runs.read(run_id)
         about, source = record.provenance, record.provenance.get("reused_from")
         made_of = (about.get("dataset_digest"), about.get("core"))
         if record.status in ENDED and made_of == (dataset.digest, CORE_VERSION):
             past = _past(context, run_id, None if source is None else str(source), record.epochs_done)
-            if past is not None and validate(record.config) == config:
+            is_the_same = validate(record.config) == config and not _looked_elsewhere(config, about)
+            if past is not None and is_the_same:
                 return replace(past, pruned=record.status == "pruned")
     return None
+
+
+def _looked_elsewhere(config: TrainConfig, about: Mapping[str, Any]) -> bool:
+    """Tell whether the schedule looked ahead to a last epoch that for the first ones was another."""
+    return BEGUN_FOR in about and config.schedule != "constant"
 
 
 def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Past | None:
@@ -86,7 +93,7 @@ def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Pas
         rows = context.runs.history(run_id)
     except FfnnError:
         return None
-    if not rows or [row.result.epoch for row in rows] != list(range(1, epochs + 1)):
+    if not rows or len(rows) != epochs or any(row.result.epoch != n for n, row in enumerate(rows, 1)):
         return None
     return Past(source, tuple(row.result for row in rows), tuple(parse_time(row.time) for row in rows))
 

@@ -85,6 +85,7 @@ def objective(
                 tell(RunStarted(trial.number, trial.earlier_run))
                 trial.take_over(own)
                 return
+            trial.set_run(None)
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
@@ -111,7 +112,8 @@ def objective(
         with new_run(context, experiment, options, sweep.id) as recorder:
             trial.set_run(recorder.path.name)
             tell(RunStarted(trial.number, recorder.path.name))
-            run(recorder, experiment, Unwatched(), stop=trial.report, tracking=tracking)
+            document = run(recorder, experiment, Unwatched(), stop=trial.report, tracking=tracking)
+            trial.stopped = document["status"] == "pruned"  # W&B may have asked for it, too
 
     return train
 

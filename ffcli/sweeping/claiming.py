@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,18 @@ from ffcli.sweeping.database import EPOCHS, REUSED, SWEEPS, TRIALS
 from ffcli.sweeping.pairing import proposer
 from ffcli.sweeping.processes import Process
 from ffcli.sweeping.proposing import Known, Proposal
-from ffcli.sweeping.trials import Claim, Claimed, Counts, Ended, Sweep, Wait, digest, read_trial, sound
+from ffcli.sweeping.trials import (
+    Claim,
+    Claimed,
+    Counts,
+    DamagedSweepError,
+    Ended,
+    Sweep,
+    Wait,
+    digest,
+    read_trial,
+    sound,
+)
 from ffcli.untrusted import parse_json, shown
 from ffcli.wording import are, counted
 
@@ -66,7 +78,7 @@ class Claiming:
         ).scalar_one()
         mine = self._trial(connection, and_(TRIALS.c.token == request.token, TRIALS.c.state == "running"))
         if mine is not None:  # stored before, but the answer was lost
-            return Claimed(read_trial(mine), request.token, None)
+            return Claimed(read_trial(mine), request.token)
         self._free_abandoned(connection, now)
         counts = tally(connection, self._sweep)
         over = self._is_over(connection, counts, request)
@@ -100,10 +112,21 @@ class Claiming:
             if row["lease"] >= now and not worker.is_dead:
                 continue
             change: dict[str, Any] = {"state": "waiting"}
-            if row["attempts"] >= ATTEMPTS:
-                error = f"the worker ({worker}) died or was not heard of, for the {ATTEMPTS}rd time"
+            if row["attempts"] >= ATTEMPTS and not self._may_have_ended(connection, row):
+                times = row["attempts"]
+                error = f"its worker died or was not heard of {times} times, the last one was {worker}"
                 change = {"state": "failed", "error": error, "ended": now}
             connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
+
+    def _may_have_ended(self, connection: Connection, row: RowMapping) -> bool:
+        """Tell whether a trial was trained to its last epoch: its run is then looked for once more."""
+        if row["attempts"] > ATTEMPTS or row["run_id"] is None:
+            return False
+        at = EPOCHS.c.sweep == self._sweep.id, EPOCHS.c.number == row["number"]
+        last = connection.execute(select(func.max(EPOCHS.c.epoch)).where(*at)).scalar()
+        with suppress(DamagedSweepError):
+            return bool(last == read_trial(row).config.epochs)
+        return False
 
     def _is_over(self, connection: Connection, counts: Counts, request: Request) -> Ended | Wait | None:
         metric = self._sweep.metric
@@ -163,7 +186,7 @@ class Claiming:
                 **_held(request, now),
             )
         )
-        return self._claimed(connection, request, None)
+        return self._claimed(connection, request)
 
     def _again(self, connection: Connection, row: RowMapping, request: Request, now: float) -> Claimed:
         """Hand out a trial that was cut short, to be trained from the start."""
@@ -176,12 +199,12 @@ class Claiming:
             # It keeps its run until it is trained as another: this worker may be killed, too.
             .values(attempts=row["attempts"] + 1, **_held(request, now))
         )
-        return self._claimed(connection, request, row["run_id"])
+        return self._claimed(connection, request)
 
-    def _claimed(self, connection: Connection, request: Request, earlier_run: str | None) -> Claimed:
+    def _claimed(self, connection: Connection, request: Request) -> Claimed:
         row = self._trial(connection, TRIALS.c.token == request.token)
         assert row is not None
-        return Claimed(read_trial(row), request.token, earlier_run)
+        return Claimed(read_trial(row), request.token)
 
 
 def _held(request: Request, now: float) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class TrialStore:
         """Extend the lease. Returns False where the trial is no longer this claim's."""
         return self._change(self._mine(claimed).values(lease=self.database.now + LEASE))
 
-    def set_run(self, claimed: Claimed, run_id: str) -> None:
+    def set_run(self, claimed: Claimed, run_id: str | None) -> None:
         """Note the run that trains the trial. Raises LostTrialError."""
         self._change_mine(claimed, {"run_id": run_id})
 

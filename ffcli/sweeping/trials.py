@@ -74,8 +74,8 @@ class Sweep:
 class Trial:
     """A trial as stored; times in seconds since 1970. ``values`` are those searched, canonical.
 
-    ``attempts`` counts how often it was begun, ``worker`` (host:pid) and ``run_id`` are of the last time.
-    ``reused`` names the earlier training that its epochs were taken over from, if they were.
+    ``attempts`` counts how often it was begun, ``worker`` (host:pid) is of the last time, and ``run_id`` its
+    last run. ``reused`` names the earlier training that its epochs were taken over from, if they were.
     """
 
     sweep_id: str
@@ -98,11 +98,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A trial to train, held under ``token``. ``earlier_run`` is the run of an attempt that was cut short."""
+    """A trial to train, held under ``token``."""
 
     trial: Trial
     token: str
-    earlier_run: str | None
+
+    @property
+    def earlier_run(self) -> str | None:
+        """The id of the run that an attempt before this one has left."""
+        return self.trial.run_id
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,11 @@ class LiveTrial:
 
     @property
     def earlier_run(self) -> str | None:
-        """The id of the run that an attempt cut short has left, which no trial speaks of any more."""
+        """The id of the run that an attempt before this one has left."""
         return self.claimed.earlier_run
 
-    def set_run(self, run_id: str) -> None:
-        """Note under which id the run is stored. Raises LostTrialError as `report`."""
+    def set_run(self, run_id: str | None) -> None:
+        """Note under which id the run is stored, None where it is gone. Raises LostTrialError as `report`."""
         self._store.set_run(self.claimed, run_id)
 
     def report(self, result: EpochResult) -> bool:

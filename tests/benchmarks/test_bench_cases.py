@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import limits
+from benchmarks import calls, limits
 from benchmarks.cases import CASES
 
 
@@ -49,3 +49,24 @@ def test_floor_of_sgd_moves_three_vectors() -> None:
 def test_limits_are_measured() -> None:
     assert limits.peak_flops(sizes=(64, 128), budget=0.0) > 1e6
     assert limits.bandwidth(1_000_000, budget=0.0) > 1e6
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_products_are_those_of_the_model(name: str) -> None:
+    multiplied = 0
+    for a, b, a_is_turned, b_is_turned in calls.shapes(CASES[name]):
+        (rows, inner), (other, columns) = (a[::-1] if a_is_turned else a), (b[::-1] if b_is_turned else b)
+        assert inner == other
+        multiplied += 2 * rows * inner * columns
+    assert multiplied == limits.flops(CASES[name])
+
+
+def test_the_calls_of_every_case_are_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "pin", lambda _: [0])  # the tests after this one may use all cores
+    assert calls.main(["--seconds", "0"]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| A: ")]
+    assert rows[0][0] == "| A: 3×128 relu adam batch 32"
+    products, passes, both = (float(cell.strip(" |").replace(",", "")) for cell in rows[0][1:])
+    assert both == pytest.approx(products + passes, abs=1.1)

@@ -6,12 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 from test_sweep_running import Onlooker
 
+from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweep import storage_url, stored_sweep
 from ffcli.services.sweep_running import SweepOptions, run_sweep
@@ -44,15 +46,21 @@ SEARCHES = {
 }
 
 
+def killed(place: Place, sweep_id: str) -> RunRecord:
+    """Run a worker that is killed as said above, and return the run that it leaves."""
+    context = place.context
+    task = [storage_url(context, sweep_id, None), sweep_id, str(context.data_dir), str(context.runs_dir)]
+    done = subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (record,) = context.runs.records()
+    return record
+
+
 @pytest.mark.parametrize("status", SEARCHES)
 def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> None:
     made = [Made([(1.0, 0.1)] * 3)] * (status == "pruned")  # nothing is as good
     sweep_id = put_sweep(place, SEARCHES[status], made)
-    url = storage_url(place.context, sweep_id, None)
-    task = [url, sweep_id, str(place.context.data_dir), str(place.context.runs_dir)]
-    done = subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    (record,) = place.context.runs.records()
+    record = killed(place, sweep_id)
     assert record.status == status
     before = {path.name: path.read_bytes() for path in place.path(record.run_id).iterdir()}
 
@@ -66,7 +74,7 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> Non
     assert after.items() <= before.items()  # the weights of all but the finished are dropped
     state = "failed" if status == "diverged" else status
     assert document["counts"][state] == 1
-    store = TrialStore(url)
+    store = TrialStore(storage_url(place.context, sweep_id, None))
     trial = store.trials(stored_sweep(place.context, sweep_id))[-1]
     epochs = store.epochs(sweep_id, trial.number)
     store.close()
@@ -78,17 +86,41 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> Non
         assert [each.result for each in epochs] == [row.result for row in rows]
 
 
-def test_a_run_of_another_dataset_is_no_attempt_at_the_same(place: Place) -> None:
-    sweep_id = put_sweep(place, SEARCHES["finished"], [])
-    url = storage_url(place.context, sweep_id, None)
-    task = [url, sweep_id, str(place.context.data_dir), str(place.context.runs_dir)]
-    subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
-    (record,) = place.context.runs.records()
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "interrupted"},
+        {"epochs_done": 10**15},
+        {"config": {"epochs": 4}},
+        {"config": {"epochs": "many"}},
+        {"provenance": {"dataset_digest": "another"}},
+        {"provenance": {"core": -1}},
+        {"provenance": {BEGUN_FOR: 2}},
+    ],
+    ids=str,
+)
+def test_a_run_that_is_no_whole_one_of_the_same_is_trained_again(place: Place, changed: Any) -> None:
+    sweep_id = put_sweep(place, "learning_rate: {values: [0.001, 0.002]}\n  schedule: {value: cosine}", [])
+    record = killed(place, sweep_id)
     path = place.path(record.run_id) / SUMMARY
     about = json.loads(path.read_text())
-    about["provenance"]["dataset_digest"] = "another"
+    for key, value in changed.items():
+        about[key] = {**about[key], **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(about))
     run_sweep(place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker())
     (again,) = place.context.runs.records()
     assert again.run_id != record.run_id
-    assert again.provenance["dataset_digest"] != "another"
+    assert (again.status, again.epochs_done) == ("finished", 3)
+
+
+def test_a_reused_run_goes_on_saying_so(place: Place) -> None:
+    sweep_id = put_sweep(place, TWO, [])
+    record = killed(place, sweep_id)
+    path = place.path(record.run_id) / SUMMARY
+    about = json.loads(path.read_text())
+    about["provenance"]["reused_from"] = "an earlier one"
+    path.write_text(json.dumps(about))
+    document = run_sweep(
+        place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker()
+    )
+    assert document["reused"] == 1

@@ -156,7 +156,21 @@ def test_a_trial_fails_when_it_has_killed_its_worker_three_times(store):
     assert take(store, sweep, "next").trial.number == 2
     failed = store.trials(sweep)[0]
     assert failed.state == "failed"
-    assert "died or was not heard of, for the 3rd time" in failed.error
+    assert "died or was not heard of 3 times, the last one was" in failed.error
+
+
+def test_one_that_was_trained_to_its_last_epoch_is_looked_at_once_more(store):
+    sweep = store.create(sweep_of())
+    for attempt in range(1, ATTEMPTS + 2):
+        held = take(store, sweep, f"t{attempt}", worker=DEAD)
+        assert (held.trial.number, held.trial.attempts) == (1, attempt)
+        store.set_run(held, f"run {attempt}")
+        for number in range(1, held.trial.config.epochs + 1):
+            store.report(sweep, held, epoch(number))
+    assert take(store, sweep, "next").trial.number == 2
+    failed = store.trials(sweep)[0]
+    assert (failed.state, failed.run_id) == ("failed", f"run {ATTEMPTS + 1}")
+    assert f"died or was not heard of {ATTEMPTS + 1} times" in failed.error
     assert store.counts(sweep) == Counts(failed=1, running=1)
 
 
@@ -253,9 +267,12 @@ def test_nothing_is_done_twice_when_every_answer_is_lost_once(store, monkeypatch
     assert drawn(store, sweep) == drawn(store, plain)
     assert len(store.epochs(sweep.id)) == 2 * 14
     held = take(store, sweep, "x", count=15)
+    store.set_run(held, "half a run")
     store.release("x")
     assert store.trials(sweep)[14].attempts == 0
     assert held.trial.number == 15
+    again = take(store, sweep, "y", count=15)
+    assert (again.trial.number, again.trial.attempts, again.earlier_run) == (15, 1, "half a run")
 
 
 def test_many_can_open_an_empty_database_at_once(url):
