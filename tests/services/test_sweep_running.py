@@ -12,6 +12,7 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
 from ffcli.errors import RequestError
+from ffcli.services.running import RunOptions
 from ffcli.services.sweep import (
     DATABASE,
     create,
@@ -23,8 +24,12 @@ from ffcli.services.sweep import (
 )
 from ffcli.services.sweep_publishing import published
 from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.services.sweep_worker import objective
+from ffcli.services.tracked import Tracking
 from ffcli.sweeping.events import TrialEnded
+from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Sweep
+from ffcli.sweeping.worker import work
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
 
@@ -145,3 +150,20 @@ def test_a_seed_that_no_database_holds_is_refused(place: Place, seed: int) -> No
     put_sweep(place, FOUR, [])
     with pytest.raises(RequestError, match=f"--seed: {seed} is not allowed"):
         create(place.context, place.folder / "sweep.yaml", seed, None)
+
+
+def test_a_run_that_wandb_stops_is_pruned_in_the_sweep_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page has a button for it, in a local sweep whose runs are followed as well."""
+    sweep = stored_sweep(place.context, put_sweep(place, FOUR, []))
+    store = TrialStore(storage_url(place.context, sweep.id, None))
+    monkeypatch.setattr(Tracking, "stopped", True)
+    with Tracking(place.context, "disabled") as tracking:
+        train = objective(
+            place.context, store, sweep, RunOptions(), lambda _: None, reuse=False, tracking=tracking
+        )
+        work(store, sweep, train, count=1)
+    (trial,), (record,) = store.trials(sweep), place.context.runs.records()
+    store.close()
+    assert (trial.state, record.status, record.epochs_done) == ("pruned", "pruned", 1)
