@@ -128,7 +128,8 @@ def compare_loss(
         resume=resume,
         new=new,
     )
-    go_on = out.settings.command("compare-loss", comparison.sweep.id)
+    all_runs = [] if runs is None else ["--runs", str(runs)]
+    go_on = out.settings.command("compare-loss", comparison.sweep.id, *all_runs)
     try:
         document = run(
             place,

@@ -18,6 +18,7 @@ from ffcli.services.past_runs import PastRuns, own_past, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.tracked import Tracking
 from ffcli.signals import ended_by_the_parent
+from ffcli.sweeping.claiming import ATTEMPTS
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Past, Sweep
@@ -86,6 +87,8 @@ def objective(
                 trial.take_over(own)
                 return
             trial.set_run(None)
+            if trial.claimed.trial.attempts > ATTEMPTS:  # it was claimed for the sake of that run alone
+                raise FfnnError(f"its worker died or was not heard of {ATTEMPTS} times")
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION

@@ -20,6 +20,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.masking import without_keys
 from ffcli.sweeping.spec import Metric
 from ffcli.sweeping.wandb_address import WandbAddress, parse_address
+from ffcli.sweeping.wandb_service import end_in_time
 from ffcli.untrusted import parse_json, shown
 
 _TIMEOUT = "WANDB_HTTP_TIMEOUT"  # W&B's variable: seconds that a question may take
@@ -77,11 +78,14 @@ class WandbServer:
         os.environ.setdefault(_TIMEOUT, str(timeout()))  # the SDK reads it when it is imported
         import wandb
 
-        self._host = f"W&B ({wandb.setup(wandb.Settings(silent=True)).settings.base_url})"
+        setup = wandb.setup(wandb.Settings(silent=True))
+        self._host = f"W&B ({setup.settings.base_url})"
         try:
             self._api = wandb.Api(timeout=timeout())
         except (wandb.Error, ValueError) as error:
             raise self._not_connected(error) from None
+        finally:
+            end_in_time(setup)
         self._service = self._api._service_api
 
     def _not_connected(self, error: Exception) -> FfnnError:

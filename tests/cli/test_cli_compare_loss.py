@@ -285,7 +285,7 @@ def test_ctrl_c_says_how_to_go_on(spec: Path) -> None:
     finally:
         slow.kill()
     assert (slow.returncode, out) == (130, "")
-    assert f"Go on with: ffnn compare-loss {sweep_id}" in errors
+    assert f"Go on with: ffnn compare-loss {sweep_id} --runs 12\n" in errors
     assert "Traceback" not in errors
 
 

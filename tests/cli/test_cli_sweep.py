@@ -79,7 +79,7 @@ def children(pid: int) -> list[int]:
 def slow(grid: Path) -> Iterator[subprocess.Popen[str]]:
     """A sweep whose trials last, with two workers, killed at the end with all that it started."""
     grid.write_text(GRID.replace("EPOCHS", "60"))
-    process = start(grid.parent, "grid.yaml", "--workers", "2")
+    process = start(grid.parent, "grid.yaml", "--workers", "2", "--count", "12")
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -240,7 +240,7 @@ def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: su
     os.killpg(slow.pid, signal.SIGINT)
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
-    assert f"Go on with: ffnn sweep {sweep_id}" in errors
+    assert f"Go on with: ffnn sweep {sweep_id} --count 12\n" in errors
     assert "Traceback" not in errors
     states = Counter(run["status"] for run in runs(process, sweep_id))
     assert set(states) == {"finished"}

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,11 +14,15 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 from test_sweep_running import Onlooker
 
+from ffcli.core.training import EpochResult
 from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweep import storage_url, stored_sweep
 from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.sweeping.claiming import ATTEMPTS, Request
+from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed
 
 # A worker whose first trial is the last thing it does.
 WORKER = """
@@ -124,3 +129,26 @@ def test_a_reused_run_goes_on_saying_so(place: Place) -> None:
         place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker()
     )
     assert document["reused"] == 1
+
+
+def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: Place) -> None:
+    """Its last attempt reported every epoch, and then its run was not closed, or is on another machine."""
+    sweep_id = put_sweep(place, TWO, [])
+    sweep = stored_sweep(place.context, sweep_id)
+    store = TrialStore(storage_url(place.context, sweep_id, None))
+    dead = replace(this_process(), pid=2**22 + 1)
+    for attempt in range(ATTEMPTS):
+        held = store.claim(sweep, Request(f"token {attempt}", dead))
+        assert isinstance(held, Claimed)
+        store.set_run(held, f"20260101-000000-000-run{attempt}")
+        for number in (1, 2, 3):
+            store.report(sweep, held, EpochResult(number, 1.0, 0.5, 1.0, 0.5, 0.2, 0.1))
+    store.close()
+    document = run_sweep(place.context, sweep, SweepOptions(count=1), Onlooker())
+    assert document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
+    assert list(place.context.runs.records()) == []
+    store = TrialStore(storage_url(place.context, sweep_id, None))
+    (trial,) = store.trials(sweep)
+    store.close()
+    assert "its worker died or was not heard of 3 times" in str(trial.error)
+    assert trial.run_id is None
