@@ -24,7 +24,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ffcli.cli.shared import PANEL, shared_options
-from ffcli.config.guessing import guesses
+from ffcli.core.guessing import guesses
 from ffcli.core.registry import question
 
 _NUMBER = re.compile(r"-\.?\d")

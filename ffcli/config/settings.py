@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ffcli.config.guessing import guesses
 from ffcli.config.train_config import FIELDS, TrainConfig, metadata
 from ffcli.config.types import Choice, Option, PrecisionError, read_sizes
+from ffcli.core.guessing import guesses
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.registry import unknown
 from ffcli.errors import RequestError

@@ -188,7 +188,8 @@ def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any], s
         raise ValueError(f"epoch is {shown(scalars['epoch'])}")
     # An epoch too low would cut the history, one too high leave epochs out.
     if (steps := scalars["optimizer"]["steps"]) != scalars["epoch"] * steps_per_epoch:
-        raise ValueError(f"{shown(steps)} steps are not {counted(scalars['epoch'], 'epoch')}")
+        epochs = counted(scalars["epoch"], "epoch")
+        raise ValueError(f"its steps are {shown(steps)}, which are not those of {epochs}")
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise ValueError(f"{name} holds {array.dtype}")

@@ -24,6 +24,7 @@ from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Past, Sweep
 from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
+from ffcli.wording import counted
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def objective(
                 return
             trial.set_run(None)
             if trial.claimed.trial.attempts > ATTEMPTS:  # it was claimed for the sake of that run alone
-                raise FfnnError(f"its worker died or was not heard of {ATTEMPTS} times")
+                raise FfnnError(f"its worker died or was not heard of {counted(ATTEMPTS, 'time')}")
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION

@@ -113,8 +113,8 @@ class Claiming:
                 continue
             change: dict[str, Any] = {"state": "waiting"}
             if row["attempts"] >= ATTEMPTS and not self._may_have_ended(connection, row):
-                times = row["attempts"]
-                error = f"its worker died or was not heard of {times} times, the last one was {worker}"
+                times = counted(row["attempts"], "time")
+                error = f"its worker died or was not heard of {times}, the last one was {worker}"
                 change = {"state": "failed", "error": error, "ended": now}
             connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import Cli
 
-from ffcli.config.guessing import guesses
+from ffcli.core.guessing import guesses
 
 
 @pytest.mark.parametrize(
