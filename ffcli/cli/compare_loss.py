@@ -16,6 +16,7 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
+from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.tables import Columns, shown
 from ffcli.cli.text import duration, number, plain
@@ -128,8 +129,7 @@ def compare_loss(
         resume=resume,
         new=new,
     )
-    all_runs = [] if runs is None else ["--runs", str(runs)]
-    go_on = out.settings.command("compare-loss", comparison.sweep.id, *all_runs)
+    go_on = out.settings.command("compare-loss", comparison.sweep.id, *repeated("--runs", runs))
     try:
         document = run(
             place,

@@ -13,8 +13,9 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
+from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
-from ffcli.cli.sweep_wandb import Wanted, counted_to, goes_by_wandb, sweep_by_wandb
+from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
 from ffcli.cli.sweeps import report, shared
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration
@@ -160,7 +161,7 @@ def sweep(
         sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
         return
     made = _local_sweep(out, place, spec, storage, integer("--seed", seed), resume=resume, new=new)
-    go_on = out.settings.command("sweep", made.id, *counted_to(options.count), *shared(storage))
+    go_on = out.settings.command("sweep", made.id, *repeated("--count", options.count), *shared(storage))
     try:
         document = run_sweep(place, made, options, sweep_watcher(out))
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ import typer
 
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweeps import report
 from ffcli.cli.values import one_of
@@ -62,11 +63,6 @@ def goes_by_wandb(out: Output, spec: str, backend: str | None, storage: str | No
     return chosen == "wandb"
 
 
-def counted_to(count: int | None) -> list[str]:
-    """Return the words with which a sweep goes on to the same number of runs."""
-    return [] if count is None else ["--count", str(count)]
-
-
 def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOptions) -> None:
     """Register or join the sweep, run it, and show what came of it."""
     from ffcli.services.sweep_wandb_running import run_wandb_sweep
@@ -74,7 +70,7 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
 
     server, sweep = _connected(out, place, wanted)
     out.notice(f"W&B: {parse_address(sweep.id).url(server.site)}")
-    go_on = out.settings.command("sweep", sweep.id, *counted_to(options.count))
+    go_on = out.settings.command("sweep", sweep.id, *repeated("--count", options.count))
     try:
         document = run_wandb_sweep(place, server, sweep, options, sweep_watcher(out))
     except KeyboardInterrupt:

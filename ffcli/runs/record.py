@@ -7,7 +7,7 @@ import io
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from functools import cache
@@ -110,6 +110,11 @@ class HistoryRow:
     def as_dict(self) -> dict[str, Any]:
         """Return the row by the names of its columns."""
         return {**asdict(self.result), "time": self.time}
+
+
+def are_all(rows: Sequence[HistoryRow], epochs: int) -> bool:
+    """Tell whether these are the epochs 1 to ``epochs``, each once and in order."""
+    return len(rows) == epochs and all(row.result.epoch == number for number, row in enumerate(rows, 1))
 
 
 def history_csv(rows: Iterable[HistoryRow]) -> str:

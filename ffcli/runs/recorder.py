@@ -20,7 +20,7 @@ from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_
 from ffcli.masking import without_secrets
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
-from ffcli.runs.record import HistoryRow, RunRecord, Status, history_csv, utc_now
+from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
 from ffcli.signals import interrupts_deferred
 from ffcli.untrusted import shown
@@ -163,9 +163,7 @@ class RunRecorder:
     def _keep_epochs(self, epochs: int) -> None:
         """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""
         self.rows = [row for row in self.rows if row.result.epoch <= epochs]
-        if len(self.rows) != epochs or any(
-            row.result.epoch != number for number, row in enumerate(self.rows, start=1)
-        ):
+        if not are_all(self.rows, epochs):
             raise ValueError(f"{HISTORY} does not hold exactly {counted(epochs, 'epoch')}, each once")
         self.record.seconds, self.record.best = 0.0, {}
         self.record.epochs_done, self.record.best_epoch, self.record.best_val_acc = 0, None, None

@@ -18,7 +18,7 @@ from ffcli.errors import FfnnError
 from ffcli.experiment import untrained_network
 from ffcli.files import json_text, write_atomic
 from ffcli.runs.folders import SUMMARY
-from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, history_csv
+from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, are_all, history_csv
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions, wandb_wishes
@@ -93,7 +93,7 @@ def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Pas
         rows = context.runs.history(run_id)
     except FfnnError:
         return None
-    if not rows or len(rows) != epochs or any(row.result.epoch != n for n, row in enumerate(rows, 1)):
+    if not rows or not are_all(rows, epochs):
         return None
     return Past(source, tuple(row.result for row in rows), tuple(parse_time(row.time) for row in rows))
 

@@ -157,6 +157,7 @@ def test_a_trial_fails_when_it_has_killed_its_worker_three_times(store):
     failed = store.trials(sweep)[0]
     assert failed.state == "failed"
     assert "died or was not heard of 3 times, the last one was" in failed.error
+    assert store.counts(sweep) == Counts(failed=1, running=1)
 
 
 def test_one_that_was_trained_to_its_last_epoch_is_looked_at_once_more(store):
