@@ -9,6 +9,7 @@ from pathlib import Path
 SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
 SWEEP_FILE = "sweep.yaml"  # as it was given, in the folder of the sweep
 ENSEMBLES, RECORD = "ensembles", ".json"
+BEING_BEGUN = ".begun-"  # what the name of a run's folder begins with until its record is whole
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
 RESERVED = (SWEEPS, ENSEMBLES)  # the folders of the store that are no run's
 RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-\d{{3}}-[{ALPHABET}]{{4}}")
@@ -17,7 +18,7 @@ RUN_ID = re.compile(rf"\d{{8}}-\d{{6}}-\d{{3}}-[{ALPHABET}]{{4}}")
 def run_ids(folder: Path) -> list[str]:
     """Return the ids of all runs under ``folder``, the oldest first; none where it does not exist.
 
-    A folder that has the name of a run is one, even where a process was killed before its first record.
+    A folder that has the name of a run is one, even where its record is gone.
     """
     try:
         with os.scandir(folder) as entries:
@@ -29,7 +30,7 @@ def run_ids(folder: Path) -> list[str]:
 def _is_run(entry: os.DirEntry[str]) -> bool:
     if RUN_ID.fullmatch(entry.name):
         return entry.is_dir()
-    if entry.name in RESERVED:
+    if entry.name in RESERVED or entry.name.startswith(BEING_BEGUN):
         return False
     return os.path.isfile(os.path.join(entry.path, SUMMARY))  # noqa: PTH113, PTH118
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
 from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.masking import without_secrets
+from ffcli.runs.beginning import NewFolder
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
@@ -38,28 +38,27 @@ class RunRecorder:
     """
 
     def __init__(
-        self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = (), *, lock: int | None = None
+        self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = (), *, new: NewFolder | None = None
     ) -> None:
-        """``lock`` is what `RunStore.create` gave with the folder of a new run."""
+        """``new``: the folder of a run that is not there yet, which ``path`` will be."""
         self.path = path
         self.record = record
         self.rows = list(rows)
-        self._lock = lock
-        self._is_new = False
+        self._new = new
+        self._lock: int | None = None
 
     def __enter__(self) -> RunRecorder:
         """Raises FfnnError where another process has the run."""
-        try:
-            if self._lock is None:
+        if self._new is None:
+            try:
                 self._lock = lock_folder(self.path)
-        except BlockingIOError:
-            raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
-        self._is_new = not self._is_recorded
+            except BlockingIOError:
+                raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_new and not self._is_recorded:  # stopped before its first record: there is no run
-            shutil.rmtree(self.path, ignore_errors=True)
+        if self._new is not None:
+            self._new.close()
         unlock(self._lock)
 
     @property
@@ -80,13 +79,16 @@ class RunRecorder:
                 ) from None
 
     def begin(self, config: TrainConfig) -> None:
-        """Write the configuration and mark the run as running."""
+        """Write the configuration and mark the run as running; a new one is there from now on."""
         remove_leftovers(self.path)
         self.record.config = config.as_dict()
         self.record.status, self.record.ended, self.record.error = "running", None, None
+        folder = self.path if self._new is None else self._new.place
         with self._written_whole():
-            write_atomic(self.path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
-            self._write_summary()
+            write_atomic(folder / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+            write_atomic(folder / SUMMARY, json_text(self.record.as_dict()))
+            if self._new is not None:
+                self._new.appear()
 
     def epoch(self, experiment: Experiment, result: EpochResult) -> None:
         """Write what an epoch came to and where the training stands."""

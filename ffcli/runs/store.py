@@ -14,6 +14,7 @@ from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, remove_leftovers, unlock
+from ffcli.runs.beginning import NewFolder, remove_unbegun
 from ffcli.runs.folders import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.naming import find_id, near, no_run
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
@@ -22,7 +23,6 @@ from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
-_BEING_MADE = ".begun-"  # what the name of a run's folder begins with until it is held
 _MILLISECOND = timedelta(milliseconds=1)
 _CLOCK_ERROR = timedelta(days=1)  # a clock that was wrong by more leaves no ids to go by
 
@@ -63,8 +63,8 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def create(self) -> tuple[Path, int | None]:
-        """Make the folder of a new run, which is held from its first moment on: return both.
+    def create(self) -> NewFolder:
+        """Make the folder of a new run, which is held from its first moment on.
 
         Raises OSError where it cannot.
         """
@@ -73,21 +73,11 @@ class RunStore:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
             raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
+        remove_unbegun(self.folder)
         known = [entry.name for entry in self.folder.iterdir()]
-        for name in known:
-            if name.startswith(_BEING_MADE):
-                _remove_if_left(self.folder / name)
         while True:
-            run_id = new_run_id(known)
-            path, being_made = self.folder / run_id, self.folder / f"{_BEING_MADE}{run_id}"
             with suppress(FileExistsError):
-                if not path.exists():
-                    being_made.mkdir()
-                    # Another process may take it for left in the moment before it is held.
-                    with suppress(FileNotFoundError, BlockingIOError):
-                        lock = lock_folder(being_made)
-                        being_made.rename(path)
-                        return path, lock
+                return NewFolder(self.folder / new_run_id(known))
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.
@@ -99,17 +89,14 @@ class RunStore:
         return self.folder / run_id
 
     def of_sweep(self, run_id: str, sweep_id: str) -> Path | None:
-        """Return the folder of a run of this very sweep, or one of its id in which nothing stands yet.
+        """Return the folder of a run of this very sweep, or None where there is none.
 
-        None where there is none: what a shared database says of a run must not make its owner lose another.
+        What a shared database says of a run must not make its owner lose another.
         """
         try:
             return self.folder / run_id if self.read(run_id).sweep_id == sweep_id else None
         except DamagedRunError:
-            path = self.folder / run_id
-            is_bare = RUN_ID.fullmatch(run_id) and path.is_dir()
-            kept = (SUMMARY, HISTORY, MODEL, CHECKPOINT)
-            return path if is_bare and not any((path / name).exists() for name in kept) else None
+            return None
 
     def _refuse_file(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -118,7 +105,7 @@ class RunStore:
     def ids(self) -> list[str]:
         """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file.
 
-        A folder that has the name of a run is one, even where a process was killed before its first record.
+        A folder that has the name of a run is one, even where its record is gone.
         """
         self._refuse_file()
         return run_ids(self.folder)
@@ -159,7 +146,7 @@ class RunStore:
             record = RunRecord.from_dict(parse_json(content))
         except FileNotFoundError:
             raise DamagedRunError(
-                f"Run {run_id} has no record: it was stopped before its first one, or removed in part.",
+                f"Run {run_id} has no record: it was removed in part.",
                 hint=f"ffnn runs rm {run_id} removes what is there.",
             ) from None
         except (OSError, ValueError) as error:
@@ -177,12 +164,9 @@ class RunStore:
             except DamagedRunError:
                 path = self.folder / run_id
                 if not path.is_dir() or not ((path / SUMMARY).exists() or _is_abandoned(path)):
-                    continue  # just removed, or just being begun
-                try:
-                    yield self.read(run_id)  # begun meanwhile
-                except DamagedRunError:
-                    if damaged is not None and path.is_dir():
-                        damaged.append(run_id)
+                    continue  # just being removed
+                if damaged is not None:
+                    damaged.append(run_id)
 
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
@@ -242,17 +226,6 @@ class RunStore:
                 return
             (path / SUMMARY).unlink(missing_ok=True)
             shutil.rmtree(path)
-        finally:
-            unlock(lock)
-
-
-def _remove_if_left(path: Path) -> None:
-    """Remove an empty folder that no process holds."""
-    with suppress(OSError):
-        lock = lock_folder(path)
-        try:
-            if lock is not None:
-                path.rmdir()
         finally:
             unlock(lock)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +16,7 @@ from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import untrained_network
 from ffcli.files import json_text, write_atomic
+from ffcli.runs.beginning import NewFolder
 from ffcli.runs.folders import SUMMARY
 from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, are_all, history_csv
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
@@ -104,7 +104,7 @@ def _key(config: TrainConfig, dataset_digest: object) -> tuple[TrainConfig, str]
 
 def store_past(
     context: Context,
-    path: Path,
+    new: NewFolder,
     past: Past,
     *,
     config: TrainConfig,
@@ -124,7 +124,7 @@ def store_past(
         record = _record(past, config, dataset)
     record = replace(
         record,
-        run_id=path.name,
+        run_id=new.path.name,
         name=options.name or config.run_name,
         dataset=config.dataset,
         config=config.as_dict(),
@@ -135,12 +135,13 @@ def store_past(
         provenance={**record.provenance, "reused_from": past.source},
     )
     rows = [HistoryRow(result, _utc(time)) for result, time in zip(past.results, past.times)]
-    write_atomic(path / HISTORY, history_csv(rows))
-    write_atomic(path / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+    write_atomic(new.place / HISTORY, history_csv(rows))
+    write_atomic(new.place / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
     if source is not None:
         with suppress(FileNotFoundError):  # its sweep may drop them at any moment
-            write_atomic(path / MODEL, (source / MODEL).read_bytes())
-    write_atomic(path / SUMMARY, json_text(record.as_dict()))  # last: without it no run is listed
+            write_atomic(new.place / MODEL, (source / MODEL).read_bytes())
+    write_atomic(new.place / SUMMARY, json_text(record.as_dict()))
+    new.appear()
 
 
 def _record(past: Past, config: TrainConfig, dataset: Dataset) -> RunRecord:

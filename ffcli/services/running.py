@@ -75,12 +75,12 @@ def wandb_wishes(options: RunOptions) -> dict[str, str | None]:
 def new_run(
     context: Context, experiment: Experiment, options: RunOptions, sweep_id: str | None = None
 ) -> RunRecorder:
-    """Make the folder of a new run, and return what writes into it."""
+    """Return what writes a new run, which is there from its first record on."""
     config = experiment.config
     origin = provenance(experiment.dataset.digest, options.command_line)
-    path, lock = context.runs.create()
+    new = context.runs.create()
     record = RunRecord(
-        run_id=path.name,
+        run_id=new.path.name,
         name=options.name or config.run_name,
         status="running",
         dataset=config.dataset,
@@ -94,7 +94,7 @@ def new_run(
         wandb=wandb_wishes(options),
         provenance=origin,
     )
-    return RunRecorder(path, record, lock=lock)
+    return RunRecorder(new.path, record, new=new)
 
 
 def run(
@@ -117,8 +117,10 @@ def run(
     record = recorder.record
     try:
         if tracking is not None:
-            tracking.begin(recorder, experiment.config, assigned)
+            tracking.note(record, assigned)
         recorder.begin(experiment.config)
+        if tracking is not None:
+            tracking.begin(recorder, experiment.config, assigned)
         watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
         with threadpool_limits(record.threads):
             for result in experiment.run(watcher.batches):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ffcli.core.registry import nearest, question, unknown
 from ffcli.errors import RequestError
+from ffcli.runs.beginning import remove_unbegun
 from ffcli.runs.record import METRICS, STATUSES, RunRecord, is_loss
 from ffcli.services.context import Context
 from ffcli.services.documents import run_document
@@ -91,6 +92,7 @@ def list_runs(
     if limit is not None and limit < 1:
         raise RequestError(f"--limit: {limit} is not allowed; give an integer ≥ 1.")
     key, descending = _sort_key(context, sort or "started")
+    remove_unbegun(context.runs_dir)
     records, damaged = Filter(**which).chosen(context)
     if damaged:
         named = f"{', '.join(map(shown, damaged[:3]))}{' …' * (len(damaged) > 3)}"

@@ -12,7 +12,6 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.experiment import Experiment
-from ffcli.files import unlock
 from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns, own_past, store_past
 from ffcli.services.running import RunOptions, Unwatched, new_run, run
@@ -95,21 +94,18 @@ def objective(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
             )
             if past is not None:
-                path, lock = context.runs.create()
-                try:
-                    trial.set_run(path.name)
-                    tell(RunStarted(trial.number, path.name))
+                with context.runs.create() as new:
+                    trial.set_run(new.path.name)
+                    tell(RunStarted(trial.number, new.path.name))
                     store_past(
                         context,
-                        path,
+                        new,
                         past,
                         config=config,
                         dataset=dataset,
                         sweep_id=sweep.id,
                         options=options,
                     )
-                finally:
-                    unlock(lock)
                 trial.take_over(past)
                 return
         experiment = Experiment(config, dataset)

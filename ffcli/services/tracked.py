@@ -42,7 +42,7 @@ class Tracking:
         self.mode = decision.mode
         self._context = context
         self._tracker = _tracker(self.mode)
-        self._told_url = False
+        self._begun = self._told_url = False
         self._followed = 0  # epochs of the present run
         if decision.keyless and hint:
             context.notify(_TURN_ON)
@@ -60,9 +60,8 @@ class Tracking:
         """Whether somebody has asked W&B to stop the present run."""
         return self._tracker.stopped
 
-    def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
-        """Begin or go on with a run. What its record says of W&B is not written yet."""
-        record = recorder.record
+    def note(self, record: RunRecord, assigned: Assigned | None = None) -> None:
+        """Put into a run's record as which run W&B gets it, before it is written."""
         record.wandb = {**record.wandb, "mode": self.mode}
         record.wandb.pop("synced", None)
         if self.mode == "disabled":
@@ -73,10 +72,15 @@ class Tracking:
         elif under_agent():
             names = {"id": "RUN_ID", "project": "PROJECT", "entity": "ENTITY", "sweep": "SWEEP_ID"}
             record.wandb |= {key: os.environ.get(f"WANDB_{name}") for key, name in names.items()}
-        run = tracked_run(record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
-        self._told_url = False
+
+    def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
+        """Begin or go on with a run whose record is noted and written."""
+        if self.mode == "disabled":
+            return
+        run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
         rows = [tracked_row(row) for row in recorder.rows]
         self._followed = len(rows)
+        self._begun, self._told_url = True, False
         self._tracker.start(run, rows, _folder(self.mode, recorder.path))
 
     def epoch(self, recorder: RunRecorder) -> None:
@@ -91,8 +95,9 @@ class Tracking:
 
     def end(self, recorder: RunRecorder) -> None:
         """End a run whose record is closed: wait for W&B, note what came of it, and say so."""
-        if self.mode == "disabled":
+        if not self._begun:
             return
+        self._begun = False
         self.epoch(recorder)  # Ctrl-C may have come between the last one and here
         run_id = recorder.path.name
         outcome = finish(self._tracker, recorder)

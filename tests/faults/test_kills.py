@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, members, wait_until
 
-from ffcli.services.removing import remove
 from ffcli.services.running import RunOptions, Unwatched
 from ffcli.services.sweep_documents import list_sweeps
 from ffcli.services.train import train as train_here
@@ -108,12 +107,9 @@ def train(killer: Killer) -> None:
     flags += [f"--{name}={value}" for name, value in ingredients.items()]
     before = set(site.runs())
     killer.kill("train", *flags, lines=20)
-    begun = {run_id: run for run_id, run in site.runs().items() if run_id not in before}
-    damaged = [run_id for run_id, run in begun.items() if run["status"] == "damaged"]
-    remove(site.context, damaged)
-    if not (alive := set(begun) - set(damaged)):
+    if not (begun := set(site.runs()) - before):
         return
-    (run_id,) = alive
+    (run_id,) = begun
 
     def is_over() -> bool:
         return bool(site.runs()[run_id]["status"] == "finished")

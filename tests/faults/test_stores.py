@@ -11,7 +11,6 @@ import pytest
 from fault_helpers import Site, wait_until
 
 from ffcli.config import TrainConfig
-from ffcli.files import unlock
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY, RunStore
 from ffcli.services.context import Context
@@ -77,7 +76,7 @@ def test_thousands_of_runs_of_which_some_are_damaged(site: Site, n: int) -> None
         record = RunRecord(run_id, "a run", "finished", "mnist", config, f"2026-01-01T00:00:00.{number:04d}Z")
         record.best = {"val_acc": number / n}
         (runs / run_id).mkdir(parents=True)
-        kinds = ("whole", '{"run_id": 1', "", None)  # None: killed before its first record
+        kinds = ("whole", '{"run_id": 1', "", None)  # None: without a record
         kind = kinds[0] if number % 100 else kinds[1 + number // 100 % 3]
         if kind is not None:
             text = json.dumps(record.as_dict()) if kind == "whole" else kind
@@ -100,8 +99,6 @@ def test_thousands_of_runs_of_which_some_are_damaged(site: Site, n: int) -> None
 
 
 def test_a_run_that_is_just_being_begun_is_not_yet_there(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    _, lock = store.create()
-    assert list_runs(Context(tmp_path, tmp_path)) == []
-    unlock(lock)
-    assert [run["status"] for run in list_runs(Context(tmp_path, tmp_path))] == ["damaged"]
+    with RunStore(tmp_path).create() as new:
+        assert list_runs(Context(tmp_path, tmp_path)) == []
+        assert new.place.is_dir()

@@ -114,11 +114,22 @@ def test_the_run_is_held_while_it_is_recorded(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_stopped_before_its_first_record_leaves_nothing(tmp_path: Path) -> None:
-    path, lock = RunStore(tmp_path / "runs").create()
-    with RunRecorder(path, record(path.name, status="running"), lock=lock) as recorder:
+    new = RunStore(tmp_path / "runs").create()
+    with RunRecorder(new.path, record(new.path.name, status="running"), new=new) as recorder:
         recorder.save()
         recorder.end_if_possible("interrupted")
-    assert not path.exists()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_new_run_is_there_with_its_first_record_and_held_from_then_on(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    new = store.create()
+    with RunRecorder(new.path, record(new.path.name, status="running"), new=new) as recorder:
+        assert store.ids() == []
+        recorder.begin(tiny_experiment().config)
+        assert store.read(new.path.name).status == "running"
+        assert set(store.files(new.path.name)) == {CONFIG, SUMMARY}
+    assert store.read(new.path.name).status == "interrupted"
 
 
 def test_an_earlier_run_is_not_removed_whatever_becomes_of_its_record(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ from stored_runs import put, record
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, unlock
+from ffcli.runs import beginning as beginning_module
 from ffcli.runs import store as store_module
+from ffcli.runs.beginning import remove_unbegun
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore, new_run_id
+from ffcli.services.context import Context
+from ffcli.services.runs import list_runs
 
 OLD, MIDDLE, NEW = "20260101-000000-000-aaaa", "20260101-120000-000-bbbb", "20260202-000000-000-cccc"
 
@@ -25,9 +29,16 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(folder)
 
 
+def created(store: RunStore) -> str:
+    """Make a new run without any files, and return its id."""
+    with store.create() as new:
+        new.appear()
+    return new.path.name
+
+
 class TestIds:
     def test_ids_are_unique_and_sort_by_time(self, tmp_path: Path) -> None:
-        ids = [RunStore(tmp_path).create()[0].name for _ in range(500)]
+        ids = [created(RunStore(tmp_path)) for _ in range(500)]
         assert len(set(ids)) == len(ids)
         times = [run_id[:-5] for run_id in ids]
         assert times == sorted(times)
@@ -38,14 +49,21 @@ class TestIds:
         ids = iter(["one", "one", "two"])
         monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
         store = RunStore(tmp_path / "deep" / "runs")
-        assert [store.create()[0].name, store.create()[0].name] == ["one", "two"]
+        assert [created(store), created(store)] == ["one", "two"]
+
+    def test_nor_do_two_that_are_being_begun(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        ids = iter(["one", "one", "two"])
+        monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
+        store = RunStore(tmp_path)
+        with store.create() as first, store.create() as second:
+            assert [first.path.name, second.path.name] == ["one", "two"]
 
     @pytest.mark.parametrize("ahead", [timedelta(milliseconds=2), timedelta(hours=3)])
     def test_a_clock_that_is_set_back_gives_ids_that_go_on(self, tmp_path: Path, ahead: timedelta) -> None:
         before = datetime.now(timezone.utc) + ahead
         latest = f"{before:%Y%m%d-%H%M%S}-{before.microsecond // 1000:03d}-zzzz"
         (tmp_path / latest).mkdir()
-        ids = [latest, *(RunStore(tmp_path).create()[0].name for _ in range(20))]
+        ids = [latest, *(created(RunStore(tmp_path)) for _ in range(20))]
         times = [run_id[:-5] for run_id in ids]
         assert times == sorted(times)
         assert times[0] < times[1]
@@ -117,32 +135,89 @@ class TestList:
         (store.folder / "20260303-000000-000-dddd" / f".{SUMMARY}-x1y2z3").write_text("{}")
         assert store.ids() == [OLD, MIDDLE, NEW, "20260303-000000-000-dddd"]
 
-    def test_a_run_killed_before_its_first_record_is_damaged_unless_it_is_just_being_begun(
-        self, store: RunStore
-    ) -> None:
-        path, lock = store.create()
+    def test_a_run_without_a_record_is_damaged_unless_it_is_just_being_removed(self, store: RunStore) -> None:
+        (store.folder / OLD / SUMMARY).unlink()
         damaged: list[str] = []
-        assert len(list(store.records(damaged))) == 3
+        lock = lock_folder(store.folder / OLD)
+        assert len(list(store.records(damaged))) == 2
         assert damaged == []
         unlock(lock)
-        assert len(list(store.records(damaged))) == 3
-        assert damaged == [path.name]
-        with pytest.raises(DamagedRunError, match="has no record: it was stopped before its first one"):
-            store.read(path.name)
-        store.remove(store.find(path.name))
-        assert store.ids() == [OLD, MIDDLE, NEW]
+        assert len(list(store.records(damaged))) == 2
+        assert damaged == [OLD]
+        with pytest.raises(DamagedRunError, match="has no record: it was removed in part"):
+            store.read(OLD)
+        store.remove(store.find(OLD))
+        assert store.ids() == [MIDDLE, NEW]
 
-    def test_what_was_killed_before_it_had_its_name_goes(self, store: RunStore) -> None:
-        (store.folder / ".begun-20260303-000000-000-dddd").mkdir()
-        held = store.folder / ".begun-20260303-000000-000-eeee"
-        held.mkdir()
-        lock = lock_folder(held)
-        path, ours = store.create()
-        assert store.ids() == [OLD, MIDDLE, NEW, path.name]
-        assert [entry.name for entry in store.folder.iterdir() if entry.name[0] == "."] == [held.name]
-        unlock(lock)
-        unlock(ours)
 
+class TestNewRuns:
+    def test_it_has_its_name_from_when_it_appears(self, store: RunStore) -> None:
+        damaged: list[str] = []
+        with store.create() as new:
+            (new.place / SUMMARY).write_text(json.dumps(record(new.path.name).as_dict()))
+            assert store.ids() == [OLD, MIDDLE, NEW]
+            assert len(list(store.records(damaged))) == 3
+            new.appear()
+            assert store.ids() == [OLD, MIDDLE, NEW, new.path.name]
+            with pytest.raises(BlockingIOError):
+                lock_folder(new.path)
+        assert store.read(new.path.name).run_id == new.path.name
+        assert damaged == []
+        unlock(lock_folder(new.path))
+
+    def test_one_that_never_appears_leaves_nothing(self, store: RunStore) -> None:
+        with store.create() as new:
+            (new.place / CONFIG).write_text("")
+        assert len(list(store.folder.iterdir())) == 3
+
+    @pytest.mark.parametrize("find", ["another run", "a listing"])
+    def test_what_was_killed_before_its_first_record_goes(self, store: RunStore, find: str) -> None:
+        left = store.folder / ".begun-20260303-000000-000-dddd"
+        left.mkdir()
+        (left / f".{SUMMARY}-x1y2z3_4").write_text("{")
+        with store.create() as held:
+            left.mkdir(exist_ok=True)
+            if find == "another run":
+                created(store)
+            else:
+                assert len(list_runs(Context(store.folder, store.folder))) == 3
+            hidden = [entry.name for entry in store.folder.iterdir() if entry.name[0] == "."]
+            assert hidden == [held.place.name]
+            held.appear()
+
+    def test_one_that_is_taken_for_left_before_it_is_held_is_made_again(
+        self, store: RunStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another process may remove it before it is held, and until it is sure that it is."""
+        taken: list[str] = []
+
+        def late(folder: Path) -> int | None:
+            taken.append(folder.name)
+            if len(taken) == 1:
+                folder.rmdir()
+            lock = lock_folder(folder)
+            if len(taken) == 2:
+                folder.rmdir()
+            return lock
+
+        monkeypatch.setattr(beginning_module, "lock_folder", late)
+        ids = iter(["one", "two", "three"])
+        monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
+        assert created(store) == "three"
+        assert [entry.name for entry in store.folder.iterdir() if entry.name[0] == "."] == []
+
+    def test_no_more_is_removed_than_what_never_began(self, store: RunStore, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "elsewhere" / "kept").write_text("")
+        (store.folder / ".begun-link").symlink_to(tmp_path / "elsewhere")
+        (store.folder / ".begun-file").write_text("")
+        remove_unbegun(store.folder)
+        remove_unbegun(tmp_path / "no store")
+        assert (tmp_path / "elsewhere" / "kept").exists()
+        assert len(store.ids()) == 3
+
+
+class TestTidying:
     def test_what_a_killed_process_has_left_goes(self, store: RunStore) -> None:
         for run_id, status in ((OLD, "finished"), (MIDDLE, "interrupted")):
             (store.folder / run_id / SUMMARY).write_text(json.dumps(record(run_id, status=status).as_dict()))

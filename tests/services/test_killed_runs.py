@@ -158,7 +158,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(place: Place, proces
     reference = place.train(**CONFIG)
     place.path(reference["run_id"]).rename(place.folder / "reference")
     reference["path"] = str(place.folder / "reference")
-    moments = (5, 6, 7, 8, 9, 16)
+    moments = (6, 7, 8, 9, 10, 17)
     for moment, process in [(moment, processes.train(die_at=moment)) for moment in moments]:
         assert process.wait(30) == -signal.SIGKILL, moment
     ids = place.context.runs.ids()
@@ -169,6 +169,18 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(place: Place, proces
         assert place.context.runs.read(run_id).status == "interrupted"
         resume(place.context, run_id, None, Watcher())
         assert_same_run(place.path(run_id), reference)
+
+
+def test_a_run_killed_within_its_first_record_has_never_been(place: Place, processes: Processes) -> None:
+    for moment, process in [(moment, processes.train(die_at=moment)) for moment in (1, 2, 3, 4)]:
+        assert process.wait(30) == -signal.SIGKILL, moment
+        assert place.context.runs.ids() == []
+    assert list(place.context.runs_dir.iterdir()) != [], "what the last one has left"
+    assert list_runs(place.context) == []
+    assert list(place.context.runs_dir.iterdir()) == []
+    last = processes.train(die_at=5)  # it has its name, which is not yet sure to be on disk
+    assert last.wait(30) == -signal.SIGKILL
+    assert [run["status"] for run in list_runs(place.context)] == ["interrupted"]
 
 
 def test_of_two_that_resume_a_run_one_is_refused(place: Place, processes: Processes) -> None:

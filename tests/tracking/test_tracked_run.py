@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import subprocess
+import sys
 from datetime import datetime
 
 import pytest
@@ -108,6 +111,24 @@ def test_a_diverged_run_does_not_look_like_a_result(ffnn: Ffnn, server: StandIn)
     assert (run.state, run.exit_code) == ("failed", 1)
     assert run.summary["status"] == "diverged"
     assert all(isinstance(value, (int, float)) for row in run.history for value in row.values())
+
+
+def test_a_run_that_cannot_be_begun_is_none_at_wandb_either(ffnn: Ffnn, server: StandIn) -> None:
+    ffnn.train("--wandb", "disabled")  # unpacks the images
+    call = shlex.join([sys.executable, "-m", "ffcli", "train", "-d", str(ffnn.dataset), "-e", "1"])
+    full = subprocess.run(
+        ["bash", "-c", f"ulimit -f 0; exec {call}"],  # no file may hold a byte
+        cwd=ffnn.folder,
+        env=ffnn.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert full.returncode == 1
+    assert "File too large" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert server.runs == {}
+    assert len(ffnn("runs", "list", "--json").document) == 1
 
 
 @pytest.mark.slow
