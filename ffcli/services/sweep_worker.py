@@ -20,7 +20,7 @@ from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.claiming import ATTEMPTS
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Ended, Past, Sweep
+from ffcli.sweeping.trials import Ended, Sweep
 from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
 from ffcli.wording import counted
@@ -81,14 +81,17 @@ def objective(
             datasets[config.dataset] = context.dataset(config.dataset)
         dataset = datasets[config.dataset]
         if trial.earlier_run is not None:
-            own = _clear_up(context, trial.earlier_run, sweep.id, config, dataset)
+            path = context.runs.of_sweep(trial.earlier_run, sweep.id)
+            own = None if path is None else own_past(context, path.name, config, dataset)
             if own is not None:
                 tell(RunStarted(trial.number, trial.earlier_run))
                 trial.take_over(own)
                 return
-            trial.set_run(None)
             if trial.claimed.trial.attempts > ATTEMPTS:  # it was claimed for the sake of that run alone
                 raise FfnnError(f"its worker died or was not heard of {counted(ATTEMPTS, 'time')}")
+            if path is not None:
+                _clear_up(context, path)
+            trial.set_run(None)
         if past_runs is not None:
             past = past_runs.past(config, dataset.digest) or twin(
                 store, trial.claimed.trial, dataset.digest, CORE_VERSION
@@ -118,20 +121,12 @@ def objective(
     return train
 
 
-def _clear_up(
-    context: Context, run_id: str, sweep_id: str, config: TrainConfig, dataset: Dataset
-) -> Past | None:
-    """Return what an earlier attempt came to; remove its run where it was cut short, and return None."""
-    path = context.runs.of_sweep(run_id, sweep_id)
-    if path is None:
-        return None
-    past = own_past(context, path.name, config, dataset)
-    if past is None:
-        try:
-            context.runs.remove(path)
-        except (FfnnError, OSError) as error:
-            context.notify(f"run {run_id} of an earlier attempt could not be removed: {error}")
-    return past
+def _clear_up(context: Context, path: Path) -> None:
+    """Remove the run of an earlier attempt, which was cut short."""
+    try:
+        context.runs.remove(path)
+    except (FfnnError, OSError) as error:
+        context.notify(f"run {path.name} of an earlier attempt could not be removed: {error}")
 
 
 @ended_by_the_parent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from ffcli.sweeping.trials import (
     Claim,
     Claimed,
     Counts,
-    DamagedSweepError,
     Ended,
     Sweep,
     Wait,
@@ -29,7 +27,7 @@ from ffcli.untrusted import parse_json, shown
 from ffcli.wording import are, counted
 
 LEASE = 120.0  # seconds that a trial is held for without a sign of life
-ATTEMPTS = 3  # a trial is begun so often before it counts as failed
+ATTEMPTS = 3  # a trial is trained so often before it counts as failed
 _FIRST_FAILURES = 3  # so many at the start end the sweep
 
 
@@ -112,21 +110,12 @@ class Claiming:
             if row["lease"] >= now and not worker.is_dead:
                 continue
             change: dict[str, Any] = {"state": "waiting"}
-            if row["attempts"] >= ATTEMPTS and not self._may_have_ended(connection, row):
+            # Its run may have ended all the same: one more claim finds that out, and trains nothing.
+            if row["attempts"] > ATTEMPTS or (row["attempts"] == ATTEMPTS and row["run_id"] is None):
                 times = counted(row["attempts"], "time")
                 error = f"its worker died or was not heard of {times}, the last one was {worker}"
                 change = {"state": "failed", "error": error, "ended": now}
             connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
-
-    def _may_have_ended(self, connection: Connection, row: RowMapping) -> bool:
-        """Tell whether a trial was trained to its last epoch: its run is then looked for once more."""
-        if row["attempts"] > ATTEMPTS or row["run_id"] is None:
-            return False
-        at = EPOCHS.c.sweep == self._sweep.id, EPOCHS.c.number == row["number"]
-        last = connection.execute(select(func.max(EPOCHS.c.epoch)).where(*at)).scalar()
-        with suppress(DamagedSweepError):
-            return bool(last == read_trial(row).config.epochs)
-        return False
 
     def _is_over(self, connection: Connection, counts: Counts, request: Request) -> Ended | Wait | None:
         metric = self._sweep.metric

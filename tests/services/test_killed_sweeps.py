@@ -14,7 +14,6 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 from test_sweep_running import Onlooker
 
-from ffcli.core.training import EpochResult
 from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweep import storage_url, stored_sweep
@@ -131,24 +130,46 @@ def test_a_reused_run_goes_on_saying_so(place: Place) -> None:
     assert document["reused"] == 1
 
 
-def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: Place) -> None:
-    """Its last attempt reported every epoch, and then its run was not closed, or is on another machine."""
-    sweep_id = put_sweep(place, TWO, [])
-    sweep = stored_sweep(place.context, sweep_id)
+def lose(place: Place, sweep_id: str, run_id: str, times: int) -> None:
+    """Claim the only trial so often for workers that are dead, each of which has trained it as this run."""
     store = TrialStore(storage_url(place.context, sweep_id, None))
     dead = replace(this_process(), pid=2**22 + 1)
-    for attempt in range(ATTEMPTS):
-        held = store.claim(sweep, Request(f"token {attempt}", dead))
+    for attempt in range(times):
+        held = store.claim(stored_sweep(place.context, sweep_id), Request(f"lost {attempt}", dead))
         assert isinstance(held, Claimed)
-        store.set_run(held, f"20260101-000000-000-run{attempt}")
-        for number in (1, 2, 3):
-            store.report(sweep, held, EpochResult(number, 1.0, 0.5, 1.0, 0.5, 0.2, 0.1))
+        store.set_run(held, run_id)
     store.close()
+
+
+@pytest.mark.parametrize("status", SEARCHES)
+def test_a_run_that_ended_is_kept_though_its_trial_was_lost_three_times(place: Place, status: str) -> None:
+    made = [Made([(1.0, 0.1)] * 3)] * (status == "pruned")
+    sweep_id = put_sweep(place, SEARCHES[status], made)
+    record = killed(place, sweep_id)
+    lose(place, sweep_id, record.run_id, ATTEMPTS - 1)
+    options = SweepOptions(count=len(made) + 1)
+    document = run_sweep(place.context, stored_sweep(place.context, sweep_id), options, Onlooker())
+    assert document["counts"]["failed" if status == "diverged" else status] == 1
+    assert [each.run_id for each in place.context.runs.records()] == [record.run_id]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: Place, here: bool) -> None:
+    """The run of its last attempt was cut short, or is on another machine."""
+    sweep_id = put_sweep(place, TWO, [])
+    sweep = stored_sweep(place.context, sweep_id)
+    run_id = "20260101-000000-000-aaaa"
+    if here:
+        run_id = place.train()["run_id"]
+        path = place.path(run_id) / SUMMARY
+        about = json.loads(path.read_text())
+        path.write_text(json.dumps({**about, "status": "running", "sweep_id": sweep_id}))
+    lose(place, sweep_id, run_id, ATTEMPTS)
     document = run_sweep(place.context, sweep, SweepOptions(count=1), Onlooker())
     assert document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
-    assert list(place.context.runs.records()) == []
+    assert place.context.runs.ids() == [run_id] * here, "what it left may tell why"
     store = TrialStore(storage_url(place.context, sweep_id, None))
     (trial,) = store.trials(sweep)
     store.close()
     assert "its worker died or was not heard of 3 times" in str(trial.error)
-    assert trial.run_id is None
+    assert trial.run_id == run_id
