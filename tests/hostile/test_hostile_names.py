@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from hostile_helpers import NASTY, Cli, Trained
@@ -143,8 +142,7 @@ def test_a_database_cannot_have_other_runs_removed(copied: Trained) -> None:
     store.close()
     assert (copied.folder / "runs" / copied.finished / MODEL).is_file()
     for run_id in (copied.finished, copied.finished[:3], copied.finished[-2:]):
-        assert _clear_up(context, run_id, copied.sweep_id, TrainConfig(), Mock()) is None
-    assert (copied.folder / "runs" / copied.finished / SUMMARY).is_file()
+        assert context.runs.of_sweep(run_id, copied.sweep_id) is None
 
 
 def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
@@ -153,7 +151,9 @@ def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     record = RunRecord("a-run", "a", "interrupted", "mnist", TrainConfig().as_dict(), "", sweep_id="s")
     (run / SUMMARY).write_text(json.dumps(record.as_dict()))
-    assert _clear_up(context, "a-run", "s", TrainConfig(), Mock()) is None
+    path = context.runs.of_sweep("a-run", "s")
+    assert path == run
+    _clear_up(context, path)
     assert not run.exists()
 
 
