@@ -22,16 +22,15 @@ from ffcli.config import (
     Option,
     TrainConfig,
     allowed,
-    field_name,
+    fields_of,
     load_recipe,
     merge,
     metadata,
-    unknown_field,
     used_by,
     validate,
 )
 from ffcli.errors import RequestError
-from ffcli.untrusted import YAML_BYTES, parse_yaml, shown
+from ffcli.untrusted import YAML_BYTES, parse_yaml
 
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 
@@ -131,12 +130,10 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
 
 def _read_config(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for key, value in _read_mapping(path).items():
-        if key == ABOUT:  # what the file says of itself
-            continue
-        name = field_name(shown(key))
-        if name is None:
-            refuse(f"--config {path}: {unknown_field(shown(key))}")
+    mapping = {key: value for key, value in _read_mapping(path).items() if key != ABOUT}
+    fields = fields_of(mapping, lambda _: f"--config {path}: ")
+    for key, value in mapping.items():
+        name = fields[key]
         if name in values:
             refuse(f"--config {path}: {name} is given twice, the second time as {key}.")
         if not _is_simple(value):

@@ -1,7 +1,7 @@
 """The hyper-parameters of a run: what they are, how they are read, and what is said when they are wrong."""
 
 from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
-from ffcli.config.settings import allowed, field_name, merge, unknown_field, unused, used_by, validate
+from ffcli.config.settings import allowed, field_name, fields_of, merge, unused, used_by, validate
 from ffcli.config.train_config import FIELDS, TrainConfig, metadata
 from ffcli.config.types import Choice, Option
 
@@ -15,10 +15,10 @@ __all__ = [
     "all_recipes",
     "allowed",
     "field_name",
+    "fields_of",
     "load_recipe",
     "merge",
     "metadata",
-    "unknown_field",
     "unused",
     "used_by",
     "validate",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -16,6 +16,10 @@ from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
 from ffcli.untrusted import shown
 
+K = TypeVar("K")
+
+_MOST_NAMED = 5  # names at once that are unknown beside the first
+
 
 def field_name(name: str) -> str | None:
     """Return the field that ``name`` stands for: any case, hyphens or underscores, old names; else None."""
@@ -26,11 +30,32 @@ def field_name(name: str) -> str | None:
     return None
 
 
-def unknown_field(name: str) -> str:
-    """Say that ``name`` stands for no field, which there are, and which of them may be meant."""
-    meant = [field for field, info in FIELDS.items() if f"-{name}" in metadata(info, Option).flags]
-    meant = meant or guesses(name, [field.replace("_", "-") for field in FIELDS])
-    return unknown("hyper-parameter", name, FIELDS, [each.replace("-", "_") for each in meant])
+def fields_of(names: Iterable[K], place: Callable[[K], str] = lambda _: "") -> dict[K, str]:
+    """Return the field that each name stands for.
+
+    Raises RequestError that says of every name that stands for none which field it may mean, and which there
+    are; it begins with the ``place`` of the first.
+    """
+    found = {name: field_name(shown(name)) for name in names}
+    strange = [name for name, field in found.items() if field is None]
+    if strange:
+        first, *more = map(shown, strange)
+        message = place(strange[0]) + unknown("hyper-parameter", first, FIELDS, _meant(first))
+        also = ", ".join(map(_with_guess, more[:_MOST_NAMED])) + " …" * (len(more) > _MOST_NAMED)
+        raise RequestError(f"{message} Not known either: {also}." if more else message)
+    return {name: field for name, field in found.items() if field is not None}
+
+
+def _with_guess(name: str) -> str:
+    meant = " or ".join(_meant(name))
+    return f"'{name}' ({meant}?)" if meant else f"'{name}'"
+
+
+def _meant(name: str) -> list[str]:
+    """Return the fields that may be meant by a name that is none."""
+    flags = [field for field, info in FIELDS.items() if f"-{name}" in metadata(info, Option).flags]
+    meant = flags or guesses(name, [field.replace("_", "-") for field in FIELDS])
+    return [each.replace("-", "_") for each in meant]
 
 
 def allowed(name: str) -> str:
@@ -101,10 +126,9 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 def _by_field(values: Mapping[str, Any], label: Callable[[str], str] = str) -> dict[str, Any]:
     """Return the settings under the fields' own names."""
     known: dict[str, Any] = {}
+    fields = fields_of(values)
     for key, value in values.items():
-        name = field_name(shown(key))
-        if name is None:
-            raise RequestError(unknown_field(shown(key)))
+        name = fields[key]
         if name in known:
             raise RequestError(f"{label(name)} is given twice, as {name} and under another name.")
         known[name] = value

@@ -11,8 +11,11 @@ D = TypeVar("D")
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option most like ``word``, or None where nothing comes close."""
+    """Return the one option that begins with ``word``, or the most alike; None where nothing comes close."""
     by_key = {_key(option): option for option in options}
+    begun = [option for key, option in by_key.items() if len(_key(word)) > 2 and key.startswith(_key(word))]
+    if len(begun) == 1:
+        return begun[0]
     matches = difflib.get_close_matches(_key(word), by_key, n=1, cutoff=0.6)
     return by_key[matches[0]] if matches else None
 
@@ -24,13 +27,13 @@ def question(*meant: str | None) -> str:
 
 
 def unknown(kind: str, word: object, options: Iterable[str], meant: Iterable[str] | None = None) -> str:
-    """Say that ``word`` is no ``kind``, what is allowed, and what is ``meant``: else the nearest match."""
+    """Say that ``word`` is no ``kind``, what is ``meant`` (else the nearest match), and what is allowed."""
     options = list(options)
     text = str(word)
     did_you_mean = question(*([nearest(text, options)] if meant is None else meant))
     text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
     text = text if len(text) <= 80 else text[:77] + "..."
-    return f"'{text}' is not a known {kind}: choose one of {', '.join(options)}.{did_you_mean}"
+    return f"'{text}' is not a known {kind}.{did_you_mean} Choose one of {', '.join(options)}."
 
 
 def _key(name: str) -> str:

@@ -130,7 +130,7 @@ class Section:
             allowed = ", ".join(options)
             place = self.place(key)
             raise RequestError(
-                f"{place}: '{shown(word)}' is not allowed: choose one of {allowed}.{did_you_mean}"
+                f"{place}: '{shown(word)}' is not allowed.{did_you_mean} Choose one of {allowed}."
             )
         return str(word)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ffcli.config import allowed, field_name, unknown_field, validate
+from ffcli.config import allowed, fields_of, validate
 from ffcli.errors import RequestError
 from ffcli.sweeping.distributions import Categorical, Distribution
 from ffcli.sweeping.document import Section
@@ -36,10 +36,7 @@ def read_space(section: Section, *, grid: bool) -> dict[str, Parameter]:
     mean the same, layers that contradict each other, and for what W&B's ``grid`` cannot walk through.
     """
     space: dict[str, Parameter] = {}
-    for key in section.names():
-        field = field_name(key)
-        if field is None:
-            raise RequestError(f"{section.place(key)}: {unknown_field(shown(key))}")
+    for key, field in fields_of(section.names(), lambda key: f"{section.place(key)}: ").items():
         if field in space:
             section.refuse(f"{field} is given twice, also as {space[field].key}", key)
         if not isinstance(section.values[key], dict):

@@ -72,7 +72,7 @@ def test_the_list(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--recipe", "fsat"], "--recipe: 'fsat' is not a known recipe: .* Did you mean 'fast'?"),
+        (["--recipe", "fsat"], "--recipe: 'fsat' is not a known recipe. Did you mean 'fast'?"),
         (["--recipe", "fast", "--resume", "x"], "--recipe cannot be given with --resume"),
         (["--recipe", "fast", "--dropout", "2"], "--dropout: 2 is not allowed"),
     ],

@@ -37,6 +37,6 @@ def test_what_was_promised_is_understood_and_stored_under_its_first_name(registr
             assert registry.canonical(name.upper().replace("_", "-")) == first
             assert registry[name] is registry[first]
     with pytest.raises(
-        ValueError, match=f"'qqqqq' is not a known {kind}: choose one of {next(iter(names))}, "
+        ValueError, match=f"'qqqqq' is not a known {kind}. Choose one of {next(iter(names))}, "
     ):
         registry.canonical("qqqqq")

@@ -70,7 +70,7 @@ def test_no_finished_run_is_a_failure_with_a_hint(place: Place) -> None:
 
 @pytest.mark.parametrize("metric", ["val_accuracy", "", "epoch"])
 def test_an_unknown_metric_is_refused(place: Place, metric: str) -> None:
-    with pytest.raises(RequestError, match=r"--metric: .*choose one of train_loss, train_acc"):
+    with pytest.raises(RequestError, match=r"--metric: .*Choose one of train_loss, train_acc"):
         best_run(place.context, metric, None)
 
 

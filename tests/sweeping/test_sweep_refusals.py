@@ -211,7 +211,10 @@ TOPS = [
     ("method: random", "parameters is missing"),
     ("method: random\nparameters: {}", "parameters: there is no parameter to search"),
     ("method: random\nparameters: [1]", "parameters: [1] is not allowed; give a mapping"),
-    ("method: bays\nparameters: {epochs: {value: 1}}", "method: 'bays' is not allowed: choose one of bayes"),
+    (
+        "method: bays\nparameters: {epochs: {value: 1}}",
+        "method: 'bays' is not allowed. Did you mean 'bayes'?",
+    ),
     ("method: [grid]\nparameters: {epochs: {value: 1}}", "method: '['grid']' is not allowed"),
     ("method: bayes\nparameters: {epochs: {value: 1}}", "metric is missing: method bayes needs one"),
     (OK + "early_terminate: {type: hyperband, min_iter: 1}", "metric is missing: early_terminate needs one"),
@@ -221,7 +224,10 @@ TOPS = [
     (OK + "metric: val_acc", "metric: val_acc is not allowed; give a mapping"),
     (OK + "metric: {goal: maximize}", "metric: name is missing: one of train_loss"),
     (OK + "metric: {name: val_accuracy}", "metric.name: 'val_accuracy' is not allowed"),
-    (OK + "metric: {name: val_acc, goal: max}", "metric.goal: 'max' is not allowed: choose one of minimize"),
+    (
+        OK + "metric: {name: val_acc, goal: max}",
+        "metric.goal: 'max' is not allowed. Did you mean 'maximize'?",
+    ),
     (OK + "metric: {name: val_acc, target: high}", "metric.target: high is not allowed; give a number"),
     (OK + "metric: {name: val_acc, impute: best}", "metric.impute: 'impute' is not a known key of metric"),
     (OK + "run_cap: 0", "run_cap: 0 is not allowed; give an integer ≥ 1"),
@@ -253,7 +259,7 @@ def test_the_nearest_match_is_named():
         ("{min_iter: 1}", "early_terminate: type is missing: hyperband"),
         (
             "{type: envelope, min_iter: 1}",
-            "early_terminate.type: 'envelope' is not allowed: choose one of hyperband",
+            "early_terminate.type: 'envelope' is not allowed. Choose one of hyperband",
         ),
         ("{type: hyperband}", "early_terminate: min_iter is missing, or else max_iter with s"),
         ("{type: hyperband, max_iter: 9}", "early_terminate: s is missing: max_iter goes with it"),
