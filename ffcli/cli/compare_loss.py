@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from rich.console import RenderableType
@@ -44,7 +44,11 @@ _NAMES = {
 }
 
 
-@app.command(cls=Command)
+class _CompareLoss(Command):
+    other_names: ClassVar[Mapping[str, str]] = {"--count": "--runs"}  # as ``ffnn sweep`` calls it
+
+
+@app.command(cls=_CompareLoss)
 def compare_loss(
     ctx: typer.Context,
     *,

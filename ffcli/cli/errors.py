@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 
 import typer
+from typer.core import TyperArgument
 
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain_lines
@@ -28,6 +29,13 @@ _OS_HINTS = {
     errno.EROFS: _FOLDERS,
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES,
+}
+# What helps where an argument of this kind is missing.
+_KNOWN = {
+    "RUN": "ffnn runs list shows them all.",
+    "SWEEP": "ffnn sweeps list shows them all.",
+    "ENSEMBLE": "ffnn ensembles list shows them all.",
+    "FILE|SWEEP": "For a first look: ffnn sweep quick. Earlier ones: ffnn sweeps list.",
 }
 
 
@@ -52,8 +60,10 @@ def _explain(error: BaseException) -> _Failure | None:
     if isinstance(error, FfnnError):
         return _Failure(error.exit_code, str(error), error.hint)
     if isinstance(error, typer.TyperException):
-        context = getattr(error, "ctx", None)
+        context, param = getattr(error, "ctx", None), getattr(error, "param", None)
         hint = f"Try '{context.command_path} --help'." if context is not None else None
+        if isinstance(param, TyperArgument) and (known := _KNOWN.get(str(param.metavar).split(" ")[0])):
+            hint = f"{known} {hint or ''}".rstrip()
         code = FAILED if isinstance(error, RuntimeError) else WRONG_REQUEST
         return _Failure(code, error.format_message().replace("\n\t", " "), hint)
     if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):

@@ -76,7 +76,8 @@ def rm(
     listed = table(documents, elsewhere="with runs list --json")
     if dry_run:
         document = {"removed": [], "would_remove": list(sizes), "size": sum(sizes.values())}
-        out.result(document, listed, f"would be removed: {total}")
+        shown = [listed, f"would be removed: {total}"] if documents else ["no such runs: nothing to remove"]
+        out.result(document, *shown)
         return
     if documents and not yes:
         if not out.can_ask:

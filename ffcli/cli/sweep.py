@@ -18,7 +18,7 @@ from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
 from ffcli.cli.sweeps import report, shared
 from ffcli.cli.tables import pairs
-from ffcli.cli.text import duration
+from ffcli.cli.text import duration, number
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.errors import FfnnError
@@ -207,11 +207,22 @@ def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, re
         if resume:
             refuse(f"--resume: no sweep in {'the database' if storage else place.runs_dir} is of {file}.")
         return None
-    if resume or (out.can_ask and out.ask(f"Go on with sweep {earlier} of the same file?")):
+    if resume or (out.can_ask and out.ask(_question(place, earlier, storage))):
         return earlier
     command = out.settings.command("sweep", earlier, *shared(storage))
     out.notice(f"{file} was run before: {command} would go on with that sweep")
     return None
+
+
+def _question(place: Context, earlier: str, storage: str | None) -> str:
+    """Return what is asked of somebody who may want to go on with a sweep: it says how far that is."""
+    from ffcli.services.sweep_documents import show_sweep
+
+    known = show_sweep(place, earlier, storage)
+    ended = counted(sum(known["counts"].values()), "trial")
+    of = f" of {known['planned']}" if known["planned"] else ""
+    best = f", best {known['metric']['name']} {number(known['best']['value'])}" if known["best"] else ""
+    return f"Go on with sweep {earlier} of the same file ({known['state']}: {ended}{of}{best})?"
 
 
 def _show_space(out: Output, document: dict[str, Any]) -> None:

@@ -39,16 +39,18 @@ def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None
     rows = [
         [
             document["sweep_id"],
+            document["state"],
             document["method"],
             *document["counts"].values(),
+            document["planned"] or "no end",
             number(document["best"]["value"]) if document["best"] else "–",
             document["name"],
         ]
         for document in documents
     ]
-    heads = ["sweep", "method", "finished", "pruned", "failed", "best", "name"]
+    heads = ["sweep", "state", "method", "finished", "pruned", "failed", "of", "best", "name"]
     spare = ["method", "failed", "pruned"]
-    out.result(documents, Columns(heads, rows, right=heads[2:6], cut=["name"], spare=spare))
+    out.result(documents, Columns(heads, rows, right=heads[3:8], cut=["name"], spare=spare))
 
 
 @app.command(cls=Command)
@@ -70,7 +72,9 @@ def show(
     out = Output.of(ctx)
     place = context(out)
     document = show_sweep(place, sweep if storage else find_sweep(place, sweep), storage)
-    out.result(document, *report(document, out.settings, storage))
+    go_on = out.settings.command("sweep", document["sweep_id"], *shared(storage))
+    left = [f"go on with it: {go_on}"] if document["state"] == "open" else []
+    out.result(document, *report(document, out.settings, storage), *left)
 
 
 def shared(storage: str | None) -> list[str]:
@@ -83,8 +87,11 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
     counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
     reused = f" ({document['reused']} of them reused)" if document["reused"] else ""
     seconds = f" in {duration(document['seconds'])}" if "seconds" in document else ""
-    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{reused}{seconds}"]
-    if document.get("message"):
+    of = "" if seconds or not document["planned"] else f" of {document['planned']}"
+    if document["state"] == "running" and not seconds:
+        of += ", running"
+    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{of}{reused}{seconds}"]
+    if document.get("message") and document["ended"] != "count":  # it says no more than the counts
         lines.append(plain(document["message"]))
     lines.append(f"stored in {plain(document['path'])}, {plain(document['storage'])}")
     if document["best"] is None:

@@ -16,7 +16,10 @@ from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
 
 
 def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared: bool) -> dict[str, Any]:
-    """Return {sweep_id, name, path, storage, method, metric, counts, reused, best, top, mattered, …}.
+    """Return {sweep_id, name, path, storage, method, metric, state, planned, counts, reused, best, top, …}.
+
+    ``state``: "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials (the
+    least of the file's run_cap and its space, None without an end), else "open".
 
     ``shared``: the database is not the store's own (see `_record`).
     """
@@ -30,7 +33,8 @@ def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared:
 def _summary(
     context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial], *, shared: bool
 ) -> dict[str, Any]:
-    return _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
+    head = _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
+    return {**head, "state": "running" if store.under_way(sweep) else head["state"]}
 
 
 def describe(
@@ -54,6 +58,8 @@ def _head(
         "storage": storage,
         "method": sweep.spec.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
+        "state": "ended" if _is_over(sweep, sum(counts.values()), best) else "open",
+        "planned": sweep.spec.most_trials(),
         "counts": counts,
         "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         "best": None
@@ -69,6 +75,13 @@ def _head(
             for trial in _ranked(sweep, trials)[:5]
         ],
     }
+
+
+def _is_over(sweep: Sweep, ended: int, best: Trial | None) -> bool:
+    """Whether all trials that the file asks for have ended, or one has reached its target."""
+    planned = sweep.spec.most_trials()
+    reached = best is not None and best.value is not None and sweep.metric.reached(best.value)
+    return reached or (planned is not None and ended >= planned)
 
 
 def _ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:

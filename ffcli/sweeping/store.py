@@ -13,6 +13,7 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import RequestError
 from ffcli.sweeping.claiming import LEASE, Claiming, Request, tally
 from ffcli.sweeping.database import EPOCHS, PAIRINGS, PATIENCE, REUSED, SWEEPS, TRIALS, Database
+from ffcli.sweeping.processes import Process
 from ffcli.sweeping.spec import parse_spec
 from ffcli.sweeping.stopping import band_of, should_stop
 from ffcli.sweeping.trials import (
@@ -120,6 +121,16 @@ class TrialStore:
 
         self._claiming[sweep.id], claim = self.database.run(work)
         return claim
+
+    def under_way(self, sweep: Sweep) -> int:
+        """Return how many trials a worker is at, as far as that is known here."""
+        held = TRIALS.c.state == "running", TRIALS.c.lease >= self.database.now
+        query = select(TRIALS.c.host, TRIALS.c.pid, TRIALS.c.process_start).where(
+            TRIALS.c.sweep == sweep.id, *held
+        )
+        rows = self.database.run(lambda connection: connection.execute(query).all())
+        with sound(f"Sweep {sweep.id}"):
+            return sum(not Process(str(host), int(pid), str(start)).is_dead for host, pid, start in rows)
 
     def heartbeat(self, claimed: Claimed) -> bool:
         """Extend the lease. Returns False where the trial is no longer this claim's."""

@@ -71,7 +71,52 @@ def test_a_file_is_helped_like_a_command_line(cli: Cli, tmp_path: Path, key: str
     for words in (["train", "--config", config], ["sweep", sweep, "--dry-run"]):
         done = cli(*map(str, words))
         assert (done.code, done.out) == (2, "")
-        assert done.err.splitlines()[0].endswith(f" Did you mean {meant}?")
+        assert f"'{key}' is not a known hyper-parameter. Did you mean {meant}? Choose one of " in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("runs show", "ffnn runs list shows them all. Try 'ffnn runs show --help'."),
+        ("runs compare", "ffnn runs list shows them all. Try 'ffnn runs compare --help'."),
+        ("sweeps show", "ffnn sweeps list shows them all. Try 'ffnn sweeps show --help'."),
+        ("ensembles show", "ffnn ensembles list shows them all. Try 'ffnn ensembles show --help'."),
+        (
+            "sweep",
+            "For a first look: ffnn sweep quick. Earlier ones: ffnn sweeps list. Try 'ffnn sweep --help'.",
+        ),
+    ],
+)
+def test_where_an_id_is_missing_it_says_where_they_are(cli: Cli, words: str, said: str) -> None:
+    done = cli(*words.split())
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == said
+
+
+def test_compare_loss_takes_count_for_runs(cli: Cli) -> None:
+    for word in ("--runs", "--count"):
+        done = cli("compare-loss", word, "0")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("Error: --runs: 0 is not allowed; give an even number ≥ 2")
+
+
+def test_all_that_is_unknown_in_a_file_is_named_at_once(cli: Cli, tmp_path: Path) -> None:
+    config, sweep = tmp_path / "config.yaml", tmp_path / "sweep.yaml"
+    keys = ["lr", "epochs", "zzz", "hiden_size"]
+    config.write_text("".join(f"{key}: 1\n" for key in keys))
+    sweep.write_text("method: grid\nparameters:\n" + "".join(f"  {key}: {{value: 1}}\n" for key in keys))
+    for words, place in (
+        (["train", "--config", config], f"--config {config}: 'lr'"),
+        (["sweep", sweep, "--dry-run"], f"{sweep}: parameters.lr: 'lr'"),
+    ):
+        done = cli(*map(str, words))
+        assert (done.code, done.out) == (2, "")
+        assert f"{place} is not a known hyper-parameter. Did you mean 'learning_rate'?" in done.err
+        assert done.err.strip().endswith(" Not known either: 'zzz', 'hiden_size' (hidden_size?).")
+    config.write_text("".join(f"{letter * 9}: 1\n" for letter in "abcdefgh"))
+    done = cli("train", "--config", str(config))
+    assert done.err.count("'") == 2 * 6
+    assert done.err.strip().endswith(", 'fffffffff' ….")
 
 
 def test_what_may_mean_anything_means_nothing() -> None:

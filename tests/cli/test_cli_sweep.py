@@ -135,6 +135,7 @@ def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
     shown = process("sweeps", "show", sweep_id).out
     for text in (done.out, shown):
         assert text.startswith(f"sweep {sweep_id} (grid): 12 finished, 0 pruned, 0 failed")
+        assert "go on" not in text
         assert f"runs/sweeps/{sweep_id}" in text
         heads = [line for line in text.splitlines() if line.startswith(("val_acc  run", "hyper-parameter"))]
         assert heads[0].split() == ["val_acc", "run", "hidden_size", "optimizer", "learning_rate"]
@@ -172,6 +173,7 @@ def test_the_target_ends_the_sweep(process: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text().replace("goal: maximize", "goal: maximize, target: 0.01"))
     document = json.loads(process("sweep", grid, "--workers", "1", "--json").out)
     assert (document["counts"]["finished"], document["ended"]) == (1, "target")
+    assert (document["state"], document["planned"]) == ("ended", 12)
     assert "has reached the target 0.01" in document["message"]
 
 
@@ -179,11 +181,16 @@ def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text() + "run_cap: 2\n")
     document = json.loads(process("sweep", grid, "--workers", "2", "--count", "9", "--json").out)
     assert (document["counts"]["finished"], document["ended"]) == (2, "count")
+    assert (document["state"], document["planned"]) == ("ended", 2)
 
 
 def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
     assert sum(first["counts"].values()) == 2
+    assert (first["state"], first["planned"]) == ("open", 12)
+    shown = process("sweeps", "show", first["sweep_id"]).out.splitlines()
+    assert shown[0] == f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 12"
+    assert shown[-1] == f"go on with it: ffnn sweep {first['sweep_id']}"
     more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
     assert sum(more["counts"].values()) == 5
 
@@ -225,11 +232,16 @@ def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
 def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str]) -> None:
     sweep_id = id_in(lines_until(slow, "2/12"))
     workers = children(slow.pid)
+    (listed,) = json.loads(process("sweeps", "list", "--json").out)
+    assert (listed["state"], listed["planned"]) == ("running", 12)
+    assert ", running\n" in process("sweeps", "show", sweep_id).out
     os.kill(slow.pid, signal.SIGKILL)
     until = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice, and give their trials back
         assert time.monotonic() < until
         time.sleep(0.1)
+    (listed,) = json.loads(process("sweeps", "list", "--json").out)
+    assert listed["state"] == "open"
     done = process("sweep", sweep_id, "--workers", "2", "--json")
     assert json.loads(done.out)["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
     assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 12}

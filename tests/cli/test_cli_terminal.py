@@ -65,6 +65,20 @@ def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> N
     assert any(line.startswith(run) and "finished" in line for line in lines)
 
 
+@pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("n\n", 2)])
+def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answer: str, sweeps: int) -> None:
+    space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
+    (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
+    words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
+    on_terminal(tmp_path, *words, "1")
+    (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
+    code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
+    assert code == 0
+    asked = rf"Go on with sweep {sweep_id} of the same file \(open: 1 trial of 3, best val_acc 0\.\d{{4}}\)\?"
+    assert re.search(asked, bare(seen))
+    assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
+
+
 def test_a_sweeps_live_view_shows_val_acc_and_lets_a_long_name_go(tmp_path: Path) -> None:
     (tmp_path / "long.yaml").write_text(
         "method: grid\n"
