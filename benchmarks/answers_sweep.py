@@ -26,10 +26,10 @@ from ffcli.sweeping.trials import digest
 def rebuild(runs: Path, data: Path, table: Path, file: Path = ROOT / "sweeps" / "bayes.yaml") -> str:
     """Store a sweep of ``file`` whose trials are the rows of ``table``, and return its id."""
     context = Context(data_dir=data.resolve(), runs_dir=runs.resolve(), notify=lambda _: None)
-    sweep = create(context, file, 0, None)
-    places = proposer(sweep.spec, sweep.base, sweep.seed, None)
     with table.open(newline="", encoding="utf-8") as text:
         read = list(csv.DictReader(text))
+    sweep = create(context, file, 0, None, count=len(read))
+    places = proposer(sweep.spec, sweep.base, sweep.seed, None)
     rows = []
     for row in read:
         config = TrainConfig.model_validate({name: _value(row[name]) for name in row if name in FIELDS})

@@ -18,6 +18,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
+from ffcli.cli.sweeps import how_far
 from ffcli.cli.tables import Columns, shown
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
@@ -178,7 +179,7 @@ def _comparison(
     if resume and earlier is None:
         refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
     if earlier is not None:
-        if resume or (out.can_ask and out.ask(f"Go on with comparison {earlier} of the same file?")):
+        if resume or (out.can_ask and out.ask(f"Go on with comparison {how_far(place, earlier, None)}?")):
             return known(place, earlier, runs)
         go_on = out.settings.command("compare-loss", earlier)
         out.notice(f"{file} was run before: {go_on} would go on with that comparison")

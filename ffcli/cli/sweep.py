@@ -16,9 +16,9 @@ from ffcli.cli.parsing import Command
 from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.sweeps import report, shared
+from ffcli.cli.sweeps import how_far, report, shared
 from ffcli.cli.tables import pairs
-from ffcli.cli.text import duration, number
+from ffcli.cli.text import duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.errors import FfnnError
@@ -27,6 +27,7 @@ from ffcli.wording import counted
 
 if TYPE_CHECKING:
     from ffcli.services.context import Context
+    from ffcli.services.sweep_running import SweepOptions
     from ffcli.sweeping.trials import Sweep
 
 app = typer.Typer(add_completion=False)
@@ -65,7 +66,7 @@ def sweep(
             group=_SWEEP,
             metavar="N",
             help="Runs in all, over all workers and resumptions.",
-            default="the file's run_cap, or no limit",
+            default="as many as the last time, else the file's run_cap",
         ),
     ] = None,
     workers: Annotated[
@@ -160,7 +161,7 @@ def sweep(
                 out.notice(f"{option} is not used by --backend wandb")
         sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
         return
-    made = _local_sweep(out, place, spec, storage, integer("--seed", seed), resume=resume, new=new)
+    made = _local_sweep(out, place, spec, options, integer("--seed", seed), resume=resume, new=new)
     go_on = out.settings.command("sweep", made.id, *repeated("--count", options.count), *shared(storage))
     try:
         document = run_sweep(place, made, options, sweep_watcher(out))
@@ -169,25 +170,35 @@ def sweep(
     except (FfnnError, OSError):
         out.notice(f"Go on with: {go_on}")
         raise
-    out.result(document, *report(document, out.settings, storage))
+    most = made.spec.most_trials()
+    more = document.get("ended") == "count" and (most is None or most > document["planned"])
+    further = out.settings.command("sweep", made.id, "--count", "N", *shared(storage))
+    out.result(document, *report(document, out.settings, storage), *([f"further: {further}"] if more else []))
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")
         raise typer.Exit(FAILED)
 
 
 def _local_sweep(
-    out: Output, place: Context, spec: str, storage: str | None, seed: int | None, *, resume: bool, new: bool
+    out: Output,
+    place: Context,
+    spec: str,
+    options: SweepOptions,
+    seed: int | None,
+    *,
+    resume: bool,
+    new: bool,
 ) -> Sweep:
     """Return the sweep to go on with, or a new one of the file."""
     from ffcli.services.finding import find_sweep
     from ffcli.services.shipped import no_such_file
     from ffcli.services.sweep import create, stored_sweep
 
-    file = Path(spec)
+    file, storage = Path(spec), options.storage
     if file.exists():
         earlier = None if new else _earlier(out, place, file, storage, resume=resume)
         if earlier is None:
-            return create(place, file, seed or 0, storage)
+            return create(place, file, seed or 0, storage, count=options.count)
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
@@ -207,22 +218,11 @@ def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, re
         if resume:
             refuse(f"--resume: no sweep in {'the database' if storage else place.runs_dir} is of {file}.")
         return None
-    if resume or (out.can_ask and out.ask(_question(place, earlier, storage))):
+    if resume or (out.can_ask and out.ask(f"Go on with sweep {how_far(place, earlier, storage)}?")):
         return earlier
     command = out.settings.command("sweep", earlier, *shared(storage))
     out.notice(f"{file} was run before: {command} would go on with that sweep")
     return None
-
-
-def _question(place: Context, earlier: str, storage: str | None) -> str:
-    """Return what is asked of somebody who may want to go on with a sweep: it says how far that is."""
-    from ffcli.services.sweep_documents import show_sweep
-
-    known = show_sweep(place, earlier, storage)
-    ended = counted(sum(known["counts"].values()), "trial")
-    of = f" of {known['planned']}" if known["planned"] else ""
-    best = f", best {known['metric']['name']} {number(known['best']['value'])}" if known["best"] else ""
-    return f"Go on with sweep {earlier} of the same file ({known['state']}: {ended}{of}{best})?"
 
 
 def _show_space(out: Output, document: dict[str, Any]) -> None:

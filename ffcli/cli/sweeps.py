@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -15,6 +15,10 @@ from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import duration, number, plain
+from ffcli.wording import counted
+
+if TYPE_CHECKING:
+    from ffcli.services.context import Context
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -75,6 +79,17 @@ def show(
     go_on = out.settings.command("sweep", document["sweep_id"], *shared(storage))
     left = [f"go on with it: {go_on}"] if document["state"] == "open" else []
     out.result(document, *report(document, out.settings, storage), *left)
+
+
+def how_far(place: Context, sweep_id: str, storage: str | None) -> str:
+    """Return the sweep's id and how far it is, for a question whether to go on with it."""
+    from ffcli.services.sweep_documents import show_sweep
+
+    known = show_sweep(place, sweep_id, storage)
+    ended = counted(sum(known["counts"].values()), "run")
+    of = f" of {known['planned']}" if known["planned"] else ""
+    best = f", best {known['metric']['name']} {number(known['best']['value'])}" if known["best"] else ""
+    return f"{sweep_id} of the same file ({known['state']}: {ended}{of}{best})"
 
 
 def shared(storage: str | None) -> list[str]:

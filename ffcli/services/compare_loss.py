@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import RequestError
-from ffcli.files import json_text, write_atomic
 from ffcli.plotting.style import save_file, save_png
 from ffcli.services.compare_loss_figure import draw, native_charts
 from ffcli.services.compare_loss_pairs import find_pairs, judge
@@ -18,19 +17,18 @@ from ffcli.services.context import Context
 from ffcli.services.finding import find_sweep
 from ffcli.services.running import RunOptions
 from ffcli.services.shipped import sweep_file
-from ffcli.services.sweep import create, storage_url, stored_sweep, sweep_folder
+from ffcli.services.sweep import create, storage_url, stored_sweep
 from ffcli.services.sweep_running import SweepOptions, SweepWatcher, run_sweep
 from ffcli.services.tracked import log_alone
+from ffcli.sweeping.progress import goal
 from ffcli.sweeping.spec import SweepSpec, load_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Sweep
 from ffcli.tracking.base import Additions
-from ffcli.untrusted import parse_json, read_file
 from ffcli.wording import counted
 
 PAIRED = "loss"  # the field whose values are compared
 RUNS = 50
-REQUEST = "compare-loss.json"  # beside the sweep's file: how many runs were asked for last
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,7 @@ def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparis
     spec = load_spec(file)
     _check(spec, file)
     total = _runs(runs, spec, spec.run_cap or RUNS)
-    sweep = create(context, file, seed, None, PAIRED)
-    return _noted(context, Comparison(sweep, total))
+    return Comparison(create(context, file, seed, None, PAIRED, count=total), total)
 
 
 def known(context: Context, word: str, runs: int | None) -> Comparison:
@@ -67,8 +64,7 @@ def known(context: Context, word: str, runs: int | None) -> Comparison:
             f"Sweep {sweep_id} does not compare losses: its runs are not paired.",
             hint="ffnn compare-loss FILE begins a comparison.",
         )
-    total = _runs(runs, sweep.spec, _noted_runs(context, sweep_id))
-    return _noted(context, Comparison(sweep, total))
+    return Comparison(sweep, _runs(runs, sweep.spec, _asked(context, sweep)))
 
 
 def compare_loss(
@@ -176,16 +172,9 @@ def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
     return asked
 
 
-def _noted(context: Context, comparison: Comparison) -> Comparison:
-    """Note how many runs are asked for, and return the comparison."""
-    folder = sweep_folder(context, comparison.sweep.id)
-    write_atomic(folder / REQUEST, json_text({"runs": comparison.runs}))
-    return comparison
-
-
-def _noted_runs(context: Context, sweep_id: str) -> int:
-    """Return how many runs were asked for last; `RUNS` where the note is lost."""
+def _asked(context: Context, sweep: Sweep) -> int:
+    store = TrialStore(storage_url(context, sweep.id, None))
     try:
-        return int(parse_json(read_file(sweep_folder(context, sweep_id) / REQUEST))["runs"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return RUNS
+        return goal(store.database, sweep) or RUNS  # it was made by an earlier version
+    finally:
+        store.close()

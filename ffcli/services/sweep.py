@@ -42,10 +42,19 @@ def storage_url(context: Context, sweep_id: str, storage: str | None) -> str:
     return storage or f"sqlite:///{sweep_folder(context, sweep_id).resolve() / DATABASE}"
 
 
-def create(context: Context, file: Path, seed: int, storage: str | None, paired: str | None = None) -> Sweep:
+def create(
+    context: Context,
+    file: Path,
+    seed: int,
+    storage: str | None,
+    paired: str | None = None,
+    *,
+    count: int | None = None,
+) -> Sweep:
     """Store a new sweep of a file. Raises RequestError, before anything runs, for what is wrong in it.
 
-    ``paired`` is the field whose values are to be compared, if any (see `Sweep`).
+    ``paired`` is the field whose values are to be compared, if any (see `Sweep`), and ``count`` how many
+    trials are asked for in all.
     """
     if not -_SEEDS <= seed < _SEEDS:
         raise RequestError(f"--seed: {seed} is not allowed; give an integer of 64 bits.")
@@ -58,7 +67,7 @@ def create(context: Context, file: Path, seed: int, storage: str | None, paired:
     keep_file(context, sweep)
     store = TrialStore(storage_url(context, sweep.id, storage))
     try:
-        return store.create(sweep)
+        return store.create(sweep, count=count)
     finally:
         store.close()
 

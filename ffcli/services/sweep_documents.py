@@ -11,6 +11,7 @@ from ffcli.services.context import Context
 from ffcli.services.sweep import leave_out, storage_url, sweep_folder
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.processes import host
+from ffcli.sweeping.progress import goal, under_way
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
 
@@ -18,8 +19,8 @@ from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
 def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared: bool) -> dict[str, Any]:
     """Return {sweep_id, name, path, storage, method, metric, state, planned, counts, reused, best, top, …}.
 
-    ``state``: "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials (the
-    least of the file's run_cap and its space, None without an end), else "open".
+    ``state``: "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials (as
+    many as were asked for last, within the file's run_cap and its space; None without an end), else "open".
 
     ``shared``: the database is not the store's own (see `_record`).
     """
@@ -33,8 +34,16 @@ def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared:
 def _summary(
     context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial], *, shared: bool
 ) -> dict[str, Any]:
-    head = _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
-    return {**head, "state": "running" if store.under_way(sweep) else head["state"]}
+    head = _head(
+        context,
+        sweep,
+        trials,
+        backend="local",
+        storage=store.database.name,
+        shared=shared,
+        asked=goal(store.database, sweep),
+    )
+    return {**head, "state": "running" if under_way(store.database, sweep) else head["state"]}
 
 
 def describe(
@@ -46,9 +55,17 @@ def describe(
 
 
 def _head(
-    context: Context, sweep: Sweep, trials: list[Trial], *, backend: str, storage: str, shared: bool
+    context: Context,
+    sweep: Sweep,
+    trials: list[Trial],
+    *,
+    backend: str,
+    storage: str,
+    shared: bool,
+    asked: int | None = None,
 ) -> dict[str, Any]:
     best = best_trial(sweep, trials)
+    planned = sweep.spec.most_trials(asked)
     counts = {state: sum(trial.state == state for trial in trials) for state in END_STATES}
     return {
         "sweep_id": sweep.id,
@@ -58,8 +75,8 @@ def _head(
         "storage": storage,
         "method": sweep.spec.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
-        "state": "ended" if _is_over(sweep, sum(counts.values()), best) else "open",
-        "planned": sweep.spec.most_trials(),
+        "state": "ended" if _is_over(sweep, sum(counts.values()), planned, best) else "open",
+        "planned": None if planned is None else max(planned, sum(counts.values())),
         "counts": counts,
         "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         "best": None
@@ -77,9 +94,8 @@ def _head(
     }
 
 
-def _is_over(sweep: Sweep, ended: int, best: Trial | None) -> bool:
-    """Whether all trials that the file asks for have ended, or one has reached its target."""
-    planned = sweep.spec.most_trials()
+def _is_over(sweep: Sweep, ended: int, planned: int | None, best: Trial | None) -> bool:
+    """Whether all trials that are asked for have ended, or one has reached the target."""
     reached = best is not None and best.value is not None and sweep.metric.reached(best.value)
     return reached or (planned is not None and ended >= planned)
 

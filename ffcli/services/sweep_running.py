@@ -27,6 +27,7 @@ from ffcli.services.sweep_worker import main as worker_main
 from ffcli.services.tracked import tell_of_tracking
 from ffcli.signals import Terminated, starting_a_process
 from ffcli.sweeping.events import TrialEnded
+from ffcli.sweeping.progress import goal, set_goal
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, Sweep
 
@@ -54,6 +55,8 @@ class SweepWatcher(Protocol):
 class SweepOptions:
     """How a sweep is run here. ``count``: trials in all, over all workers, machines and resumptions.
 
+    Without it as many as were asked for last, if that was ever said.
+
     ``wandb``: online or offline, where W&B is to follow the runs.
     """
 
@@ -80,7 +83,10 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
     started = time.monotonic()
     try:
         counts = store.counts(sweep)
-        most = sweep.spec.most_trials(options.count)
+        count = goal(store.database, sweep) if options.count is None else options.count
+        if options.count is not None:
+            set_goal(store.database, sweep, options.count)
+        most = sweep.spec.most_trials(count)
         workers = options.workers if most is None else max(1, min(options.workers, most - counts.ended))
         task = WorkerTask(
             url=url,
@@ -96,7 +102,7 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
                 wandb_entity=options.wandb_entity or sweep.spec.entity,
                 command_line=options.command_line,
             ),
-            count=options.count,
+            count=count,
             forgiven=counts.failed,
             parent=os.getpid(),
             reuse=options.reuse and sweep.paired is None,  # a comparison needs all weights
@@ -104,7 +110,7 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
         crew = _Crew(task, workers, watcher, _Weights(context, store, sweep))
         with published(context, url, sweep), table_at_the_end(context, store, sweep):
             try:
-                watcher.started(sweep, sweep_folder(context, sweep.id), counts, options.count, workers)
+                watcher.started(sweep, sweep_folder(context, sweep.id), counts, count, workers)
                 ended = crew.work()
             finally:
                 crew.dismiss()

@@ -80,6 +80,13 @@ PAIRINGS = Table(  # apart, so that the databases of before it need no change
     Column("field", String(100), nullable=False),
 )
 
+GOALS = Table(  # how many trials were asked for last
+    "ffnn_goals",
+    _tables,
+    Column("sweep", String(100), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
 TRIALS = Table(
     "ffnn_trials",
     _tables,

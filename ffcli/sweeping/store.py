@@ -13,7 +13,7 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import RequestError
 from ffcli.sweeping.claiming import LEASE, Claiming, Request, tally
 from ffcli.sweeping.database import EPOCHS, PAIRINGS, PATIENCE, REUSED, SWEEPS, TRIALS, Database
-from ffcli.sweeping.processes import Process
+from ffcli.sweeping.progress import note_goal
 from ffcli.sweeping.spec import parse_spec
 from ffcli.sweeping.stopping import band_of, should_stop
 from ffcli.sweeping.trials import (
@@ -52,8 +52,8 @@ class TrialStore:
         """Close all connections to the database."""
         self.database.close()
 
-    def create(self, sweep: Sweep) -> Sweep:
-        """Store a new sweep and return it with the time. Its own ``created`` does not matter."""
+    def create(self, sweep: Sweep, *, count: int | None = None) -> Sweep:
+        """Store a new sweep, of so many trials, and return it with the time (its own does not matter)."""
         row = {
             "id": sweep.id,
             "spec": sweep.spec.text,
@@ -68,6 +68,8 @@ class TrialStore:
                 connection.execute(insert(SWEEPS).values(**row, created=self.database.now))
                 if sweep.paired is not None:
                     connection.execute(insert(PAIRINGS).values(sweep=sweep.id, field=sweep.paired))
+                if count is not None:
+                    note_goal(connection, sweep.id, count)
 
         self.database.run(work)
         return self.sweep(sweep.id)
@@ -121,16 +123,6 @@ class TrialStore:
 
         self._claiming[sweep.id], claim = self.database.run(work)
         return claim
-
-    def under_way(self, sweep: Sweep) -> int:
-        """Return how many trials a worker is at, as far as that is known here."""
-        held = TRIALS.c.state == "running", TRIALS.c.lease >= self.database.now
-        query = select(TRIALS.c.host, TRIALS.c.pid, TRIALS.c.process_start).where(
-            TRIALS.c.sweep == sweep.id, *held
-        )
-        rows = self.database.run(lambda connection: connection.execute(query).all())
-        with sound(f"Sweep {sweep.id}"):
-            return sum(not Process(str(host), int(pid), str(start)).is_dead for host, pid, start in rows)
 
     def heartbeat(self, claimed: Claimed) -> bool:
         """Extend the lease. Returns False where the trial is no longer this claim's."""

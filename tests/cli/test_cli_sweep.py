@@ -79,7 +79,7 @@ def children(pid: int) -> list[int]:
 def slow(grid: Path) -> Iterator[subprocess.Popen[str]]:
     """A sweep whose trials last, with two workers, killed at the end with all that it started."""
     grid.write_text(GRID.replace("EPOCHS", "60"))
-    process = start(grid.parent, "grid.yaml", "--workers", "2", "--count", "12")
+    process = start(grid.parent, "grid.yaml", "--workers", "2", "--count", "11")
     yield process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -187,10 +187,13 @@ def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
 def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
     assert sum(first["counts"].values()) == 2
-    assert (first["state"], first["planned"]) == ("open", 12)
-    shown = process("sweeps", "show", first["sweep_id"]).out.splitlines()
-    assert shown[0] == f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 12"
-    assert shown[-1] == f"go on with it: ffnn sweep {first['sweep_id']}"
+    assert (first["state"], first["planned"]) == ("ended", 2)
+    nothing = process("sweep", first["sweep_id"], "--workers", "1")
+    assert nothing.out.splitlines()[0].startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned")
+    assert nothing.out.splitlines()[-1] == f"further: ffnn sweep {first['sweep_id']} --count N"
+    shown = process("sweeps", "show", first["sweep_id"]).out
+    assert shown.startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 2\n")
+    assert "go on" not in shown
     more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
     assert sum(more["counts"].values()) == 5
 
@@ -220,39 +223,39 @@ def test_the_space_without_training(process: Cli, grid: Path) -> None:
 def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
     process: Cli, slow: subprocess.Popen[str]
 ) -> None:
-    sweep_id = id_in(lines_until(slow, "1/12"))
+    sweep_id = id_in(lines_until(slow, "1/11"))
     victims = children(slow.pid)
     os.kill(victims[-1], signal.SIGKILL)
     out, errors = slow.communicate(timeout=120)
     assert slow.returncode == 0, errors
-    assert "12 finished" in out
-    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 12}
+    assert "11 finished" in out
+    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 11}
 
 
 def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str]) -> None:
-    sweep_id = id_in(lines_until(slow, "2/12"))
+    sweep_id = id_in(lines_until(slow, "2/11"))
     workers = children(slow.pid)
-    (listed,) = json.loads(process("sweeps", "list", "--json").out)
-    assert (listed["state"], listed["planned"]) == ("running", 12)
-    assert ", running\n" in process("sweeps", "show", sweep_id).out
     os.kill(slow.pid, signal.SIGKILL)
     until = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice, and give their trials back
         assert time.monotonic() < until
         time.sleep(0.1)
-    (listed,) = json.loads(process("sweeps", "list", "--json").out)
-    assert listed["state"] == "open"
+    shown = process("sweeps", "show", sweep_id).out.splitlines()
+    assert shown[0].endswith(" failed of 11")
+    assert shown[-1] == f"go on with it: ffnn sweep {sweep_id}"
     done = process("sweep", sweep_id, "--workers", "2", "--json")
-    assert json.loads(done.out)["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
-    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 12}
+    assert json.loads(done.out)["counts"] == {"finished": 11, "pruned": 0, "failed": 0}, (
+        "as many as asked for"
+    )
+    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 11}
 
 
 def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: subprocess.Popen[str]) -> None:
-    sweep_id = id_in(lines_until(slow, "1/12"))
+    sweep_id = id_in(lines_until(slow, "1/11"))
     os.killpg(slow.pid, signal.SIGINT)
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
-    assert f"Go on with: ffnn sweep {sweep_id} --count 12\n" in errors
+    assert f"Go on with: ffnn sweep {sweep_id} --count 11\n" in errors
     assert "Traceback" not in errors
     states = Counter(run["status"] for run in runs(process, sweep_id))
     assert set(states) == {"finished"}
@@ -266,6 +269,11 @@ def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
     until = time.monotonic() + 30
     while len(runs(process, sweep_id)) < 2:
         assert time.monotonic() < until
+    (listed,) = json.loads(process("sweeps", "list", "--json").out)
+    assert (listed["state"], listed["planned"]) == ("running", 12)
+    shown = process("sweeps", "show", sweep_id).out
+    assert shown.startswith(f"sweep {sweep_id} (grid): 0 finished, 0 pruned, 0 failed of 12, running\n")
+    assert "go on" not in shown
     os.killpg(sweep.pid, signal.SIGINT)
     lines_until(sweep, "stopping")
     os.killpg(sweep.pid, signal.SIGINT)

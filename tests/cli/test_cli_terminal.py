@@ -74,7 +74,7 @@ def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answ
     (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
     code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
     assert code == 0
-    asked = rf"Go on with sweep {sweep_id} of the same file \(open: 1 trial of 3, best val_acc 0\.\d{{4}}\)\?"
+    asked = rf"Go on with sweep {sweep_id} of the same file \(ended: 1 run of 1, best val_acc 0\.\d{{4}}\)\?"
     assert re.search(asked, bare(seen))
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
 
