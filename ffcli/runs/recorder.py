@@ -62,7 +62,8 @@ class RunRecorder:
         unlock(self._lock)
 
     @property
-    def _is_recorded(self) -> bool:
+    def is_recorded(self) -> bool:
+        """Whether the run has a record on disk."""
         return (self.path / SUMMARY).exists()
 
     @contextmanager
@@ -126,14 +127,14 @@ class RunRecorder:
 
     def end_if_possible(self, status: Status, error: str | None = None) -> None:
         """Close the record of a run under way, if the disk allows it: what stopped it matters more."""
-        if self.record.status != "running" or not self._is_recorded:
+        if self.record.status != "running" or not self.is_recorded:
             return
         with suppress(OSError, FfnnError):
             self.end(status, error)
 
     def save(self) -> None:
         """Write what others have put into the record, if it is on disk at all."""
-        if self._is_recorded:
+        if self.is_recorded:
             self._write_summary()
 
     def _write_summary(self) -> None:

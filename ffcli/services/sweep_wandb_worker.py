@@ -95,6 +95,7 @@ class _Worker:
         self._datasets: dict[str, Dataset] = {}
         self._results: list[EpochResult] = []
         self._training = ""  # the id of W&B's run
+        self._stored = False  # whether a run of the store has come of it
         self._to_stop = ""
 
     def work(self) -> None:
@@ -123,7 +124,7 @@ class _Worker:
     def _train(self, order: Train) -> None:
         """Train one of W&B's runs. Whether that works or not, it has an end there."""
         began = time.monotonic()
-        self._results, self._training = [], order.run_id
+        self._results, self._training, self._stored = [], order.run_id, False
         value, epoch = None, None
         state: EndState = "failed"
         try:
@@ -134,9 +135,11 @@ class _Worker:
             error = str(refused)
             self._refuse(order, error)
         except Exception as failed:
+            error = f"{type(failed).__name__}: {failed}"
+            if not self._stored:
+                self._refuse(order, error)
             if isinstance(failed, OSError) and failed.errno in _DISK_FULL:
                 raise
-            error = f"{type(failed).__name__}: {failed}"
         seconds = time.monotonic() - began
         self._tell(TrialEnded(order.number, state, value, epoch, error, seconds))
 
@@ -162,7 +165,8 @@ class _Worker:
                     assigned=assigned,
                 )
             finally:
-                if not recorder.record.wandb.get("synced"):
+                self._stored = recorder.is_recorded
+                if self._stored and not recorder.record.wandb.get("synced"):
                     with suppress(ParentGoneError):
                         self._tell(Unsent(recorder.record.run_id))
         states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}

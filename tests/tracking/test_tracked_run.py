@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
-import subprocess
-import sys
 from datetime import datetime
 
 import pytest
-from tracking_helpers import Ffnn, wait_for_rows, wait_until
+from tracking_helpers import Ffnn, no_run_begins, wait_for_rows, wait_until
 from wandb_standin import KEY, StandIn
 
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
@@ -115,18 +112,9 @@ def test_a_diverged_run_does_not_look_like_a_result(ffnn: Ffnn, server: StandIn)
 
 def test_a_run_that_cannot_be_begun_is_none_at_wandb_either(ffnn: Ffnn, server: StandIn) -> None:
     ffnn.train("--wandb", "disabled")  # unpacks the images
-    call = shlex.join([sys.executable, "-m", "ffcli", "train", "-d", str(ffnn.dataset), "-e", "1"])
-    full = subprocess.run(
-        ["bash", "-c", f"ulimit -f 0; exec {call}"],  # no file may hold a byte
-        cwd=ffnn.folder,
-        env=ffnn.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert full.returncode == 1
-    assert "File too large" in full.stderr
-    assert "Traceback" not in full.stderr
+    full = ffnn.train(**no_run_begins(ffnn, "ENOSPC"))
+    assert full.code == 1
+    assert "no such luck" in full.err
     assert server.runs == {}
     assert len(ffnn("runs", "list", "--json").document) == 1
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from test_wandb_sweeps import SPEC, at_wandb, stored
-from tracking_helpers import Ffnn, wait_until
+from tracking_helpers import Ffnn, no_run_begins, wait_until
 from wandb_standin import Request, StandIn
 from wandb_standin import Sweep as RemoteSweep
 
@@ -96,6 +96,23 @@ def test_three_failures_at_the_start_end_the_sweep(sweeper: Ffnn, server: StandI
     assert "learning_rate: -1 is not allowed" in done.err
     assert [record["status"] for record in stored(sweeper.folder / "runs")] == ["diverged", "diverged"]
     assert [(run.state, run.exit_code) for run in server.runs.values()] == [("failed", 1)] * 3
+
+
+@pytest.mark.parametrize(("cause", "code"), [("EACCES", 0), ("ENOSPC", 1)])
+def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
+    sweeper: Ffnn, server: StandIn, cause: str, code: int
+) -> None:
+    hand_out(server, QUICK)
+    sweeper.train("--wandb", "disabled")  # unpacks the images
+    words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1)
+    done = sweeper(*words, **no_run_begins(sweeper, cause))
+    assert done.code == code, done.err
+    assert "no such luck" in done.err
+    assert "stored here" not in done.err
+    assert len(stored(sweeper.folder / "runs")) == 1
+    assert [(run.state, run.exit_code) for run in server.runs.values()] == [("failed", 1)]
+    (run,) = server.runs.values()
+    assert "no such luck" in run.summary["error"]
 
 
 def test_the_server_lost_in_the_middle_costs_no_run(sweeper: Ffnn, server: StandIn) -> None:

@@ -51,7 +51,7 @@ class Swept:
 
 def stored(folder: Path) -> list[dict[str, Any]]:
     """Return the records of a store, the oldest first."""
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*/summary.json"))]
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("[!.]*/summary.json"))]
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from wandb_standin import Run, StandIn
 
 ROOT = Path(__file__).parents[2]
+
+
+UNBEGUN = """
+import errno, os
+
+true_fsync = os.fsync
+
+def fsync(descriptor):
+    if "/.begun-" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        raise OSError(getattr(errno, os.environ["TEST_ERRNO"]), "no such luck")
+    true_fsync(descriptor)
+
+os.fsync = fsync
+"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,17 @@ class Ffnn:
     def summary(self, run_id: str) -> dict[str, Any]:
         """Return the record of a run as it lies on disk."""
         return json.loads((self.folder / "runs" / run_id / "summary.json").read_text())
+
+
+def no_run_begins(ffnn: Ffnn, cause: str) -> dict[str, str]:
+    """Return the environment in which no file of a run that is being begun can be brought to disk."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc")
+    faults = ffnn.folder / "faults"
+    faults.mkdir()
+    (faults / "sitecustomize.py").write_text(UNBEGUN)  # which every Python loads at its start
+    path = os.pathsep.join([str(faults), ffnn.environment["PYTHONPATH"]])
+    return {"TEST_ERRNO": cause, "PYTHONPATH": path}
 
 
 def _tiny(path: Path) -> Path:
