@@ -127,18 +127,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def lock_folder(folder: Path, *, shared: bool = False) -> int | None:
+def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> int | None:
     """Hold a folder until `unlock` or this process's end, however it ends.
 
     Any number of processes can hold it ``shared``, or one alone. Returns None where the system has no such
     locks (Windows, some network file systems): there nobody ever holds a folder. Raises BlockingIOError
-    where another holds it, and OSError where it cannot be opened.
+    where another holds it, for longer than an instant if ``patient``, and OSError where it cannot be opened.
     """
     if sys.platform == "win32":
         return None
     descriptor = os.open(folder, os.O_RDONLY)
     # Who only asks whether a folder is held holds it shared for an instant: that is worth a second try.
-    for wait in (0.0,) if shared else (0.01, 0.05, 0.0):
+    for wait in (0.01, 0.05, 0.0) if patient and not shared else (0.0,):
         try:
             _lock(descriptor, shared=shared)
         except BlockingIOError:

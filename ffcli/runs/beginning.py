@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from ffcli.files import lock_folder, sync_folder, unlock
-from ffcli.runs.folders import BEING_BEGUN
+from ffcli.runs.folders import BEING_BEGUN, RUN_ID
+
+_OLD = 3600.0  # seconds: far longer than it takes to begin a run
+_ID_LENGTH = len("20260131-120000-123-x7k2")
 
 
 class NewFolder:
@@ -22,7 +27,7 @@ class NewFolder:
     def __init__(self, path: Path) -> None:
         """Make the folder. Raises FileExistsError where the name is taken, and OSError where it cannot."""
         self.path = path
-        self.place = path.with_name(f"{BEING_BEGUN}{path.name}")
+        self.place = path.with_name(f"{BEING_BEGUN}{platform.node()}-{path.name}")
         self.place.mkdir()
         self._lock: int | None = None
         try:
@@ -60,16 +65,27 @@ class NewFolder:
         self._lock = None
 
 
-def remove_unbegun(folder: Path) -> None:
-    """Remove what processes killed before the first record of their runs have left in a store."""
+def remove_unbegun(store: Path) -> None:
+    """Remove what processes killed before the first record of their runs have left in a store.
+
+    What another machine has left, or any where there are no locks, goes when it is old: locks may be seen by
+    one machine only.
+    """
     left: list[Path] = []
-    with suppress(OSError), os.scandir(folder) as entries:  # no store, nothing left
-        left = [folder / entry.name for entry in entries if entry.name.startswith(BEING_BEGUN)]
+    with suppress(OSError), os.scandir(store) as entries:  # no store, nothing left
+        left = [store / entry.name for entry in entries if _is_unbegun(entry)]
     for path in left:
         with suppress(OSError):  # held by a process, or just gone
-            lock = lock_folder(path)
+            ours = path.name[:-_ID_LENGTH] == f"{BEING_BEGUN}{platform.node()}-"
+            lock = lock_folder(path, patient=False) if ours else None
             try:
-                if lock is not None:
+                if lock is not None or time.time() - path.stat().st_mtime > _OLD:
                     shutil.rmtree(path)
             finally:
                 unlock(lock)
+
+
+def _is_unbegun(entry: os.DirEntry[str]) -> bool:
+    name = entry.name
+    is_ours = name.startswith(BEING_BEGUN) and RUN_ID.fullmatch(name[-_ID_LENGTH:]) is not None
+    return is_ours and entry.is_dir(follow_symlinks=False)

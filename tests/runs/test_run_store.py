@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -172,7 +175,7 @@ class TestNewRuns:
 
     @pytest.mark.parametrize("find", ["another run", "a listing"])
     def test_what_was_killed_before_its_first_record_goes(self, store: RunStore, find: str) -> None:
-        left = store.folder / ".begun-20260303-000000-000-dddd"
+        left = store.folder / f".begun-{platform.node()}-20260303-000000-000-dddd"
         left.mkdir()
         (left / f".{SUMMARY}-x1y2z3_4").write_text("{")
         with store.create() as held:
@@ -191,7 +194,7 @@ class TestNewRuns:
         """Another process may remove it before it is held, and until it is sure that it is."""
         taken: list[str] = []
 
-        def late(folder: Path) -> int | None:
+        def late(folder: Path, **_: bool) -> int | None:
             taken.append(folder.name)
             if len(taken) == 1:
                 folder.rmdir()
@@ -206,15 +209,53 @@ class TestNewRuns:
         assert created(store) == "three"
         assert [entry.name for entry in store.folder.iterdir() if entry.name[0] == "."] == []
 
+    def test_what_another_machine_has_left_goes_when_it_is_old(self, store: RunStore) -> None:
+        """Its locks may not be seen here; nor those of a process here, on a system that has none."""
+        left = store.folder / f".begun-{platform.node()}-2-20260303-000000-000-dddd"
+        left.mkdir()
+        remove_unbegun(store.folder)
+        assert left.is_dir()
+        os.utime(left, (time.time() - 3500,) * 2)
+        remove_unbegun(store.folder)
+        assert left.is_dir()
+        os.utime(left, (time.time() - 3700,) * 2)
+        remove_unbegun(store.folder)
+        assert not left.exists()
+
+    def test_without_locks_what_is_old_goes(self, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(beginning_module, "lock_folder", lambda *_, **__: None)
+        with store.create() as held:
+            remove_unbegun(store.folder)
+            assert held.place.is_dir()
+            os.utime(held.place, (time.time() - 3700,) * 2)
+            remove_unbegun(store.folder)
+            assert not held.place.exists()
+
     def test_no_more_is_removed_than_what_never_began(self, store: RunStore, tmp_path: Path) -> None:
-        (tmp_path / "elsewhere").mkdir()
-        (tmp_path / "elsewhere" / "kept").write_text("")
-        (store.folder / ".begun-link").symlink_to(tmp_path / "elsewhere")
-        (store.folder / ".begun-file").write_text("")
+        run, ours = "20260303-000000-000-dddd", f".begun-{platform.node()}-"
+        for name in ("../elsewhere", f"{ours}notes", f".x{ours}{run}"):
+            folder = store.folder / name
+            folder.mkdir()
+            (folder / "kept").write_text("")
+        (store.folder / f"{ours}{run}").symlink_to(tmp_path / "elsewhere")
+        (store.folder / f"{ours}{run[:-4]}eeee").write_text("")
+        os.mkfifo(store.folder / f"{ours}{run[:-4]}ffff")
+        before = sorted(tmp_path.rglob("*"))
+        for entry in store.folder.iterdir():
+            if not entry.is_fifo():
+                os.utime(entry, (0, 0), follow_symlinks=False)
         remove_unbegun(store.folder)
         remove_unbegun(tmp_path / "no store")
-        assert (tmp_path / "elsewhere" / "kept").exists()
+        assert sorted(tmp_path.rglob("*")) == before
         assert len(store.ids()) == 3
+
+    def test_who_looks_for_leftovers_does_not_wait_for_who_begins(self, store: RunStore) -> None:
+        waits: list[float] = []
+        with store.create(), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(time, "sleep", waits.append)
+            created(store)
+            remove_unbegun(store.folder)
+        assert waits == []
 
 
 class TestTidying:
