@@ -20,10 +20,9 @@ from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.claiming import ATTEMPTS
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Ended, Sweep
+from ffcli.sweeping.trials import Ended, Sweep, TrialFailedError
 from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
-from ffcli.wording import counted
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def objective(
                 trial.take_over(own)
                 return
             if trial.claimed.trial.attempts > ATTEMPTS:  # it was claimed for the sake of that run alone
-                raise FfnnError(f"its worker died or was not heard of {counted(ATTEMPTS, 'time')}")
+                raise TrialFailedError(str(trial.claimed.trial.error))
             if path is not None:
                 _clear_up(context, path)
             trial.set_run(None)

@@ -77,7 +77,7 @@ class Claiming:
         mine = self._trial(connection, and_(TRIALS.c.token == request.token, TRIALS.c.state == "running"))
         if mine is not None:  # stored before, but the answer was lost
             return Claimed(read_trial(mine), request.token)
-        self._free_abandoned(connection, now)
+        self._free_abandoned(connection, request, now)
         counts = tally(connection, self._sweep)
         over = self._is_over(connection, counts, request)
         if over is not None:
@@ -99,7 +99,7 @@ class Claiming:
         )
         return connection.execute(rows).mappings().first()
 
-    def _free_abandoned(self, connection: Connection, now: float) -> None:
+    def _free_abandoned(self, connection: Connection, request: Request, now: float) -> None:
         """Take back the trials of workers that are dead or have not been heard of."""
         mine = and_(TRIALS.c.sweep == self._sweep.id, TRIALS.c.state == "running")
         for row in connection.execute(select(TRIALS).where(mine)).mappings().all():
@@ -110,11 +110,13 @@ class Claiming:
             if row["lease"] >= now and not worker.is_dead:
                 continue
             change: dict[str, Any] = {"state": "waiting"}
-            # Its run may have ended all the same: one more claim finds that out, and trains nothing.
-            if row["attempts"] > ATTEMPTS or (row["attempts"] == ATTEMPTS and row["run_id"] is None):
+            if row["attempts"] >= ATTEMPTS:
                 times = counted(row["attempts"], "time")
-                error = f"its worker died or was not heard of {times}, the last one was {worker}"
-                change = {"state": "failed", "error": error, "ended": now}
+                change["error"] = f"its worker died or was not heard of {times}, the last one was {worker}"
+                # Its run may have ended all the same: one more claim there looks for it, and trains nothing.
+                is_here = row["run_id"] is not None and worker.host == request.worker.host
+                if row["attempts"] > ATTEMPTS or not is_here:
+                    change |= {"state": "failed", "ended": now}
             connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
 
     def _is_over(self, connection: Connection, counts: Counts, request: Request) -> Ended | Wait | None:
@@ -180,7 +182,8 @@ class Claiming:
     def _again(self, connection: Connection, row: RowMapping, request: Request, now: float) -> Claimed:
         """Hand out a trial that was cut short, to be trained from the start."""
         sweep, number = self._sweep.id, row["number"]
-        for table in (EPOCHS, REUSED):
+        # What is not trained again keeps what it has reported.
+        for table in (EPOCHS, REUSED) if row["attempts"] < ATTEMPTS else ():
             connection.execute(delete(table).where(table.c.sweep == sweep, table.c.number == number))
         connection.execute(
             update(TRIALS)

@@ -28,6 +28,10 @@ class LostTrialError(FfnnError):
     """The trial was given to another worker, because this one's lease ran out."""
 
 
+class TrialFailedError(FfnnError):
+    """The trial fails, for the reason that the message says in full."""
+
+
 class DamagedSweepError(FfnnError):
     """A database holds of a sweep what no ffnn has left there."""
 

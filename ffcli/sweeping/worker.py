@@ -19,7 +19,16 @@ from ffcli.sweeping.database import DatabaseError
 from ffcli.sweeping.events import EpochDone, Event, TrialEnded, TrialLost, TrialStarted, Waiting
 from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, Ended, EndState, LostTrialError, Past, Sweep, Wait
+from ffcli.sweeping.trials import (
+    Claimed,
+    Ended,
+    EndState,
+    LostTrialError,
+    Past,
+    Sweep,
+    TrialFailedError,
+    Wait,
+)
 
 BEAT = 15.0  # seconds between two signs of life
 _POLL = 0.5  # seconds before asking again, where there may be something to do later
@@ -168,6 +177,8 @@ def _error(objective: Objective, trial: LiveTrial) -> str | None:
         objective(trial.claimed.trial.config, trial)
     except (LostTrialError, DatabaseError):
         raise
+    except TrialFailedError as error:
+        return str(error)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise

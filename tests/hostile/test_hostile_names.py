@@ -145,6 +145,19 @@ def test_a_database_cannot_have_other_runs_removed(copied: Trained) -> None:
         assert context.runs.of_sweep(run_id, copied.sweep_id) is None
 
 
+def test_nor_where_a_trial_is_said_to_have_been_cut_short(copied: Trained, cli: Cli) -> None:
+    put(copied.database, "run_id", copied.finished)
+    put(copied.database, "state", "waiting")
+    before = {path.name: path.read_bytes() for path in (copied.folder / "runs" / copied.finished).iterdir()}
+    done = cli("sweep", copied.sweep_id, *copied.storage, "--count", "2", "--workers", "1", "--json")
+    assert done.code == 0, done.err
+    trained = {trial["run_id"] for trial in json.loads(done.out)["top"]}
+    assert len(trained) == 2
+    assert copied.finished not in trained
+    after = {path.name: path.read_bytes() for path in (copied.folder / "runs" / copied.finished).iterdir()}
+    assert after == before
+
+
 def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
     context = Context(tmp_path / "data", tmp_path / "runs")
     run = tmp_path / "runs" / "a-run"

@@ -42,6 +42,8 @@ parent, ours = Pipe()
 main(task, ours)
 """
 
+DEAD = 2**22 + 1  # no process has this number
+
 TWO = "learning_rate: {values: [0.001, 0.002]}"
 SEARCHES = {
     "finished": TWO,
@@ -133,7 +135,7 @@ def test_a_reused_run_goes_on_saying_so(place: Place) -> None:
 def lose(place: Place, sweep_id: str, run_id: str, times: int) -> None:
     """Claim the only trial so often for workers that are dead, each of which has trained it as this run."""
     store = TrialStore(storage_url(place.context, sweep_id, None))
-    dead = replace(this_process(), pid=2**22 + 1)
+    dead = replace(this_process(), pid=DEAD)
     for attempt in range(times):
         held = store.claim(stored_sweep(place.context, sweep_id), Request(f"lost {attempt}", dead))
         assert isinstance(held, Claimed)
@@ -171,5 +173,6 @@ def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: P
     store = TrialStore(storage_url(place.context, sweep_id, None))
     (trial,) = store.trials(sweep)
     store.close()
-    assert "its worker died or was not heard of 3 times" in str(trial.error)
+    assert str(trial.error).startswith("its worker died or was not heard of 3 times, the last one was ")
+    assert str(trial.error).endswith(f":{DEAD}")
     assert trial.run_id == run_id

@@ -165,6 +165,7 @@ def test_one_that_has_a_run_is_looked_at_once_more(store):
     for attempt in range(1, ATTEMPTS + 2):
         held = take(store, sweep, f"t{attempt}", worker=DEAD)
         assert (held.trial.number, held.trial.attempts) == (1, attempt)
+        assert len(store.epochs(sweep.id, 1)) == (attempt > ATTEMPTS), "kept for what is not trained again"
         store.set_run(held, f"run {attempt}")
         store.report(sweep, held, epoch(1))
     assert take(store, sweep, "next").trial.number == 2
@@ -172,6 +173,23 @@ def test_one_that_has_a_run_is_looked_at_once_more(store):
     assert (failed.state, failed.run_id) == ("failed", f"run {ATTEMPTS + 1}")
     assert f"died or was not heard of {ATTEMPTS + 1} times" in failed.error
     assert store.counts(sweep) == Counts(failed=1, running=1)
+
+
+def test_only_the_machine_that_has_its_run_looks(store):
+    sweep = store.create(sweep_of())
+    for attempt in range(ATTEMPTS):
+        held = take(store, sweep, f"t{attempt}", worker=ELSEWHERE)
+        assert held.trial.number == 1
+        store.set_run(held, "its run")
+        store.report(sweep, held, epoch(1))
+        late = update(TRIALS).where(TRIALS.c.number == 1).values(lease=store.database.now - 1)
+        store.database.run(lambda connection, late=late: connection.execute(late))
+    assert take(store, sweep, "next").trial.number == 2
+    failed = store.trials(sweep)[0]
+    assert (failed.state, failed.attempts, failed.run_id) == ("failed", ATTEMPTS, "its run")
+    assert failed.error.endswith("not heard of 3 times, the last one was another machine:1")
+    assert failed.worker == "another machine:1"
+    assert len(store.epochs(sweep.id, 1)) == 1
 
 
 def test_a_trial_of_another_host_comes_back_when_its_lease_runs_out(store):
