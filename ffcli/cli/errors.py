@@ -35,6 +35,7 @@ _KNOWN = {
     "RUN": "ffnn runs list shows them all.",
     "SWEEP": "ffnn sweeps list shows them all.",
     "ENSEMBLE": "ffnn ensembles list shows them all.",
+    "RUN|SWEEP": "ffnn runs list and ffnn sweeps list show them all.",
     "FILE|SWEEP": "For a first look: ffnn sweep quick. Earlier ones: ffnn sweeps list.",
 }
 

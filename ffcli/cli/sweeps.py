@@ -15,6 +15,7 @@ from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.tables import Columns
 from ffcli.cli.text import duration, number, plain
+from ffcli.errors import FfnnError
 from ffcli.wording import counted
 
 if TYPE_CHECKING:
@@ -76,20 +77,24 @@ def show(
     out = Output.of(ctx)
     place = context(out)
     document = show_sweep(place, sweep if storage else find_sweep(place, sweep), storage)
-    go_on = out.settings.command("sweep", document["sweep_id"], *shared(storage))
+    command = "sweep" if document["paired"] is None else "compare-loss"
+    go_on = out.settings.command(command, document["sweep_id"], *shared(storage))
     left = [f"go on with it: {go_on}"] if document["state"] == "open" else []
     out.result(document, *report(document, out.settings, storage), *left)
 
 
 def how_far(place: Context, sweep_id: str, storage: str | None) -> str:
     """Return the sweep's id and how far it is, for a question whether to go on with it."""
-    from ffcli.services.sweep_documents import show_sweep
+    from ffcli.services.sweep_documents import progress
 
-    known = show_sweep(place, sweep_id, storage)
-    ended = counted(sum(known["counts"].values()), "run")
+    same = f"{sweep_id} of the same file"
+    try:
+        known = progress(place, sweep_id, storage)
+    except FfnnError:  # damaged: then a new one is what the user wants
+        return same
     of = f" of {known['planned']}" if known["planned"] else ""
-    best = f", best {known['metric']['name']} {number(known['best']['value'])}" if known["best"] else ""
-    return f"{sweep_id} of the same file ({known['state']}: {ended}{of}{best})"
+    best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
+    return f"{same} ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
 
 
 def shared(storage: str | None) -> list[str]:
@@ -106,7 +111,8 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
     if document["state"] == "running" and not seconds:
         of += ", running"
     lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{of}{reused}{seconds}"]
-    if document.get("message") and document["ended"] != "count":  # it says no more than the counts
+    says_no_more = document["backend"] == "local" and document.get("ended") == "count"  # than the counts do
+    if document.get("message") and not says_no_more:
         lines.append(plain(document["message"]))
     lines.append(f"stored in {plain(document['path'])}, {plain(document['storage'])}")
     if document["best"] is None:

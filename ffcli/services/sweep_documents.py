@@ -17,12 +17,12 @@ from ffcli.sweeping.trials import END_STATES, DamagedSweepError, Sweep, Trial
 
 
 def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared: bool) -> dict[str, Any]:
-    """Return {sweep_id, name, path, storage, method, metric, state, planned, counts, reused, best, top, …}.
+    """Return {sweep_id, name, path, storage, method, metric, paired, counts, reused, best, top, mattered, …}.
 
-    ``state``: "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials (as
-    many as were asked for last, within the file's run_cap and its space; None without an end), else "open".
-
-    ``shared``: the database is not the store's own (see `_record`).
+    ``state`` is "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials
+    (the number asked for last, within the file's run_cap and its space; None without an end), else "open".
+    ``paired`` is the field whose values it compares, if any. ``shared``: the database is not the store's own
+    (see `_record`).
     """
     trials = store.trials(sweep)
     return {
@@ -34,38 +34,52 @@ def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared:
 def _summary(
     context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial], *, shared: bool
 ) -> dict[str, Any]:
-    head = _head(
-        context,
-        sweep,
-        trials,
-        backend="local",
-        storage=store.database.name,
-        shared=shared,
-        asked=goal(store.database, sweep),
-    )
-    return {**head, "state": "running" if under_way(store.database, sweep) else head["state"]}
+    head = _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
+    how_far = _progress(store, sweep)
+    return {**head, "state": how_far["state"], "planned": how_far["planned"]}
+
+
+def _progress(store: TrialStore, sweep: Sweep) -> dict[str, Any]:
+    counts = store.counts(sweep)
+    planned = sweep.spec.most_trials(goal(store.database, sweep))
+    reached = counts.best is not None and sweep.metric.reached(counts.best)
+    is_over = reached or (planned is not None and counts.ended >= planned)
+    return {
+        "state": "running" if under_way(store.database, sweep) else "ended" if is_over else "open",
+        "planned": None if planned is None else max(planned, counts.ended),
+        "ended": counts.ended,
+        "metric": sweep.metric.name,
+        "best": counts.best,
+    }
+
+
+def progress(context: Context, sweep_id: str, storage: str | None) -> dict[str, Any]:
+    """Return {state, planned, ended, metric, best} of a sweep, the first two as in `sweep_document`.
+
+    ``ended`` counts trials, ``best`` is the best value of the metric. Raises FfnnError.
+    """
+    store = TrialStore(storage_url(context, sweep_id, storage))
+    try:
+        return _progress(store, store.sweep(sweep_id))
+    finally:
+        store.close()
 
 
 def describe(
     context: Context, sweep: Sweep, trials: list[Trial], *, backend: str, storage: str
 ) -> dict[str, Any]:
-    """Return `sweep_document`'s document of a sweep with these trials, whose runs may be on any machine."""
+    """Return `sweep_document`'s document of a sweep with these trials, whose runs may be on any machine.
+
+    Its state is None: the server knows it.
+    """
     head = _head(context, sweep, trials, backend=backend, storage=storage, shared=True)
     return {**head, "mattered": _mattered(sweep, trials)}
 
 
 def _head(
-    context: Context,
-    sweep: Sweep,
-    trials: list[Trial],
-    *,
-    backend: str,
-    storage: str,
-    shared: bool,
-    asked: int | None = None,
+    context: Context, sweep: Sweep, trials: list[Trial], *, backend: str, storage: str, shared: bool
 ) -> dict[str, Any]:
     best = best_trial(sweep, trials)
-    planned = sweep.spec.most_trials(asked)
     counts = {state: sum(trial.state == state for trial in trials) for state in END_STATES}
     return {
         "sweep_id": sweep.id,
@@ -75,8 +89,9 @@ def _head(
         "storage": storage,
         "method": sweep.spec.method,
         "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
-        "state": "ended" if _is_over(sweep, sum(counts.values()), planned, best) else "open",
-        "planned": None if planned is None else max(planned, sum(counts.values())),
+        "paired": sweep.paired,
+        "state": None,
+        "planned": None,
         "counts": counts,
         "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         "best": None
@@ -92,12 +107,6 @@ def _head(
             for trial in _ranked(sweep, trials)[:5]
         ],
     }
-
-
-def _is_over(sweep: Sweep, ended: int, planned: int | None, best: Trial | None) -> bool:
-    """Whether all trials that are asked for have ended, or one has reached the target."""
-    reached = best is not None and best.value is not None and sweep.metric.reached(best.value)
-    return reached or (planned is not None and ended >= planned)
 
 
 def _ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:

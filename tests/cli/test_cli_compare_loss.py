@@ -261,6 +261,9 @@ def test_killed_it_goes_on_with_the_same_pairs(
         assert time.monotonic() < until
         time.sleep(0.1)
     sweep_id = id_in(lines)
+    shown = process("sweeps", "show", sweep_id).out.splitlines()
+    assert shown[0].endswith(" failed of 12")
+    assert shown[-1] == f"go on with it: ffnn compare-loss {sweep_id}"
     document = done_well(process, spec, "--resume", "--workers", "2")  # as many as were asked for
     assert document["sweep_id"] == sweep_id
     assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}

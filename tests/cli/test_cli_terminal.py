@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answ
     asked = rf"Go on with sweep {sweep_id} of the same file \(ended: 1 run of 1, best val_acc 0\.\d{{4}}\)\?"
     assert re.search(asked, bare(seen))
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
+
+
+def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path) -> None:
+    space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
+    (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
+    words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
+    on_terminal(tmp_path, *words, "1")
+    (folder,) = (tmp_path / "runs" / "sweeps").iterdir()
+    connection = sqlite3.connect(folder / "study.db")
+    with connection:
+        connection.execute("UPDATE ffnn_trials SET config = '{'")
+        connection.execute("UPDATE ffnn_goals SET count = 'many'")
+    connection.close()
+    code, seen = on_terminal(tmp_path, *words, "2", answer="n\n", columns=200)
+    assert f"Go on with sweep {folder.name} of the same file?" in bare(seen)
+    assert code == 0
+    assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 2
 
 
 def test_a_sweeps_live_view_shows_val_acc_and_lets_a_long_name_go(tmp_path: Path) -> None:
