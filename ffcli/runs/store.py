@@ -165,7 +165,7 @@ class RunStore:
                 path = self.folder / run_id
                 if not path.is_dir() or not ((path / SUMMARY).exists() or _is_abandoned(path)):
                     continue  # just being removed
-                if damaged is not None:
+                if damaged is not None and path.is_dir():  # nor removed since
                     damaged.append(run_id)
 
     def history(self, run_id: str) -> list[HistoryRow]:

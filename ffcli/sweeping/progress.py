@@ -38,7 +38,7 @@ def goal(database: Database, sweep: Sweep) -> int | None:
     count = database.run(lambda connection: connection.execute(query).scalar())
     with sound(f"Sweep {sweep.id}"):
         if count is not None and int(count) < 1:
-            raise ValueError(f"{count} trials are asked for")
+            raise ValueError(f"what it was asked for is {count}")
         return None if count is None else int(count)
 
 

@@ -238,7 +238,7 @@ def test_a_sweep_is_shown_with_all_that_was_searched(tmp_path: Path, cli: Cli, s
     listed = seen_at(tmp_path, 80, "sweeps", "list")
     assert widest(listed) <= 80
     assert listed[0].split() == ["sweep", "state", "finished", "of", "best", "name"]
-    row = rf"{sweep}  open  +3  1152  [01]\.\d{{4}}  a name that is far .*…"
+    row = rf"{sweep}  ended +3 +3  [01]\.\d{{4}}  a name that is far .*…"
     assert re.fullmatch(row, listed[1])
     assert listed[2:] == ["method, failed, pruned: in a wider terminal or with --json"]
 
