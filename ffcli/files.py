@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -152,6 +153,21 @@ def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> 
         else:
             break
     return descriptor
+
+
+def remove_left(folder: Path, *, here: bool, seconds: float) -> None:
+    """Remove a folder that no process holds any more; ``here``: it was this machine's.
+
+    What another machine has left, or any where there are no locks, goes when it is older than ``seconds``:
+    locks may be seen by one machine only. Nothing is said where it cannot be removed.
+    """
+    with suppress(OSError):  # held by a process, just gone, or another user's
+        lock = lock_folder(folder, patient=False) if here else None
+        try:
+            if lock is not None or time.time() - folder.stat().st_mtime > seconds:
+                shutil.rmtree(folder)
+        finally:
+            unlock(lock)
 
 
 def unlock(lock: int | None) -> None:

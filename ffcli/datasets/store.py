@@ -14,7 +14,6 @@ import json
 import platform
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +26,7 @@ from ffcli.datasets.base import Array
 from ffcli.datasets.raw import Saved
 from ffcli.datasets.specs import ARRAYS
 from ffcli.errors import DataError, RequestError
-from ffcli.files import lock_folder, sync_folder, unlock, write_atomic
+from ffcli.files import lock_folder, remove_left, sync_folder, unlock, write_atomic
 from ffcli.untrusted import parse_json, read_file
 
 MANIFEST = "dataset.json"
@@ -90,9 +89,11 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    _sweep(data_dir)
+    ours = f"{_PREFIX}{platform.node()}-"
+    for left in data_dir.glob(f"{_PREFIX}*"):
+        remove_left(left, here=left.name.startswith(ours), seconds=_STALE_SECONDS)
     while True:
-        work = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{platform.node()}-", dir=data_dir))
+        work = Path(tempfile.mkdtemp(prefix=ours, dir=data_dir))
         # Another process may sweep it up in the moment before it is locked.
         with suppress(FileNotFoundError, BlockingIOError):
             lock = lock_folder(work)
@@ -104,18 +105,6 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         unlock(lock)
-
-
-def _sweep(data_dir: Path) -> None:
-    for folder in data_dir.glob(f"{_PREFIX}*"):
-        try:
-            ours = folder.name.startswith(f"{_PREFIX}{platform.node()}-")
-            lock = lock_folder(folder) if ours else None
-            if lock is not None or time.time() - folder.stat().st_mtime > _STALE_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-            unlock(lock)
-        except OSError:
-            continue  # its owner has just removed it, or it belongs to another user
 
 
 def publish(work: Path, folder: Path, prepared: Prepared) -> None:

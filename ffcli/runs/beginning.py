@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from ffcli.files import lock_folder, sync_folder, unlock
+from ffcli.files import lock_folder, remove_left, sync_folder, unlock
 from ffcli.runs.folders import BEING_BEGUN, RUN_ID
 
 _OLD = 3600.0  # seconds: far longer than it takes to begin a run
@@ -66,23 +65,13 @@ class NewFolder:
 
 
 def remove_unbegun(store: Path) -> None:
-    """Remove what processes killed before the first record of their runs have left in a store.
-
-    What another machine has left, or any where there are no locks, goes when it is old: locks may be seen by
-    one machine only.
-    """
+    """Remove what processes killed before the first record of their runs have left in a store."""
     left: list[Path] = []
     with suppress(OSError), os.scandir(store) as entries:  # no store, nothing left
         left = [store / entry.name for entry in entries if _is_unbegun(entry)]
     for path in left:
-        with suppress(OSError):  # held by a process, or just gone
-            ours = path.name[:-_ID_LENGTH] == f"{BEING_BEGUN}{platform.node()}-"
-            lock = lock_folder(path, patient=False) if ours else None
-            try:
-                if lock is not None or time.time() - path.stat().st_mtime > _OLD:
-                    shutil.rmtree(path)
-            finally:
-                unlock(lock)
+        is_here = path.name[:-_ID_LENGTH] == f"{BEING_BEGUN}{platform.node()}-"
+        remove_left(path, here=is_here, seconds=_OLD)
 
 
 def _is_unbegun(entry: os.DirEntry[str]) -> bool:

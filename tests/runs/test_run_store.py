@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from stored_runs import put, record
 
+from ffcli import files as files_module
 from ffcli.errors import FfnnError, RequestError
 from ffcli.files import lock_folder, unlock
 from ffcli.runs import beginning as beginning_module
@@ -223,7 +224,8 @@ class TestNewRuns:
         assert not left.exists()
 
     def test_without_locks_what_is_old_goes(self, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(beginning_module, "lock_folder", lambda *_, **__: None)
+        for module in (beginning_module, files_module):
+            monkeypatch.setattr(module, "lock_folder", lambda *_, **__: None)
         with store.create() as held:
             remove_unbegun(store.folder)
             assert held.place.is_dir()
