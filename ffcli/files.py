@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
+import platform
 import re
 import shutil
 import sys
@@ -14,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_A_DAY = 24 * 3600.0
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -155,16 +158,21 @@ def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> 
     return descriptor
 
 
-def remove_left(folder: Path, *, here: bool, seconds: float) -> None:
+def this_machine() -> str:
+    """Return eight letters for names of files, which stand for this machine's name, whatever that holds."""
+    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def remove_left(folder: Path, *, here: bool) -> None:
     """Remove a folder that no process holds any more; ``here``: it was this machine's.
 
-    What another machine has left, or any where there are no locks, goes when it is older than ``seconds``:
-    locks may be seen by one machine only. Nothing is said where it cannot be removed.
+    What another machine has left, or any where there are no locks, goes when it is a day old: locks may be
+    seen by one machine only. Nothing is said where it cannot be removed.
     """
     with suppress(OSError):  # held by a process, just gone, or another user's
         lock = lock_folder(folder, patient=False) if here else None
         try:
-            if lock is not None or time.time() - folder.stat().st_mtime > seconds:
+            if lock is not None or time.time() - folder.stat().st_mtime > _A_DAY:
                 shutil.rmtree(folder)
         finally:
             unlock(lock)

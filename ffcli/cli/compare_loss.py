@@ -16,7 +16,6 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
-from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweeps import how_far
 from ffcli.cli.tables import Columns, shown
@@ -69,7 +68,7 @@ def compare_loss(
             group=_COMPARISON,
             metavar="N",
             help="Runs in all, two for each configuration.",
-            default="the file's run_cap, or 50",
+            default="as many as it was begun with, the file's run_cap, or 50",
         ),
     ] = None,
     workers: Annotated[
@@ -134,7 +133,7 @@ def compare_loss(
         resume=resume,
         new=new,
     )
-    go_on = out.settings.command("compare-loss", comparison.sweep.id, *repeated("--runs", runs))
+    go_on = out.settings.command("compare-loss", comparison.sweep.id)
     try:
         document = run(
             place,

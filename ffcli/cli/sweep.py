@@ -13,7 +13,6 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
-from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
 from ffcli.cli.sweeps import how_far, report, shared
@@ -66,7 +65,7 @@ def sweep(
             group=_SWEEP,
             metavar="N",
             help="Runs in all, over all workers and resumptions.",
-            default="as many as the last time, else the file's run_cap",
+            default="as many as a local sweep was asked for, else the file's run_cap",
         ),
     ] = None,
     workers: Annotated[
@@ -162,7 +161,7 @@ def sweep(
         sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
         return
     made = _local_sweep(out, place, spec, options, integer("--seed", seed), resume=resume, new=new)
-    go_on = out.settings.command("sweep", made.id, *repeated("--count", options.count), *shared(storage))
+    go_on = out.settings.command("sweep", made.id, *shared(storage))
     try:
         document = run_sweep(place, made, options, sweep_watcher(out))
     except KeyboardInterrupt:
@@ -172,7 +171,8 @@ def sweep(
         raise
     most = made.spec.most_trials()
     more = document.get("ended") == "count" and (most is None or most > document["planned"])
-    further = out.settings.command("sweep", made.id, "--count", "N", *shared(storage))
+    command, option = ("sweep", "--count") if made.paired is None else ("compare-loss", "--runs")
+    further = out.settings.command(command, made.id, option, "N", *shared(storage))
     out.result(document, *report(document, out.settings, storage), *([f"further: {further}"] if more else []))
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,12 +25,11 @@ from ffcli.datasets.base import Array
 from ffcli.datasets.raw import Saved
 from ffcli.datasets.specs import ARRAYS
 from ffcli.errors import DataError, RequestError
-from ffcli.files import lock_folder, remove_left, sync_folder, unlock, write_atomic
+from ffcli.files import lock_folder, remove_left, sync_folder, this_machine, unlock, write_atomic
 from ffcli.untrusted import parse_json, read_file
 
 MANIFEST = "dataset.json"
 _PREFIX = ".fetch-"
-_STALE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,9 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    ours = f"{_PREFIX}{platform.node()}-"
+    ours = f"{_PREFIX}{this_machine()}-"
     for left in data_dir.glob(f"{_PREFIX}*"):
-        remove_left(left, here=left.name.startswith(ours), seconds=_STALE_SECONDS)
+        remove_left(left, here=left.name.startswith(ours))
     while True:
         work = Path(tempfile.mkdtemp(prefix=ours, dir=data_dir))
         # Another process may sweep it up in the moment before it is locked.

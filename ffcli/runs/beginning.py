@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import platform
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from ffcli.files import lock_folder, remove_left, sync_folder, unlock
+from ffcli.files import lock_folder, remove_left, sync_folder, this_machine, unlock
 from ffcli.runs.folders import BEING_BEGUN, RUN_ID
 
-_OLD = 3600.0  # seconds: far longer than it takes to begin a run
-_ID_LENGTH = len("20260131-120000-123-x7k2")
+_UNBEGUN = re.compile(rf"{re.escape(BEING_BEGUN)}[0-9a-f]{{8}}-{RUN_ID.pattern}")
 
 
 class NewFolder:
@@ -26,7 +25,7 @@ class NewFolder:
     def __init__(self, path: Path) -> None:
         """Make the folder. Raises FileExistsError where the name is taken, and OSError where it cannot."""
         self.path = path
-        self.place = path.with_name(f"{BEING_BEGUN}{platform.node()}-{path.name}")
+        self.place = path.with_name(f"{BEING_BEGUN}{this_machine()}-{path.name}")
         self.place.mkdir()
         self._lock: int | None = None
         try:
@@ -70,11 +69,8 @@ def remove_unbegun(store: Path) -> None:
     with suppress(OSError), os.scandir(store) as entries:  # no store, nothing left
         left = [store / entry.name for entry in entries if _is_unbegun(entry)]
     for path in left:
-        is_here = path.name[:-_ID_LENGTH] == f"{BEING_BEGUN}{platform.node()}-"
-        remove_left(path, here=is_here, seconds=_OLD)
+        remove_left(path, here=path.name.startswith(f"{BEING_BEGUN}{this_machine()}-"))
 
 
 def _is_unbegun(entry: os.DirEntry[str]) -> bool:
-    name = entry.name
-    is_ours = name.startswith(BEING_BEGUN) and RUN_ID.fullmatch(name[-_ID_LENGTH:]) is not None
-    return is_ours and entry.is_dir(follow_symlinks=False)
+    return _UNBEGUN.fullmatch(entry.name) is not None and entry.is_dir(follow_symlinks=False)

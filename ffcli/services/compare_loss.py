@@ -152,6 +152,10 @@ def _check(spec: SweepSpec, file: Path) -> None:
             f"{file}: method: bayes is not allowed for compare-loss; give random or grid.",
             hint="A search would choose the configurations by how well one of the losses does with them.",
         )
+    if spec.run_cap is not None and spec.run_cap < len(LOSSES):
+        raise RequestError(
+            f"{file}: run_cap: {spec.run_cap} is not allowed for compare-loss; give an integer ≥ 2."
+        )
     if spec.early_terminate is not None:
         raise RequestError(f"{file}: early_terminate is not allowed for compare-loss: both runs must end.")
     if spec.metric is not None and spec.metric.target is not None:
@@ -161,7 +165,7 @@ def _check(spec: SweepSpec, file: Path) -> None:
 def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
     """Return how many runs a comparison has in all: an even number, within the file's run_cap."""
     if asked is None:
-        return default - default % len(LOSSES)
+        return max(default - default % len(LOSSES), len(LOSSES))
     if asked < len(LOSSES) or asked % len(LOSSES):
         raise RequestError(
             f"--runs: {asked} is not allowed; give an even number ≥ 2: "
@@ -175,6 +179,6 @@ def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
 def _asked(context: Context, sweep: Sweep) -> int:
     store = TrialStore(storage_url(context, sweep.id, None))
     try:
-        return goal(store.database, sweep) or RUNS  # it was made by an earlier version
+        return goal(store.database, sweep) or sweep.spec.run_cap or RUNS  # of an earlier version
     finally:
         store.close()

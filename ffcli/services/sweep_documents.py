@@ -20,32 +20,32 @@ def sweep_document(context: Context, store: TrialStore, sweep: Sweep, *, shared:
     """Return {sweep_id, name, path, storage, method, metric, paired, counts, reused, best, top, mattered, …}.
 
     ``state`` is "running" where somebody is at it, "ended" where nothing is left of the ``planned`` trials
-    (the number asked for last, within the file's run_cap and its space; None without an end), else "open".
+    (the most that were asked for, within the file's run_cap and its space; None without an end), else "open".
     ``paired`` is the field whose values it compares, if any. ``shared``: the database is not the store's own
     (see `_record`).
     """
-    trials = store.trials(sweep)
-    return {
-        **_summary(context, store, sweep, trials, shared=shared),
-        "mattered": _mattered(sweep, trials),
-    }
+    summary, trials = _summary(context, store, sweep, shared=shared)
+    return {**summary, "mattered": _mattered(sweep, trials)}
 
 
 def _summary(
-    context: Context, store: TrialStore, sweep: Sweep, trials: list[Trial], *, shared: bool
-) -> dict[str, Any]:
-    head = _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
+    context: Context, store: TrialStore, sweep: Sweep, *, shared: bool
+) -> tuple[dict[str, Any], list[Trial]]:
+    """Return a sweep's document without what mattered, and its trials."""
     how_far = _progress(store, sweep)
-    return {**head, "state": how_far["state"], "planned": how_far["planned"]}
+    trials = store.trials(sweep)
+    head = _head(context, sweep, trials, backend="local", storage=store.database.name, shared=shared)
+    return {**head, "state": how_far["state"], "planned": how_far["planned"]}, trials
 
 
 def _progress(store: TrialStore, sweep: Sweep) -> dict[str, Any]:
+    running = under_way(store.database, sweep)  # first: a trial that ends meanwhile leaves nothing open
     counts = store.counts(sweep)
     planned = sweep.spec.most_trials(goal(store.database, sweep))
     reached = counts.best is not None and sweep.metric.reached(counts.best)
     is_over = reached or (planned is not None and counts.ended >= planned)
     return {
-        "state": "running" if under_way(store.database, sweep) else "ended" if is_over else "open",
+        "state": "running" if running else "ended" if is_over else "open",
         "planned": None if planned is None else max(planned, counts.ended),
         "ended": counts.ended,
         "metric": sweep.metric.name,
@@ -187,7 +187,7 @@ def _summaries(context: Context, url: str, *, shared: bool) -> list[dict[str, An
         found = []
         for sweep in reversed(store.sweeps(damaged)):
             try:
-                found.append(_summary(context, store, sweep, store.trials(sweep), shared=shared))
+                found.append(_summary(context, store, sweep, shared=shared)[0])
             except DamagedSweepError as error:  # others share the database
                 damaged.append(error)
     finally:

@@ -27,7 +27,7 @@ from ffcli.services.sweep_worker import main as worker_main
 from ffcli.services.tracked import tell_of_tracking
 from ffcli.signals import Terminated, starting_a_process
 from ffcli.sweeping.events import TrialEnded
-from ffcli.sweeping.progress import goal, set_goal
+from ffcli.sweeping.progress import goal, raise_goal
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, Sweep
 
@@ -55,7 +55,7 @@ class SweepWatcher(Protocol):
 class SweepOptions:
     """How a sweep is run here. ``count``: trials in all, over all workers, machines and resumptions.
 
-    Without it as many as were asked for last, if that was ever said.
+    Without it as many as were ever asked for, if that was said.
 
     ``wandb``: online or offline, where W&B is to follow the runs.
     """
@@ -85,7 +85,7 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, watcher: Sw
         counts = store.counts(sweep)
         count = goal(store.database, sweep) if options.count is None else options.count
         if options.count is not None:
-            set_goal(store.database, sweep, options.count)
+            raise_goal(store.database, sweep, options.count)
         most = sweep.spec.most_trials(count)
         workers = options.workers if most is None else max(1, min(options.workers, most - counts.ended))
         task = WorkerTask(

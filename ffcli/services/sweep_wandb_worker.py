@@ -137,7 +137,8 @@ class _Worker:
         except Exception as failed:
             error = f"{type(failed).__name__}: {failed}"
             if not self._stored:
-                self._refuse(order, error)
+                with suppress(OSError):  # the same may hinder this, too
+                    self._refuse(order, error)
             if isinstance(failed, OSError) and failed.errno in _DISK_FULL:
                 raise
         seconds = time.monotonic() - began
@@ -154,23 +155,25 @@ class _Worker:
         address = self._task.address
         assigned = Assigned(order.run_id, address.id, address.project, address.entity, order.values)
         with new_run(self._context, experiment, self._task.options, str(address)) as recorder:
-            self._tell(RunStarted(order.number, recorder.record.run_id))
             try:
                 document = run(
                     recorder,
                     experiment,
-                    Unwatched(),
+                    _Beginning(lambda: self._begun(order.number, recorder.record.run_id)),
                     stop=self._report(order.number),
                     tracking=self._tracking,
                     assigned=assigned,
                 )
             finally:
-                self._stored = recorder.is_recorded
                 if self._stored and not recorder.record.wandb.get("synced"):
                     with suppress(ParentGoneError):
                         self._tell(Unsent(recorder.record.run_id))
         states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}
         return states.get(document["status"], "failed"), document["error"]
+
+    def _begun(self, number: int, run_id: str) -> None:
+        self._stored = True
+        self._tell(RunStarted(number, run_id))
 
     def _experiment(self, config: TrainConfig) -> Experiment:
         if config.dataset not in self._datasets:
@@ -210,6 +213,17 @@ class _Worker:
         )
         tracker.finish(1, {"status": "failed", "error": error})
         tracker.close()
+
+
+class _Beginning(Unwatched):
+    """Waits for a run to have its record, and to be told to W&B."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self._begun = begun
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        """Pass it on."""
+        self._begun()
 
 
 def best_epoch(metric: Metric, results: list[EpochResult]) -> tuple[float | None, int | None]:

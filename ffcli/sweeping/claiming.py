@@ -93,16 +93,17 @@ class Claiming:
         return self._begin(connection, self._proposer.propose(self._last + 1), request, now)
 
     def _trial(self, connection: Connection, which: ColumnElement[bool]) -> RowMapping | None:
-        """Return the first trial of the sweep that is so."""
-        rows = (
-            select(TRIALS).where(TRIALS.c.sweep == self._sweep.id, which).order_by(TRIALS.c.number).limit(1)
-        )
+        """Return the trial of the sweep that is so: of several the one begun most often, then the first."""
+        order = TRIALS.c.attempts.desc(), TRIALS.c.number
+        rows = select(TRIALS).where(TRIALS.c.sweep == self._sweep.id, which).order_by(*order).limit(1)
         return connection.execute(rows).mappings().first()
 
     def _free_abandoned(self, connection: Connection, request: Request, now: float) -> None:
         """Take back the trials of workers that are dead or have not been heard of."""
         mine = and_(TRIALS.c.sweep == self._sweep.id, TRIALS.c.state == "running")
-        for row in connection.execute(select(TRIALS).where(mine)).mappings().all():
+        looks = False
+        query = select(TRIALS).where(mine).order_by(TRIALS.c.number)
+        for row in connection.execute(query).mappings().all():
             worker = Process(row["host"], row["pid"], row["process_start"])
             if row["lease"] > now + 2 * LEASE:  # the clock was set back since: it would be held for too long
                 held = mine, TRIALS.c.number == row["number"]
@@ -113,10 +114,14 @@ class Claiming:
             if row["attempts"] >= ATTEMPTS:
                 times = counted(row["attempts"], "time")
                 change["error"] = f"its worker died or was not heard of {times}, the last one was {worker}"
-                # Its run may have ended all the same: one more claim there looks for it, and trains nothing.
+                # Its run may have ended all the same: this claim looks for it then, and trains nothing.
                 is_here = row["run_id"] is not None and worker.host == request.worker.host
                 if row["attempts"] > ATTEMPTS or not is_here:
                     change |= {"state": "failed", "ended": now}
+                elif looks:
+                    continue  # another claim of this machine looks for that one
+                else:
+                    looks = True
             connection.execute(update(TRIALS).where(mine, TRIALS.c.number == row["number"]).values(change))
 
     def _is_over(self, connection: Connection, counts: Counts, request: Request) -> Ended | Wait | None:

@@ -80,7 +80,7 @@ PAIRINGS = Table(  # apart, so that the databases of before it need no change
     Column("field", String(100), nullable=False),
 )
 
-GOALS = Table(  # how many trials were asked for last
+GOALS = Table(  # the most trials that were asked for
     "ffnn_goals",
     _tables,
     Column("sweep", String(100), primary_key=True),
@@ -183,16 +183,23 @@ class Database:
         self.patience = patience
         self._engine = self._open()
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Float(53))
+        self.remembers_goals = True
         self._patiently(self._make_tables, _is_busy)
 
     def _make_tables(self) -> None:
-        if set(_tables.tables) <= set(inspect(self._engine).get_table_names()):
+        missing = set(_tables.tables) - set(inspect(self._engine).get_table_names())
+        if not missing:
             return
         try:
             _tables.create_all(self._engine)
         except DBAPIError:  # another process was making them at the same time
             time.sleep(0.2)
-            _tables.create_all(self._engine)
+            try:
+                _tables.create_all(self._engine)
+            except DBAPIError:
+                if missing != {GOALS.name}:
+                    raise
+                self.remembers_goals = False  # a database of an earlier version that is not ours to change
 
     def _open(self) -> Engine:
         options: dict[str, Any] = {}

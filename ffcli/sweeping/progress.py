@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, update
 
 from ffcli.sweeping.database import GOALS, SWEEPS, TRIALS, Database
 from ffcli.sweeping.processes import Process
@@ -11,35 +13,44 @@ from ffcli.sweeping.trials import Sweep, sound
 _MOST = 2**63 - 1  # what the databases have room for
 
 
-def set_goal(database: Database, sweep: Sweep, count: int) -> None:
-    """Note how many trials are asked for in all: a sweep that was killed goes on to as many."""
+def raise_goal(database: Database, sweep: Sweep, count: int) -> None:
+    """Note that so many trials are asked for in all, where it is more than before.
+
+    A sweep that was killed goes on to as many. Somebody who wants fewer stops there, and the rest stays open.
+    """
 
     def work(connection: Connection) -> None:
         # Whoever locks the sweep's row is alone, as in `Claiming`: two machines may begin at once.
         connection.execute(select(SWEEPS.c.id).where(SWEEPS.c.id == sweep.id).with_for_update())
-        note_goal(connection, sweep.id, count)
+        before = _usable(connection.execute(_goal_of(sweep)).scalar())
+        if before is None or before < count:
+            note_goal(connection, sweep.id, count)
 
-    database.run(work)
+    if database.remembers_goals:
+        database.run(work)
 
 
 def note_goal(connection: Connection, sweep_id: str, count: int) -> None:
-    """Do what `set_goal` does, within a transaction that has the sweep to itself."""
+    """Note how many trials are asked for, within a transaction that has the sweep to itself."""
     values = {"count": min(count, _MOST)}
     if not connection.execute(update(GOALS).where(GOALS.c.sweep == sweep_id).values(values)).rowcount:
         connection.execute(insert(GOALS).values(sweep=sweep_id, **values))
 
 
 def goal(database: Database, sweep: Sweep) -> int | None:
-    """Return how many trials were asked for last, or None where that was never said.
+    """Return the most trials that were asked for, or None where that was never said."""
+    if not database.remembers_goals:
+        return None
+    return _usable(database.run(lambda connection: connection.execute(_goal_of(sweep)).scalar()))
 
-    Raises DamagedSweepError.
-    """
-    query = select(GOALS.c.count).where(GOALS.c.sweep == sweep.id)
-    count = database.run(lambda connection: connection.execute(query).scalar())
-    with sound(f"Sweep {sweep.id}"):
-        if count is not None and int(count) < 1:
-            raise ValueError(f"what it was asked for is {count}")
-        return None if count is None else int(count)
+
+def _goal_of(sweep: Sweep) -> Select[tuple[int]]:
+    return select(GOALS.c.count).where(GOALS.c.sweep == sweep.id)
+
+
+def _usable(count: Any) -> int | None:
+    """Return what stands in the table, which SQLite lets hold anything, where it is a number of trials."""
+    return count if isinstance(count, int) and count > 0 else None
 
 
 def under_way(database: Database, sweep: Sweep) -> int:

@@ -68,7 +68,7 @@ class TrialStore:
                 connection.execute(insert(SWEEPS).values(**row, created=self.database.now))
                 if sweep.paired is not None:
                     connection.execute(insert(PAIRINGS).values(sweep=sweep.id, field=sweep.paired))
-                if count is not None:
+                if count is not None and self.database.remembers_goals:
                     note_goal(connection, sweep.id, count)
 
         self.database.run(work)

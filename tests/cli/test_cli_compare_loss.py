@@ -288,7 +288,7 @@ def test_ctrl_c_says_how_to_go_on(spec: Path) -> None:
     finally:
         slow.kill()
     assert (slow.returncode, out) == (130, "")
-    assert f"Go on with: ffnn compare-loss {sweep_id} --runs 12\n" in errors
+    assert f"Go on with: ffnn compare-loss {sweep_id}\n" in errors
     assert "Traceback" not in errors
 
 
@@ -299,8 +299,11 @@ def test_an_ordinary_sweep_goes_on_with_a_comparison_in_pairs_and_keeps_its_weig
     sweep_id = document["sweep_id"]
     swept = process("sweep", sweep_id, "--count", "8", "--workers", "2", "--json")
     assert json.loads(swept.out)["counts"]["finished"] == 8
-    again = done_well(process, sweep_id, "--runs", "8")
+    again = done_well(process, sweep_id)
     assert again["summary"]["pairs"] == 4
+    process("sweep", sweep_id, "--count", "9", "--workers", "1")
+    odd = done_well(process, sweep_id)
+    assert (odd["summary"]["pairs"], odd["counts"]["finished"]) == (4, 9)
     fresh = cli("sweep", spec, "--resume")  # no plain sweep of the file is there
     assert (fresh.code, fresh.out) == (2, "")
     plain = json.loads(process("sweep", spec, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
@@ -339,6 +342,7 @@ def test_the_default_file_is_found_anywhere(cli: Cli) -> None:
             ("method: random", "method: random\nrun_cap: 4"),
             "--runs: 6 is not allowed; the file's run_cap is 4",
         ),
+        (("method: random", "method: random\nrun_cap: 1"), "run_cap: 1 is not allowed for compare-loss"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(cli: Cli, spec: Path, change: tuple[str, str], said: str) -> None:

@@ -196,6 +196,8 @@ def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
     assert "go on" not in shown
     more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
     assert sum(more["counts"].values()) == 5
+    fewer = json.loads(process("sweep", first["sweep_id"], "--count", "3", "--workers", "1", "--json").out)
+    assert (sum(fewer["counts"].values()), fewer["planned"]) == (5, 5)
 
 
 def test_one_worker_and_one_seed_give_the_same_sweep(process: Cli, grid: Path) -> None:
@@ -255,7 +257,7 @@ def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: su
     os.killpg(slow.pid, signal.SIGINT)
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
-    assert f"Go on with: ffnn sweep {sweep_id} --count 11\n" in errors
+    assert f"Go on with: ffnn sweep {sweep_id}\n" in errors
     assert "Traceback" not in errors
     states = Counter(run["status"] for run in runs(process, sweep_id))
     assert set(states) == {"finished"}

@@ -89,7 +89,7 @@ def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path) -> None:
     connection = sqlite3.connect(folder / "study.db")
     with connection:
         connection.execute("UPDATE ffnn_trials SET config = '{'")
-        connection.execute("UPDATE ffnn_goals SET count = 'many'")
+        connection.execute("UPDATE ffnn_trials SET state = 'odd'")
     connection.close()
     code, seen = on_terminal(tmp_path, *words, "2", answer="n\n", columns=200)
     assert f"Go on with sweep {folder.name} of the same file?" in bare(seen)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import time
 from datetime import datetime, timedelta, timezone
@@ -13,7 +12,7 @@ from stored_runs import put, record
 
 from ffcli import files as files_module
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, unlock
+from ffcli.files import lock_folder, this_machine, unlock
 from ffcli.runs import beginning as beginning_module
 from ffcli.runs import store as store_module
 from ffcli.runs.beginning import remove_unbegun
@@ -176,7 +175,7 @@ class TestNewRuns:
 
     @pytest.mark.parametrize("find", ["another run", "a listing"])
     def test_what_was_killed_before_its_first_record_goes(self, store: RunStore, find: str) -> None:
-        left = store.folder / f".begun-{platform.node()}-20260303-000000-000-dddd"
+        left = store.folder / f".begun-{this_machine()}-20260303-000000-000-dddd"
         left.mkdir()
         (left / f".{SUMMARY}-x1y2z3_4").write_text("{")
         with store.create() as held:
@@ -212,14 +211,14 @@ class TestNewRuns:
 
     def test_what_another_machine_has_left_goes_when_it_is_old(self, store: RunStore) -> None:
         """Its locks may not be seen here; nor those of a process here, on a system that has none."""
-        left = store.folder / f".begun-{platform.node()}-2-20260303-000000-000-dddd"
+        left = store.folder / ".begun-01234567-20260303-000000-000-dddd"
         left.mkdir()
         remove_unbegun(store.folder)
         assert left.is_dir()
-        os.utime(left, (time.time() - 3500,) * 2)
+        os.utime(left, (time.time() - 86000,) * 2)
         remove_unbegun(store.folder)
         assert left.is_dir()
-        os.utime(left, (time.time() - 3700,) * 2)
+        os.utime(left, (time.time() - 87000,) * 2)
         remove_unbegun(store.folder)
         assert not left.exists()
 
@@ -229,12 +228,12 @@ class TestNewRuns:
         with store.create() as held:
             remove_unbegun(store.folder)
             assert held.place.is_dir()
-            os.utime(held.place, (time.time() - 3700,) * 2)
+            os.utime(held.place, (time.time() - 87000,) * 2)
             remove_unbegun(store.folder)
             assert not held.place.exists()
 
     def test_no_more_is_removed_than_what_never_began(self, store: RunStore, tmp_path: Path) -> None:
-        run, ours = "20260303-000000-000-dddd", f".begun-{platform.node()}-"
+        run, ours = "20260303-000000-000-dddd", f".begun-{this_machine()}-"
         for name in ("../elsewhere", f"{ours}notes", f".x{ours}{run}"):
             folder = store.folder / name
             folder.mkdir()

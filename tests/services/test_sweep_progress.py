@@ -11,7 +11,7 @@ from ffcli.services.sweep import storage_url, stored_sweep
 from ffcli.services.sweep_documents import list_sweeps, progress, show_sweep
 from ffcli.sweeping.claiming import Request
 from ffcli.sweeping.processes import this_process
-from ffcli.sweeping.progress import set_goal
+from ffcli.sweeping.progress import raise_goal
 from ffcli.sweeping.store import TrialStore
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
@@ -43,7 +43,7 @@ def test_it_has_ended_when_all_that_were_asked_for_have(
     sweep_id = put_sweep(place, FOUR, [ONE] * made)
     if asked is not None:
         store = TrialStore(storage_url(place.context, sweep_id, None))
-        set_goal(store.database, stored_sweep(place.context, sweep_id), asked)
+        raise_goal(store.database, stored_sweep(place.context, sweep_id), asked)
         store.close()
     assert told(place, sweep_id) == expected
     assert progress(place.context, sweep_id, None)["ended"] == made

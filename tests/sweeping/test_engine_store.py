@@ -175,6 +175,35 @@ def test_one_that_has_a_run_is_looked_at_once_more(store):
     assert store.counts(sweep) == Counts(failed=1, running=1)
 
 
+def test_of_several_that_were_lost_each_claim_looks_for_one(store):
+    """The others are still held by their dead workers: another machine cannot take them meanwhile."""
+    sweep = store.create(sweep_of())
+    for attempt in range(ATTEMPTS):
+        for number in (1, 2):
+            held = take(store, sweep, f"{attempt}-{number}")
+            assert held.trial.number == number
+            store.set_run(held, f"run {number}")
+        gone = update(TRIALS).values(process_start="gone")
+        store.database.run(lambda connection, gone=gone: connection.execute(gone))
+    first = take(store, sweep, "a")
+    assert (first.trial.number, first.trial.attempts, first.earlier_run) == (1, ATTEMPTS + 1, "run 1")
+    assert [trial.state for trial in store.trials(sweep)] == ["running", "running"]
+    assert store.trials(sweep)[1].attempts == ATTEMPTS
+    second = take(store, sweep, "b")
+    assert (second.trial.number, second.trial.attempts, second.earlier_run) == (2, ATTEMPTS + 1, "run 2")
+
+
+def test_what_is_only_looked_for_goes_before_what_is_trained_again(store):
+    sweep = store.create(sweep_of())
+    again = take(store, sweep, "again")
+    for attempt in range(ATTEMPTS):
+        held = take(store, sweep, f"lost {attempt}", worker=DEAD)
+        assert held.trial.number == 2
+        store.set_run(held, "its run")
+    store.release(again.token)
+    assert [take(store, sweep, token).trial.number for token in "ab"] == [2, 1]
+
+
 def test_only_the_machine_that_has_its_run_looks(store):
     sweep = store.create(sweep_of())
     for attempt in range(ATTEMPTS):

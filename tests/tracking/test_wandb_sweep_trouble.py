@@ -104,7 +104,7 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
 ) -> None:
     hand_out(server, QUICK)
     sweeper.train("--wandb", "disabled")  # unpacks the images
-    words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1)
+    words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1, "--json")
     done = sweeper(*words, **no_run_begins(sweeper, cause))
     assert done.code == code, done.err
     assert "no such luck" in done.err
@@ -113,6 +113,22 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
     assert [(run.state, run.exit_code) for run in server.runs.values()] == [("failed", 1)]
     (run,) = server.runs.values()
     assert "no such luck" in run.summary["error"]
+    if cause == "EACCES":
+        assert done.document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
+
+
+def test_a_run_whose_folder_is_removed_is_one_run_at_wandb(sweeper: Ffnn, server: StandIn) -> None:
+    hand_out(server, ENDLESS)
+    process = start(sweeper, 1, 1)
+    under_way(sweeper, server, 1)
+    (record,) = stored(sweeper.folder / "runs")
+    (sweeper.folder / "runs" / record["run_id"]).rename(sweeper.folder / "removed")
+    done = sweeper.done(process)
+    assert "it was removed while the run was trained" in done.err
+    (run,) = server.runs.values()
+    assert (run.state, run.exit_code) == ("failed", 1)
+    assert run.history
+    assert not run.display_name.startswith("refused")
 
 
 def test_the_server_lost_in_the_middle_costs_no_run(sweeper: Ffnn, server: StandIn) -> None:
