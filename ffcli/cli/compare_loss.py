@@ -17,7 +17,7 @@ from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.sweep_view import sweep_watcher
-from ffcli.cli.sweeps import how_far
+from ffcli.cli.sweeps import go_on_with
 from ffcli.cli.tables import Columns, shown
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
@@ -134,18 +134,19 @@ def compare_loss(
         new=new,
     )
     go_on = out.settings.command("compare-loss", comparison.sweep.id)
+    watcher = sweep_watcher(out)
     try:
         document = run(
             place,
             comparison,
-            sweep_watcher(out),
+            watcher,
             workers=count,
             out=target,
             csv_file=csv_target,
             command_line=out.settings.command_line,
         )
     except KeyboardInterrupt:
-        raise Interrupted(f"Go on with: {go_on}") from None
+        raise Interrupted(f"{watcher.how_far}Go on with: {go_on}") from None
     log(place, document, tracking)
     out.result(document, *_report(document))
     if document.get("ended") == "failures":
@@ -178,10 +179,12 @@ def _comparison(
     if resume and earlier is None:
         refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
     if earlier is not None:
-        if resume or (out.can_ask and out.ask(f"Go on with comparison {how_far(place, earlier, None)}?")):
+        wanted = resume or go_on_with(out, place, "comparison", earlier, count=runs)
+        if wanted:
             return known(place, earlier, runs)
-        go_on = out.settings.command("compare-loss", earlier)
-        out.notice(f"{file} was run before: {go_on} would go on with that comparison")
+        if wanted is None:
+            go_on = out.settings.command("compare-loss", earlier)
+            out.notice(f"{file} was run before: {go_on} would go on with that comparison")
     return begin(place, file, runs, seed)
 
 

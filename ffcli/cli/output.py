@@ -97,9 +97,9 @@ class Output:
         if hint:
             self.stderr.print(_text(hint), soft_wrap=True)
 
-    def ask(self, question: str) -> bool:
-        """Ask a yes-or-no question on stderr."""
-        return typer.confirm(plain(question), err=True)
+    def ask(self, question: str, *, default: bool = False) -> bool:
+        """Ask a yes-or-no question on stderr; Enter alone means the default."""
+        return typer.confirm(plain(question), default=default, err=True)
 
 
 def _text(message: str) -> Text:

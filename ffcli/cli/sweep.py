@@ -15,7 +15,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.sweeps import how_far, report, shared
+from ffcli.cli.sweeps import go_on_with, report, shared
 from ffcli.cli.tables import pairs
 from ffcli.cli.text import duration
 from ffcli.cli.tracking import WandbEntity, WandbProject
@@ -149,7 +149,7 @@ def sweep(
     if dry_run:
         if not file.exists():
             refuse(f"--dry-run: {no_such_file(spec)}")
-        _show_space(out, describe_space(place, file, options.count, options.workers))
+        _show_space(out, describe_space(place, file, options.count, options.workers), options.count)
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
@@ -162,18 +162,22 @@ def sweep(
         return
     made = _local_sweep(out, place, spec, options, integer("--seed", seed), resume=resume, new=new)
     go_on = out.settings.command("sweep", made.id, *shared(storage))
+    watcher = sweep_watcher(out)
     try:
-        document = run_sweep(place, made, options, sweep_watcher(out))
+        document = run_sweep(place, made, options, watcher)
     except KeyboardInterrupt:
-        raise Interrupted(f"Go on with: {go_on}") from None
+        raise Interrupted(f"{watcher.how_far}Go on with: {go_on}") from None
     except (FfnnError, OSError):
         out.notice(f"Go on with: {go_on}")
         raise
     most = made.spec.most_trials()
     more = document.get("ended") == "count" and (most is None or most > document["planned"])
-    command, option = ("sweep", "--count") if made.paired is None else ("compare-loss", "--runs")
-    further = out.settings.command(command, made.id, option, "N", *shared(storage))
-    out.result(document, *report(document, out.settings, storage), *([f"further: {further}"] if more else []))
+    further = []
+    if made.paired is not None:
+        further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
+    elif more:
+        further = [f"further: {out.settings.command('sweep', made.id, '--count', 'N', *shared(storage))}"]
+    out.result(document, *report(document, out.settings, storage), *further)
     if document.get("ended") == "failures":
         out.error(document["message"], f"Mend the cause, then: {go_on}")
         raise typer.Exit(FAILED)
@@ -196,7 +200,7 @@ def _local_sweep(
 
     file, storage = Path(spec), options.storage
     if file.exists():
-        earlier = None if new else _earlier(out, place, file, storage, resume=resume)
+        earlier = None if new else _earlier(out, place, file, options, resume=resume)
         if earlier is None:
             return create(place, file, seed or 0, storage, count=options.count)
     elif new:
@@ -209,32 +213,36 @@ def _local_sweep(
     return made
 
 
-def _earlier(out: Output, place: Context, file: Path, storage: str | None, *, resume: bool) -> str | None:
+def _earlier(out: Output, place: Context, file: Path, options: SweepOptions, *, resume: bool) -> str | None:
     """Return the sweep of the same file to go on with, if that is what the user wants."""
     from ffcli.services.sweep import of_same_file
 
+    storage = options.storage
     earlier = of_same_file(place, file, storage=storage)
     if earlier is None:
         if resume:
             refuse(f"--resume: no sweep in {'the database' if storage else place.runs_dir} is of {file}.")
         return None
-    if resume or (out.can_ask and out.ask(f"Go on with sweep {how_far(place, earlier, storage)}?")):
-        return earlier
-    command = out.settings.command("sweep", earlier, *shared(storage))
-    out.notice(f"{file} was run before: {command} would go on with that sweep")
-    return None
+    wanted = resume or go_on_with(out, place, "sweep", earlier, count=options.count, storage=storage)
+    if wanted is None:
+        command = out.settings.command("sweep", earlier, *shared(storage))
+        out.notice(f"{file} was run before: {command} would go on with that sweep")
+    return earlier if wanted else None
 
 
-def _show_space(out: Output, document: dict[str, Any]) -> None:
+def _show_space(out: Output, document: dict[str, Any], count: int | None) -> None:
     each = f"about {duration(document['seconds_a_run'])} a run"
     by = counted(document["workers"], "worker")
     whole = f"about {duration(document['seconds_estimate'])} with {by}, {each}"
+    runs = document["runs"] or "until it is stopped"
+    if count is not None and document["runs"] < count:
+        runs = f"{runs}, not {count}: the file's run_cap or its space is less"
     about = {
         "method": document["method"],
         "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",
         **document["parameters"],
         "combinations": document["size"] or "infinitely many",
-        "runs": document["runs"] or "until it is stopped",
+        "runs": runs,
         "time": each if document["runs"] is None else whole,
     }
     out.result(document, pairs(about))

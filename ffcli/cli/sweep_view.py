@@ -41,9 +41,27 @@ class TrialLines:
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(count)
-        ended = counts.ended
-        done = f", {counted(ended, 'run')} {are(ended)} there already" if ended else ""
-        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {counted(workers, 'worker')}{done}")
+        by = counted(workers, "worker")
+        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}, {self._of_all(count)}")
+
+    def _of_all(self, count: int | None) -> str:
+        """Return in words how many runs there will be, and how many there are."""
+        ended = sum(self.counts.values())
+        there = f", {ended} {are(ended)} there already" if ended else ""
+        if self.total is None:
+            return f"runs without an end{there}: Ctrl-C stops it, --count N bounds it"
+        less = f" (not {count}: the file's run_cap or its space is less)" if (count or 0) > self.total else ""
+        nothing = ": nothing is left to do" if ended >= self.total else ""
+        return f"{counted(self.total, 'run')} in all{less}{there}{nothing}"
+
+    @property
+    def how_far(self) -> str:
+        """A sentence on how many runs have ended, with a blank at its end; nothing where it never began."""
+        if self._sweep is None:
+            return ""
+        ended = sum(self.counts.values())
+        of = f" of {self.total}" if self.total else ""
+        return f"{counted(ended, 'run')}{of} {are(ended)} done. "
 
     def message(self, worker: int, message: Message) -> None:
         """Take in what a worker tells."""
@@ -84,7 +102,7 @@ class TrialLines:
 
     def stopping(self) -> None:
         """Say what the first Ctrl-C does."""
-        self._out.notice("stopping: the runs under way are finished; Ctrl-C again leaves them")
+        self._out.notice("stopping once the runs under way have ended; Ctrl-C again breaks them off")
 
     def finished(self) -> None:
         """Say nothing: the result follows."""

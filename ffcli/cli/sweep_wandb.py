@@ -123,8 +123,9 @@ def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> WandbA
         if resume:
             refuse(f"--resume: no sweep of {file} was registered at W&B from {place.runs_dir}.")
         return None
-    if resume or (out.can_ask and out.ask(f"Go on with sweep {earlier} of the same file?")):
-        return earlier
-    command = out.settings.command("sweep", str(earlier))
-    out.notice(f"{file} was run before: {command} would go on with that sweep")
-    return None
+    if not resume and not out.can_ask:
+        command = out.settings.command("sweep", str(earlier))
+        out.notice(f"{file} was run before: {command} would go on with that sweep")
+        return None
+    question = f"Go on with sweep {earlier} of the same file? n begins a new one."
+    return earlier if resume or out.ask(question, default=True) else None

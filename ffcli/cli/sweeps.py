@@ -83,18 +83,29 @@ def show(
     out.result(document, *report(document, out.settings, storage), *left)
 
 
-def how_far(place: Context, sweep_id: str, storage: str | None) -> str:
-    """Return the sweep's id and how far it is, for a question whether to go on with it."""
+def go_on_with(
+    out: Output, place: Context, what: str, sweep_id: str, *, count: int | None, storage: str | None = None
+) -> bool | None:
+    """Ask whether to go on with an earlier sweep of the same file; ``what`` calls it so.
+
+    None where nobody is there to answer, or where it has as many trials as are wanted.
+    """
     from ffcli.services.sweep_documents import progress
 
-    same = f"{sweep_id} of the same file"
+    if not out.can_ask:
+        return None
+    far = ""
     try:
         known = progress(place, sweep_id, storage)
-    except FfnnError:  # damaged: then a new one is what the user wants
-        return same
-    of = f" of {known['planned']}" if known["planned"] else ""
-    best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
-    return f"{same} ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
+    except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
+        pass
+    else:
+        if known["state"] == "ended" and (count is None or count <= known["ended"]):
+            return None
+        of = f" of {known['planned']}" if known["planned"] else ""
+        best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
+        far = f" ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
+    return out.ask(f"Go on with {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
 
 
 def shared(storage: str | None) -> list[str]:

@@ -60,9 +60,11 @@ def mistaken(word: str, found: str, kind: str, wanted: str) -> str:
 def no_run(folder: Path, word: str) -> RequestError | None:
     """Return the refusal of a word that stands for a sweep or an ensemble, and what takes it; else None."""
     if sweep := alone(word, all_sweep_ids(folder)):
-        runs = f"ffnn runs list --sweep {sweep} lists its runs"
-        best = f", ffnn evaluate --best --sweep {sweep} judges the best"
-        hint = f"{runs}{best if sweep in sweep_ids(folder) else ''}."
+        hint = f"ffnn runs list --sweep {sweep} lists its runs, ffnn runs rm --sweep {sweep} removes them"
+        if sweep in sweep_ids(folder):
+            judges = f"ffnn evaluate --best --sweep {sweep} judges the best"
+            hint += f", ffnn sweep {sweep} goes on with it, {judges}"
+        hint += "."
         return RequestError(mistaken(word, sweep, "sweep", "run"), hint=hint)
     if ensemble := alone(word, ensemble_ids(folder)):
         hint = f"ffnn ensembles show {ensemble} shows it."

@@ -13,7 +13,7 @@ from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import METRICS, RunRecord, is_loss
-from ffcli.runs.store import MODEL, RunStore
+from ffcli.runs.store import CONFIG, MODEL, RunStore
 from ffcli.services.context import Context
 
 
@@ -40,12 +40,15 @@ def load_run(run: str, runs_dir: str | Path | None = None) -> StoredRun:
     path = store.find(run)
     record = store.read(path.name)
     if not (path / MODEL).exists():
-        raise FfnnError(
-            f"Run {record.run_id} ({record.status}) has no stored weights.",
-            hint=f"ffnn train --resume {record.run_id} trains it on."
-            if record.status == "interrupted"
-            else None,
-        )
+        hint = None
+        if record.status == "interrupted":
+            hint = f"ffnn train --resume {record.run_id} trains it on."
+        elif record.sweep_id is not None and record.status in ("finished", "pruned"):
+            hint = (
+                "A sweep keeps the networks of its best runs only. "
+                f"To the same network: ffnn train --config {path / CONFIG}"
+            )
+        raise FfnnError(f"Run {record.run_id} ({record.status}) has no stored weights.", hint=hint)
     network, about = load_network(path / MODEL)
     return StoredRun(record, path, network, about)
 

@@ -179,8 +179,12 @@ def test_the_target_ends_the_sweep(process: Cli, grid: Path) -> None:
 
 def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text() + "run_cap: 2\n")
-    document = json.loads(process("sweep", grid, "--workers", "2", "--count", "9", "--json").out)
+    done = process("sweep", grid, "--workers", "2", "--count", "9", "--json")
+    document = json.loads(done.out)
     assert (document["counts"]["finished"], document["ended"]) == (2, "count")
+    assert ", 2 runs in all (not 9: the file's run_cap or its space is less)\n" in done.err
+    dry = process("sweep", grid, "--count", "9", "--dry-run").out
+    assert "2, not 9: the file's run_cap or its space is less" in dry
     assert (document["state"], document["planned"]) == ("ended", 2)
 
 
@@ -189,6 +193,7 @@ def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
     assert sum(first["counts"].values()) == 2
     assert (first["state"], first["planned"]) == ("ended", 2)
     nothing = process("sweep", first["sweep_id"], "--workers", "1")
+    assert ", 1 worker, 2 runs in all, 2 are there already: nothing is left to do\n" in nothing.err
     assert nothing.out.splitlines()[0].startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned")
     assert nothing.out.splitlines()[-1] == f"further: ffnn sweep {first['sweep_id']} --count N"
     shown = process("sweeps", "show", first["sweep_id"]).out
@@ -220,6 +225,24 @@ def test_the_space_without_training(process: Cli, grid: Path) -> None:
     assert "about" in process("sweep", grid, "--dry-run").out.splitlines()[-1]
     assert json.loads(process("sweep", grid, "--dry-run", "--json").out)["seconds_estimate"] is None
     assert not (grid.parent / "runs").exists()
+
+
+def test_a_sweep_without_an_end_says_so(grid: Path) -> None:
+    space = "learning_rate: {min: 0.001, max: 0.1}"
+    text = grid.read_text().replace("method: grid", "method: random").replace("EPOCHS", "1")
+    grid.write_text(text.replace("learning_rate: {values: [0.1, 0.01]}", space))
+    sweep = start(grid.parent, "grid.yaml", "--workers", "1")
+    try:
+        said = lines_until(sweep, "sweep ")[-1]
+        assert said.endswith("1 worker, runs without an end: Ctrl-C stops it, --count N bounds it\n")
+        sweep_id = id_in([said])
+        lines_until(sweep, "trial 1 ")
+        os.killpg(sweep.pid, signal.SIGINT)
+        _, errors = sweep.communicate(timeout=60)
+    finally:
+        sweep.kill()
+        sweep.communicate()
+    assert re.search(rf"Interrupted\. \d+ runs? (is|are) done\. Go on with: ffnn sweep {sweep_id}\n$", errors)
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
@@ -257,7 +280,9 @@ def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: su
     os.killpg(slow.pid, signal.SIGINT)
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
-    assert f"Go on with: ffnn sweep {sweep_id}\n" in errors
+    ended = len(runs(process, sweep_id))
+    done = f"{ended} run{'s' * (ended > 1)} of 11 {'are' if ended > 1 else 'is'} done"
+    assert errors.endswith(f"Interrupted. {done}. Go on with: ffnn sweep {sweep_id}\n")
     assert "Traceback" not in errors
     states = Counter(run["status"] for run in runs(process, sweep_id))
     assert set(states) == {"finished"}

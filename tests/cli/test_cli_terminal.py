@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -66,17 +67,24 @@ def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> N
     assert any(line.startswith(run) and "finished" in line for line in lines)
 
 
-@pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("n\n", 2)])
+@pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("\n", 1), ("n\n", 2)])
 def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answer: str, sweeps: int) -> None:
     space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
     (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
     words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
     on_terminal(tmp_path, *words, "1")
+    code, seen = on_terminal(tmp_path, *words, "1", "--json")  # it has as many: there is nothing to ask
+    assert code == 0
+    assert "Go on with" not in seen
+    assert "would go on with that sweep" in " ".join(bare(seen).split())
+    shutil.rmtree(max((tmp_path / "runs" / "sweeps").iterdir()))
     (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
     code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
     assert code == 0
-    asked = rf"Go on with sweep {sweep_id} of the same file \(ended: 1 run of 1, best val_acc 0\.\d{{4}}\)\?"
+    far = r"\(ended: 1 run of 1, best val_acc 0\.\d{4}\)"
+    asked = rf"Go on with sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
     assert re.search(asked, bare(seen))
+    assert "would go on" not in seen
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import Place, interrupt_after
+import yaml
+from small_runs import Place, Watcher, interrupt_after
 
 import ffcli
+from ffcli.config import validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.store import MODEL
+from ffcli.runs.model_file import load_network
+from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.choosing import best_run, load_run
 from ffcli.services.running import RunOptions
 from ffcli.services.train import train
@@ -86,6 +90,23 @@ def test_a_run_without_weights_cannot_be_loaded(place: Place) -> None:
     with pytest.raises(FfnnError) as caught:
         load_run("0-interrupted", place.context.runs_dir)
     assert caught.value.hint == "ffnn train --resume 0-interrupted trains it on."
+
+
+def test_of_a_run_whose_sweep_has_dropped_its_weights_it_says_how_to_get_them(place: Place) -> None:
+    document = place.train()
+    path = Path(document["path"])
+    about = json.loads((path / SUMMARY).read_text())
+    (path / SUMMARY).write_text(json.dumps({**about, "sweep_id": "s"}))
+    before, _ = load_network(path / MODEL)
+    (path / MODEL).unlink()
+    with pytest.raises(FfnnError, match="no stored weights") as caught:
+        load_run(path.name, place.context.runs_dir)
+    told, _, command = str(caught.value.hint).partition(": ffnn train --config ")
+    assert "keeps the networks of its best runs only" in told
+    config = validate(yaml.safe_load(Path(command).read_text()))
+    again = train(place.context, config, RunOptions(), Watcher())
+    network, _ = load_network(Path(again["path"]) / MODEL)
+    assert network.params.tobytes() == before.params.tobytes()
 
 
 def test_a_run_is_loaded_by_a_library_user(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,9 +114,9 @@ def test_a_sweep_or_an_ensemble_is_no_run(place: Place) -> None:
         (place.context.runs_dir / "sweeps" / folder / "sweep.yaml").touch()
     for word, said, told in (
         (sweep_id, f"'{sweep_id}' is a sweep, not a run", f"evaluate --best --sweep {sweep_id}"),
-        (sweep_id[-4:], f"is the sweep {sweep_id}, not a run", f"runs list --sweep {sweep_id}"),
-        ("shrd", "is the sweep 20260104-shrd, not a run", "runs list --sweep 20260104-shrd lists its runs."),
-        (REMOTE, f"'{REMOTE}' is a sweep, not a run", f"runs list --sweep {REMOTE} lists its runs."),
+        (sweep_id[-4:], f"is the sweep {sweep_id}, not a run", f"ffnn sweep {sweep_id} goes on with it"),
+        ("shrd", "is the sweep 20260104-shrd, not a run", "runs list --sweep 20260104-shrd lists its runs, "),
+        (REMOTE, f"'{REMOTE}' is a sweep, not a run", f"ffnn runs rm --sweep {REMOTE} removes them."),
         ("20260103-ensm", "is an ensemble, not a run", "ffnn ensembles show 20260103-ensm"),
     ):
         with pytest.raises(RequestError, match=said) as caught:
