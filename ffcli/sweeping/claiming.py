@@ -13,9 +13,11 @@ from ffcli.sweeping.pairing import proposer
 from ffcli.sweeping.processes import Process
 from ffcli.sweeping.proposing import Known, Proposal
 from ffcli.sweeping.trials import (
+    STATES,
     Claim,
     Claimed,
     Counts,
+    DamagedSweepError,
     Ended,
     Sweep,
     Wait,
@@ -49,6 +51,10 @@ def tally(connection: Connection, sweep: Sweep) -> Counts:
         .group_by(TRIALS.c.state)
     ).all()
     which = 3 if sweep.metric.goal == "maximize" else 2
+    for state in {state for state, *_ in rows} - set(STATES):
+        raise DamagedSweepError(
+            f"A trial of sweep {sweep.id} is damaged in its database: its state is {shown(state)}"
+        )
     with sound(f"Sweep {sweep.id}"):
         counts: dict[str, int] = {state: n for state, n, _, _ in rows}
         values = [float(row[which]) for row in rows if row[which] is not None]
