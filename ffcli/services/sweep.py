@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import write_atomic
-from ffcli.runs.folders import DATABASE, SWEEP_FILE, SWEEPS, sweep_ids
+from ffcli.files import remove_leftovers, write_atomic
+from ffcli.runs.folders import DATABASE, RUN_ID, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.context import Context
 from ffcli.services.running import RunOptions
@@ -62,6 +63,7 @@ def create(
     for notice in spec.notices:
         context.notify(notice)
     dataset = context.dataset(any_config(spec).dataset)
+    _clear_up(context)
     sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, {}, dataset.digest, CORE_VERSION, seed, 0.0, paired)
     keep_file(context, sweep)
@@ -78,6 +80,14 @@ def keep_file(context: Context, sweep: Sweep) -> None:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, sweep.spec.text)
+
+
+def _clear_up(context: Context) -> None:
+    """Remove the halves of files that processes killed before a sweep had its file have left."""
+    with suppress(OSError):  # there are no sweeps, or they are not to be read
+        for folder in (context.runs_dir / SWEEPS).iterdir():
+            if RUN_ID.fullmatch(folder.name) and not (folder / SWEEP_FILE).exists():
+                remove_leftovers(folder)
 
 
 def check_same(context: Context, sweep: Sweep) -> None:

@@ -7,6 +7,7 @@ import stored_sweeps
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
+from ffcli.runs.folders import SWEEP_FILE
 from ffcli.services.sweep import storage_url, stored_sweep
 from ffcli.services.sweep_documents import list_sweeps, progress, show_sweep
 from ffcli.sweeping.claiming import Request
@@ -66,3 +67,14 @@ def test_a_pruned_run_can_reach_the_target(
     monkeypatch.setattr(stored_sweeps, "SPACE", stored_sweeps.SPACE.replace("GOAL}", "GOAL, target: 0.9}"))
     sweep_id = put_sweep(place, FOUR, [Made([(0.5, 1.0)]), Made([(value, 1.0)], "pruned")])
     assert told(place, sweep_id) == (state, 4)
+
+
+def test_what_was_killed_before_it_had_its_file_goes_with_the_next_sweep(place: Place) -> None:
+    root = place.context.runs_dir / "sweeps"
+    folders = [root / name for name in ("20260101-000000-000-aaaa", "20260101-000000-000-bbbb", "entity")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / f".{SWEEP_FILE}-x1y2z3_4").write_text("method: ")
+    (folders[1] / SWEEP_FILE).write_text("method: grid")
+    put_sweep(place, FOUR, [])
+    assert [len(list(folder.iterdir())) for folder in folders] == [0, 2, 1]
