@@ -37,11 +37,6 @@ class Settings:
         return shlex.join(["ffnn", *words, *(["--runs-dir", str(self.runs_dir)] if elsewhere else [])])
 
 
-def repeated(option: str, value: object) -> list[str]:
-    """Return the words that repeat an option in a command to type; none where it was not given."""
-    return [] if value is None else [option, str(value)]
-
-
 def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
     if value is None:
         return

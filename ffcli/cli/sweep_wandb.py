@@ -10,7 +10,6 @@ import typer
 
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.shared import repeated
 from ffcli.cli.sweep_view import sweep_watcher
 from ffcli.cli.sweeps import report
 from ffcli.cli.values import one_of
@@ -70,7 +69,8 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
 
     server, sweep = _connected(out, place, wanted)
     out.notice(f"W&B: {parse_address(sweep.id).url(server.site)}")
-    go_on = out.settings.command("sweep", sweep.id, *repeated("--count", options.count))
+    count = [] if options.count is None else ["--count", str(options.count)]  # the server does not know it
+    go_on = out.settings.command("sweep", sweep.id, *count)
     try:
         document = run_wandb_sweep(place, server, sweep, options, sweep_watcher(out))
     except KeyboardInterrupt:

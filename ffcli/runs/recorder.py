@@ -87,7 +87,7 @@ class RunRecorder:
         folder = self.path if self._new is None else self._new.place
         with self._written_whole():
             write_atomic(folder / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
-            write_atomic(folder / SUMMARY, json_text(self.record.as_dict()))
+            self._write_summary(folder)
             if self._new is not None:
                 self._new.appear()
 
@@ -137,8 +137,8 @@ class RunRecorder:
         if self.is_recorded:
             self._write_summary()
 
-    def _write_summary(self) -> None:
-        write_atomic(self.path / SUMMARY, json_text(self.record.as_dict()))
+    def _write_summary(self, folder: Path | None = None) -> None:
+        write_atomic((folder or self.path) / SUMMARY, json_text(self.record.as_dict()))
 
     def restore(self, experiment: Experiment) -> None:
         """Bring an experiment to where the run's checkpoint stands, if there is one.
