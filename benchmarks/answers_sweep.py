@@ -15,12 +15,12 @@ from sqlalchemy import Connection, insert
 
 from benchmarks.measure import ROOT
 from ffcli.config import FIELDS, TrainConfig
-from ffcli.services.context import Context
-from ffcli.services.sweep import create, storage_url
+from ffcli.services.sweeps.create import create, storage_url
 from ffcli.sweeping.database import TRIALS
-from ffcli.sweeping.pairing import proposer
+from ffcli.sweeping.search.paired import proposer
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import digest
+from ffcli.training.context import Context
 
 
 def rebuild(runs: Path, data: Path, table: Path, file: Path = ROOT / "sweeps" / "bayes.yaml") -> str:

@@ -26,8 +26,8 @@ from benchmarks import machine
 from benchmarks.sweep_command import Folders, start
 from ffcli.config import TrainConfig, load_recipe, merge, validate
 from ffcli.core.training import CORE_VERSION
-from ffcli.files import json_text, write_atomic
 from ffcli.runs.store import MODEL
+from ffcli.util.atomic_files import json_text, write_atomic
 
 COLUMNS = (
     *("variant", "seed", "epochs", "best_epoch", "val_acc", "val_acc_tta", "test_acc", "test_acc_tta"),

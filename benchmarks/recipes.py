@@ -34,7 +34,7 @@ from benchmarks.recipe_runs import (
 from benchmarks.sweep_command import Folders
 from ffcli.config import all_recipes, load_recipe
 from ffcli.config.recipes import recipe_names
-from ffcli.files import write_atomic
+from ffcli.util.atomic_files import write_atomic
 
 ENSEMBLE_COLUMNS = ("members", "runs", "val_acc", "val_acc_tta", "test_acc", "test_acc_tta", "seconds")
 DOCS = ROOT / "docs" / "recipes.md"

@@ -23,10 +23,10 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION, EpochResult
 from ffcli.runs.store import new_run_id
 from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.distributions import Distribution
 from ffcli.sweeping.events import Event, TrialEnded
-from ffcli.sweeping.proposing import PROPOSERS
-from ffcli.sweeping.spec import SweepSpec, parse_spec
+from ffcli.sweeping.search.proposers import PROPOSERS
+from ffcli.sweeping.spec.distributions import Distribution
+from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Claim, Claimed, EndState, Sweep
 from ffcli.sweeping.worker import LiveTrial, work

@@ -34,7 +34,7 @@ from benchmarks.sweep_cells import cell
 from benchmarks.sweep_engines import OURS, PEERS, Task, journal_in, sqlite_in
 from benchmarks.sweep_latency import link_to, round_trip, through
 from benchmarks.training import at_least_one, names, write
-from ffcli.sweeping.spec import SweepSpec, parse_spec
+from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 
 METHODS = ("bayes", "random")
 TARGET = 0.02  # of the training time, at 500 trials
@@ -96,7 +96,7 @@ def training_seconds(spec: SweepSpec, data_dir: Path, configs: int) -> list[floa
     from threadpoolctl import threadpool_limits
 
     from ffcli.datasets import load_dataset
-    from ffcli.experiment import Experiment
+    from ffcli.training.experiment import Experiment
 
     rng = np.random.default_rng(0)
     drawn = [spec.sample(rng) for _ in range(configs)]

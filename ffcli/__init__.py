@@ -1,15 +1,15 @@
 """Feed-forward neural networks from scratch in NumPy: train, sweep and judge them."""
 
-__version__ = "0.1.0"
-
 from typing import TYPE_CHECKING, Any
+
+from ffcli.version import __version__
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
     from ffcli.core.network import Network
     from ffcli.datasets import load_dataset
-    from ffcli.experiment import train
-    from ffcli.services.choosing import load_run
+    from ffcli.services.runs.select import load_run
+    from ffcli.training.experiment import train
 
 __all__ = ["Network", "TrainConfig", "__version__", "load_dataset", "load_run", "train"]
 
@@ -17,8 +17,8 @@ _HOMES = {
     "TrainConfig": "ffcli.config",
     "Network": "ffcli.core.network",
     "load_dataset": "ffcli.datasets",
-    "train": "ffcli.experiment",
-    "load_run": "ffcli.services.choosing",
+    "train": "ffcli.training.experiment",
+    "load_run": "ffcli.services.runs.select",
 }
 
 

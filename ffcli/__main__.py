@@ -9,7 +9,7 @@ import sys
 def main() -> int:
     """Run the command line. What interrupts it while it is still being loaded ends it without a traceback."""
     try:
-        from ffcli.signals import exit_code, termination_heeded
+        from ffcli.util.signals import exit_code, termination_heeded
 
         with termination_heeded():
             try:

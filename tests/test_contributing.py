@@ -99,7 +99,7 @@ def test_the_workflow_calls_the_one_script() -> None:
     assert "bash .ci/run" in [step.get("run") for step in job["steps"]]
 
 
-def test_the_guide_knows_every_room() -> None:
-    rooms = {path.name for path in (ROOT / "ffcli").iterdir() if (path / "__init__.py").exists()}
+def test_the_guide_lists_every_package() -> None:
+    packages = {path.name for path in (ROOT / "ffcli").iterdir() if (path / "__init__.py").exists()}
     text = GUIDE.read_text("utf-8")
-    assert all(f"`ffcli/{room}`" in text for room in rooms), rooms
+    assert all(f"`ffcli/{package}`" in text for package in packages), packages

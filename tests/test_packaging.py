@@ -138,7 +138,7 @@ def test_the_installed_wheel_trains_sweeps_and_reports(installed: Path, tmp_path
         Path(tmp_path, json.loads(ffnn("report", sweep["sweep_id"], "--json"))["html"]).stat().st_size
         > 10_000
     )
-    code = "from ffcli.services.shipped import shipped_files; print(*shipped_files())"
+    code = "from ffcli.services.sweeps.shipped import shipped_files; print(*shipped_files())"
     command = [str(installed / "python"), "-c", code]
     names = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=True)
     assert set(names.stdout.split()) == {path.stem for path in (ROOT / "sweeps").glob("*.yaml")}

@@ -20,8 +20,8 @@ from typer.main import get_command
 from ffcli.cli.app import COMMANDS, app
 from ffcli.datasets import load_dataset
 from ffcli.runs.store import RunStore
-from ffcli.services.choosing import load_run
-from ffcli.services.shipped import shipped_files
+from ffcli.services.runs.select import load_run
+from ffcli.services.sweeps.shipped import shipped_files
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -70,7 +70,7 @@ def words_of(call: str) -> list[str]:
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command that the words call, and what is left of them."""
     assert words[0] in COMMANDS, words
-    command: Any = get_command(import_module(f"ffcli.cli.{words[0].replace('-', '_')}").app)
+    command: Any = get_command(import_module(f"ffcli.cli.commands.{words[0].replace('-', '_')}").app)
     rest = words[1:]
     while isinstance(command, TyperGroup) and rest and not rest[0].startswith("-"):
         (name,) = (known for known in command.commands if known == rest[0].split("|")[0])

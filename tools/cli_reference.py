@@ -39,7 +39,7 @@ def reference() -> str:
     root = get_command(app)
     parts = [_HEAD, *_section("Options of every command", _rows(root, only=PANEL))]
     for name in COMMANDS:
-        module = import_module(f"ffcli.cli.{name.replace('-', '_')}")
+        module = import_module(f"ffcli.cli.commands.{name.replace('-', '_')}")
         parts += _command(get_command(module.app), f"ffnn {name}")
     return "\n".join(parts)
 

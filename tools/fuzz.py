@@ -34,12 +34,12 @@ def targets(folder: Path) -> dict[str, Target]:
     from ffcli.core.network import Network
     from ffcli.datasets.idx import open_idx
     from ffcli.datasets.npz import open_array, open_npz
-    from ffcli.datasets.raw import RawArray, blocks
+    from ffcli.datasets.streams import RawArray, blocks
     from ffcli.runs.model_file import load_network, save_network
     from ffcli.runs.record import RunRecord
     from ffcli.runs.store import SUMMARY, RunStore
-    from ffcli.sweeping.spec import parse_spec
-    from ffcli.untrusted import parse_yaml
+    from ffcli.sweeping.spec.spec import parse_spec
+    from ffcli.util.safe_read import parse_yaml
 
     file = folder / "input"
 

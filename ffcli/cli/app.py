@@ -57,7 +57,7 @@ class _Root(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None:
-            command = get_command(import_module(f"ffcli.cli.{name.replace('-', '_')}").app)
+            command = get_command(import_module(f"ffcli.cli.commands.{name.replace('-', '_')}").app)
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:

@@ -17,8 +17,8 @@ from typing import Any
 import typer
 
 from ffcli.cli.shared import Settings
-from ffcli.runs.folders import ensemble_ids, run_ids, sweep_ids
-from ffcli.services.shipped import named_files
+from ffcli.runs.layout import ensemble_ids, run_ids, sweep_ids
+from ffcli.services.sweeps.shipped import named_files
 
 Completer = Callable[[typer.Context, str], list[str]]
 
@@ -80,7 +80,7 @@ complete_run_or_sweep = _completer(
 complete_sweep_file = _completer(
     lambda settings: [*_sweep_files(), *_newest_first(sweep_ids(settings.runs_dir))]
 )
-complete_dataset = names_in("ffcli.datasets.specs", "KNOWN")
+complete_dataset = names_in("ffcli.datasets.catalog", "KNOWN")
 complete_metric = names_in("ffcli.runs.record", "METRICS")
 complete_status = names_in("ffcli.runs.record", "STATUSES")
 

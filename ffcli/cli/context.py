@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from ffcli.cli.output import Output
 
 if TYPE_CHECKING:
-    from ffcli.services.context import Context
+    from ffcli.training.context import Context
 
 
 def context(out: Output) -> Context:
     """Return the context of the services for the command that prints to ``out``."""
-    from ffcli.cli.progress import DownloadBars
-    from ffcli.services.context import Context
+    from ffcli.cli.views.progress import DownloadBars
+    from ffcli.training.context import Context
 
     return Context(
         data_dir=out.settings.data_dir,

@@ -14,8 +14,8 @@ from typer.core import TyperArgument
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain_lines
 from ffcli.errors import FfnnError, RequestError
-from ffcli.masking import without_secrets
-from ffcli.signals import exit_code, told_to_end_by
+from ffcli.util.redact import without_secrets
+from ffcli.util.signals import exit_code, told_to_end_by
 
 FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 

@@ -30,7 +30,7 @@ from ffcli.config import (
     validate,
 )
 from ffcli.errors import RequestError
-from ffcli.untrusted import YAML_BYTES, parse_yaml
+from ffcli.util.safe_read import YAML_BYTES, parse_yaml
 
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 

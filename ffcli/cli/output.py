@@ -14,8 +14,8 @@ from rich.text import Text
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain, plain_lines
 from ffcli.errors import RequestError
-from ffcli.files import json_text
-from ffcli.masking import without_secrets
+from ffcli.util.atomic_files import json_text
+from ffcli.util.redact import without_secrets
 
 _PIPE_SIZE = 10_000, 25  # where nobody looks, nothing is wrapped
 

@@ -24,8 +24,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ffcli.cli.shared import PANEL, shared_options
-from ffcli.core.guessing import guesses
-from ffcli.core.registry import question
+from ffcli.util.suggest import guesses, question
 
 _NUMBER = re.compile(r"-\.?\d")
 _TRUTH = {"true": True, "false": False}

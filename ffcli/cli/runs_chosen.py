@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from ffcli.cli.completion import complete_dataset, complete_status, complete_sweep
 from ffcli.cli.help import CHOICE, option
-from ffcli.cli.tables import Columns
 from ffcli.cli.text import duration, number, size
+from ffcli.cli.views.tables import Columns
 
 Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
 Status = Annotated[

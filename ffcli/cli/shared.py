@@ -51,7 +51,7 @@ def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
 
 def _show_version(ctx: typer.Context, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from ffcli import __version__
+        from ffcli.version import __version__
 
         typer.echo(f"ffnn {__version__}")
         raise typer.Exit

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from ffcli.cli.output import refuse
-from ffcli.core.registry import unknown
+from ffcli.util.suggest import unknown
 
 
 def integer(label: str, text: str | None, least: int | None = None) -> int | None:

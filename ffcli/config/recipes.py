@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from ffcli.config.settings import validate
+from ffcli.config.loading import validate
 from ffcli.config.train_config import TrainConfig
-from ffcli.core.registry import unknown
 from ffcli.errors import RequestError
+from ffcli.util.suggest import unknown
 
 ABOUT = "about"
 FOLDER = Path(__file__).parents[1] / "recipes"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from ffcli.config.types import (
+from ffcli.config.fields import (
     Integer,
     Number,
     Option,
@@ -28,7 +28,7 @@ from ffcli.core.initializers import INITIALIZERS
 from ffcli.core.losses import LOSSES
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.schedules import SCHEDULES
-from ffcli.wording import counted
+from ffcli.util.text import counted
 
 _OPTIMIZER, _OPTIMIZER_NAME = choice(OPTIMIZERS)
 _LOSS, _LOSS_NAME = choice(LOSSES)

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
+
+from ffcli.util.suggest import key as _key
+from ffcli.util.suggest import unknown
 
 T = TypeVar("T")
 D = TypeVar("D")
-
-
-def nearest(word: str, options: Iterable[str]) -> str | None:
-    """Return the one option that begins with ``word``, or the most alike; None where nothing comes close."""
-    by_key = {_key(option): option for option in options}
-    begun = [option for key, option in by_key.items() if len(_key(word)) > 2 and key.startswith(_key(word))]
-    if len(begun) == 1:
-        return begun[0]
-    matches = difflib.get_close_matches(_key(word), by_key, n=1, cutoff=0.6)
-    return by_key[matches[0]] if matches else None
-
-
-def question(*meant: str | None) -> str:
-    """Return a question after what may be meant, with a space before it; nothing where nothing may."""
-    words = " or ".join(f"'{word}'" for word in meant if word)
-    return f" Did you mean {words}?" if words else ""
-
-
-def unknown(kind: str, word: object, options: Iterable[str], meant: Iterable[str] | None = None) -> str:
-    """Say that ``word`` is no ``kind``, what is ``meant`` (else the nearest match), and what is allowed."""
-    options = list(options)
-    text = str(word)
-    did_you_mean = question(*([nearest(text, options)] if meant is None else meant))
-    text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
-    text = text if len(text) <= 80 else text[:77] + "..."
-    return f"'{text}' is not a known {kind}.{did_you_mean} Choose one of {', '.join(options)}."
-
-
-def _key(name: str) -> str:
-    return name.strip().lower().replace("-", "_")
 
 
 class Registry(Mapping[str, T], Generic[T]):

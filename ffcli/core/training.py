@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffcli.core.augmentation import Augmentation
-from ffcli.core.averaging import WeightAverage
 from ffcli.core.backprop import Backpropagation, penalty
 from ffcli.core.buffers import Array, aligned_zeros
+from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer

@@ -1,10 +1,10 @@
 """Datasets: what they are, where they can come from, and how they are verified and prepared."""
 
 from ffcli.datasets.base import Dataset, NoProgress, Notify, Progress, dataset_digest
-from ffcli.datasets.fetching import Fetched, fetch
+from ffcli.datasets.catalog import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.download import Fetched, fetch
 from ffcli.datasets.loading import load_dataset
 from ffcli.datasets.sources import source_names
-from ffcli.datasets.specs import KNOWN, DatasetSpec, canonical_name
 from ffcli.datasets.split import split_indices
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from ffcli.datasets.specs import ARRAYS
+from ffcli.datasets.catalog import ARRAYS
 from ffcli.errors import DataError
 
 Array = NDArray[Any]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.raw import RawArray
+from ffcli.datasets.streams import RawArray
 
 _UNSIGNED_BYTE = 8
 _STEMS = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ffcli.datasets import custom
+from ffcli.datasets import user_data as custom
 from ffcli.datasets.base import Dataset, Notify, Progress, data_folder, dataset_digest
-from ffcli.datasets.fetching import fetch, known_spec, sound_manifest
-from ffcli.datasets.specs import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.catalog import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
 from ffcli.errors import DataError
 

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.raw import RawArray
+from ffcli.datasets.streams import RawArray
 
 _HEADER_LIMIT = 16384
 # Deflate packs at most 1032 bytes into one; an entry that promises more is lying about its size.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ffcli.datasets.base import Array
 from ffcli.errors import RequestError
-from ffcli.wording import are, counted
+from ffcli.util.text import are, counted
 
 # Fixed and the split's own, so that runs of any seed are judged on the same images.
 _SEED = 20170825

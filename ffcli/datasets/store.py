@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from ffcli.datasets.base import Array
-from ffcli.datasets.raw import Saved
-from ffcli.datasets.specs import ARRAYS
+from ffcli.datasets.catalog import ARRAYS
+from ffcli.datasets.streams import Saved
 from ffcli.errors import DataError, RequestError
-from ffcli.files import lock_folder, remove_left, sync_folder, this_machine, unlock, write_atomic
-from ffcli.untrusted import parse_json, read_file
+from ffcli.util.atomic_files import lock_folder, remove_left, sync_folder, this_machine, unlock, write_atomic
+from ffcli.util.safe_read import parse_json, read_file
 
 MANIFEST = "dataset.json"
 _PREFIX = ".fetch-"

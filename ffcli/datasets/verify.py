@@ -11,8 +11,8 @@ import numpy as np
 
 from ffcli.datasets import idx, npz
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.raw import RawArray, Saved, blocks, save
-from ffcli.datasets.specs import ARRAYS, DatasetSpec
+from ffcli.datasets.catalog import ARRAYS, DatasetSpec
+from ffcli.datasets.streams import RawArray, Saved, blocks, save
 
 
 def verify(place: Path, spec: DatasetSpec, work: Path) -> dict[str, Saved]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ffcli.wording import counted
+from ffcli.util.text import counted
 
 _SCRIPTS = ("data", "table", "parallel", "charts", "main")
 _MOST_CHOICES = 12  # numbers with more values than this get a continuous axis

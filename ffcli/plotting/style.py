@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import write_atomic
+from ffcli.util.atomic_files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import json_text, write_atomic
-from ffcli.runs.folders import ENSEMBLES, RECORD, ensemble_ids
-from ffcli.runs.naming import find_id, near
+from ffcli.runs.ids import find_id, near
+from ffcli.runs.layout import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.record import Count, Finite
 from ffcli.runs.store import new_run_id
-from ffcli.untrusted import parse_json, read_file, shown
+from ffcli.util.atomic_files import json_text, write_atomic
+from ffcli.util.safe_read import parse_json, read_file, shown
 
 
 class _Member(BaseModel):

@@ -15,8 +15,8 @@ from safetensors.numpy import save
 from ffcli.core.buffers import Array
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError
-from ffcli.files import write_atomic
-from ffcli.untrusted import parse_json
+from ffcli.util.atomic_files import write_atomic
+from ffcli.util.safe_read import parse_json
 
 _KEY = "ffnn"  # the one metadata entry, a JSON document
 

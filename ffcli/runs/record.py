@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ffcli.masking import without_secrets
-from ffcli.untrusted import parse_time, shown
+from ffcli.util.redact import without_secrets
+from ffcli.util.safe_read import parse_time, shown
 
 if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
     from ffcli.core.training import EpochResult
@@ -145,8 +145,8 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> dict[str, An
     import numpy
     from threadpoolctl import threadpool_info
 
-    from ffcli import __version__
     from ffcli.core.training import CORE_VERSION
+    from ffcli.version import __version__
 
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     blas = [f"{library['internal_api']} {library['version']}" for library in libraries]

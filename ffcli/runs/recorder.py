@@ -14,17 +14,17 @@ from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
-from ffcli.experiment import Experiment
-from ffcli.files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
-from ffcli.masking import without_secrets
-from ffcli.runs.beginning import NewFolder
-from ffcli.runs.folders import SUMMARY
+from ffcli.runs.layout import SUMMARY
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
+from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
-from ffcli.signals import interrupts_deferred
-from ffcli.untrusted import shown
-from ffcli.wording import counted
+from ffcli.training.experiment import Experiment
+from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.redact import without_secrets
+from ffcli.util.safe_read import shown
+from ffcli.util.signals import interrupts_deferred
+from ffcli.util.text import counted
 
 _LARGEST = 1 << 63  # of the numbers in a checkpoint
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, remove_leftovers, unlock
-from ffcli.runs.beginning import NewFolder, remove_unbegun
-from ffcli.runs.folders import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
-from ffcli.runs.naming import find_id, near, no_run
+from ffcli.runs.ids import find_id, near, no_run
+from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
-from ffcli.untrusted import is_name, parse_json, parse_yaml, read_file, shown
+from ffcli.runs.staging import NewFolder, remove_unbegun
+from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock
+from ffcli.util.safe_read import is_name, parse_json, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"

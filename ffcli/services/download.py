@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ffcli.datasets import fetch
-from ffcli.services.context import Context
+from ffcli.training.context import Context
 
 
 def download(

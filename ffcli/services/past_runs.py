@@ -14,16 +14,16 @@ from ffcli.config import TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
-from ffcli.experiment import untrained_network
-from ffcli.files import json_text, write_atomic
-from ffcli.runs.beginning import NewFolder
-from ffcli.runs.folders import SUMMARY
+from ffcli.runs.layout import SUMMARY
 from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, are_all, history_csv
+from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, wandb_wishes
 from ffcli.sweeping.trials import Past
-from ffcli.untrusted import is_name, parse_time
+from ffcli.training.context import Context
+from ffcli.training.experiment import untrained_network
+from ffcli.training.options import RunOptions, wandb_wishes
+from ffcli.util.atomic_files import json_text, write_atomic
+from ffcli.util.safe_read import is_name, parse_time
 
 REUSED = "reused"  # the tag of a run whose epochs were taken over
 

@@ -12,13 +12,13 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
-from ffcli.services.context import Context
-from ffcli.services.evaluate import evaluate
-from ffcli.services.originals import Original, ranked_originals
-from ffcli.services.running import RunOptions
-from ffcli.services.runs import show_run
+from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.runs.listing import show_run
 from ffcli.services.side_by_side import Job, JobsWatcher, train_side_by_side
-from ffcli.wording import counted
+from ffcli.services.sweeps.originals import Original, ranked_originals
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+from ffcli.util.text import counted
 
 TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
 

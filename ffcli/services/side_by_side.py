@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
-from ffcli.experiment import Experiment
 from ffcli.runs.record import Status
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, new_run, run
-from ffcli.services.tracked import Tracking
 from ffcli.services.train import resume
-from ffcli.signals import ended_by_the_parent, starting_a_process
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import new_run, run
+from ffcli.training.tracking import Tracking
+from ffcli.util.signals import ended_by_the_parent, starting_a_process
 
 _ATTEMPTS = 3  # a run whose process dies so often is given up
 _GRACE = 10.0  # seconds that processes have to close their records before they are killed

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ffcli.errors import FfnnError
-from ffcli.services.context import Context
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Sweep
+from ffcli.training.context import Context
 
 _PAUSE = 60.0  # seconds between two updates, and at least so many times what one takes:
 _SHARE = 20

@@ -16,22 +16,23 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
-from ffcli.experiment import Experiment
 from ffcli.runs.record import utc_now
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, Unwatched, new_run, run
 from ffcli.services.sweep_worker import Message as LocalMessage
 from ffcli.services.sweep_worker import RunStarted, WorkerFailed
-from ffcli.services.tracked import Tracking
-from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
-from ffcli.sweeping.spec import Metric, SweepSpec, parse_spec
+from ffcli.sweeping.spec.spec import Metric, SweepSpec, parse_spec
 from ffcli.sweeping.trials import EndState
-from ffcli.sweeping.wandb_address import WandbAddress
-from ffcli.sweeping.wandb_agents import Stop, Train
+from ffcli.sweeping.wandb.address import WandbAddress
+from ffcli.sweeping.wandb.agents import Stop, Train
 from ffcli.sweeping.worker import ParentGoneError
 from ffcli.tracking.base import Assigned, TrackedRun
 from ffcli.tracking.wandb_tracker import WandbTracker
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.tracking import Tracking
+from ffcli.util.signals import ended_by_the_parent
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 

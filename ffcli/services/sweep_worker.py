@@ -11,18 +11,19 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
-from ffcli.experiment import Experiment
-from ffcli.services.context import Context
 from ffcli.services.past_runs import PastRuns, own_past, store_past
-from ffcli.services.running import RunOptions, Unwatched, new_run, run
-from ffcli.services.tracked import Tracking
-from ffcli.signals import ended_by_the_parent
 from ffcli.sweeping.claiming import ATTEMPTS
 from ffcli.sweeping.events import Event
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Ended, Sweep, TrialFailedError
 from ffcli.sweeping.twins import twin
 from ffcli.sweeping.worker import LiveTrial, Objective, ParentGoneError, work
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.tracking import Tracking
+from ffcli.util.signals import ended_by_the_parent
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
-from ffcli.services.context import Context
-from ffcli.services.finding import sweep_of_runs
-from ffcli.services.tracked import finish, synced_as, tracked_row, tracked_run
+from ffcli.services.sweeps.find import sweep_of_runs
 from ffcli.tracking.wandb_tracker import WandbTracker
+from ffcli.training.context import Context
+from ffcli.training.tracking import finish, synced_as, tracked_row, tracked_run
 
 
 @dataclass(frozen=True)

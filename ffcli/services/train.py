@@ -10,14 +10,15 @@ from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.experiment import Experiment
 from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, Watcher, new_run, run
-from ffcli.services.tracked import Tracking, agents_sweep
-from ffcli.wording import are, counted
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Watcher, new_run, run
+from ffcli.training.tracking import Tracking, agents_sweep
+from ffcli.util.text import are, counted
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
 

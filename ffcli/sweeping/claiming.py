@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
 from ffcli.sweeping.database import EPOCHS, REUSED, SWEEPS, TRIALS
-from ffcli.sweeping.pairing import proposer
-from ffcli.sweeping.processes import Process
-from ffcli.sweeping.proposing import Known, Proposal
+from ffcli.sweeping.search.paired import proposer
+from ffcli.sweeping.search.proposers import Known, Proposal
 from ffcli.sweeping.trials import (
     STATES,
     Claim,
@@ -25,8 +24,9 @@ from ffcli.sweeping.trials import (
     read_trial,
     sound,
 )
-from ffcli.untrusted import parse_json, shown
-from ffcli.wording import are, counted
+from ffcli.util.processes import Process
+from ffcli.util.safe_read import parse_json, shown
+from ffcli.util.text import are, counted
 
 LEASE = 120.0  # seconds that a trial is held for without a sign of life
 ATTEMPTS = 3  # a trial is trained so often before it counts as failed

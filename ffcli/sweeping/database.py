@@ -37,7 +37,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.masking import without_secrets
+from ffcli.util.redact import without_secrets
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ffcli.sweeping.distributions import Distribution
+from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.trials import Sweep, Trial
 
 IMPORTANCE, CORRELATION = "PED-ANOVA", "Spearman"

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, insert, select, update
 
 from ffcli.sweeping.database import GOALS, SWEEPS, TRIALS, Database
-from ffcli.sweeping.processes import Process
 from ffcli.sweeping.trials import Sweep, sound
+from ffcli.util.processes import Process
 
 _MOST = 2**63 - 1  # what the databases have room for
 

@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy import Connection, CursorResult, or_, update
 
 from ffcli.sweeping.database import SWEEPS
-from ffcli.sweeping.distributions import Distribution
+from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import END_STATES, Sweep, Trial
 

@@ -14,7 +14,7 @@ from ffcli.errors import RequestError
 from ffcli.sweeping.claiming import LEASE, Claiming, Request, tally
 from ffcli.sweeping.database import EPOCHS, PAIRINGS, PATIENCE, REUSED, SWEEPS, TRIALS, Database
 from ffcli.sweeping.progress import note_goal
-from ffcli.sweeping.spec import parse_spec
+from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.stopping import band_of, should_stop
 from ffcli.sweeping.trials import (
     Claim,
@@ -31,7 +31,7 @@ from ffcli.sweeping.trials import (
     read_trial,
     sound,
 )
-from ffcli.untrusted import is_name, parse_json, shown
+from ffcli.util.safe_read import is_name, parse_json, shown
 
 _MEASURES = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds", "train_seconds")
 

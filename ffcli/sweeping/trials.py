@@ -13,8 +13,8 @@ from typing import Any, Literal
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.spec import Metric, SweepSpec
-from ffcli.untrusted import is_name, parse_json, shown
+from ffcli.sweeping.spec.spec import Metric, SweepSpec
+from ffcli.util.safe_read import is_name, parse_json, shown
 
 State = Literal["running", "waiting", "finished", "pruned", "failed"]
 EndState = Literal["finished", "pruned", "failed"]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from ffcli.sweeping.database import SWEEPS, TRIALS
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Past, Trial
-from ffcli.untrusted import is_name
+from ffcli.util.safe_read import is_name
 
 
 def twin(store: TrialStore, trial: Trial, dataset_digest: str, core_version: int) -> Past | None:

@@ -17,7 +17,6 @@ from ffcli.errors import FfnnError
 from ffcli.sweeping.claiming import Request
 from ffcli.sweeping.database import DatabaseError
 from ffcli.sweeping.events import EpochDone, Event, TrialEnded, TrialLost, TrialStarted, Waiting
-from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import (
     Claimed,
@@ -29,6 +28,7 @@ from ffcli.sweeping.trials import (
     TrialFailedError,
     Wait,
 )
+from ffcli.util.processes import this_process
 
 BEAT = 15.0  # seconds between two signs of life
 _POLL = 0.5  # seconds before asking again, where there may be something to do later

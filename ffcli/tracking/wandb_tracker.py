@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import ffcli
 from ffcli.tracking.base import TEMPORARY, Additions, Model, Outcome, Row, TrackedRun
 
 # Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
@@ -28,7 +27,7 @@ _LONGEST = 55.0
 # Without the folder that one happens to be in, whose modules are none of ours.
 _PROGRAM = (
     "import sys; sys.path[:] = [*filter(None, sys.path), {root!r}]\n"
-    "from ffcli.tracking.courier import main; main()"
+    "from ffcli.tracking.wandb_process import main; main()"
 )
 
 
@@ -137,7 +136,7 @@ class WandbTracker:
         return min(sum(limits.values()) + _BESIDE, _LONGEST)
 
     def _launch(self) -> None:
-        root = str(Path(ffcli.__file__).parents[1])
+        root = str(Path(__file__).parents[2])
         self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
         environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
         # What W&B keeps for the time being lies in there too: it stays where its process has to be killed.

@@ -13,8 +13,8 @@ from benchmarks import answers
 from benchmarks.answers import README, filled, without_pairs, without_path
 from benchmarks.answers_sweep import rebuild
 from benchmarks.measure import MeasurementError
-from ffcli.services.context import Context
-from ffcli.services.sweep_documents import show_sweep
+from ffcli.services.sweeps.summary import show_sweep
+from ffcli.training.context import Context
 
 SWEEP = """
 method: bayes

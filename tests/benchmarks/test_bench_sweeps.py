@@ -20,7 +20,7 @@ from benchmarks.measure import MeasurementError
 from benchmarks.sweep_command import Folders, memory_of, pss_mb, start
 from benchmarks.sweep_engines import OURS, PEERS, Task, journal_in, sqlite_in
 from benchmarks.sweep_latency import SlowLink, link_to, round_trip, through
-from ffcli.sweeping.spec import parse_spec
+from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.store import TrialStore
 
 linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")

@@ -44,7 +44,7 @@ def test_root_help_imports_neither_numpy_nor_pydantic_nor_a_command() -> None:
     code = (
         "import sys; from ffcli.cli.app import main, COMMANDS; main(['--help'])\n"
         "heavy = {'numpy', 'pydantic', 'yaml', 'requests', 'ffcli.config'}\n"
-        "heavy |= {f'ffcli.cli.{name}' for name in COMMANDS}\n"
+        "heavy |= {f'ffcli.cli.commands.{name}' for name in COMMANDS}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -23,11 +23,11 @@ from ffcli.core.backprop import Backpropagation
 from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 from ffcli.datasets import load_dataset
-from ffcli.experiment import Experiment
 from ffcli.runs.model_file import load_network
-from ffcli.sweeping.pairing import proposer
-from ffcli.sweeping.proposing import Known
-from ffcli.sweeping.spec import load_spec
+from ffcli.sweeping.search.paired import proposer
+from ffcli.sweeping.search.proposers import Known
+from ffcli.sweeping.spec.spec import load_spec
+from ffcli.training.experiment import Experiment
 
 SPEC = """
 method: random

@@ -216,7 +216,7 @@ def leaves(command: object, path: str = "") -> list[tuple[str, object]]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_value_with_a_name_completes(name: str) -> None:
     """What is no number, free text or file has a completer: who adds an option is reminded here."""
-    module = import_module(f"ffcli.cli.{name.replace('-', '_')}")
+    module = import_module(f"ffcli.cli.commands.{name.replace('-', '_')}")
     for path, command in leaves(get_command(module.app), name):
         for param in command.params:  # type: ignore[attr-defined]
             takes_none = isinstance(param, TyperOption) and param.is_flag

@@ -12,8 +12,8 @@ import pytest
 from cli_helpers import bare
 from rich.console import Console
 
-from ffcli.cli.confusion_view import Matrix
-from ffcli.cli.drawing import Gallery, Picture, bar
+from ffcli.cli.views.confusion import Matrix
+from ffcli.cli.views.drawing import Gallery, Picture, bar
 
 NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag"]
 NAMES += ["Ankle boot"]

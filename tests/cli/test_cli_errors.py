@@ -75,7 +75,7 @@ def test_verbose_shows_the_traceback_of_a_bug(cli: Cli, monkeypatch: pytest.Monk
     def broken(*_: object, **__: object) -> None:
         raise LookupError("oh")
 
-    monkeypatch.setattr("ffcli.services.runs.list_runs", broken)
+    monkeypatch.setattr("ffcli.services.runs.listing.list_runs", broken)
     for args in (["-v", "runs", "list"], ["runs", "list", "-v"]):
         done = cli(*args)
         assert (done.code, done.out) == (1, "")
@@ -176,7 +176,7 @@ def test_ctrl_c_in_any_command(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ffcli.services.runs.list_runs", interrupted)
+    monkeypatch.setattr("ffcli.services.runs.listing.list_runs", interrupted)
     done = cli("runs", "list")
     assert (done.code, done.out, done.err) == (130, "", "Interrupted.\n")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import Cli
 
-from ffcli.core.guessing import guesses
+from ffcli.util.suggest import guesses
 
 
 @pytest.mark.parametrize(

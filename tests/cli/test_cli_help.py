@@ -15,7 +15,7 @@ from typer.core import TyperArgument, TyperGroup
 from typer.main import get_command
 
 from ffcli.cli.app import COMMANDS
-from ffcli.services.shipped import shipped_files
+from ffcli.services.sweeps.shipped import shipped_files
 
 
 def commands(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
@@ -27,7 +27,9 @@ def commands(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...],
 ALL = [
     leaf
     for name in COMMANDS
-    for leaf in commands(get_command(import_module(f"ffcli.cli.{name.replace('-', '_')}").app), (name,))
+    for leaf in commands(
+        get_command(import_module(f"ffcli.cli.commands.{name.replace('-', '_')}").app), (name,)
+    )
 ]
 IDS = [" ".join(path) for path, _ in ALL]
 

@@ -12,8 +12,8 @@ import pytest
 from cli_helpers import Cli, environment
 
 from ffcli.runs.store import RunStore
-from ffcli.services.shipped import shipped_files, sweep_file
-from ffcli.wording import counted
+from ffcli.services.sweeps.shipped import shipped_files, sweep_file
+from ffcli.util.text import counted
 
 SHORT = ("--epochs", "1", "--num-layers", "1", "--hidden-size", "4")
 W_AND_B_IS_OFF = "W&B is off"
@@ -58,7 +58,7 @@ def test_a_shipped_file_is_swept_by_its_name(
         "method: grid\nmetric: {name: val_acc, goal: maximize}\nparameters:\n"
         f"  dataset: {{value: {tiny}}}\n  epochs: {{value: 1}}\n  hidden_size: {{values: [4, 5]}}\n"
     )
-    monkeypatch.setattr("ffcli.services.shipped._PACKAGE", folder.parent)
+    monkeypatch.setattr("ffcli.services.sweeps.shipped._PACKAGE", folder.parent)
     done = cli("sweep", "small", "--workers", "1", "--backend", "local", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["counts"]["finished"] == 2

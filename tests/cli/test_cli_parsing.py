@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.main import get_command
 
+from ffcli.cli.commands.train import app as train_app
 from ffcli.cli.options import configure
 from ffcli.cli.options import given as only_given
-from ffcli.cli.train import app as train_app
 from ffcli.config import FIELDS, Choice, Option, TrainConfig, metadata
 
 TRAIN: Any = get_command(train_app)

@@ -17,12 +17,12 @@ from cli_helpers import Cli, bare, environment, on_terminal
 
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import RunStore
-from ffcli.services.context import Context
-from ffcli.services.sweep import create
+from ffcli.services.sweeps.create import create
 from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Claimed
+from ffcli.training.context import Context
+from ffcli.util.processes import this_process
 
 GRID = """
 method: grid

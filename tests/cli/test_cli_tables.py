@@ -13,7 +13,7 @@ from cli_helpers import Cli, bare, on_terminal
 from rich.cells import cell_len
 from rich.console import Console
 
-from ffcli.cli.tables import Columns
+from ffcli.cli.views.tables import Columns
 
 ID = "20260101-000000-000-aaaa"
 NAME = "run_hl-3_bs-32_act-relu_opt-adam"

@@ -12,7 +12,7 @@ import pytest
 from cli_helpers import Cli
 
 from ffcli.config import validate
-from ffcli.services.report import train_command
+from ffcli.services.report.report import train_command
 
 FILE = """
 method: grid

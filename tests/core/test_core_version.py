@@ -6,7 +6,7 @@ import pytest
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION
-from ffcli.experiment import Experiment
+from ffcli.training.experiment import Experiment
 
 PLAIN = {
     "epochs": 2,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from ffcli.config import TrainConfig
-from ffcli.core.averaging import WeightAverage
 from ffcli.core.backprop import Backpropagation
+from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import _clip
-from ffcli.experiment import Experiment
+from ffcli.training.experiment import Experiment
 
 with warnings.catch_warnings():
     # TensorFlow's own imports use what newer Pythons and NumPys deprecate.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ffcli.core.augmentation import Augmentation
-from ffcli.core.averaging import WeightAverage
 from ffcli.core.backprop import Backpropagation
+from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 from ffcli.core.optimizers import OPTIMIZERS

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ffcli.core.registry import Registry, nearest, unknown
+from ffcli.core.registry import Registry
+from ffcli.util.suggest import nearest, unknown
 
 
 @pytest.fixture

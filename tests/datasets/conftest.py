@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tiny_datasets import PATIENT, Server, tiny_arrays, write_idx
 
-from ffcli.datasets import fetching
-from ffcli.datasets.web import Web
+from ffcli.datasets import download as fetching
+from ffcli.datasets.http import Web
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tiny_datasets import PATIENT, fetched_whole, patience, refused, tiny_spec, write_idx
 
-from ffcli.datasets import fetch, fetching
+from ffcli.datasets import download as fetching
+from ffcli.datasets import fetch
 from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.http import Web
 from ffcli.datasets.sources import Candidate
-from ffcli.datasets.web import Web
 from ffcli.errors import DataError, RequestError
 
 SPEC = tiny_spec()

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from tiny_datasets import python_path, tiny_spec, write_idx
 
-from ffcli.datasets import KNOWN, fetch, fetching, load_dataset
+from ffcli.datasets import KNOWN, fetch, load_dataset
+from ffcli.datasets import download as fetching
+from ffcli.datasets.catalog import DebianPackage
+from ffcli.datasets.http import Web
 from ffcli.datasets.sources import SOURCES, Candidate, keras, source
-from ffcli.datasets.specs import DebianPackage
-from ffcli.datasets.web import Web
 from ffcli.errors import DataError
 
 PACKAGED = tiny_spec(debian=DebianPackage("tiny-package", "usr/share/tiny"))

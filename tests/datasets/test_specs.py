@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ffcli.datasets import KNOWN, canonical_name, source_names
-from ffcli.datasets.specs import ARRAYS
+from ffcli.datasets.catalog import ARRAYS
 from ffcli.errors import RequestError
 
 

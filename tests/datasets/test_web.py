@@ -13,7 +13,7 @@ from tiny_datasets import PATIENT, patience
 
 from ffcli.datasets import KNOWN
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.web import NotFoundError, Web
+from ffcli.datasets.http import NotFoundError, Web
 
 FILE = "tiny.npz"
 

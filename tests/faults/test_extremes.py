@@ -12,8 +12,8 @@ from small_runs import Place
 
 from ffcli.cli.app import main
 from ffcli.core.optimizers import OPTIMIZERS
-from ffcli.files import json_text
-from ffcli.services.evaluate import evaluate
+from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.util.atomic_files import json_text
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, members, wait_until
 
-from ffcli.services.running import RunOptions, Unwatched
-from ffcli.services.sweep_documents import list_sweeps
+from ffcli.services.sweeps.summary import list_sweeps
 from ffcli.services.train import train as train_here
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Unwatched
 
 SWEEP = """
 method: grid

@@ -13,10 +13,11 @@ import pytest
 from fault_helpers import Done, Site, assert_same_run
 
 from ffcli.runs.record import STATUSES
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions, Unwatched
-from ffcli.services.runs import list_runs
+from ffcli.services.runs.listing import list_runs
 from ffcli.services.train import train
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Unwatched
 
 SWEEP = """
 method: grid

@@ -13,8 +13,8 @@ from fault_helpers import Site, wait_until
 from ffcli.config import TrainConfig
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY, RunStore
-from ffcli.services.context import Context
-from ffcli.services.runs import list_runs
+from ffcli.services.runs.listing import list_runs
+from ffcli.training.context import Context
 
 ENDLESS = ["-e", "100000", "-sz", "8", "-nhl", "1", "--wandb", "disabled"]
 

@@ -62,9 +62,9 @@ def _interrupt(run: Path) -> None:
     """Bring a finished run to where it stood after its second epoch."""
     from ffcli.config import validate
     from ffcli.datasets import load_dataset
-    from ffcli.experiment import Experiment
     from ffcli.runs.recorder import RunRecorder
     from ffcli.runs.store import RunStore
+    from ffcli.training.experiment import Experiment
 
     store = RunStore(run.parent)
     record = store.read(run.name)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.sweeping.database import masked, read_url
-from ffcli.sweeping.spec import load_spec
+from ffcli.sweeping.spec.spec import load_spec
 from ffcli.sweeping.store import TrialStore
 
 COLUMNS = {

@@ -15,12 +15,12 @@ from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore
-from ffcli.services.context import Context
-from ffcli.services.sweep import sweep_folder
-from ffcli.services.sweep_running import _Weights
 from ffcli.services.sweep_worker import _clear_up
+from ffcli.services.sweeps.create import sweep_folder
+from ffcli.services.sweeps.local import _Weights
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.wandb_address import parse_address
+from ffcli.sweeping.wandb.address import parse_address
+from ffcli.training.context import Context
 
 ELSEWHERE = ["../other", "..", ".", "", "/etc", "a/../../b", "a\\..\\b", "C:\\x", "a\0b", "a\nb", NASTY]
 

@@ -17,11 +17,11 @@ from safetensors.numpy import save_file
 from ffcli.config import validate
 from ffcli.datasets import load_dataset
 from ffcli.errors import FfnnError
-from ffcli.experiment import Experiment
 from ffcli.runs.model_file import load_arrays, load_network
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY, DamagedRunError, RunStore
+from ffcli.training.experiment import Experiment
 
 
 @few_or_many

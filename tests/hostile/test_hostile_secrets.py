@@ -165,7 +165,7 @@ def test_a_key_in_every_place_that_wandb_knows(tmp_path: Path) -> None:
         for mode in ("offline", "online"):
             done = Watched(tmp_path, *small, "--wandb", mode, **base, **variables)
             assert done.process.returncode == 0, done.err
-            assert any("courier" in line for line in done.children)
+            assert any("wandb_process" in line for line in done.children)
             said += [done.out, done.err, *done.children]
     assert [text for text in said if KEY in text] == []
     assert holding(tmp_path, KEY) == [home / ".netrc"]

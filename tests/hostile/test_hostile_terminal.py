@@ -12,8 +12,8 @@ import pytest
 from hostile_helpers import NASTY, Cli, Trained, on_terminal, write_tiny
 
 from ffcli.cli.app import main
-from ffcli.files import cell
 from ffcli.runs.store import CONFIG, SUMMARY, RunStore
+from ffcli.util.atomic_files import cell
 
 # What a terminal may be told: colours, moving about, hiding the cursor, erasing. No titles, and nothing else.
 _OURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -10,13 +10,13 @@ import pytest
 from hostile_helpers import ANYTHING, NASTY, few_or_many, fuzz, refusal, spoiled
 
 from ffcli.errors import FfnnError
-from ffcli.services.best import metric_name
-from ffcli.services.sweep_wandb import remote_spec
-from ffcli.services.sweep_wandb_best import config_of
-from ffcli.sweeping.wandb_address import WandbAddress
-from ffcli.sweeping.wandb_server import ServerLostError, WandbServer
+from ffcli.services.evaluation.best import metric_name
+from ffcli.services.evaluation.best_wandb import config_of
+from ffcli.services.sweeps.wandb import remote_spec
+from ffcli.sweeping.wandb.address import WandbAddress
+from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
 from ffcli.tracking import modes
-from ffcli.tracking.courier import explain
+from ffcli.tracking.wandb_process import explain
 
 ADDRESS = WandbAddress("team", "nets", "abc123")
 SPEC = "method: random\nmetric: {name: val_acc, goal: maximize}\nparameters: {epochs: {values: [1, 2]}}\n"

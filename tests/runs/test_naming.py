@@ -11,10 +11,10 @@ from stored_runs import put
 
 from ffcli.errors import RequestError
 from ffcli.runs.ensembles import EnsembleStore
-from ffcli.runs.naming import find_id, near, some
+from ffcli.runs.ids import find_id, near, some
 from ffcli.runs.store import RunStore
-from ffcli.services.context import Context
-from ffcli.services.finding import find_sweep
+from ffcli.services.sweeps.find import find_sweep
+from ffcli.training.context import Context
 
 IDS = ["20260101-aaaa", "20260102-bbbb", "20260102-bbbb-copy"]
 

@@ -15,12 +15,12 @@ import yaml
 from stored_runs import record, tiny_experiment
 
 from ffcli.errors import FfnnError
-from ffcli.experiment import Experiment
-from ffcli.files import json_text, lock_folder, unlock
 from ffcli.runs.model_file import load_arrays, load_network, save_arrays
 from ffcli.runs.record import parse_history
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY, RunStore
+from ffcli.training.experiment import Experiment
+from ffcli.util.atomic_files import json_text, lock_folder, unlock
 
 
 def run_epochs(path: Path, experiment: Experiment, n: int) -> RunRecorder:

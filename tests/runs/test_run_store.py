@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from stored_runs import put, record
 
-from ffcli import files as files_module
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, this_machine, unlock
-from ffcli.runs import beginning as beginning_module
+from ffcli.runs import staging as beginning_module
 from ffcli.runs import store as store_module
-from ffcli.runs.beginning import remove_unbegun
+from ffcli.runs.staging import remove_unbegun
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore, new_run_id
-from ffcli.services.context import Context
-from ffcli.services.runs import list_runs
+from ffcli.services.runs.listing import list_runs
+from ffcli.training.context import Context
+from ffcli.util import atomic_files as files_module
+from ffcli.util.atomic_files import lock_folder, this_machine, unlock
 
 OLD, MIDDLE, NEW = "20260101-000000-000-aaaa", "20260101-120000-000-bbbb", "20260202-000000-000-cccc"
 

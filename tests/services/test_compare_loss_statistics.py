@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ffcli.services.compare_loss_statistics import (
+from ffcli.services.compare_loss.statistics import (
     GOALS,
     LEAST_PAIRS,
     MEASURES,

@@ -11,12 +11,12 @@ from small_runs import Place, Watcher
 
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
-from ffcli.files import json_text
 from ffcli.plotting.run_curves import RunCurves, run_curves_figure
 from ffcli.runs.record import METRICS
-from ffcli.services.compare_runs import compare_runs
-from ffcli.services.running import RunOptions
+from ffcli.services.runs.compare import compare_runs
 from ffcli.services.train import train
+from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_text
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from test_service_resume import assert_same_run
 
 from ffcli.errors import FfnnError
 from ffcli.runs.store import CHECKPOINT
-from ffcli.services.removing import remove
-from ffcli.services.runs import list_runs, show_run
+from ffcli.services.runs.listing import list_runs, show_run
+from ffcli.services.runs.remove import remove
 from ffcli.services.train import resume
 
 # Trains; stops to read its stdin within the epoch after the one to hold at, or kills itself at its n-th call
@@ -25,8 +25,8 @@ TRAIN = """
 import json, os, signal, sys
 from pathlib import Path
 from ffcli.config import validate
-from ffcli.services.context import Context
-from ffcli.services.running import RunOptions
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
 from ffcli.services.train import resume, train
 
 folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])

@@ -16,19 +16,19 @@ from test_sweep_running import Onlooker
 
 from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.store import SUMMARY
-from ffcli.services.sweep import storage_url, stored_sweep
-from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.services.sweeps.create import storage_url, stored_sweep
+from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.sweeping.claiming import ATTEMPTS, Request
-from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Claimed
+from ffcli.util.processes import this_process
 
 # A worker whose first trial is the last thing it does.
 WORKER = """
 import json, os, signal, sys
 from multiprocessing import Pipe
 from pathlib import Path
-from ffcli.services.running import RunOptions
+from ffcli.training.options import RunOptions
 from ffcli.services.sweep_worker import WorkerTask, main
 from ffcli.sweeping.store import TrialStore
 

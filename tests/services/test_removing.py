@@ -11,10 +11,10 @@ from small_runs import Place
 from stored_sweeps import put_sweep
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, unlock
 from ffcli.runs.store import SUMMARY
-from ffcli.services.removing import Choice, chosen, named, remove
-from ffcli.services.runs import Filter
+from ffcli.services.runs.listing import Filter
+from ffcli.services.runs.remove import Choice, chosen, named, remove
+from ffcli.util.atomic_files import lock_folder, unlock
 
 
 def ago(**span: float) -> str:

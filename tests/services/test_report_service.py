@@ -15,14 +15,14 @@ from small_runs import Place
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION, EpochResult
 from ffcli.errors import RequestError
-from ffcli.services.choosing import load_run
-from ffcli.services.report import report
-from ffcli.services.sweep import sweep_folder
+from ffcli.services.report.report import report
+from ffcli.services.runs.select import load_run
+from ffcli.services.sweeps.create import sweep_folder
 from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.processes import this_process
-from ffcli.sweeping.spec import parse_spec
+from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Claimed, Sweep
+from ffcli.util.processes import this_process
 
 FILE = """
 name: <b>mine</b>
@@ -228,7 +228,7 @@ def test_a_wrong_request_writes_nothing(filled: Filled) -> None:
 
 
 def test_defaults_that_have_no_effect_are_left_out_of_the_command() -> None:
-    from ffcli.services.report import train_command
+    from ffcli.services.report.report import train_command
 
     words = train_command(TrainConfig(optimizer="sgd")).split()
     assert "--momentum" not in words

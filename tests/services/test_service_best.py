@@ -14,14 +14,14 @@ from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL, SUMMARY
-from ffcli.services.best import best_with_weights
-from ffcli.services.context import Context
-from ffcli.services.evaluate import evaluate
-from ffcli.services.running import RunOptions
-from ffcli.services.sweep import create, storage_url, stored_sweep
-from ffcli.services.sweep_running import SweepOptions, run_sweep
+from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.sweeps.create import create, storage_url, stored_sweep
+from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.train import resume, train
 from ffcli.sweeping.trials import Counts, Sweep
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
 
 SPEC = """
 method: grid
@@ -156,7 +156,7 @@ def test_the_database_alone_is_enough(place: Place, sweep: dict[str, Any]) -> No
 def test_notice_is_given_where_it_does_not_come_out_the_same(
     place: Place, sweep: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ffcli.services import best
+    from ffcli.services.evaluation import best
 
     train = best.train
     monkeypatch.setattr(
@@ -176,7 +176,7 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
 ) -> None:
     other = elsewhere(place)
     wanted = {"sweep_id": sweep["sweep_id"], "storage": sweep["storage"]}
-    monkeypatch.setattr("ffcli.services.best.CORE_VERSION", 99)
+    monkeypatch.setattr("ffcli.services.evaluation.best.CORE_VERSION", 99)
     with pytest.raises(FfnnError, match="by version 1 of the core, this is 99"):
         best_with_weights(other, **wanted)
     monkeypatch.undo()

@@ -13,9 +13,9 @@ from ffcli.config import validate
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import load_network
 from ffcli.runs.store import MODEL, SUMMARY
-from ffcli.services.choosing import best_run, load_run
-from ffcli.services.running import RunOptions
+from ffcli.services.runs.select import best_run, load_run
 from ffcli.services.train import train
+from ffcli.training.options import RunOptions
 
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 

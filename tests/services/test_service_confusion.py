@@ -16,8 +16,8 @@ from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
-from ffcli.services.confusion import confusion, matrix_csv
-from ffcli.services.evaluate import evaluate
+from ffcli.services.evaluation.confusion import confusion, matrix_csv
+from ffcli.services.evaluation.evaluate import evaluate
 
 TRUE = [0, 0, 0, 1, 1, 2, 0]
 PREDICTED = [0, 0, 1, 1, 0, 1, 1]  # class 2 is never predicted, class 3 neither there nor predicted

@@ -19,9 +19,9 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ensembles import EnsembleStore
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
-from ffcli.services.choosing import load_run
-from ffcli.services.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
-from ffcli.services.evaluate import evaluate
+from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
+from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.runs.select import load_run
 
 THREE = math.log(3)
 
@@ -108,7 +108,7 @@ def test_a_run_without_augmentation_is_judged_as_it_is_with_a_notice(place: Plac
 def test_mirrored_digits_are_refused_with_the_reason(place: Place) -> None:
     run = load_run(place.train(augment="flip")["run_id"], place.context.runs_dir)
     digits = replace(place.context.dataset(str(place.dataset)), name="mnist")
-    from ffcli.services.predicting import own_views
+    from ffcli.services.evaluation.inference import own_views
 
     with pytest.raises(RequestError, match="a mirrored digit is another one or none"):
         own_views(place.context, run, digits)

@@ -7,9 +7,9 @@ from small_runs import Place
 from stored_sweeps import put_sweep
 
 from ffcli.errors import RequestError
-from ffcli.services.finding import find_sweep
-from ffcli.services.removing import Choice, chosen
-from ffcli.services.runs import Filter, list_runs
+from ffcli.services.runs.listing import Filter, list_runs
+from ffcli.services.runs.remove import Choice, chosen
+from ffcli.services.sweeps.find import find_sweep
 
 SHARED, REMOTE = "20260105-000000-000-shrd", "team/nets/abc123"
 

@@ -14,11 +14,11 @@ from ffcli.config import validate
 from ffcli.datasets import Dataset
 from ffcli.datasets.base import data_folder
 from ffcli.errors import RequestError
-from ffcli.experiment import Experiment
 from ffcli.runs.store import MODEL
-from ffcli.services.context import Context
-from ffcli.services.predict import predict
-from ffcli.services.running import RunOptions
+from ffcli.services.evaluation.predict import predict
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
 
 OFF = RunOptions()
 

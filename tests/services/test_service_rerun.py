@@ -19,10 +19,10 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import METRICS
 from ffcli.runs.store import MODEL, SUMMARY
-from ffcli.services.choosing import load_run
-from ffcli.services.evaluate import evaluate
+from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.rerun import RerunOptions, rerun, spread
-from ffcli.services.runs import list_runs
+from ffcli.services.runs.listing import list_runs
+from ffcli.services.runs.select import load_run
 from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
 
 RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"

@@ -14,11 +14,11 @@ from small_runs import Place, Watcher, interrupt_after, without_times, write_dat
 
 from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.errors import FfnnError, RequestError
-from ffcli.files import lock_folder, unlock
 from ffcli.runs import model_file, recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
-from ffcli.services.running import RunOptions
 from ffcli.services.train import resume, train
+from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import lock_folder, unlock
 
 
 def interrupted(place: Place, epoch: int, **values: Any) -> Path:

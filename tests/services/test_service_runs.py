@@ -10,9 +10,9 @@ from small_runs import Place
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
 from ffcli.runs.store import HISTORY, SUMMARY, DamagedRunError
-from ffcli.services.context import Context
-from ffcli.services.removing import named, remove
-from ffcli.services.runs import list_runs, show_run
+from ffcli.services.runs.listing import list_runs, show_run
+from ffcli.services.runs.remove import named, remove
+from ffcli.training.context import Context
 
 
 def config(**values: Any) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from small_runs import Place, Watcher, interrupt_after
 
 from ffcli.config import validate
 from ffcli.errors import RequestError
-from ffcli.experiment import Experiment
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import parse_history
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
-from ffcli.services.running import RunOptions
 from ffcli.services.train import plan, train
+from ffcli.training.experiment import Experiment
+from ffcli.training.options import RunOptions
 
 OPTIONS = RunOptions(
     name="my run",

@@ -16,10 +16,10 @@ from ffcli.datasets.base import data_folder
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
-from ffcli.services.context import Context
-from ffcli.services.pictures import Illustrated, as_pictures
-from ffcli.services.running import RunOptions
-from ffcli.services.visualize import visualize, visualize_mistakes
+from ffcli.services.evaluation.images import Illustrated, as_pictures
+from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ import stored_sweeps
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
-from ffcli.runs.folders import SWEEP_FILE
-from ffcli.services.sweep import storage_url, stored_sweep
-from ffcli.services.sweep_documents import list_sweeps, progress, show_sweep
+from ffcli.runs.layout import SWEEP_FILE
+from ffcli.services.sweeps.create import storage_url, stored_sweep
+from ffcli.services.sweeps.summary import list_sweeps, progress, show_sweep
 from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.processes import this_process
 from ffcli.sweeping.progress import raise_goal
 from ffcli.sweeping.store import TrialStore
+from ffcli.util.processes import this_process
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
 ONE = Made([(0.5, 1.0)])

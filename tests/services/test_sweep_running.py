@@ -12,8 +12,9 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
 from ffcli.errors import RequestError
-from ffcli.services.running import RunOptions
-from ffcli.services.sweep import (
+from ffcli.services.sweep_publishing import published
+from ffcli.services.sweep_worker import objective
+from ffcli.services.sweeps.create import (
     DATABASE,
     create,
     describe_space,
@@ -22,14 +23,13 @@ from ffcli.services.sweep import (
     stored_sweep,
     sweep_folder,
 )
-from ffcli.services.sweep_publishing import published
-from ffcli.services.sweep_running import SweepOptions, run_sweep
-from ffcli.services.sweep_worker import objective
-from ffcli.services.tracked import Tracking
+from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.sweeping.events import TrialEnded
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Sweep
 from ffcli.sweeping.worker import work
+from ffcli.training.options import RunOptions
+from ffcli.training.tracking import Tracking
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
 

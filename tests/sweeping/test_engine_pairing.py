@@ -10,8 +10,8 @@ import pytest
 from engine_helpers import FINITE, INFINITE, complete, drawn, ended_numbers, objective, start_worker, sweep_of
 
 from ffcli.sweeping.database import PAIRINGS
-from ffcli.sweeping.pairing import proposer
-from ffcli.sweeping.proposing import Known
+from ffcli.sweeping.search.paired import proposer
+from ffcli.sweeping.search.proposers import Known
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Sweep, Trial
 

@@ -17,9 +17,9 @@ import engine_helpers
 import pytest
 from engine_helpers import complete, ended_numbers, objective, start_worker, sweep_of, take
 
-from ffcli.sweeping.processes import Process, host, this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Sweep
+from ffcli.util.processes import Process, host, this_process
 
 SECONDS = 120  # far more than it takes on a busy machine
 

@@ -10,10 +10,10 @@ from engine_helpers import epoch, sweep_of, take
 from sqlalchemy import text, update
 
 from ffcli.sweeping.database import TRIALS
-from ffcli.sweeping.processes import Process, this_process
 from ffcli.sweeping.progress import goal, raise_goal, under_way
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import DamagedSweepError
+from ffcli.util.processes import Process, this_process
 
 ELSEWHERE = Process("another machine", 1, "then")
 DEAD = replace(this_process(), start="a process that had our number before us")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from ffcli.errors import FfnnError
-from ffcli.sweeping.proposing import PROPOSERS, Known, Proposer, position
-from ffcli.sweeping.spec import parse_spec
+from ffcli.sweeping.search.proposers import PROPOSERS, Known, Proposer, position
+from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.trials import Sweep
 
 ORIGIN = """
@@ -232,7 +232,7 @@ def test_a_resumed_sweep_goes_on_as_it_would_have(method, space):
 
 
 def test_a_long_history_is_cut_to_the_same_when_resumed(monkeypatch):
-    from ffcli.sweeping import bayes
+    from ffcli.sweeping.search import bayes
 
     for name, size in {"_MOST": 20, "_BEST": 4, "_LATEST": 8, "_BLOCK": 10}.items():
         monkeypatch.setattr(bayes, name, size)

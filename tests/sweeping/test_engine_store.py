@@ -13,9 +13,9 @@ from sqlalchemy import select, update
 from ffcli.errors import FfnnError, RequestError
 from ffcli.sweeping.claiming import ATTEMPTS, LEASE
 from ffcli.sweeping.database import TRIALS, Database
-from ffcli.sweeping.processes import Process, this_process
 from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.trials import Counts, Ended, LostTrialError, Wait
+from ffcli.util.processes import Process, this_process
 
 ELSEWHERE = Process("another machine", 1, "then")
 DEAD = Process(this_process().host, this_process().pid, "a process that had our number before us")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ffcli.tracking.courier import explain
 from ffcli.tracking.modes import Decision, decide, has_key
+from ffcli.tracking.wandb_process import explain
 
 KEY = "k" * 40
 
@@ -88,7 +88,9 @@ def test_explanations_hold_no_key():
     assert KEY not in explain(RuntimeError(f"no such thing {KEY} here"))
 
 
-@pytest.mark.parametrize("module", ["services.tracked", "tracking.wandb_tracker", "cli.train", "cli.sync"])
+@pytest.mark.parametrize(
+    "module", ["training.tracking", "tracking.wandb_tracker", "cli.commands.train", "cli.commands.sync"]
+)
 def test_wandb_is_not_imported_before_its_own_process(module):
     probe = f"import sys, ffcli.{module}; print('wandb' in sys.modules)"
     root = str(Path(__file__).parents[2])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ffcli.core.registry import Registry
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.specs import DatasetSpec
-from ffcli.datasets.web import Web
+from ffcli.datasets.catalog import DatasetSpec
+from ffcli.datasets.http import Web
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.catalog import DatasetSpec, DebianPackage
+from ffcli.datasets.http import Web
 from ffcli.datasets.sources.base import Candidate, run, source
-from ffcli.datasets.specs import DatasetSpec, DebianPackage
-from ffcli.datasets.web import Web
 
 _SECONDS = 300
 

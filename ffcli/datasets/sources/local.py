@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from ffcli.datasets.base import BrokenDataError, NotOfferedError
+from ffcli.datasets.catalog import DatasetSpec
+from ffcli.datasets.http import Web
 from ffcli.datasets.sources.base import Candidate, source
-from ffcli.datasets.specs import DatasetSpec
-from ffcli.datasets.web import Web
 
 
 @source("local", rank=10)

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from ffcli.datasets.catalog import ARRAYS, DatasetSpec
+from ffcli.datasets.http import NotFoundError, Web
 from ffcli.datasets.idx import file_names
 from ffcli.datasets.sources.base import Candidate, source
-from ffcli.datasets.specs import ARRAYS, DatasetSpec
-from ffcli.datasets.web import NotFoundError, Web
 
 
 @source("mirror", rank=20)

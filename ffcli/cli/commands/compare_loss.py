@@ -1,0 +1,284 @@
+"""``ffnn compare-loss``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from ffcli.cli.commands.sweeps import go_on_with
+from ffcli.cli.completion import complete_sweep_file
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import OUTPUT, argument, option
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.parsing import Command
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.values import integer
+from ffcli.cli.views.sweep import sweep_watcher
+from ffcli.cli.views.tables import Columns, shown
+from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.services.compare_loss.run import Comparison
+    from ffcli.training.context import Context
+
+app = typer.Typer(add_completion=False)
+
+_COMPARISON = "Comparison"
+_LOSSES = {"cross_entropy": "CE", "squared_error": "SE"}
+_NAMES = {
+    "test_acc": "test accuracy",
+    "test_nll": "test NLL",
+    "test_brier": "test Brier",
+    "val_acc": "val accuracy",
+    "val_nll": "val NLL",
+    "val_brier": "val Brier",
+    "epochs_to_80": "epochs to 80 %",
+    "epochs_to_85": "epochs to 85 %",
+}
+
+
+class _CompareLoss(Command):
+    other_names: ClassVar[Mapping[str, str]] = {"--count": "--runs"}  # as ``ffnn sweep`` calls it
+
+
+@app.command(cls=_CompareLoss)
+def compare_loss(
+    ctx: typer.Context,
+    *,
+    spec: Annotated[
+        str | None,
+        argument(
+            metavar="FILE|SWEEP",
+            help="A sweep file, or a comparison to go on with or show again.",
+            default="sweeps/compare_loss.yaml",
+            completes=complete_sweep_file,
+        ),
+    ] = None,
+    runs: Annotated[
+        str | None,
+        option(
+            "--runs",
+            group=_COMPARISON,
+            metavar="N",
+            help="Runs in all, two for each configuration.",
+            default="as many as it was begun with, the file's run_cap, or 50",
+        ),
+    ] = None,
+    workers: Annotated[
+        str | None,
+        option(
+            "--workers",
+            group=_COMPARISON,
+            metavar="N",
+            help="Processes on this machine.",
+            default="the number of cores",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        option(
+            "--out", "-o", group=OUTPUT, metavar="FILE", help="The figure, a PNG.", default="compare-loss.png"
+        ),
+    ] = None,
+    csv_file: Annotated[
+        Path | None,
+        option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
+    ] = None,
+    resume: Annotated[
+        bool, option("--resume", group=_COMPARISON, help="Go on with the last comparison of this FILE.")
+    ] = False,
+    new: Annotated[
+        bool, option("--new", group=_COMPARISON, help="Begin a new comparison of this FILE.")
+    ] = False,
+    seed: Annotated[
+        str | None,
+        option("--seed", group=_COMPARISON, metavar="INT", help="Of the draw of configurations.", default=0),
+    ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
+) -> None:
+    """Train the same configurations with each loss and compare.
+
+    Both networks of a pair start from the same weights and see the same batches. Killed, it goes on where it
+    stopped: ffnn compare-loss ID.
+    """
+    from ffcli.plotting.style import check_target
+    from ffcli.services.compare_loss.run import compare_loss as run
+    from ffcli.services.compare_loss.run import log
+    from ffcli.training.options import RunOptions
+    from ffcli.util.cores import usable_cores
+
+    out = Output.of(ctx)
+    place = context(out)
+    if resume and new:
+        refuse("Give --resume or --new, one of the two.")
+    tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    count = integer("--workers", workers, least=1) or usable_cores()
+    target = check_target("--out", file or Path("compare-loss.png"), ".png")
+    csv_target = None if csv_file is None else check_target("--csv", csv_file)
+    comparison = _comparison(
+        out,
+        place,
+        spec,
+        runs=integer("--runs", runs),
+        seed=integer("--seed", seed) or 0,
+        resume=resume,
+        new=new,
+    )
+    go_on = out.settings.command("compare-loss", comparison.sweep.id)
+    watcher = sweep_watcher(out)
+    try:
+        document = run(
+            place,
+            comparison,
+            watcher,
+            workers=count,
+            out=target,
+            csv_file=csv_target,
+            command_line=out.settings.command_line,
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(f"{watcher.how_far}Go on with: {go_on}") from None
+    log(place, document, tracking)
+    out.result(document, *_report(document))
+    if document.get("ended") == "failures":
+        out.error(document["message"], f"Mend the cause, then: {go_on}")
+        raise typer.Exit(FAILED)
+    if document["png"] is None:
+        out.error("no configuration was trained to its end with both losses.")
+        raise typer.Exit(FAILED)
+
+
+def _comparison(
+    out: Output,
+    place: Context,
+    spec: str | None,
+    *,
+    runs: int | None,
+    seed: int,
+    resume: bool,
+    new: bool,
+) -> Comparison:
+    """Return the comparison to go on with, or a new one."""
+    from ffcli.services.compare_loss.run import PAIRED, begin, default_file, known
+    from ffcli.services.sweeps.create import of_same_file
+    from ffcli.services.sweeps.shipped import sweep_file
+
+    file = default_file() if spec is None else sweep_file(spec)
+    if spec is not None and not file.exists():
+        return known(place, spec, runs)
+    earlier = None if new else of_same_file(place, file, PAIRED)
+    if resume and earlier is None:
+        refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
+    if earlier is not None:
+        wanted = resume or go_on_with(out, place, "comparison", earlier, count=runs)
+        if wanted:
+            return known(place, earlier, runs)
+        if wanted is None:
+            go_on = out.settings.command("compare-loss", earlier)
+            out.notice(f"{file} was run before: {go_on} would go on with that comparison")
+    return begin(place, file, runs, seed)
+
+
+def _report(document: Mapping[str, Any]) -> list[RenderableType]:
+    """Return what is shown of a comparison."""
+    summary = document["summary"]
+    counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+    parts: list[RenderableType] = [
+        f"comparison {plain(document['sweep_id'])}: {counts} in {duration(document['seconds'])}",
+        f"stored in {plain(document['path'])}",
+        "",
+    ]
+    if summary["pairs"]:
+        parts += [_pairs(document["pairs"]), ""]
+        if summary["few"]:
+            parts.append(f"So few pairs ({summary['pairs']}) allow no judgement, whatever the intervals are:")
+        parts += [_measures(summary["measures"]), ""]
+        parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
+        parts.append(
+            "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
+            "score and epochs less is better. CE-SE is the mean over the pairs, with its\n"
+            "interval (paired t); *: it leaves out zero. median: the same without the weight\n"
+            "of a few outliers. wins: pairs in which CE : SE is better. Epochs are compared\n"
+            "over the pairs in which both reach the goal."
+        )
+    parts += [
+        f"left out: pair {index}, {plain(pair['left_out'])}"
+        for index, pair in enumerate(document["pairs"], start=1)
+        if pair["left_out"] is not None
+    ]
+    parts += ["", Text(plain(summary["verdict"]))]
+    if document["png"] is not None:
+        parts.append(f"the learning curves: {plain(document['png'])}")
+    if document["csv"] is not None:
+        parts.append(f"the table: {plain(document['csv'])}")
+    return parts
+
+
+def _reached(summary: Mapping[str, Any], name: str) -> str:
+    found = summary["measures"][name]
+    each = ", ".join(f"{found['reached'][loss]} with {short}" for loss, short in _LOSSES.items())
+    of = counted(summary["pairs"], "pair")
+    return f"{_NAMES[name]}: reached by {each}, both in {found['pairs']} of {of}"
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:
+    first = pairs[0]["config"]
+    varying = [name for name in first if any(pair["config"][name] != first[name] for pair in pairs)]
+    measures = {"test_acc": "acc", "test_nll": "NLL", "test_brier": "Brier"}
+    heads = ["pair", *(f"{short} {loss}" for short in measures.values() for loss in _LOSSES.values())]
+    rows = [
+        [
+            index,
+            *(number((pair[loss] or {}).get(name)) for name in measures for loss in _LOSSES),
+            _in_short(pair["config"], varying),
+        ]
+        for index, pair in enumerate(pairs, start=1)
+    ]
+    return Columns([*heads, "config"], rows, right=heads)
+
+
+def _in_short(config: Mapping[str, Any], varying: Sequence[str]) -> str:
+    """Return what varies in a configuration, what tells most first."""
+    values = {name: shown(config[name]) for name in varying}
+    words = []
+    if "hidden_size" in values:  # a list says itself how many layers there are
+        layers = values.pop("num_layers", None)
+        size = values.pop("hidden_size")
+        words.append(size if layers is None or "," in size else f"{layers}×{size}")
+    words += [values.pop(name) for name in ("activation", "optimizer", "weight_init") if name in values]
+    return " ".join([*words, *(f"{name}={value}" for name, value in values.items())])
+
+
+def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
+    from ffcli.services.compare_loss.statistics import LEAST_PAIRS
+
+    rows = []
+    for name, found in measures.items():
+        digits = 2 if name.startswith("epochs") else 4
+        low, difference, high = (_signed(found[key], digits) for key in ("low", "difference", "high"))
+        rows.append(
+            [
+                _NAMES[name],
+                *(number(found[loss], digits) for loss in _LOSSES),
+                difference,
+                "–" if found["low"] is None else f"{low} … {high}",
+                "*" if found["significant"] and found["pairs"] >= LEAST_PAIRS else "",
+                _signed(found["median_difference"], digits),
+                " : ".join(str(found["wins"][loss]) for loss in _LOSSES),
+            ]
+        )
+    heads = ["measure", *_LOSSES.values(), "CE-SE", "95 % interval", "", "median", "wins"]
+    return Columns(heads, rows, right=heads[1:5] + heads[6:])
+
+
+def _signed(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"

@@ -1,0 +1,131 @@
+"""The half of ``ffnn sweep`` that goes by W&B's agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ffcli.cli.commands.sweeps import report
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.values import one_of
+from ffcli.cli.views.sweep import sweep_watcher
+from ffcli.util.text import are
+
+if TYPE_CHECKING:
+    from ffcli.services.sweeps.local import SweepOptions
+    from ffcli.sweeping.trials import Sweep
+    from ffcli.sweeping.wandb.address import WandbAddress
+    from ffcli.sweeping.wandb.server import WandbServer
+    from ffcli.training.context import Context
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line wants of a sweep by W&B."""
+
+    spec: str
+    entity: str | None
+    project: str | None
+    resume: bool
+    new: bool
+
+
+def goes_by_wandb(out: Output, spec: str, backend: str | None, storage: str | None, mode: str | None) -> bool:
+    """Whether W&B's agents run the sweep; says so where that was not the user's choice.
+
+    ``mode`` is what ``--wandb`` says, of the runs of a local sweep: not to be online makes a sweep local.
+    """
+    from ffcli.services.sweeps.wandb import BACKENDS, choose_backend
+    from ffcli.sweeping.wandb.address import is_address
+
+    chosen = one_of("--backend", backend or "auto", BACKENDS)
+    remote = is_address(spec) and not Path(spec).exists()
+    if chosen == "local" and remote:
+        refuse(f"--backend local: {spec} is a sweep of W&B.")
+    not_online = mode is not None and mode.lower() in ("offline", "disabled")
+    if (chosen == "wandb" or (chosen == "auto" and remote)) and not_online:
+        refuse(f"--wandb {mode}: with --backend wandb W&B follows every run.")
+    if chosen == "wandb" and storage is not None:
+        refuse("--storage is for --backend local: with W&B its server keeps the sweep.")
+    if chosen == "auto":
+        if remote:
+            return True
+        if storage is not None or not_online or not Path(spec).exists():
+            return False
+        chosen, why = choose_backend()
+        other = "local" if chosen == "wandb" else "wandb"
+        out.notice(f"--backend {chosen}, because {why} (--backend {other} is the other)")
+    return chosen == "wandb"
+
+
+def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOptions) -> None:
+    """Register or join the sweep, run it, and show what came of it."""
+    from ffcli.services.sweeps.wandb_run import run_wandb_sweep
+    from ffcli.sweeping.wandb.address import parse_address
+
+    server, sweep = _connected(out, place, wanted)
+    out.notice(f"W&B: {parse_address(sweep.id).url(server.site)}")
+    count = [] if options.count is None else ["--count", str(options.count)]  # the server does not know it
+    go_on = out.settings.command("sweep", sweep.id, *count)
+    try:
+        document = run_wandb_sweep(place, server, sweep, options, sweep_watcher(out))
+    except KeyboardInterrupt:
+        raise Interrupted(f"Go on with: {go_on}") from None
+    out.result(document, *report(document, out.settings, None))
+    unsent, push = len(document["unsent"]), out.settings.command("sync", sweep.id)
+    missing = f"{unsent} of its runs {are(unsent)} stored here and not, or not wholly, at W&B"
+    missing += f": {push} pushes them"
+    if document["ended"] == "lost":
+        out.error(
+            f"{document['message']} {missing if unsent else 'All that ran is there'}.", f"Then: {go_on}"
+        )
+        raise typer.Exit(FAILED)
+    if unsent:
+        out.notice(missing)
+    if document["ended"] == "failures":
+        out.error(document["message"], f"Mend the cause, then: {go_on}")
+        raise typer.Exit(FAILED)
+
+
+def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer, Sweep]:
+    """Return the connection and the sweep, joined or new; what is wrong is refused before W&B is asked."""
+    from ffcli.services.sweeps.shipped import no_such_file
+    from ffcli.services.sweeps.wandb import check_account, join, register
+    from ffcli.sweeping.spec.spec import load_spec
+    from ffcli.sweeping.wandb.address import parse_address
+    from ffcli.sweeping.wandb.server import WandbServer
+
+    file = Path(wanted.spec)
+    if file.exists() or file.suffix.lower() in (".yaml", ".yml"):
+        load_spec(file)
+        address = None if wanted.new else _earlier(out, place, file, resume=wanted.resume)
+    elif "/" not in wanted.spec:
+        refuse(f"--backend wandb: {no_such_file(wanted.spec)}", "A sweep of W&B is named entity/project/id.")
+    else:
+        address = parse_address(wanted.spec)
+    check_account()
+    server = WandbServer()
+    if address is not None:
+        return server, join(place, server, address)
+    return server, register(place, server, file, wanted.entity, wanted.project)
+
+
+def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> WandbAddress | None:
+    """Return the sweep of the same file to go on with, if that is what the user wants."""
+    from ffcli.services.sweeps.wandb import registered_before
+
+    earlier = registered_before(place, file)
+    if earlier is None:
+        if resume:
+            refuse(f"--resume: no sweep of {file} was registered at W&B from {place.runs_dir}.")
+        return None
+    if not resume and not out.can_ask:
+        command = out.settings.command("sweep", str(earlier))
+        out.notice(f"{file} was run before: {command} would go on with that sweep")
+        return None
+    question = f"Go on with sweep {earlier} of the same file? n begins a new one."
+    return earlier if resume or out.ask(question, default=True) else None

@@ -1,0 +1,177 @@
+"""``ffnn sweeps``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from ffcli.cli.completion import complete_sweep
+from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, argument, option
+from ffcli.cli.output import Output
+from ffcli.cli.parsing import Command, Group
+from ffcli.cli.shared import Settings
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.views.tables import Columns
+from ffcli.errors import FfnnError
+from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.training.context import Context
+
+app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
+
+_STORAGE = option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
+
+
+@app.callback()
+def _sweeps() -> None:
+    """List and show sweeps."""
+
+
+@app.command("list", cls=Command)
+def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None) -> None:
+    """List the sweeps of the store."""
+    from ffcli.services.sweeps.summary import list_sweeps
+
+    out = Output.of(ctx)
+    documents = list_sweeps(context(out), storage)
+    if not documents and not out.settings.json:
+        out.notice("there are no sweeps")
+        return
+    rows = [
+        [
+            document["sweep_id"],
+            document["state"],
+            document["method"],
+            *document["counts"].values(),
+            document["planned"] or "no end",
+            number(document["best"]["value"]) if document["best"] else "–",
+            document["name"],
+        ]
+        for document in documents
+    ]
+    heads = ["sweep", "state", "method", "finished", "pruned", "failed", "of", "best", "name"]
+    spare = ["method", "failed", "pruned"]
+    out.result(documents, Columns(heads, rows, right=heads[3:8], cut=["name"], spare=spare))
+
+
+@app.command(cls=Command)
+def show(
+    ctx: typer.Context,
+    sweep: Annotated[
+        str,
+        argument(
+            metavar="SWEEP", help="Its id, the beginning or end of it, or its name.", completes=complete_sweep
+        ),
+    ],
+    *,
+    storage: Annotated[str | None, _STORAGE] = None,
+) -> None:
+    """Show a sweep with its best configurations."""
+    from ffcli.services.sweeps.find import find_sweep
+    from ffcli.services.sweeps.summary import show_sweep
+
+    out = Output.of(ctx)
+    place = context(out)
+    document = show_sweep(place, sweep if storage else find_sweep(place, sweep), storage)
+    command = "sweep" if document["paired"] is None else "compare-loss"
+    go_on = out.settings.command(command, document["sweep_id"], *shared(storage))
+    left = [f"go on with it: {go_on}"] if document["state"] == "open" else []
+    out.result(document, *report(document, out.settings, storage), *left)
+
+
+def go_on_with(
+    out: Output, place: Context, what: str, sweep_id: str, *, count: int | None, storage: str | None = None
+) -> bool | None:
+    """Ask whether to go on with an earlier sweep of the same file; ``what`` calls it so.
+
+    None where nobody is there to answer, or where it has as many trials as are wanted.
+    """
+    from ffcli.services.sweeps.summary import progress
+
+    if not out.can_ask:
+        return None
+    far = ""
+    try:
+        known = progress(place, sweep_id, storage)
+    except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
+        pass
+    else:
+        if known["state"] == "ended" and (count is None or count <= known["ended"]):
+            return None
+        of = f" of {known['planned']}" if known["planned"] else ""
+        best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
+        far = f" ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
+    return out.ask(f"Go on with {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
+
+
+def shared(storage: str | None) -> list[str]:
+    """Return the option for a shared database in a command to type: its address may hold a password."""
+    return [] if storage is None else ["--storage", "URL"]
+
+
+def report(document: dict[str, Any], settings: Settings, storage: str | None) -> list[RenderableType]:
+    """Return what is shown of a sweep: what came of it, the best, what mattered, how to judge the best."""
+    counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+    reused = f" ({document['reused']} of them reused)" if document["reused"] else ""
+    seconds = f" in {duration(document['seconds'])}" if "seconds" in document else ""
+    of = "" if seconds or not document["planned"] else f" of {document['planned']}"
+    if document["state"] == "running" and not seconds:
+        of += ", running"
+    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{of}{reused}{seconds}"]
+    says_no_more = document["backend"] == "local" and document.get("ended") == "count"  # than the counts do
+    if document.get("message") and not says_no_more:
+        lines.append(plain(document["message"]))
+    lines.append(f"stored in {plain(document['path'])}, {plain(document['storage'])}")
+    if document["best"] is None:
+        return ["\n".join(lines)]
+    searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
+    names = [name for name in document["top"][0]["values"] if name in searched]
+    metric = document["metric"]["name"]
+    heads = [metric, "run", *names]
+    rows = [
+        [number(trial["value"]), trial["run_id"], *(trial["values"][name] for name in names)]
+        for trial in document["top"]
+    ]
+    records = ["" if trial["record"] in (None, "here") else trial["record"] for trial in document["top"]]
+    if any(records):
+        for row, record in zip([heads, *rows], ["record", *records]):
+            row.insert(2, record)
+    evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"], *shared(storage))
+    return [
+        "\n".join(lines),
+        "",
+        Columns(heads, rows, right=[metric]),
+        "",
+        *_mattered(document["mattered"], metric),
+        f"the best on the test images: {evaluate}",
+    ]
+
+
+def _mattered(document: dict[str, Any], metric: str) -> list[RenderableType]:
+    """Return the table of what mattered, with an empty line at its end; nothing where nothing can be said."""
+    effects = document["hyperparameters"]
+    if not any(_correlation(effect) for effect in effects):
+        return []
+    about = f"correlation of {document['trials']} runs by {document['correlation']}"
+    heads, rows = ["hyper-parameter"], [[effect["name"]] for effect in effects]
+    if effects[0]["importance"] is not None:
+        about = f"importance by {document['importance']}, {about}"
+        heads.append("importance")
+        for row, effect in zip(rows, effects):
+            row.append(number(effect["importance"], 2))
+    heads.append(f"correlation with {metric}")
+    for row, effect in zip(rows, effects):
+        row.append(_correlation(effect))
+    return [Columns(heads, rows, right=["importance"]), about, ""]
+
+
+def _correlation(effect: dict[str, Any]) -> str:
+    """Return the correlation, or that of each value, the highest first."""
+    if effect["by_value"] is None:
+        return "" if effect["correlation"] is None else f"{effect['correlation']:+.2f}"
+    known = [(value, r) for value, r in effect["by_value"].items() if r is not None]
+    return ", ".join(f"{value} {r:+.2f}" for value, r in sorted(known, key=lambda item: -item[1]))

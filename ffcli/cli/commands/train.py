@@ -1,0 +1,211 @@
+"""``ffnn train``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ffcli.cli.commands.recipes import LIST, show_recipes
+from ffcli.cli.completion import complete_run, names_in
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.help import option
+from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.text import duration, number, plain
+from ffcli.cli.tracking import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.values import integer
+from ffcli.cli.views.progress import EpochLines, watcher
+from ffcli.cli.views.tables import pairs
+from ffcli.config import load_recipe, unused
+from ffcli.errors import FfnnError
+
+if TYPE_CHECKING:
+    from ffcli.training.options import RunOptions
+
+app = typer.Typer(add_completion=False)
+
+_RUN = "Run"
+
+
+@app.command(cls=FieldsCommand)
+@with_fields
+def train(
+    ctx: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        option("--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; flags beat it."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        option(
+            "--recipe",
+            group=_RUN,
+            metavar="NAME",
+            help="Settings that come with ffnn; list shows them. --config beats it.",
+            completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        option(
+            "--resume",
+            group=_RUN,
+            metavar="RUN",
+            help="Go on with a stored run; --epochs may grow.",
+            completes=complete_run,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        option("--dry-run", group=_RUN, help="Show the configuration, its size and a time estimate only."),
+    ] = False,
+    name: Annotated[
+        str | None,
+        option("--name", group=_RUN, metavar="TEXT", help="The name of the run.", default="run_hl-3_bs-32_…"),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; may be repeated.")
+    ] = None,
+    threads: Annotated[
+        str | None,
+        option(
+            "--threads",
+            group=_RUN,
+            metavar="INT",
+            help="BLAS threads; one makes runs repeat bit for bit.",
+            default=1,
+        ),
+    ] = None,
+    wandb: WandbMode = None,
+    wandb_project: WandbProject = None,
+    wandb_entity: WandbEntity = None,
+    log_model: LogModel = False,
+    **fields: str | None,
+) -> None:
+    """Train a network and store the run.
+
+    Without options this is the best plain configuration known for Fashion-MNIST.
+    """
+    out = Output.of(ctx)
+    if recipe is not None and recipe.strip().lower() == LIST:
+        if given(fields) or given({"config": config, "resume": resume, "name": name, "tag": tag}) or dry_run:
+            refuse("--recipe list shows the recipes and goes with no other option.")
+        show_recipes(out)
+        return
+    from ffcli.services.train import resume as resume_run
+    from ffcli.services.train import train as train_run
+    from ffcli.training.options import RunOptions
+
+    flags = given(fields)
+    if resume is not None:
+        others = given(
+            {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
+        )
+        others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
+        others |= {name: True for name, on in {"dry_run": dry_run, "log_model": log_model}.items() if on}
+        _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
+        epochs = configure(None, flags).epochs if flags else None
+        watch = watcher(out)
+        with _ended_early(out, watch):
+            document = resume_run(context(out), resume, epochs, watch)
+        _finish(out, document)
+        return
+
+    settings = configure(config, flags, recipe)
+    mode = wandb_mode(wandb)
+    if notices := unused(settings, flags):
+        out.notice("; ".join(notices))
+    options = RunOptions(
+        name=name,
+        tags=tuple(tag or ()),
+        threads=integer("--threads", threads, least=1) or 1,
+        wandb=mode,
+        wandb_project=wandb_project,
+        wandb_entity=wandb_entity,
+        log_model=log_model,
+        command_line=out.settings.command_line,
+        recipe=None if recipe is None else load_recipe(recipe).name,
+    )
+    if dry_run:
+        _show_plan(out, settings, options)
+        return
+    watch = watcher(out)
+    with _ended_early(out, watch):
+        document = train_run(context(out), settings, options, watch)
+    _finish(out, document)
+
+
+def _refuse_with_resume(names: list[str]) -> None:
+    if names:
+        refuse(
+            f"{flag(names[0])} cannot be given with --resume: a run goes on as it began.",
+            "Only --epochs may change.",
+        )
+
+
+@contextmanager
+def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
+    """Where a run is interrupted or fails, show its document with ``--json`` and say how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, FfnnError, OSError) as error:
+        if watch.run_id is None:
+            raise
+        from ffcli.services.runs.listing import show_run
+
+        try:
+            document = show_run(context(out), watch.run_id)
+        except FfnnError:  # somebody has removed it
+            raise error from None
+        if out.settings.json:
+            out.result(document)
+        if document["status"] in ("finished", "diverged"):  # it ended all the same
+            raise
+        go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(go_on) from None
+        out.notice(go_on)
+        raise
+
+
+def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
+    from ffcli.services.train import plan
+
+    document = plan(context(out), settings, options)
+    sizes = {
+        "parameters": f"{document['parameters']:,}",
+        "images": f"{document['train']:,} train, {document['validation']:,} validation",
+        "steps": f"{document['steps']:,} ({document['steps_per_epoch']:,} an epoch)",
+        "time": f"about {duration(document['seconds_estimate'])}",
+    }
+    table: Table = pairs({**document["config"], **sizes})
+    out.result(document, table)
+
+
+def _finish(out: Output, document: dict[str, Any]) -> None:
+    run_id, epochs = plain(document["run_id"]), document["epochs"]
+    lines = [
+        f"run {run_id} ({plain(document['name'])}): {document['status']}, {duration(document['seconds'])}"
+    ]
+    if document["best_epoch"] is not None:
+        lines.append(
+            f"best epoch {document['best_epoch']} of {len(epochs)}: "
+            f"val_acc {number(document['best_val_acc'])}"
+        )
+    lines.append(f"stored in {plain(document['path'])}")
+    if document["status"] == "finished":
+        lines.append(f"on the test images: {out.settings.command('evaluate', document['run_id'])}")
+    out.result(document, "\n".join(lines))
+    if document["status"] == "diverged":
+        out.error(
+            f"run {run_id} diverged: {document.get('error') or 'the loss was not finite'}.",
+            document.get("hint") or "A smaller --learning-rate may help.",
+        )
+        raise typer.Exit(FAILED)

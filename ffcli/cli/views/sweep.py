@@ -1,0 +1,180 @@
+"""What is seen of a sweep while it runs: a live view on a terminal, a line a trial elsewhere."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from ffcli.cli.output import Output
+from ffcli.cli.text import duration, number, plain
+from ffcli.util.text import are, counted
+
+if TYPE_CHECKING:
+    from ffcli.config import TrainConfig
+    from ffcli.core.training import EpochResult
+    from ffcli.services.sweep_worker import Message
+    from ffcli.sweeping.events import TrialEnded
+    from ffcli.sweeping.trials import Counts, Sweep
+
+_BAR = 40  # characters
+
+
+class TrialLines:
+    """Watches a sweep: one plain line for each trial that ends."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self.counts = {"finished": 0, "pruned": 0, "failed": 0}
+        self.total: int | None = None
+        self.best: float | None = None
+        self.best_config: TrainConfig | None = None
+        self._configs: dict[int, TrainConfig] = {}
+        self._sweep: Sweep | None = None
+
+    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
+        """Say which sweep it is, and where it stands."""
+        self._sweep, self.best = sweep, counts.best
+        self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
+        self.total = sweep.spec.most_trials(count)
+        by = counted(workers, "worker")
+        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}, {self._of_all(count)}")
+
+    def _of_all(self, count: int | None) -> str:
+        """Return in words how many runs there will be, and how many there are."""
+        ended = sum(self.counts.values())
+        there = f", {ended} {are(ended)} there already" if ended else ""
+        if self.total is None:
+            return f"runs without an end{there}: Ctrl-C stops it, --count N bounds it"
+        less = f" (not {count}: the file's run_cap or its space is less)" if (count or 0) > self.total else ""
+        nothing = ": nothing is left to do" if ended >= self.total else ""
+        return f"{counted(self.total, 'run')} in all{less}{there}{nothing}"
+
+    @property
+    def how_far(self) -> str:
+        """A sentence on how many runs have ended, with a blank at its end; nothing where it never began."""
+        if self._sweep is None:
+            return ""
+        ended = sum(self.counts.values())
+        of = f" of {self.total}" if self.total else ""
+        return f"{counted(ended, 'run')}{of} {are(ended)} done. "
+
+    def message(self, worker: int, message: Message) -> None:
+        """Take in what a worker tells."""
+        from ffcli.sweeping.events import TrialEnded, TrialStarted
+
+        if isinstance(message, TrialStarted):
+            self._configs[message.number] = message.config
+        elif isinstance(message, TrialEnded):
+            self._trial_ended(message)
+
+    def _trial_ended(self, message: TrialEnded) -> None:
+        self.counts[message.state] += 1
+        config = self._configs.pop(message.number, None)
+        if message.value is not None and self._beats(message.value):
+            self.best, self.best_config = message.value, config
+        self.tell_end(message, config)
+
+    def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
+        """Print the line of a trial that has ended."""
+        of = f"/{self.total}" if self.total else ""
+        outcome = f"{message.state} {number(message.value)}" if message.error is None else message.error
+        if message.reused is not None:
+            outcome += f" (reused from {message.reused})"
+        self._out.notice(
+            f"{sum(self.counts.values())}{of}  trial {message.number}  {plain(outcome)}  "
+            f"{plain(self.name(config)) if config else 'refused'}  {message.seconds:.1f}s  "
+            f"best {number(self.best)}"
+        )
+
+    def name(self, config: TrainConfig) -> str:
+        """Return what a trial is called: the value that sets it apart from its twin, and its run's name."""
+        paired = self._sweep.paired if self._sweep is not None else None
+        return config.run_name if paired is None else f"{getattr(config, paired)}  {config.run_name}"
+
+    def _beats(self, value: float) -> bool:
+        assert self._sweep is not None
+        return self.best is None or self._sweep.metric.better(value, self.best)
+
+    def stopping(self) -> None:
+        """Say what the first Ctrl-C does."""
+        self._out.notice("stopping once the runs under way have ended; Ctrl-C again breaks them off")
+
+    def finished(self) -> None:
+        """Say nothing: the result follows."""
+
+
+class LiveView(TrialLines):
+    """Watches a sweep on a terminal: how far it is, the best so far, and what each worker does."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(out)
+        self._live = Live(console=out.stderr, auto_refresh=False, transient=True)
+        self._doing: dict[int, str] = {}
+        self._start = time.monotonic()
+        self._done_here = 0
+
+    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
+        """Begin the view."""
+        super().started(sweep, path, counts, count, workers)
+        self._doing = dict.fromkeys(range(workers), "starting")
+        self._live.start()
+        self._draw()
+
+    def message(self, worker: int, message: Message) -> None:
+        """Take in what a worker tells, and draw."""
+        from ffcli.sweeping.events import EpochDone, TrialStarted, Waiting
+
+        super().message(worker, message)
+        if isinstance(message, TrialStarted):
+            self._doing[worker] = self._of(message.number, message.config)
+        elif isinstance(message, EpochDone):
+            config = self._configs.get(message.number)
+            self._doing[worker] = self._of(message.number, config, message.result)
+        elif isinstance(message, Waiting):
+            self._doing[worker] = f"waiting for {counted(message.running, 'run')} of others"
+        self._draw()
+
+    def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
+        """Count it; the view shows the rest."""
+        self._done_here += 1
+
+    def finished(self) -> None:
+        """Take the view away."""
+        self._live.stop()
+
+    def _draw(self) -> None:
+        done = sum(self.counts.values())
+        counts = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        head = f"{done} of {self.total or 'as many as you like'}: {counts}{self._left(done)}"
+        lines = [Text(head, style="bold", no_wrap=True, overflow="ellipsis")]
+        if self.total:
+            filled = min(_BAR, _BAR * done // self.total)
+            lines.append(Text.assemble(("━" * filled, "green"), ("━" * (_BAR - filled), "dim")))
+        best = f"best {number(self.best)}  {self.name(self.best_config) if self.best_config else ''}"
+        lines.append(Text(best, style="green", no_wrap=True, overflow="ellipsis"))
+        for worker, doing in self._doing.items():
+            text = f"worker {worker + 1}  {plain(doing)}"
+            lines.append(Text(text, no_wrap=True, overflow="ellipsis"))
+        self._live.update(Group(*lines), refresh=True)
+
+    def _of(self, trial: int, config: TrainConfig | None, last: EpochResult | None = None) -> str:
+        """Return what a worker does, the name at the end: a narrow terminal has no room for it."""
+        epoch = f"epoch {last.epoch if last else 0}/{config.epochs if config else '?'}"
+        val_acc = f"val_acc {number(last.val_acc if last else None)}"
+        return f"trial {trial}  {epoch}  {val_acc}  {self.name(config) if config else ''}"
+
+    def _left(self, done: int) -> str:
+        if not self.total or not self._done_here:
+            return ""
+        each = (time.monotonic() - self._start) / self._done_here
+        return f"; {duration(each * (self.total - done))} left"
+
+
+def sweep_watcher(out: Output) -> TrialLines:
+    """Return what shows a sweep on this terminal or in this log."""
+    return LiveView(out) if out.live else TrialLines(out)

@@ -1,0 +1,118 @@
+"""What a hyper-parameter may be: how its value is read, and how it shows on the command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from ffcli import datasets
+from ffcli.core.registry import Registry
+from ffcli.errors import FfnnError
+from ffcli.util.safe_read import shown
+from ffcli.util.suggest import unknown
+
+_MOST_BITS = 1024  # of an integer
+_LEAST, _MOST = 1.1754943508222875e-38, 3.4028234663852886e38  # normal numbers of single precision
+
+Group = Literal["Data", "Model", "Optimizer", "Training"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field shows on the command line: its group in the help, short flags, and other long names."""
+
+    group: Group
+    flags: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+    metavar: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The field takes a name of this registry, in any case; aliases are stored under the first name."""
+
+    registry: Registry[Any]
+
+
+def choice(registry: Registry[Any]) -> tuple[Choice, BeforeValidator]:
+    def canonical(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(unknown(registry.kind, value, registry))
+        return registry.canonical(value)
+
+    return Choice(registry), BeforeValidator(canonical)
+
+
+def read_dataset_name(value: object) -> str:
+    try:
+        return datasets.canonical_name(str(value))
+    except FfnnError as error:
+        raise ValueError(str(error)) from None
+    except OSError as error:  # a path that the system cannot even look up
+        raise ValueError(f"{shown(value)} cannot be looked up: {error.strerror}.") from None
+
+
+def no_booleans(value: object) -> object:
+    """Refuse what Python would quietly read as 0 or 1."""
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")
+    return value
+
+
+def read_sizes(value: object) -> object:
+    """Read ``128``, ``"128,64"`` or ``"[128, 64]"`` as one size or a tuple of sizes."""
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    text = value.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return tuple(size.strip() for size in text[1:-1].split(","))
+    return tuple(size.strip() for size in text.split(",")) if "," in text else text
+
+
+def read_truth(value: object) -> object:
+    """Read true and false in any case, as YAML, the command line and sweep agents write them."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    if not isinstance(value, bool):
+        raise ValueError("true or false is wanted")
+    return value
+
+
+def read_augmentation(value: object) -> str:
+    """Return the canonical form of "none", "flip", "shift:2" or "flip,shift:2"."""
+    flip, shift = False, 0
+    for word in str(value).lower().replace("+", ",").split(","):
+        match = re.fullmatch(r"\s*(?:(flip)|shift:(\d{1,3})|none)\s*", word)
+        if match is None:
+            raise ValueError(f"'{word.strip()}' is no augmentation")
+        flip = flip or bool(match[1])
+        shift = int(match[2] or shift)
+    return ",".join(["flip"] * flip + [f"shift:{shift}"] * (shift > 0)) or "none"
+
+
+def readable(value: int) -> int:
+    """Refuse integers of more digits than Python, JSON and people read."""
+    if value.bit_length() > _MOST_BITS:
+        raise ValueError("it is too large")
+    return value
+
+
+class PrecisionError(ValueError):
+    """A number that the training, which is in single precision, would take for zero or for infinity."""
+
+
+def single(value: float) -> float:
+    """Refuse a number that is neither zero nor a normal one of single precision."""
+    if value and not _LEAST <= abs(value) <= _MOST:
+        known = f"{_LEAST:.3g} to {_MOST:.3g}"
+        raise PrecisionError(f"it is beyond single precision ({known}), in which networks are trained")
+    return value
+
+
+Truth = Annotated[bool, BeforeValidator(read_truth)]
+Number = Annotated[float, BeforeValidator(no_booleans), Field(allow_inf_nan=False), AfterValidator(single)]
+Integer = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable)]
+Size = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable), Field(ge=1)]

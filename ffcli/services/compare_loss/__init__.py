@@ -1,0 +1,1 @@
+"""Comparing losses: pairs, statistics, table and figure."""

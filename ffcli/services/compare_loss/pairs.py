@@ -1,0 +1,139 @@
+"""The pairs of a comparison: both networks of each judged by the same measures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ffcli.core.metrics import brier_score, negative_log_likelihood
+from ffcli.datasets import Dataset, split_indices
+from ffcli.errors import FfnnError
+from ffcli.services.compare_loss.statistics import GOALS, LOSSES, MEASURES
+from ffcli.services.runs.select import load_run
+from ffcli.sweeping.trials import Trial
+from ffcli.training.context import Context
+
+_UNKNOWN = dict.fromkeys((*MEASURES, *GOALS))
+
+
+@dataclass
+class Pair:
+    """One configuration: its trial with each loss, as far as there is one, and their documents.
+
+    ``curves`` hold the val_acc after each epoch. ``reasons`` say why the pair cannot be compared.
+    """
+
+    config: Mapping[str, Any]
+    trials: dict[str, Trial] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    halves: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """Return {config, seed, cross_entropy, squared_error, left_out}; config lacks the loss."""
+        return {
+            "config": dict(self.config),
+            "seed": self.config["seed"],
+            **{loss: self.halves.get(loss) for loss in LOSSES},
+            "left_out": "; ".join(self.reasons) or None,
+        }
+
+
+def find_pairs(trials: Iterable[Trial], curves: Mapping[int, list[float]]) -> list[Pair]:
+    """Return the trials that are equal but for the loss together, in the order of the first of each.
+
+    ``curves``: the val_acc of each trial's epochs, by its number.
+    """
+    pairs: dict[str, Pair] = {}
+    for trial in trials:
+        config = trial.config.as_dict()
+        loss = config.pop("loss")
+        pair = pairs.setdefault(json.dumps(config, sort_keys=True), Pair(config))
+        pair.trials[loss] = trial
+        pair.curves[loss] = curves.get(trial.number, [])
+    return list(pairs.values())
+
+
+def judge(context: Context, pairs: Iterable[Pair]) -> None:
+    """Judge the stored networks, those of the best epochs, on the validation and the test images."""
+    judging = _Judging(context)
+    for pair in pairs:
+        for loss in LOSSES:
+            trial = pair.trials.get(loss)
+            if trial is None:
+                pair.reasons.append(f"{loss} was not trained")
+                continue
+            half = {
+                "run_id": trial.run_id,
+                "status": trial.state,
+                "best_epoch": trial.best_epoch,
+                "val_acc_by_epoch": [_finite(value) for value in pair.curves[loss]],
+                **_UNKNOWN,
+            }
+            pair.halves[loss] = half
+            if trial.state != "finished" or trial.run_id is None:
+                pair.reasons.append(f"{loss}: {trial.error or trial.state}")
+                continue
+            try:
+                half |= judging.measures(trial)
+            except FfnnError as error:
+                pair.reasons.append(f"{loss}: {error}")
+                continue
+            half |= {name: epochs_to(goal, pair.curves[loss]) for name, goal in GOALS.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
+    """Return the first epoch after which a value is at the goal, None where it never is."""
+    return next((epoch for epoch, value in enumerate(curve, start=1) if value >= goal), None)
+
+
+class _Judging:
+    """Holds the datasets while networks are judged on them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._datasets: dict[str, Dataset] = {}
+        self._val_indices: dict[tuple[str, float], Any] = {}
+
+    def measures(self, trial: Trial) -> dict[str, float]:
+        """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be judged."""
+        assert trial.run_id is not None
+        run = load_run(trial.run_id, self._context.runs_dir)
+        data = self._dataset(trial.config.dataset)
+        if data.digest != run.record.provenance.get("dataset_digest"):
+            raise FfnnError(f"{data.name} has changed since run {trial.run_id} was trained on it")
+        val = self._validation(data, trial.config.val_fraction)
+        found = {}
+        for name, images, labels in (
+            ("val", data.x_train[val], data.y_train[val]),
+            ("test", data.x_test, data.y_test),
+        ):
+            with np.errstate(all="ignore"):
+                logits = run.network.logits(images)
+            if not np.isfinite(logits).all():
+                raise FfnnError(f"run {trial.run_id} gives no finite numbers for some {name} images")
+            labels = labels.astype(np.intp)
+            found[f"{name}_acc"] = float(np.mean(logits.argmax(axis=1) == labels))
+            found[f"{name}_nll"] = negative_log_likelihood(logits, labels)
+            found[f"{name}_brier"] = brier_score(logits, labels)
+        return found
+
+    def _dataset(self, name: str) -> Dataset:
+        if name not in self._datasets:
+            self._datasets[name] = self._context.dataset(name)
+        return self._datasets[name]
+
+    def _validation(self, data: Dataset, fraction: float) -> Any:
+        key = (data.name, fraction)
+        if key not in self._val_indices:
+            self._val_indices[key] = split_indices(data.y_train, fraction)[1]
+        return self._val_indices[key]

@@ -1,0 +1,184 @@
+"""``ffnn compare-loss``: the same configurations trained with cross-entropy and with squared error."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ffcli.errors import RequestError
+from ffcli.plotting.style import save_file, save_png
+from ffcli.services.compare_loss.figure import draw, native_charts
+from ffcli.services.compare_loss.pairs import find_pairs, judge
+from ffcli.services.compare_loss.statistics import LOSSES, summarise
+from ffcli.services.compare_loss.table import table_csv
+from ffcli.services.sweeps.create import create, storage_url, stored_sweep
+from ffcli.services.sweeps.find import find_sweep
+from ffcli.services.sweeps.local import SweepOptions, SweepWatcher, run_sweep
+from ffcli.services.sweeps.shipped import sweep_file
+from ffcli.sweeping.progress import goal
+from ffcli.sweeping.spec.spec import SweepSpec, load_spec
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Sweep
+from ffcli.tracking.base import Additions
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+from ffcli.training.tracking import log_alone
+from ffcli.util.text import counted
+
+PAIRED = "loss"  # the field whose values are compared
+RUNS = 50
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A sweep whose runs are paired by the loss, and how many runs it is to have in all."""
+
+    sweep: Sweep
+    runs: int
+
+
+def default_file() -> Path:
+    """Return sweeps/compare_loss.yaml: that of the current folder, else the one that came with ffnn."""
+    return sweep_file("compare_loss")
+
+
+def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparison:
+    """Store a new comparison over the space of a sweep file. Raises RequestError for what is unfit in it."""
+    spec = load_spec(file)
+    _check(spec, file)
+    total = _runs(runs, spec, spec.run_cap or RUNS)
+    return Comparison(create(context, file, seed, None, PAIRED, count=total), total)
+
+
+def known(context: Context, word: str, runs: int | None) -> Comparison:
+    """Return the comparison with this id, to ``runs`` in all or to as many as were asked for last.
+
+    Raises RequestError where there is none, or where the sweep of this id compares nothing.
+    """
+    sweep_id = find_sweep(context, word, or_file=True)
+    sweep = stored_sweep(context, sweep_id)
+    if sweep.paired != PAIRED:
+        raise RequestError(
+            f"Sweep {sweep_id} does not compare losses: its runs are not paired.",
+            hint="ffnn compare-loss FILE begins a comparison.",
+        )
+    return Comparison(sweep, _runs(runs, sweep.spec, _asked(context, sweep)))
+
+
+def compare_loss(
+    context: Context,
+    comparison: Comparison,
+    watcher: SweepWatcher,
+    *,
+    workers: int,
+    out: Path,
+    csv_file: Path | None = None,
+    command_line: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Train what is missing, judge all networks, draw ``out``, and return the comparison's document.
+
+    That is {sweep_id, path, counts, pairs, summary, png, csv} with the seconds of the training and why it
+    ended; png is None where no pair is whole. The table of the pairs goes to ``csv_file`` where one is given.
+    Raises KeyboardInterrupt and FfnnError as `run_sweep`.
+    """
+    sweep = comparison.sweep
+    options = SweepOptions(count=comparison.runs, workers=workers, command_line=command_line)
+    trained = run_sweep(context, sweep, options, watcher)
+    curves: dict[int, list[float]] = defaultdict(list)
+    store = TrialStore(storage_url(context, sweep.id, None))
+    try:
+        trials = store.trials(sweep)
+        for epoch in store.epochs(sweep.id):
+            curves[epoch.number].append(epoch.result.val_acc)
+    finally:
+        store.close()
+    pairs = find_pairs(trials, curves)
+    networks = counted(trained["counts"]["finished"], "network")
+    context.notify(f"judging {networks} on the validation and the test images")
+    judge(context, pairs)
+    documents = [pair.document() for pair in pairs]
+    whole = [document for document in documents if document["left_out"] is None]
+    if whole:
+        save_png(draw(whole), out)
+    if csv_file is not None:
+        save_file(csv_file, table_csv(documents))
+    kept = ("sweep_id", "path", "counts", "ended", "message", "seconds")
+    return {
+        **{key: trained[key] for key in kept if key in trained},
+        "pairs": documents,
+        "summary": summarise(documents),
+        "png": str(out) if whole else None,
+        "csv": None if csv_file is None else str(csv_file),
+    }
+
+
+def log(context: Context, document: dict[str, Any], options: RunOptions) -> None:
+    """Make a W&B run of a comparison's figure, charts and differences, where ``options`` ask for it."""
+    if document["png"] is None:
+        return
+    values = {}
+    for name, found in document["summary"]["measures"].items():
+        for key in (*LOSSES, "difference", "low", "high"):
+            if found[key] is not None:
+                values[f"{name}/{key}"] = found[key]
+    log_alone(
+        context,
+        options,
+        name=f"compare-loss {document['sweep_id']}",
+        job_type="compare-loss",
+        additions=Additions(
+            values=values,
+            images={"learning curves": Path(document["png"])},
+            charts=native_charts(document["pairs"]),
+        ),
+    )
+
+
+def _check(spec: SweepSpec, file: Path) -> None:
+    """Refuse a file whose runs could not be compared in pairs."""
+    wanted = f"values: [{', '.join(LOSSES)}]"
+    if "loss" not in spec.space:
+        raise RequestError(
+            f"{file}: parameters.loss is missing: compare-loss trains each configuration with both.",
+            hint=f"Add to the parameters: loss: {{{wanted}}}",
+        )
+    choices = spec.parameters["loss"].choices
+    if set(choices) != set(LOSSES):
+        raise RequestError(f"{file}: parameters.loss: {', '.join(choices)} is not allowed; give {wanted}.")
+    if spec.method == "bayes":
+        raise RequestError(
+            f"{file}: method: bayes is not allowed for compare-loss; give random or grid.",
+            hint="A search would choose the configurations by how well one of the losses does with them.",
+        )
+    if spec.run_cap is not None and spec.run_cap < len(LOSSES):
+        raise RequestError(
+            f"{file}: run_cap: {spec.run_cap} is not allowed for compare-loss; give an integer ≥ 2."
+        )
+    if spec.early_terminate is not None:
+        raise RequestError(f"{file}: early_terminate is not allowed for compare-loss: both runs must end.")
+    if spec.metric is not None and spec.metric.target is not None:
+        raise RequestError(f"{file}: metric.target is not allowed for compare-loss: both runs must end.")
+
+
+def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
+    """Return how many runs a comparison has in all: an even number, within the file's run_cap."""
+    if asked is None:
+        return max(default - default % len(LOSSES), len(LOSSES))
+    if asked < len(LOSSES) or asked % len(LOSSES):
+        raise RequestError(
+            f"--runs: {asked} is not allowed; give an even number ≥ 2: "
+            "each configuration is trained with both losses."
+        )
+    if spec.run_cap is not None and asked > spec.run_cap:
+        raise RequestError(f"--runs: {asked} is not allowed; the file's run_cap is {spec.run_cap}.")
+    return asked
+
+
+def _asked(context: Context, sweep: Sweep) -> int:
+    store = TrialStore(storage_url(context, sweep.id, None))
+    try:
+        return goal(store.database, sweep) or sweep.spec.run_cap or RUNS  # of an earlier version
+    finally:
+        store.close()

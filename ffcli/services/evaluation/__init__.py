@@ -1,0 +1,1 @@
+"""Evaluating, predicting and showing with stored networks."""

@@ -1,0 +1,171 @@
+"""``ffnn evaluate``: a stored network judged on the test images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.backprop import penalty
+from ffcli.core.buffers import Array
+from ffcli.core.losses import LOSSES
+from ffcli.core.metrics import class_scores, confusion_matrix
+from ffcli.datasets import Dataset
+from ffcli.errors import RequestError
+from ffcli.runs.documents import label_document
+from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.inference import (
+    Views,
+    as_logits,
+    mean_probabilities,
+    own_views,
+    unseen_indices,
+)
+from ffcli.services.runs.select import StoredRun, load_run
+from ffcli.tracking.base import Additions
+from ffcli.training.context import Context
+from ffcli.training.experiment import l2_rate
+from ffcli.training.runner import Watcher
+from ffcli.training.tracking import attach
+from ffcli.util.text import counted
+
+
+def evaluate(
+    context: Context,
+    runs: Sequence[str],
+    *,
+    best: bool,
+    metric: str | None,
+    dataset: str | None,
+    tta: bool = False,
+    sweep_id: str | None = None,
+    storage: str | None = None,
+    watcher: Watcher | None = None,
+    command_line: tuple[str, ...] = (),
+    track: bool = True,
+) -> list[dict[str, Any]]:
+    """Judge runs on the test images.
+
+    The documents are {run_id, dataset, n, loss, accuracy, per_class, val_n, val_loss, val_acc, tta, views}.
+    With ``track`` a run that W&B follows gets its figures there too.
+
+    ``dataset`` limits which run is the best; with runs named by id it is what they are judged on instead of
+    their own. ``loss`` is the run's own, with its L2 term. ``val_…`` are of its validation images, None where
+    the data is not what it was trained on. With ``tta`` all figures are of the mean of the probabilities over
+    ``views`` views of each image (see `own_views`). The best run is trained again where its weights
+    are not in the store (see `best_with_weights`); ``watcher`` looks on then.
+    """
+    if best == bool(runs):
+        raise RequestError(
+            "Name the runs to evaluate or give --best, one of the two.", hint="ffnn runs list shows the runs."
+        )
+    if best:
+        runs = [
+            best_with_weights(
+                context,
+                metric=metric,
+                dataset=dataset,
+                sweep_id=sweep_id,
+                storage=storage,
+                watcher=watcher,
+                command_line=command_line,
+            )
+        ]
+    judged_on = None if best else dataset
+    return [_evaluate(context, load_run(run, context.runs_dir), judged_on, tta, track) for run in runs]
+
+
+def _evaluate(
+    context: Context, run: StoredRun, dataset_name: str | None, tta: bool, track: bool
+) -> dict[str, Any]:
+    config = validate(run.record.config)
+    dataset = context.dataset(dataset_name or config.dataset)
+    check_fits(context, run, dataset)
+    over = own_views(context, run, dataset) if tta else Views()
+    logits = _logits(run, dataset.x_test, over)
+    matrix = confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.n_classes)
+    document: dict[str, Any] = {
+        "run_id": run.record.run_id,
+        "name": run.record.name,
+        "dataset": dataset.name,
+        "n": len(dataset.y_test),
+        "loss": _mean_loss(config, run, logits, dataset.y_test),
+        **scores(matrix, dataset),
+        **_validation(config, run, dataset, over),
+        "tta": tta,
+        "views": over.count,
+    }
+    if track and dataset.name == run.record.dataset:
+        attach(context, run.record, _additions(document, matrix, dataset))
+    return document
+
+
+def _logits(run: StoredRun, images: Array, over: Views) -> Array:
+    if over.count == 1:
+        return run.network.logits(images)
+    return as_logits(mean_probabilities(run.network, images, over))
+
+
+def _validation(config: TrainConfig, run: StoredRun, dataset: Dataset, over: Views) -> dict[str, Any]:
+    """Return the figures of the images that the run was validated on."""
+    val = unseen_indices(config, run, dataset)
+    if val is None:
+        return {"val_n": None, "val_loss": None, "val_acc": None}
+    labels = dataset.y_train[val]
+    logits = _logits(run, dataset.x_train[val], over)
+    return {
+        "val_n": len(val),
+        "val_loss": _mean_loss(config, run, logits, labels),
+        "val_acc": accuracy(logits, labels),
+    }
+
+
+def scores(matrix: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    """Return {accuracy, per_class} of a confusion matrix."""
+    return {
+        "accuracy": float(matrix.trace() / matrix.sum()),
+        "per_class": [
+            {**label_document(label, dataset.class_names), **asdict(score)}
+            for label, score in enumerate(class_scores(matrix))
+        ],
+    }
+
+
+def accuracy(logits: Array, labels: Array) -> float:
+    """Return how often the highest of the logits or probabilities (n, classes) is at the label."""
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+def _additions(document: dict[str, Any], matrix: np.ndarray, dataset: Dataset) -> Additions:
+    """Return what W&B gets; with test-time averaging under other names, beside the figures without it."""
+    if document["tta"]:
+        return Additions(values={"test_acc_tta": document["accuracy"], "test_loss_tta": document["loss"]})
+    values = {"test_acc": document["accuracy"], "test_loss": document["loss"]}
+    return Additions(values=values, confusion=(matrix.tolist(), dataset.class_names))
+
+
+def _mean_loss(config: TrainConfig, run: StoredRun, logits: Array, labels: Array) -> float:
+    targets = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
+    losses = LOSSES[config.loss]().per_example(logits, targets)
+    return float(losses.mean(dtype=np.float64)) + penalty(run.network, l2_rate(config))
+
+
+def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
+    """Give notice where a run was trained on other data, or on other contents of it.
+
+    Raises RequestError where the features or classes are not those of the run's network.
+    """
+    sizes = run.network.layer_sizes
+    if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
+        raise RequestError(
+            f"Run {run.record.run_id} takes {counted(sizes[0], 'feature')} and knows "
+            f"{counted(sizes[-1], 'class', 'classes')}; "
+            f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
+        )
+    if dataset.name != run.record.dataset:
+        context.notify(f"run {run.record.run_id} was trained on {run.record.dataset}, not on {dataset.name}")
+    elif dataset.digest != run.record.provenance.get("dataset_digest"):
+        context.notify(f"{dataset.name} has changed since run {run.record.run_id} was trained on it")

@@ -1,0 +1,73 @@
+"""What networks predict for whole sets of images: one view of each, or the mean over several (test time)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.augmentation import count_views, views
+from ffcli.core.buffers import Array
+from ffcli.core.losses import softmax
+from ffcli.core.network import Network
+from ffcli.datasets import Dataset, split_indices
+from ffcli.services.runs.select import StoredRun
+from ffcli.training.context import Context
+from ffcli.training.experiment import augmentation
+
+_CHUNK = 1000  # images of which all views are made at a time
+_SHIFT = 1  # pixels: the most by which test images are shifted, however far the training images were
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of an image a prediction is the mean over; see `core.augmentation.views`."""
+
+    flip: bool = False
+    shift: int = 0
+
+    @property
+    def count(self) -> int:
+        """The number of views."""
+        return count_views(flip=self.flip, shift=self.shift)
+
+
+def own_views(context: Context, run: StoredRun, dataset: Dataset) -> Views:
+    """Return the views that a run knows from its training: mirrored with flip, moved by a pixel with shift.
+
+    A run that was trained without augmentation has but the image itself, of which notice is given. Raises
+    RequestError where the dataset is not for such views.
+    """
+    config = validate(run.record.config)
+    if augmentation(config, dataset) is None:
+        context.notify(
+            f"--tta changes nothing for run {run.record.run_id}: it was trained without --augment, "
+            "so that it is judged on the images as they are"
+        )
+        return Views()
+    return Views(config.flip, min(config.shift, _SHIFT))
+
+
+def mean_probabilities(network: Network, images: Array, over: Views) -> Array:
+    """Return the class probabilities, (n, classes) float64, as the mean over the views of each image."""
+    network = network.folded()
+    total = np.zeros((len(images), network.layer_sizes[-1]))
+    for start in range(0, len(images), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        for view in views(images[part], flip=over.flip, shift=over.shift):
+            total[part] += softmax(network.logits(view).astype(np.float64))
+    return total / over.count
+
+
+def as_logits(probabilities: Array) -> Array:
+    """Return logits whose softmax are these probabilities, finite also where one of them is zero."""
+    logits: Array = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    return logits
+
+
+def unseen_indices(config: TrainConfig, run: StoredRun, dataset: Dataset) -> Array | None:
+    """Return which training images a run was validated on; None where it was trained on other data."""
+    if dataset.digest != run.record.provenance.get("dataset_digest"):
+        return None
+    return split_indices(dataset.y_train, config.val_fraction)[1]

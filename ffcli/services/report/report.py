@@ -1,0 +1,218 @@
+"""``ffnn report``: a sweep as one HTML page."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ffcli.config import FIELDS, TrainConfig, unused
+from ffcli.errors import FfnnError
+from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
+from ffcli.plotting.style import check_target, save_file
+from ffcli.runs.record import METRICS, RunRecord, utc_now
+from ffcli.runs.store import DamagedRunError
+from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.report.tracked import log
+from ffcli.services.sweeps.create import storage_url
+from ffcli.services.sweeps.summary import best_trial
+from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Epoch, Sweep, Trial
+from ffcli.sweeping.wandb.address import is_address, parse_address
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+from ffcli.training.runner import Watcher
+from ffcli.util.text import are, counted
+
+_TOP = 10  # runs with a learning curve
+
+
+def report(
+    context: Context,
+    sweep_id: str,
+    storage: str | None,
+    out: Path | None,
+    *,
+    command_line: tuple[str, ...] = (),
+    watcher: Watcher | None = None,
+    options: RunOptions | None = None,
+) -> dict[str, Any]:
+    """Write the page of a sweep and return {html, sweep_id, runs}, the last their number.
+
+    It also goes to W&B where ``options`` and the sweep's runs say so (see `report_tracked.log`).
+
+    It shows what the sweep has come to so far; of a sweep at W&B (entity/project/id), with a notice, the runs
+    that this store holds. The best run is judged on the test images, trained again if its weights are not
+    here (see `best_with_weights`), while ``watcher`` looks on; where that cannot be, the page says why.
+    Raises RequestError where there is no such sweep, or no folder for the file.
+    """
+    if out is not None:
+        out = check_target("--out", out)
+    weights = partial(
+        best_with_weights,
+        context,
+        sweep_id=sweep_id,
+        storage=storage,
+        watcher=watcher,
+        command_line=command_line,
+    )
+    if storage is None and is_address(sweep_id):
+        from ffcli.services.report.wandb_sweep import stored_part
+
+        sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
+        runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
+        context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
+    else:
+        sweep, trials, epochs = _stored(context, sweep_id, storage)
+    path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
+    shown = _report(context, sweep, trials, _by_trial(epochs))
+    best = best_trial(sweep, trials)
+    if best is not None:
+        # The best run of a sweep at W&B need not be the best of those that are stored here.
+        chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
+        shown = replace(shown, best=_best(context, best, chosen))
+    # A name that came from the command line may hold bytes that are no text.
+    save_file(path, page(shown).encode("utf-8", "backslashreplace"))
+    if options is not None:
+        records = [record for trial in trials if (record := _record(context, trial)) is not None]
+        log(context, options, records, sweep_id=sweep_id, html=path, report=shown)
+    return {"html": str(path), "sweep_id": sweep_id, "runs": len(trials)}
+
+
+def _stored(context: Context, sweep_id: str, storage: str | None) -> tuple[Sweep, list[Trial], list[Epoch]]:
+    store = TrialStore(storage_url(context, sweep_id, storage))
+    try:
+        sweep = store.sweep(sweep_id)
+        return sweep, store.trials(sweep), store.epochs(sweep_id)
+    finally:
+        store.close()
+
+
+def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
+    trials: dict[int, list[Epoch]] = {}
+    for epoch in epochs:
+        trials.setdefault(epoch.number, []).append(epoch)
+    return trials
+
+
+def _report(
+    context: Context, sweep: Sweep, trials: Sequence[Trial], epochs: Mapping[int, Sequence[Epoch]]
+) -> Report:
+    metric = sweep.metric
+    accuracy = metric.name if metric.name.endswith("_acc") else "val_acc"
+    records = {trial.number: _record(context, trial) for trial in trials}
+    runs = [
+        _run(sweep, trial, records[trial.number], epochs.get(trial.number, ()), accuracy) for trial in trials
+    ]
+    return Report(
+        title=sweep.spec.name or f"Sweep {sweep.id}",
+        description=sweep.spec.description or "",
+        metric=metric.name,
+        maximize=metric.goal == "maximize",
+        accuracy=accuracy,
+        about=_about(sweep, runs),
+        parameters=[
+            Parameter(name, each.log, each.choices)
+            for name, each in sweep.spec.parameters.items()
+            if each.size != 1  # else it was not searched
+        ],
+        runs=runs,
+        curves=[_curve(trial.number, epochs.get(trial.number, ())) for trial in _top(sweep, trials)],
+        influences=[Influence(**asdict(effect)) for effect in effects(sweep, trials)],
+        influence_note=f"Importance: {IMPORTANCE}, from {LEAST} runs on. Correlation with {metric.name}: "
+        f"{CORRELATION}'s, from -1 to 1; of a choice in words, that of taking it.",
+    )
+
+
+def _record(context: Context, trial: Trial) -> RunRecord | None:
+    """Return the record of the trial's run; None where it lies on another machine, or was removed."""
+    try:
+        return context.runs.read(trial.run_id) if trial.run_id else None
+    except DamagedRunError:
+        return None
+
+
+def _run(sweep: Sweep, trial: Trial, record: RunRecord | None, epochs: Sequence[Epoch], accuracy: str) -> Run:
+    diverged = trial.state == "failed" and record is not None and record.status == "diverged"
+    accuracies = [getattr(epoch.result, accuracy) for epoch in epochs]
+    return Run(
+        number=trial.number,
+        run_id=trial.run_id or "",
+        name=record.name if record else trial.config.run_name,
+        status="diverged" if diverged else trial.state,
+        values=trial.values,
+        value=trial.value,
+        accuracy=max(filter(math.isfinite, accuracies), default=None),
+        best_epoch=trial.best_epoch,
+        seconds=sum(epoch.result.train_seconds for epoch in epochs) if epochs else None,
+        ended=None if trial.ended is None else trial.ended - sweep.created,
+        tags=record.tags if record else (),
+        error=trial.error,
+    )
+
+
+def _about(sweep: Sweep, runs: Sequence[Run]) -> dict[str, str]:
+    statuses = Counter(run.status for run in runs)
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    number = f"{len(runs)}{' stored here' if is_address(sweep.id) else ''}"
+    return {
+        "sweep": sweep.id,
+        "search": f"{sweep.spec.method}, to {sweep.metric.goal} {sweep.metric.name}",
+        "runs": f"{number}{f': {counts}' if counts else ''}",
+        "training": f"{sum(run.seconds or 0.0 for run in runs) / 60:.1f} min in all",
+        "report of": f"{utc_now()[:16].replace('T', ' ')} UTC",
+    }
+
+
+def _top(sweep: Sweep, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials with the best values, the finished before the pruned as in `best_trial`."""
+    sign = -1 if sweep.metric.goal == "maximize" else 1
+
+    def place(trial: Trial) -> tuple[bool, float, int]:
+        assert trial.value is not None
+        return trial.state != "finished", sign * trial.value, trial.number
+
+    return sorted((trial for trial in trials if trial.value is not None), key=place)[:_TOP]
+
+
+def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
+    metrics = {name: [getattr(epoch.result, name) for epoch in epochs] for name in METRICS}
+    return Curve(number, [epoch.result.epoch for epoch in epochs], metrics)
+
+
+def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+    # Imported here: judging needs the core, and a page is also made of runs that nobody here can judge.
+    from ffcli.core.metrics import confusion_matrix
+
+    config = trial.config
+    record = _record(context, trial)
+    about = (trial.number, config.as_dict(), train_command(config, record.threads if record else 1))
+    try:
+        stored, data = chosen_run(context, with_weights(), None)
+    except FfnnError as error:
+        context.notify(f"the page has no confusion matrix: {error}")
+        missing = f"The best run could not be judged on the test images. {error}"
+        return Best(*about, dataset=config.dataset, missing=missing)
+    counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
+    return Best(*about, dataset=data.name, labels=data.class_names, matrix=counts.tolist())
+
+
+def train_command(config: TrainConfig, threads: int = 1) -> str:
+    """Return the call of ``ffnn train`` that trains a configuration, without what has no effect in it."""
+    words = ["ffnn", "train"]
+    for name, value in config.as_dict().items():
+        if unused(config, [name]) and value == FIELDS[name].default:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    return shlex.join([*words, *(["--threads", str(threads)] if threads != 1 else [])])

@@ -1,0 +1,1 @@
+"""Listing, comparing, selecting and removing stored runs."""

@@ -1,0 +1,1 @@
+"""Creating, finding, running and describing sweeps."""

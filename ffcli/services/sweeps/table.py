@@ -1,0 +1,51 @@
+"""The list of a sweep's runs as a table that every spreadsheet reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from ffcli.services.sweeps.create import sweep_folder
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Sweep, Trial
+from ffcli.training.context import Context
+from ffcli.util.atomic_files import cell, write_atomic
+
+TABLE = "runs.csv"
+_COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
+
+
+@contextmanager
+def table_at_the_end(context: Context, store: TrialStore, sweep: Sweep) -> Iterator[None]:
+    """Write the table once all within this context is done, after Ctrl-C too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        write_table(context, sweep, store.trials(sweep))
+        raise
+    write_table(context, sweep, store.trials(sweep))
+
+
+def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:
+    """Write ``runs.csv`` into the sweep's folder: a row a trial, with the searched hyper-parameters."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_COLUMNS, *sweep.spec.space])
+    for trial in trials:
+        about = (
+            trial.number,
+            trial.run_id,
+            trial.state,
+            trial.value,
+            trial.best_epoch,
+            trial.reused,
+            trial.error,
+        )
+        values = (trial.values[name] for name in sweep.spec.space)
+        plain = (",".join(map(str, each)) if isinstance(each, tuple) else each for each in values)
+        writer.writerow(map(cell, (*about, *plain)))
+    # A name that came from the command line may hold bytes that are no text.
+    content = text.getvalue().encode("utf-8", "backslashreplace")
+    write_atomic(sweep_folder(context, sweep.id) / TABLE, content)

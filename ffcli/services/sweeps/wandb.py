@@ -1,0 +1,174 @@
+"""Sweeps by W&B's agents: choosing, registering, joining and describing them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ffcli.config import validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.layout import SWEEP_FILE, SWEEPS
+from ffcli.runs.record import RunRecord
+from ffcli.services.sweep_wandb_worker import best_epoch
+from ffcli.services.sweeps.create import any_config, holds, keep_file
+from ffcli.services.sweeps.summary import describe
+from ffcli.sweeping.spec.document import parse, read_text
+from ffcli.sweeping.spec.spec import KEYS, SweepSpec, load_spec, parse_spec
+from ffcli.sweeping.trials import EndState, Sweep, Trial, digest
+from ffcli.sweeping.wandb.address import WandbAddress, parse_address
+from ffcli.sweeping.wandb.server import SweepGoneError, WandbServer
+from ffcli.tracking.base import PROJECT
+from ffcli.tracking.modes import decide, has_key
+from ffcli.training.context import Context
+
+Backend = Literal["local", "wandb"]
+BACKENDS = ("auto", "local", "wandb")
+_STATES: dict[str, EndState] = {
+    "finished": "finished",
+    "pruned": "pruned",
+    "diverged": "failed",
+    "failed": "failed",
+}
+
+
+def choose_backend() -> tuple[Backend, str]:
+    """Return what ``--backend auto`` comes to for a file, and why; nothing is imported or asked for it."""
+    if not has_key():
+        return "local", "no W&B key is configured"
+    mode = decide("auto").mode
+    if mode != "online":
+        return "local", f"W&B is {mode}"
+    return "wandb", "a W&B key is configured"
+
+
+def check_account() -> None:
+    """Raise RequestError where W&B cannot run a sweep: without a key, or told to stay offline.
+
+    Offline its agents do ask the server for runs, but the results never get there.
+    """
+    hint = "--backend local runs the file here, without W&B."
+    if not has_key():
+        raise RequestError(
+            "A sweep by W&B needs a key, and none is configured: wandb login, or set WANDB_API_KEY.",
+            hint=hint,
+        )
+    mode = decide("auto").mode
+    if mode != "online":
+        raise RequestError(f"A sweep by W&B cannot run while W&B is {mode} (WANDB_MODE).", hint=hint)
+
+
+def register(
+    context: Context, server: WandbServer, file: Path, entity: str | None, project: str | None
+) -> Sweep:
+    """Register a file at W&B and return the sweep. Raises RequestError for what is wrong in the file."""
+    spec = load_spec(file)
+    for notice in spec.notices:
+        context.notify(notice)
+    dataset = context.dataset(any_config(spec).dataset)
+    project = project or spec.project or os.environ.get("WANDB_PROJECT") or PROJECT
+    address = server.register(spec.document, entity or spec.entity, project)
+    sweep = Sweep(str(address), spec, {}, dataset.digest, CORE_VERSION, 0, 0.0)
+    keep_file(context, sweep)
+    return sweep
+
+
+def join(context: Context, server: WandbServer, address: WandbAddress) -> Sweep:
+    """Return a sweep of W&B's. Raises RequestError where there is none, or none that can be trained here."""
+    spec = remote_spec(server, address)
+    dataset = context.dataset(any_config(spec).dataset)
+    sweep = Sweep(str(address), spec, {}, dataset.digest, CORE_VERSION, 0, 0.0)
+    keep_file(context, sweep)
+    return sweep
+
+
+def remote_spec(server: WandbServer, address: WandbAddress) -> SweepSpec:
+    """Return the sweep file that W&B has. Raises RequestError where there is none, or none for ffnn."""
+    try:
+        text = server.config(address)
+    except SweepGoneError as error:
+        raise RequestError(str(error)) from None
+    source = f"sweep {address}"
+    known = {key: value for key, value in parse(text, source).items() if key in KEYS}
+    return parse_spec(yaml.safe_dump(known, sort_keys=False), source)
+
+
+def registered_before(context: Context, file: Path) -> WandbAddress | None:
+    """Return the latest sweep of this very text that was registered from this store, or None."""
+    text = read_text(file)
+    stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{SWEEP_FILE}")
+    same = [path for path in stored if holds(path, text)]
+    if not same:
+        return None
+    latest = max(same, key=lambda path: path.stat().st_mtime_ns)
+    return parse_address("/".join(latest.parent.parts[-3:]))
+
+
+def records(context: Context, sweep_id: str) -> Iterator[RunRecord]:
+    """Yield the runs of the store that belong to a sweep, the oldest first; W&B's own agents' runs too."""
+    for record in context.runs.records():
+        about = record.wandb
+        place = (about.get("entity"), about.get("project"), about.get("sweep"))
+        if record.sweep_id == sweep_id or "/".join(map(str, place)) == sweep_id:
+            yield record
+
+
+def interrupted(context: Context, sweep_id: str) -> list[str]:
+    """Return the ids at W&B of the runs that were cut short here."""
+    cut = (record for record in records(context, sweep_id) if record.status == "interrupted")
+    return [run_id for record in cut if (run_id := record.wandb.get("id"))]
+
+
+def trials(context: Context, sweep: Sweep) -> list[Trial]:
+    """Return the runs of a sweep that this store holds, as trials."""
+    found: list[Trial] = []
+    for record in records(context, sweep.id):
+        trial = _trial(context, sweep, record, len(found) + 1)
+        if trial is not None:
+            found.append(trial)
+    return found
+
+
+def _trial(context: Context, sweep: Sweep, record: RunRecord, number: int) -> Trial | None:
+    state = _STATES.get(record.status)
+    if state is None:
+        return None
+    try:
+        config = validate(record.config)
+        rows = context.runs.history(record.run_id)
+    except (FfnnError, OSError):  # of another version, or damaged
+        return None
+    value, epoch = (
+        best_epoch(sweep.metric, [row.result for row in rows]) if state != "failed" else (None, None)
+    )
+    return Trial(
+        sweep_id=sweep.id,
+        number=number,
+        state=state,
+        key=digest(config),
+        values={name: getattr(config, name) for name in sweep.spec.space},
+        config=config,
+        attempts=1,
+        worker="",
+        run_id=record.run_id,
+        value=value,
+        best_epoch=epoch,
+        error=record.error,
+        created=0.0,
+        started=None,
+        ended=None,
+    )
+
+
+def document(context: Context, sweep: Sweep, url: str, refused: int) -> dict[str, Any]:
+    """Return `sweep_document`'s keys for what this store holds of a sweep of W&B's.
+
+    ``refused`` runs have failed without ever being stored.
+    """
+    known = describe(context, sweep, trials(context, sweep), backend="wandb", storage=url)
+    known["counts"]["failed"] += refused
+    return {**known, "url": url}

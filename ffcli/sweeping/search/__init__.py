@@ -1,0 +1,1 @@
+"""What configuration comes next: grid, random, bayes, paired."""

@@ -1,0 +1,1 @@
+"""The sweep file: document, parameters, distributions, space, early termination."""

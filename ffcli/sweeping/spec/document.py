@@ -1,0 +1,173 @@
+"""A sweep file as plain data: read, bounded in size, and taken apart with the place of everything in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ffcli.errors import RequestError
+from ffcli.util.safe_read import YAML_BYTES, parse_yaml, shown
+from ffcli.util.suggest import nearest, question, unknown
+
+_LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a sweep file. Raises RequestError where there is none of a sensible size."""
+    try:
+        with path.expanduser().open("rb") as file:
+            content = file.read(YAML_BYTES + 1)
+    except FileNotFoundError:
+        raise RequestError(f"{path}: there is no such sweep file.") from None
+    except IsADirectoryError:
+        raise RequestError(f"{path}: this is a folder; a sweep file is wanted.") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"{path}: it cannot be read: {reason}.") from None
+    if len(content) > YAML_BYTES:
+        raise RequestError(f"{path}: it is larger than {YAML_BYTES} bytes.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise RequestError(f"{path}: this is not a text file in UTF-8.") from None
+
+
+def parse(text: str, source: str) -> dict[Any, Any]:
+    """Return the mapping that a YAML text holds; ``source`` names the text in errors.
+
+    Raises RequestError for what is no mapping, and for what `parse_yaml` refuses.
+    """
+    try:
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise RequestError(f"{source}: {error}.") from None
+    if not isinstance(values, dict):
+        found = (
+            "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
+        )
+        raise RequestError(
+            f"{source}: a sweep file with lines such as 'method: random' is wanted, not {found}."
+        )
+    return values
+
+
+@dataclass(frozen=True)
+class Section:
+    """A mapping in a sweep file with its place there, such as ``parameters.epochs`` (empty at the top).
+
+    What it returns is checked; all it raises is RequestError, which names the file, the place and the value.
+    """
+
+    values: Mapping[Any, Any]
+    path: str
+    source: str
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def names(self) -> Iterator[str]:
+        """Return the keys, which must be words."""
+        for key in self.values:
+            if not isinstance(key, str):
+                self.refuse(f"the key {shown(key)} is not a word")
+            yield key
+
+    def place(self, key: str = "") -> str:
+        """Return ``FILE: path.key``."""
+        path = ".".join(filter(None, (self.path, key)))
+        return f"{self.source}: {shown(path)}" if path else self.source
+
+    def refuse(self, reason: str, key: str = "", hint: str | None = None) -> NoReturn:
+        """Raise RequestError: the place, the reason, a full stop."""
+        raise RequestError(f"{self.place(key)}: {reason}.", hint=hint)
+
+    def wrong(self, key: str, allowed: str, hint: str | None = None) -> NoReturn:
+        """Refuse the value of a key by saying what is allowed."""
+        self.refuse(f"{shown(self.values[key])} is not allowed; give {allowed}", key, hint)
+
+    def only(self, keys: Collection[str], kind: str) -> None:
+        """Refuse any other key; ``kind`` says in words of what these are the keys."""
+        for key in self.names():
+            if key not in keys:
+                raise RequestError(f"{self.place(key)}: {unknown(f'key of {kind}', shown(key), keys)}")
+
+    def need(self, key: str, why: str) -> None:
+        """Refuse the lack of a key."""
+        if key not in self.values:
+            self.refuse(f"{key} is missing: {why}")
+
+    def section(self, key: str) -> Section:
+        """Return the mapping under a key."""
+        value = self.values[key]
+        if not isinstance(value, dict):
+            self.wrong(key, "a mapping, that is, indented lines 'key: value'")
+        return Section(value, f"{self.path}.{key}" if self.path else key, self.source)
+
+    def items(self, key: str) -> list[Any]:
+        """Return the list under a key, which holds at least one thing."""
+        value = self.values[key]
+        if not isinstance(value, list) or not value:
+            self.wrong(key, "a list such as [1, 2], of one value at least")
+        return value
+
+    def text(self, key: str) -> str | None:
+        """Return the text under a key, or None without it."""
+        value = self.values.get(key)
+        if key in self.values and not (isinstance(value, str) and value.strip()):
+            self.wrong(key, "text (a number or a date in quotes)")
+        return value
+
+    def one_of(self, key: str, options: Collection[str], default: str | None = None) -> str:
+        """Return the word under a key, which must be one of the options, letter for letter."""
+        if default is not None and key not in self.values:
+            return default
+        word = self.values[key]
+        if word not in list(options):
+            did_you_mean = question(nearest(word, options) if isinstance(word, str) else None)
+            allowed = ", ".join(options)
+            place = self.place(key)
+            raise RequestError(
+                f"{place}: '{shown(word)}' is not allowed.{did_you_mean} Choose one of {allowed}."
+            )
+        return str(word)
+
+    def number(
+        self, key: str, default: float | None = None, *, above: float = -math.inf, least: float = -math.inf
+    ) -> float:
+        """Return the finite number under a key, an integer as such; it is > ``above`` and ≥ ``least``."""
+        if default is not None and key not in self.values:
+            return default
+        value = self.values[key]
+        bound = f" > {above:g}" if above > -math.inf else f" ≥ {least:g}" if least > -math.inf else ""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not abs(value) < (_LARGEST if isinstance(value, int) else math.inf)
+            or not (value > above and value >= least)
+        ):
+            self.wrong(key, f"a number{bound}")
+        return value
+
+    def numbers(self, key: str, *, least: float) -> list[float]:
+        """Return the list of numbers under a key."""
+        by_place = {f"{key}[{index}]": item for index, item in enumerate(self.items(key))}
+        listed = Section(by_place, self.path, self.source)
+        return [listed.number(place, least=least) for place in by_place]
+
+    def integer(self, key: str, *, least: int | None = None) -> int:
+        """Return the integer under a key."""
+        value = self.values[key]
+        bad = isinstance(value, bool) or not isinstance(value, int) or not abs(value) < _LARGEST
+        if bad or (least is not None and value < least):
+            self.wrong(key, "an integer" + (f" ≥ {least}" if least is not None else ""))
+        return int(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return the truth value under a key."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, "true or false")
+        return value

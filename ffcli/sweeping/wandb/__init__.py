@@ -1,0 +1,1 @@
+"""W&B's sweep server and agents."""

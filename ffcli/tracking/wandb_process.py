@@ -1,0 +1,284 @@
+"""The process that alone imports ``wandb``: it carries what it is told on stdin to W&B.
+
+Each line on stdin is a command in JSON, each line on stdout an event. Should W&B hang, the process that
+trains waits no longer than it wants to and ends this one; should that process die, this one sees its stdin
+close, brings the run to an end, and goes. W&B's threads, signal handlers and messages stay in here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ffcli.tracking.base import PROJECT
+from ffcli.util.redact import without_keys
+from ffcli.util.safe_read import parse_time
+
+KILLED = 255  # the exit code of a run whose process has gone, as W&B has it
+_CONFIRMATIONS = (0.0, 0.5, 1.5)  # seconds before asking whether W&B has taken the end of a run
+_NO_ROW = -1
+
+
+class Courier:
+    """Carries one run after another; what W&B writes and nobody keeps lies in ``scratch``."""
+
+    def __init__(self, tell: Callable[..., None], scratch: Path) -> None:
+        self._tell = tell
+        self._scratch = scratch
+        self._run: Any = None
+        self._online = False
+        self._last_epoch = _NO_ROW  # that W&B has
+        self._best: float | None = None
+
+    def serve(self, command: Mapping[str, Any]) -> None:
+        """Do what a command says; what goes wrong is told as a problem, and ends the run."""
+        handler = {"start": self._start, "epoch": self._epoch, "add": self._add, "finish": self._finish}[
+            command["op"]
+        ]
+        if self._run is None and command["op"] != "start":
+            return
+        try:
+            handler(command)
+        except Exception as error:
+            self._tell("problem", message=explain(error))
+            self._drop()
+
+    def _start(self, command: Mapping[str, Any]) -> None:
+        import wandb
+
+        self._online = command["mode"] == "online"
+        about = command["run"]
+        limits = {
+            name: seconds
+            for name, seconds in command["limits"].items()
+            if f"WANDB_{name.upper()}" not in os.environ
+        }
+        settings = wandb.Settings(
+            **limits,
+            finish_timeout_raises=True,
+            console="off",
+            silent=True,
+            disable_git=True,
+            disable_code=True,
+            disable_job_creation=True,
+            root_dir=command["folder"] or str(self._scratch),
+            stop_fn=lambda: self._tell("stop"),
+            x_disable_machine_info=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+            x_save_requirements=False,
+            x_start_time=parse_time(about["started"]),
+            **({"sweep_id": about["sweep"]} if about["sweep"] else {}),
+        )
+        self._run = wandb.init(
+            id=about["id"],
+            name=about["name"],
+            project=about["project"] or wandb.setup().settings.project or PROJECT,
+            entity=about["entity"],
+            group=about["group"],
+            tags=about["tags"] or None,
+            config=about["config"],
+            job_type=about["job_type"],
+            mode=command["mode"],
+            resume="allow",
+            settings=settings,
+        )
+        os.environ["WANDB_DIR"] = str(self._scratch)  # where the public API makes a folder for each run
+        self._last_epoch, self._best = _NO_ROW, None
+        if about["config"]:
+            self._define_metrics()
+        if command["rows"] and not self._online:  # they are in the folder of the part before
+            self._last_epoch = command["rows"][-1]["epoch"]
+        elif command["rows"] and self._run.resumed:
+            self._last_epoch = self._last_epoch_there()
+        self._tell(
+            "started",
+            id=self._run.id,
+            project=self._run.project,
+            entity=self._run.entity or None,
+            sweep=self._run.sweep_id,
+            url=self._run.url if self._online else None,
+            folder=None if self._online else self._run.settings.sync_dir,
+        )
+        for row in command["rows"]:
+            self._log(row)
+
+    def _define_metrics(self) -> None:
+        """Let charts go by the epoch, and the summary keep the best ``val_acc`` as a plain number.
+
+        W&B's own ``summary="max"`` would make it {"max": …}, which its API and its tables cannot sort by.
+        """
+        self._run.define_metric("epoch")
+        for name in ("train_loss", "train_acc", "val_loss"):
+            self._run.define_metric(name, step_metric="epoch")
+        self._run.define_metric("val_acc", step_metric="epoch", summary="none")
+
+    def _last_epoch_there(self) -> int:
+        """Return the last epoch of which W&B holds the row; the summary may be ahead of the rows."""
+        import wandb
+
+        there = wandb.Api().run(self._run.path)
+        epochs = [row.get("epoch") for row in there.scan_history(["epoch"], use_cache=False)]
+        return max((int(epoch) for epoch in epochs if epoch is not None), default=_NO_ROW)
+
+    def _epoch(self, command: Mapping[str, Any]) -> None:
+        self._log(command["row"])
+
+    def _log(self, row: Mapping[str, Any]) -> None:
+        values = {name: value for name, value in row.items() if name != "time" and finite(value)}
+        val_acc = values.get("val_acc")
+        if val_acc is not None and (self._best is None or val_acc > self._best):
+            self._best = val_acc
+            self._run.summary.update({"val_acc": val_acc, "best_epoch": row["epoch"]})
+        if row["epoch"] > self._last_epoch:
+            self._run.log({**values, "_timestamp": parse_time(row["time"])})
+
+    def _add(self, command: Mapping[str, Any]) -> None:
+        import wandb
+
+        self._run.summary.update(command["values"])
+        shown: dict[str, Any] = {title: wandb.Image(path) for title, path in command["images"].items()}
+        if command["confusion"] is not None:
+            counts, names = command["confusion"]
+            pairs = [
+                (true, predicted)
+                for true, row in enumerate(counts)
+                for predicted, count in enumerate(row)
+                for _ in range(count)
+            ]
+            shown["confusion_matrix"] = wandb.plot.confusion_matrix(
+                y_true=[true for true, _ in pairs],
+                preds=[predicted for _, predicted in pairs],
+                class_names=list(names),
+                title="Confusion matrix on the test images",
+            )
+        shown |= {title: wandb.Html(Path(path)) for title, path in command["pages"].items()}
+        shown |= {chart["key"]: native(chart) for chart in command["charts"]}
+        if shown:
+            self._run.log(shown)
+
+    def _finish(self, command: Mapping[str, Any]) -> None:
+        import wandb
+
+        self._run.summary.update(command["summary"])
+        if command["model"] is not None:
+            model = command["model"]
+            artifact = wandb.Artifact(model["name"], type="model", metadata=model["metadata"])
+            artifact.add_file(model["path"])
+            self._run.log_artifact(artifact)
+        path = self._run.path
+        run, self._run = self._run, None
+        run.finish(command["exit_code"])
+        if self._online and not _confirmed(path):
+            self._tell("problem", message="the server refused a part of it")
+        else:
+            self._tell("finished")
+        self._drop()
+
+    def close(self) -> None:
+        """End a run whose process has gone."""
+        if self._run is not None:
+            with suppress(Exception):
+                self._run.finish(KILLED)
+        self._drop()
+
+    def _drop(self) -> None:
+        self._run = None
+        for left in self._scratch.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _confirmed(path: str) -> bool:
+    """Whether the server knows that a run is over; the SDK hides it when the server has refused its data."""
+    import wandb
+
+    run = wandb.Api().run(path)
+    for wait in _CONFIRMATIONS:
+        time.sleep(wait)
+        if run.state != "running":
+            return True
+        run.load(force=True)
+    return False
+
+
+def native(chart: Mapping[str, Any]) -> Any:
+    """Return a chart of `ffcli.tracking.base` as W&B's own; what is no finite number in it as no value."""
+    import wandb
+
+    if chart["kind"] == "Bars":
+        rows = [[name, _cell(value)] for name, value in chart["bars"].items()]
+        table = wandb.Table(columns=[chart["label"], chart["value"]], data=rows)
+        return wandb.plot.bar(table, chart["label"], chart["value"], title=chart["title"])
+    if chart["kind"] == "Lines":
+        lines = {
+            name: [(x, y) for x, y in enumerate(values, 1) if finite(y)]
+            for name, values in chart["lines"].items()
+        }
+        return wandb.plot.line_series(
+            xs=[[x for x, _ in line] for line in lines.values()],
+            ys=[[y for _, y in line] for line in lines.values()],
+            keys=list(lines),
+            title=chart["title"],
+            xname=chart["x"],
+        )
+    # A column may hold numbers and words, such as 128 and "128,64", which W&B refuses unless it is told.
+    rows = [[_cell(value) for value in row] for row in chart["rows"]]
+    return wandb.Table(columns=list(chart["columns"]), data=rows, allow_mixed_types=True)
+
+
+def _cell(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def finite(value: Any) -> bool:
+    """Whether W&B can chart a value."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def explain(error: BaseException) -> str:
+    """Return in one short line, without a key in it, why W&B did not work."""
+    text = " ".join(str(error).split())
+    low = text.lower()
+    if "no api key" in low:
+        return "no API key is configured"
+    if re.search(r"\b40[13]\b|not logged in|authentication|api key|permission", low):
+        return "the server refuses the API key"
+    if isinstance(error, TimeoutError) or re.search("deadline|timed? ?out|retrying|connection|dial ", low):
+        return "the server does not answer"
+    return f"{type(error).__name__}: {without_keys(text)[:200]}"
+
+
+def main() -> None:
+    """Serve commands until stdin closes; the one argument is a folder of this process alone."""
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", None)):
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)  # they are meant for the process that trains
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.environ.pop("WANDB_SERVICE", None)  # a service that belongs to another process ends with that one
+
+    def tell(event: str, **about: Any) -> None:
+        with suppress(OSError, ValueError):
+            events.write(json.dumps({"event": event, **about}) + "\n")
+            events.flush()
+
+    scratch = Path(sys.argv[1])
+    runs = scratch / "runs"
+    runs.mkdir()
+    courier = Courier(tell, runs)
+    for line in sys.stdin:
+        courier.serve(json.loads(line))
+    courier.close()
+    shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,281 @@
+"""Runs of the store and W&B: following a run while it trains, and adding to it later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ffcli.config import TrainConfig
+from ffcli.runs.record import METRICS, HistoryRow, RunRecord, utc_now
+from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.store import MODEL, new_run_id
+from ffcli.tracking.base import Additions, Assigned, Model, NoTracker, Outcome, TrackedRun, Tracker
+from ffcli.tracking.modes import decide, under_agent
+from ffcli.training.context import Context
+from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.training.options import RunOptions
+
+_TURN_ON = (
+    "W&B is off: no key is configured (wandb login turns it on, --wandb offline keeps its files for later)"
+)
+_EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B marks what was stopped; else 1
+
+
+class Tracking:
+    """Follows runs of the store, one after another; use it as a context.
+
+    A run's record holds what is known of it at W&B: {mode, id, project, entity, sweep, url, model, synced},
+    where ``model`` says that its network goes there too, and ``synced`` is the status with the number of
+    epochs that W&B is sure to have ("finished 10").
+    """
+
+    def __init__(self, context: Context, request: str, *, hint: bool = True) -> None:
+        """Decide what ``--wandb request`` comes to; ``hint``: say how W&B is turned on where it is off."""
+        decision = decide(request)
+        self.mode = decision.mode
+        self._context = context
+        self._tracker = _tracker(self.mode)
+        self._begun = self._told_url = False
+        self._followed = 0  # epochs of the present run
+        if decision.keyless and hint:
+            context.notify(_TURN_ON)
+
+    def __enter__(self) -> Tracking:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tracker.close()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody has asked W&B to stop the present run."""
+        return self._tracker.stopped
+
+    def note(self, record: RunRecord, assigned: Assigned | None = None) -> None:
+        """Put into a run's record as which run W&B gets it, before it is written."""
+        record.wandb = {**record.wandb, "mode": self.mode}
+        record.wandb.pop("synced", None)
+        if self.mode == "disabled":
+            return
+        if assigned is not None:
+            about = {"id": assigned.id, "project": assigned.project, "entity": assigned.entity}
+            record.wandb |= {**about, "sweep": assigned.sweep}
+        elif under_agent():
+            names = {"id": "RUN_ID", "project": "PROJECT", "entity": "ENTITY", "sweep": "SWEEP_ID"}
+            record.wandb |= {key: os.environ.get(f"WANDB_{name}") for key, name in names.items()}
+
+    def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
+        """Begin or go on with a run whose record is noted and written."""
+        if self.mode == "disabled":
+            return
+        run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
+        rows = [tracked_row(row) for row in recorder.rows]
+        self._followed = len(rows)
+        self._begun, self._told_url = True, False
+        self._tracker.start(run, rows, _folder(self.mode, recorder.path))
+
+    def epoch(self, recorder: RunRecorder) -> None:
+        """Follow the run up to the last epoch that the recorder has written."""
+        if self.mode == "disabled":
+            return
+        for row in recorder.rows[self._followed :]:
+            self._tracker.epoch(tracked_row(row))
+        self._followed = len(recorder.rows)
+        recorder.record.wandb |= self._tracker.facts
+        self._tell_url()
+
+    def end(self, recorder: RunRecorder) -> None:
+        """End a run whose record is closed: wait for W&B, note what came of it, and say so."""
+        if not self._begun:
+            return
+        self._begun = False
+        self.epoch(recorder)  # Ctrl-C may have come between the last one and here
+        run_id = recorder.path.name
+        outcome = finish(self._tracker, recorder)
+        self._tell_url()
+        if outcome.problem is not None:
+            self._context.notify(
+                f"W&B: {outcome.problem}. The run is stored here; ffnn sync {run_id} sends it later."
+            )
+        elif self.mode == "offline":
+            self._context.notify(
+                f"W&B: kept offline; wandb sync {self._tracker.facts.get('folder')} sends it"
+            )
+
+    def _tell_url(self) -> None:
+        url = self._tracker.facts.get("url")
+        if url and not self._told_url:
+            self._told_url = True
+            self._context.notify(f"W&B: {url}")
+
+
+def _tracker(mode: str) -> Tracker:
+    if mode == "disabled":
+        return NoTracker()
+    from ffcli.tracking.wandb_tracker import WandbTracker
+
+    return WandbTracker("online" if mode == "online" else "offline")
+
+
+def agents_sweep() -> str | None:
+    """Return entity/project/id of the sweep whose agent has started this process, as far as it says."""
+    if not under_agent():
+        return None
+    names = (os.environ.get(f"WANDB_{name}") for name in ("ENTITY", "PROJECT", "SWEEP_ID"))
+    return "/".join(filter(None, names))
+
+
+def _folder(mode: str, run: Path) -> str | None:
+    """Return where W&B keeps its files: in WANDB_DIR, else those of an offline run with the run."""
+    return os.environ.get("WANDB_DIR") or (str(run.resolve()) if mode == "offline" else None)
+
+
+def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> TrackedRun:
+    """Return a run of the store as W&B is told of it; runs of one local sweep are a group."""
+    about = record.wandb
+    sweep = about.get("sweep")
+    return TrackedRun(
+        id=about.get("id") or record.run_id,
+        name=record.name,
+        started=record.started,
+        config=record.config if config is None else config,
+        group=None if sweep else record.sweep_id,
+        sweep=sweep,
+        tags=tuple(record.tags),
+        project=about.get("project"),
+        entity=about.get("entity"),
+    )
+
+
+def tracked_row(row: HistoryRow) -> dict[str, Any]:
+    """Return an epoch as W&B is told of it."""
+    result = row.result
+    return {
+        "epoch": result.epoch,
+        **{metric: getattr(result, metric) for metric in METRICS},
+        "time": row.time,
+    }
+
+
+def synced_as(record: RunRecord) -> str:
+    """Return what ``synced`` holds of a run that W&B has as it is now."""
+    return f"{record.status} {record.epochs_done}"
+
+
+def finish(tracker: Tracker, recorder: RunRecorder) -> Outcome:
+    """End a run at W&B as its record has ended, and write into the record what came of it."""
+    record, path = recorder.record, recorder.path / MODEL
+    model = None
+    if record.wandb.get("model") and path.is_file():
+        about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc, **record.config}
+        model = Model(path, f"model-{record.wandb.get('id') or record.run_id}", about)
+    outcome = tracker.finish(_EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
+    online = "url" in tracker.facts and tracker.facts["url"] is not None
+    record.wandb |= {name: value for name, value in tracker.facts.items() if name != "folder"}
+    if outcome.problem is None and online:
+        record.wandb |= {"mode": "online", "synced": synced_as(record)}
+    with suppress(OSError):  # the run itself is on disk
+        recorder.save()
+    return outcome
+
+
+def tell_of_tracking(context: Context, sweep_id: str) -> None:
+    """Say what W&B has of a sweep's runs and what is left to do."""
+    tracked = [record for record in context.runs.records() if record.sweep_id == sweep_id]
+    online = [record for record in tracked if record.wandb.get("mode") == "online"]
+    missing = sum(record.wandb.get("synced") != synced_as(record) for record in online)
+    if missing:
+        runs = counted(missing, "run")
+        context.notify(f"W&B has not got all of {runs}: ffnn sync {sweep_id} sends what is missing.")
+    if any(record.wandb.get("mode") == "offline" for record in tracked):
+        where = os.environ.get("WANDB_DIR") or context.runs_dir / "*"
+        context.notify(f"W&B: kept offline; wandb sync {where}/wandb/offline-run-* sends the runs.")
+
+
+def attach(context: Context, record: RunRecord, additions: Additions) -> None:
+    """Add to the W&B run as which a run of the store was tracked; nothing where it was not.
+
+    What does not work is told to the user, and costs nothing else.
+    """
+    mode, now = record.wandb.get("mode"), decide("auto")
+    if mode not in ("online", "offline") or (now.mode == "disabled" and not now.keyless):
+        return
+    if mode == "online" and not record.wandb.get("synced"):
+        context.notify(
+            f"W&B has not got all of run {record.run_id} yet, so nothing is added to it: "
+            f"ffnn sync {record.run_id} first."
+        )
+        return
+    known = tracked_run(record)
+    run = TrackedRun(known.id, record.started, sweep=known.sweep, project=known.project, entity=known.entity)
+    mode = "offline" if now.mode == "offline" else mode
+    _log(context, mode, run, additions, folder=context.runs.path(record.run_id), status=record.status)
+
+
+def log_alone(
+    context: Context, options: RunOptions, *, name: str, job_type: str, additions: Additions
+) -> None:
+    """Make a W&B run of something that is no training, where ``options.wandb`` comes to online or offline."""
+    mode = decide(options.wandb).mode
+    if mode == "disabled":
+        return
+    run = TrackedRun(
+        new_run_id(),
+        utc_now(),
+        name=name,
+        project=options.wandb_project,
+        entity=options.wandb_entity,
+        job_type=job_type,
+    )
+    _log(context, mode, run, additions, folder=context.runs_dir, status="finished")
+
+
+def log_about(
+    context: Context,
+    options: RunOptions,
+    records: Iterable[RunRecord],
+    *,
+    name: str,
+    job_type: str,
+    additions: Additions,
+) -> None:
+    """Make a W&B run of something that is about runs of the store, beside them unless a project is named.
+
+    With ``options.wandb`` at "auto" only where one of the runs was tracked.
+    """
+    tracked = [record for record in records if record.wandb.get("mode") in ("online", "offline")]
+    if options.wandb == "auto" and not tracked:
+        return
+    if tracked and options.wandb_project is None and options.wandb_entity is None:
+        about = tracked[0].wandb
+        options = replace(options, wandb_project=about.get("project"), wandb_entity=about.get("entity"))
+    log_alone(context, options, name=name, job_type=job_type, additions=additions)
+
+
+def _log(
+    context: Context, mode: str, run: TrackedRun, additions: Additions, *, folder: Path, status: str
+) -> None:
+    tracker = _tracker(mode)
+    try:
+        tracker.start(run, folder=_folder(mode, folder))
+        tracker.add(additions)
+        outcome = tracker.finish(_EXIT_CODES.get(status, 1), {})
+    finally:
+        tracker.close()
+    if outcome.problem is not None:
+        context.notify(f"W&B: {outcome.problem}. Nothing was added there.")
+    else:
+        context.notify(
+            f"W&B: {tracker.facts.get('url') or 'kept offline in ' + str(tracker.facts.get('folder'))}"
+        )
+    if outcome.interrupted:
+        raise KeyboardInterrupt

@@ -1,0 +1,125 @@
+"""Runs of milliseconds: a small dataset of one's own, and watchers that stop a training where one wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import EpochResult
+from ffcli.runs.record import HISTORY_COLUMNS, RunRecord
+from ffcli.runs.store import SUMMARY
+from ffcli.services.train import train
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+
+
+def write_dataset(path: Path, *, n_classes: int = 3, side: int = 8, seed: int = 0) -> Path:
+    """Write 400 training and 100 test images whose classes overlap, so that no network is perfect."""
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(400), np.arange(100)]) % n_classes
+    centres = rng.integers(60, 120, (n_classes, side, side))
+    images = np.clip(centres[labels] + rng.normal(0, 120, (500, side, side)), 0, 255).astype(np.uint8)
+    labels = labels.astype(np.uint8)
+    np.savez(path, x_train=images[:400], y_train=labels[:400], x_test=images[400:], y_test=labels[400:])
+    return path
+
+
+class Watcher:
+    """Remembers what it was told; calls ``at_epoch`` and ``at_batches`` if they are given."""
+
+    def __init__(
+        self,
+        at_epoch: Callable[[EpochResult], None] | None = None,
+        at_batches: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self._at_epoch = at_epoch
+        self._at_batches = at_batches
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        self.told.append(("started", run_id, config.epochs, first_epoch, steps_per_epoch))
+
+    def batches(self, done: int, total: int) -> None:
+        if self._at_batches is not None:
+            self._at_batches(done, total)
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        self.told.append(("epoch", result.epoch, best))
+        if self._at_epoch is not None:
+            self._at_epoch(result)
+
+    def finished(self) -> None:
+        self.told.append(("finished",))
+
+
+def interrupt_after(epoch: int) -> Watcher:
+    """Return a watcher that presses Ctrl-C when this epoch is over."""
+
+    def press(result: EpochResult) -> None:
+        if result.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return Watcher(at_epoch=press)
+
+
+class Place:
+    """A data folder, a run store, and a small dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.dataset = write_dataset(folder / "mine.npz")
+        self.notices: list[str] = []
+        self.context = Context(folder / "data", folder / "runs", self.notices.append)
+
+    def config(self, **values: Any) -> TrainConfig:
+        """Return a small configuration on the small dataset."""
+        defaults = {
+            "dataset": str(self.dataset),
+            "epochs": 4,
+            "hidden_size": 6,
+            "num_layers": 2,
+            "activation": "relu",
+            "optimizer": "nadam",
+            "learning_rate": 0.01,
+            "batch_size": 32,
+            "weight_decay": 0.0,
+            "loss": "cross_entropy",
+        }
+        return validate({**defaults, **values})
+
+    def train(self, **values: Any) -> dict[str, Any]:
+        """Train a run to its end."""
+        return train(self.context, self.config(**values), RunOptions(), Watcher())
+
+    def path(self, run_id: str) -> Path:
+        """Return the folder of a run."""
+        return self.context.runs_dir / run_id
+
+    def put(self, run_id: str, **values: Any) -> RunRecord:
+        """Store a finished run that has a record only."""
+        defaults: dict[str, Any] = {
+            "run_id": run_id,
+            "name": f"run {run_id}",
+            "status": "finished",
+            "dataset": "fashion_mnist",
+            "config": TrainConfig().as_dict(),
+            "started": "2026-01-01T00:00:00.000Z",
+        }
+        record = RunRecord(**{**defaults, **values})
+        self.path(run_id).mkdir(parents=True)
+        (self.path(run_id) / SUMMARY).write_text(json.dumps(record.as_dict()))
+        return record
+
+
+TIMES = ("seconds", "train_seconds", "time")
+
+
+def without_times(text: str) -> list[list[str]]:
+    """Return the cells of a history.csv that do not measure time, as written."""
+    kept = [column for column, name in enumerate(HISTORY_COLUMNS) if name not in TIMES]
+    return [[row.split(",")[column] for column in kept] for row in text.splitlines()]
