@@ -15,6 +15,7 @@ from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
+from ffcli.training.recording import checkpoint_of, restore
 from ffcli.training.runner import Watcher, run
 from ffcli.training.tracking import Tracking
 from ffcli.util.text import are, counted
@@ -51,7 +52,7 @@ def resume_run(
             )
             _replay(recorder, experiment, watcher)
         else:
-            recorder.restore(experiment)
+            restore(recorder, experiment)
         return run(recorder, experiment, watcher, stop, tracking=tracking)
 
 
@@ -95,7 +96,7 @@ def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> 
                         hint="Train it anew from the config.yaml in its folder.",
                     )
                 if result.epoch == recorder.record.epochs_done:
-                    recorder.checkpoint(experiment)
+                    recorder.checkpoint(checkpoint_of(experiment))
                     return
     finally:
         watcher.finished()
