@@ -135,6 +135,7 @@ EPOCHS = Table(
     Column("train_acc", Float(53)),
     Column("val_loss", Float(53)),
     Column("val_acc", Float(53)),
+    Column("val_f1", Float(53)),
     Column("seconds", Float(53), nullable=False),
     Column("train_seconds", Float(53), nullable=False),
     Column("time", Float(53), nullable=False),

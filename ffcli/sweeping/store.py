@@ -33,7 +33,7 @@ from ffcli.sweeping.trials import (
 )
 from ffcli.util.safe_read import is_name, parse_json, shown
 
-_MEASURES = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds", "train_seconds")
+_MEASURES = ("train_loss", "train_acc", "val_loss", "val_acc", "seconds", "train_seconds", "val_f1")
 
 
 class TrialStore:
