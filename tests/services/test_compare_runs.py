@@ -17,7 +17,7 @@ from ffcli.runs.metric import METRICS
 from ffcli.services.runs.compare import compare_runs
 from ffcli.services.train import train
 from ffcli.training.options import RunOptions
-from ffcli.util.atomic_files import json_text
+from ffcli.util.atomic_files import json_text, json_value
 
 
 @pytest.fixture(autouse=True)

@@ -105,5 +105,5 @@ def test_one_that_has_begun_meanwhile_stays_and_the_others_go(place: Place) -> N
 
 
 def test_a_status_that_there_is_not_is_refused() -> None:
-    with pytest.raises(RequestError, match="status.*'damaged'"):
+    with pytest.raises(RequestError, match=r"status.*'damaged'"):
         Filter(status="damagd")

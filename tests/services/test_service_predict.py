@@ -250,7 +250,7 @@ class TestImage:
     ) -> None:
         path = place.folder / "picture.png"
         make(path)
-        with pytest.raises(RequestError, match="^image: "):
+        with pytest.raises(RequestError, match=r"^image: "):
             ask(place.context, image=path, run=run_id)
 
     def test_a_dataset_of_features_takes_no_picture(self, place: Place) -> None:
@@ -258,7 +258,7 @@ class TestImage:
         x, y = np.random.default_rng(0).random((60, 4)), np.arange(60) % 3
         np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
         Image.new("L", (4, 1)).save(place.folder / "picture.png")
-        with pytest.raises(RequestError, match="^image: "):
+        with pytest.raises(RequestError, match=r"^image: "):
             ask(place.context, image=place.folder / "picture.png", untrained=place.config(dataset=str(path)))
 
 
