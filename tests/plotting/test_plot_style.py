@@ -105,28 +105,20 @@ def test_a_label_is_one_line_that_does_nothing(text: str, shown: str) -> None:
     assert label(text) == shown
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("", "is a folder"),
-        ("x.jpg", r"give a name that ends in \.png"),
-        ("x", r"give a name that ends in \.png"),
-        ("nowhere/x.png", "there is no folder"),
-        ("file.txt/x.png", "there is no folder"),
-    ],
-)
-def test_a_wrong_target_is_refused_before_any_work(tmp_path: Path, name: str, message: str) -> None:
+@pytest.mark.parametrize("name", ["", "x.jpg", "x", "nowhere/x.png", "file.txt/x.png"])
+def test_a_wrong_target_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     (tmp_path / "file.txt").touch()
-    with pytest.raises(RequestError, match=f"^--out: .*{message}"):
-        check_target("--out", tmp_path / name, ".png")
+    with pytest.raises(RequestError) as caught:
+        check_target("out", tmp_path / name, ".png")
+    assert caught.value.parameter == "out"
 
 
 def test_a_target_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert check_target("--out", Path("~/x.PNG"), ".png") == tmp_path / "x.PNG"
-    assert check_target("--csv", Path("~/x")) == tmp_path / "x"
-    with pytest.raises(RequestError, match="--out: ~nobody-of-this-name"):
-        check_target("--out", Path("~nobody-of-this-name/x.png"))
+    assert check_target("out", Path("~/x.PNG"), ".png") == tmp_path / "x.PNG"
+    assert check_target("csv", Path("~/x")) == tmp_path / "x"
+    with pytest.raises(RequestError, match="~nobody-of-this-name"):
+        check_target("out", Path("~nobody-of-this-name/x.png"))
 
 
 CHILD = """
