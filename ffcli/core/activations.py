@@ -86,8 +86,8 @@ class ReLU(Activation):
 class GELU(Activation):
     """f(z) = z (1 + t) / 2 with t = tanh u, u = √(2/π) (z + 0.044715 z³): z Φ(z) to within 5e-4.
 
-    Then f' = (1 + t) / 2 + z (1 - t²) u' / 2. Hendrycks & Gimpel, "Gaussian error linear units", 2016. This is
-    Keras' gelu(approximate=True) and PyTorch's GELU(approximate="tanh"); both use the exact Φ by default.
+    Then f' = (1 + t) / 2 + z (1 - t²) u' / 2. Hendrycks & Gimpel, "Gaussian error linear units", 2016. This
+    is Keras' gelu(approximate=True) and PyTorch's GELU(approximate="tanh"); both use the exact Φ by default.
     """
 
     def forward(self, z: Array, derivative: Array | None = None) -> None:
