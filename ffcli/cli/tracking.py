@@ -21,13 +21,22 @@ WandbMode = Annotated[
 ]
 WandbProject = Annotated[
     str | None,
-    option("--wandb-project", "-wp", group=WANDB, metavar="NAME", help="The project there.", default="ffnn"),
+    option(
+        "--wandb-project",
+        "-wp",
+        "-w_p",
+        group=WANDB,
+        metavar="NAME",
+        help="The project there.",
+        default="ffnn",
+    ),
 ]
 WandbEntity = Annotated[
     str | None,
     option(
         "--wandb-entity",
         "-we",
+        "-w_e",
         group=WANDB,
         metavar="NAME",
         help="The team or user there.",
