@@ -99,9 +99,9 @@ class SweepSpec:
         return self.distinct.effective(values)
 
     def config(self, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainConfig:
-        """Return the configuration of a run: values, by any names of the fields or the file's own, over a base.
+        """Return the configuration of a run: values by any names of their fields, or the file's, over a base.
 
-        Groups such as {optimizer: {name: adam, lr: 0.1}} are taken apart. Raises RequestError for a value
+        Groups such as {optimizer: {name: adam, lr: 0.1}} are flattened. Raises RequestError for a value
         that the fields refuse: a rare draw of an unbounded distribution.
         """
         names = {parameter.key: name for name, parameter in self.space.items()}

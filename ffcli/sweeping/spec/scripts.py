@@ -22,7 +22,7 @@ _MOST_BYTES = (1 << 20, 1 << 25)  # of a script, of a notebook, which holds its 
 def read_script(path: Path, choose: str | None = None) -> dict[str, Any]:
     """Return the sweep of a script or notebook as a mapping.
 
-    It is what a function named sweep gets; without such a call, a dict that has ``method`` and ``parameters``.
+    It is what a function named sweep gets; without such a call, a dict that has ``method``, ``parameters``.
     ``choose`` is the name of the variable or function, the sweep's own name, or a line number.
 
     Raises:

@@ -38,8 +38,8 @@ def load_spec(
 ) -> SweepSpec:
     """Read a sweep from a file, or from the mapping that ``wandb.sweep`` takes.
 
-    ``choose`` names one of several sweeps of a script or notebook; the parameters named in ``ignore`` are left
-    out. Raises RequestError that names the file, the path in it and what is expected there.
+    ``choose`` names one of several sweeps of a script or notebook; the parameters in ``ignore`` are left out.
+    Raises RequestError that names the file, the path in it and what is expected there.
     """
     return parse_spec(sweep_text(source, choose=choose, ignore=ignore), _called(source))
 
@@ -86,7 +86,7 @@ def _without(document: dict[str, Any], names: Collection[str], source: str) -> d
 
 
 def _removed(parameters: Any, path: list[str]) -> dict[str, Any] | None:
-    """Return parameters without the one at a path, and without a group left empty; None where there is none."""
+    """Return parameters without the one at a path, nor a group left empty; None where there is none."""
     if not isinstance(parameters, dict) or path[0] not in parameters:
         return None
     rest = {key: value for key, value in parameters.items() if key != path[0]}
