@@ -111,7 +111,10 @@ class TrainConfig(BaseModel):
             "weights_initialisation weight_initializer weight_initialiser weight_init_method "
             "initialization_method w_init wi",
         ),
-    ] = Field("xavier", description="random: uniform ±0.1; xavier: Glorot uniform")
+    ] = Field(
+        "xavier",
+        description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
+    )
     batch_norm: Annotated[
         Truth, Option("Model", also="batch_normalization batch_normalisation use_batch_norm bn")
     ] = Field(False, description="batch normalization of the hidden layers")
@@ -121,7 +124,6 @@ class TrainConfig(BaseModel):
     input_dropout: Annotated[Number, Option("Model", also="input_dropout_rate")] = Field(
         0.0, ge=0, lt=1, description="fraction of the features dropped while training"
     )
-<<<<<<< HEAD
     optimizer: Annotated[
         str,
         _OPTIMIZER,
@@ -146,31 +148,6 @@ class TrainConfig(BaseModel):
         Number, Option("Optimizer", ("-m",), also="gamma mu momentum_coefficient momentum_rate")
     ] = Field(0.9, ge=0, lt=1, description="fraction of the last step kept")
     beta: Annotated[Number, Option("Optimizer", ("-beta",), also="rho beta_rms rmsprop_beta")] = Field(
-=======
-    weight_init: Annotated[str, _INIT, _INIT_NAME, Option("Model", ("-w_i",))] = Field(
-        "xavier",
-        description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
-    )
-    batch_norm: Annotated[Truth, Option("Model")] = Field(
-        False, description="batch normalization of the hidden layers"
-    )
-    dropout: Annotated[Number, Option("Model")] = Field(
-        0.0, ge=0, lt=1, description="share of the hidden values dropped while training"
-    )
-    input_dropout: Annotated[Number, Option("Model")] = Field(
-        0.0, ge=0, lt=1, description="share of the features dropped while training"
-    )
-    optimizer: Annotated[str, _OPTIMIZER, _OPTIMIZER_NAME, Option("Optimizer", ("-o",))] = Field(
-        "adam", description="nag is another name of nesterov"
-    )
-    learning_rate: Annotated[Number, Option("Optimizer", ("-lr",))] = Field(
-        1e-3, gt=0, description="step size"
-    )
-    momentum: Annotated[Number, Option("Optimizer", ("-m",))] = Field(
-        0.9, ge=0, lt=1, description="share of the last step kept"
-    )
-    beta: Annotated[Number, Option("Optimizer", ("-beta",))] = Field(
->>>>>>> main
         0.9, ge=0, lt=1, description="decay of the mean squared gradient"
     )
     beta1: Annotated[Number, Option("Optimizer", ("-beta1",), also="adam_beta1 b1")] = Field(
