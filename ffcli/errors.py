@@ -7,13 +7,18 @@ from __future__ import annotations
 
 
 class FfnnError(Exception):
-    """Something failed at run time: the message says what, the hint what to do about it."""
+    """Something failed at run time: the message says what, the hint what to do about it.
+
+    ``parameter`` names the parameter whose value is at fault, where there is one; the command line says the
+    option in its place.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.parameter = parameter
 
 
 class RequestError(FfnnError):
@@ -24,3 +29,11 @@ class RequestError(FfnnError):
 
 class DataError(FfnnError):
     """A dataset cannot be had, or is damaged."""
+
+
+class UnavailableError(DataError):
+    """No source has a known dataset; ``dataset`` is its name."""
+
+    def __init__(self, message: str, *, hint: str | None = None, dataset: str) -> None:
+        super().__init__(message, hint=hint)
+        self.dataset = dataset
