@@ -7,7 +7,8 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ffcli.datasets.user_data.base import (
     Bench,
     Found,
     Part,
+    Rows,
     by_role,
     in_memory,
     role_of,
@@ -32,6 +34,7 @@ from ffcli.util.text import counted
 _LINES = 1000  # that are parsed at a time
 _LONGEST_LINE = 1 << 27
 _MOST_LINES = 1 << 24
+_EXACT = 1 << 24  # single precision holds all integers below
 _INDEX_NAMES = ("", "unnamed0", "id", "index")
 
 
@@ -62,7 +65,7 @@ def read_tables(files: Sequence[File], bench: Bench) -> Found:
     notices: list[str] = []
     first = min(files, key=lambda file: role_of(file.name) not in ("train", None))
     layout = _layout(first, bench.options.label)
-    how = f"{first.parts[-1]}: labels are taken from {layout.column(layout.label)}"
+    how = f"labels are taken from {layout.column(layout.label)}"
     if layout.header is None or simplified(layout.header[layout.label]) not in LABEL_NAMES:
         notices.append(f"{how}; name another as in PATH#label=COLUMN")
     parts = []
@@ -219,7 +222,7 @@ def _likely_label(file: File, rows: Sequence[Sequence[str]], n_columns: int) -> 
 
 
 def _read(file: File, layout: _Layout, bench: Bench, notices: list[str]) -> Part:
-    stage, labels = Stage(bench.scratch, np.float32), list[Array]()
+    stage, labels, whole = Stage(bench.scratch, np.float32), list[Array](), True
     others = [column for column in range(layout.n_columns) if column != layout.label]
     done = 0
     with _lines(file) as lines:
@@ -229,6 +232,7 @@ def _read(file: File, layout: _Layout, bench: Bench, notices: list[str]) -> Part
             first_line = done + (layout.header is not None) + 1
             values, own = _parse(file, layout, piece, others, first_line)
             stage.extend([values])
+            whole = whole and bool((values == np.rint(values)).all())
             labels.append(own)
             done += len(piece)
             if done > _MOST_LINES:
@@ -240,7 +244,15 @@ def _read(file: File, layout: _Layout, bench: Bench, notices: list[str]) -> Part
     if layout.header and len(others) > 1 and _is_index(layout.header[others[0]], values[:, 0]):
         notices.append(f"{name}: {layout.column(others[0])} counts the rows and is left out")
         values = values[:, 1:]
-    return Part(in_memory(name, values), np.concatenate(labels), f"{name}: {layout.column(layout.label)}")
+    rows = in_memory(name, values)
+    if whole and abs(values).max() < _EXACT:
+        rows = replace(rows, dtype=np.dtype(np.int32), blocks=partial(_as_integers, rows))
+    return Part(rows, np.concatenate(labels), f"{name}: {layout.column(layout.label)}")
+
+
+def _as_integers(rows: Rows) -> Iterator[Array]:
+    for block in rows.blocks():
+        yield block.astype(np.int32)
 
 
 def _is_index(name: str, values: Array) -> bool:
