@@ -31,7 +31,23 @@ _BAR = 30  # columns of a certain prediction's bar, where they find room
 _LEAST_BAR = 8
 
 
-@app.command(cls=Command)
+class PredictCommand(Command):
+    """A command whose ``--invert`` also takes ``auto``, which is as if it were not given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        kept = list(args)
+        for at in range(len(args) - 1, -1, -1):
+            name, equals, value = args[at].lower().partition("=")
+            if name == "--invert" and equals and value == "auto":
+                del kept[at]
+            elif (
+                name == "--invert" and not equals and args[at + 1 : at + 2] and args[at + 1].lower() == "auto"
+            ):
+                del kept[at : at + 2]
+        return super().parse_args(ctx, kept)
+
+
+@app.command(cls=PredictCommand)
 def predict(
     ctx: typer.Context,
     *,
@@ -41,15 +57,18 @@ def predict(
     ] = None,
     image: Annotated[
         Path | None,
-        option("--image", group=IMAGES, metavar="FILE", help="A PNG or JPEG of your own instead."),
+        option(
+            "--image", group=IMAGES, metavar="FILE", help="A picture of your own instead: PNG, JPEG, TIFF, …"
+        ),
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
             group=IMAGES,
-            help="Turn light and dark of the --image round; --no-invert: leave it.",
-            default="left, with a notice where its edge is light",
+            help="Exchange light and dark of the --image; --no-invert: leave them; --invert auto: where its "
+            "background is not as the dataset's.",
+            default="auto",
         ),
     ] = None,
     run: Annotated[
@@ -130,7 +149,7 @@ def predict(
 
 def _head(document: dict[str, Any]) -> str:
     network = f"run {plain(document['run_id'])}" if document["run_id"] else "an untrained network"
-    guess = f"{network} takes it for: {plain(document['predicted']['name'])}"
+    guess = f"{network} predicts: {plain(document['predicted']['name'])}"
     if document["index"] is None:
         return guess
     return (
