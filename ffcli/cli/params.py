@@ -165,8 +165,6 @@ WandbProject = Annotated[
     option(
         "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
     ),
-        "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
-    ),
 ]
 WandbEntity = Annotated[
     str | None,
