@@ -13,11 +13,13 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.listing import show_run
 from ffcli.services.side_by_side import Job, JobsWatcher, train_side_by_side
 from ffcli.services.sweeps.originals import Original, ranked_originals
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_value
 from ffcli.util.text import counted
 
 TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
@@ -204,10 +206,15 @@ def _documents(
     }
     documents = []
     for run_id in run_ids:
-        document = {**show_run(context, run_id), "rank": rank, "test_acc": None, "test_loss": None}
+        document = {
+            **json_value(show_run(context, run_id)),
+            "rank": rank,
+            "test_acc": None,
+            "test_loss": None,
+        }
         if document["status"] == "finished":
             judged = _judge(context, run_id, track=run_id in new)
-            document |= {"test_acc": judged["accuracy"], "test_loss": judged["loss"]}
+            document |= {"test_acc": judged.accuracy, "test_loss": judged.loss}
         documents.append({**document, "original": before})
     finished = [document for document in documents if document["status"] == "finished"]
     summary = {
@@ -218,9 +225,9 @@ def _documents(
     return [{**document, "over_seeds": summary} for document in documents]
 
 
-def _judge(context: Context, run_id: str, *, track: bool) -> dict[str, Any]:
-    (judged,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
-    return judged
+def _judge(context: Context, run_id: str, *, track: bool) -> Evaluation:
+    (evaluation,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
+    return evaluation
 
 
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
@@ -228,7 +235,7 @@ def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
         return None
     try:
-        return float(_judge(context, run_id, track=False)["accuracy"])
+        return _judge(context, run_id, track=False).accuracy
     except FfnnError as error:
         context.notify(f"run {run_id} of the sweep could not be judged: {error}")
         return None

@@ -17,6 +17,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.runs.record import Status
+from ffcli.runs.results import RunResult
 from ffcli.services.train import resume
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
@@ -218,16 +219,16 @@ def _main(job: Job, data_dir: Path, runs_dir: Path, parent: int, connection: Con
     teller = _Teller(connection, parent)
     context = Context(data_dir, runs_dir, lambda text: teller.tell(Notice(text)))
     try:
-        document = _train(context, job, teller)
+        result = _train(context, job, teller)
     except Exception as error:
         expected = isinstance(error, (FfnnError, OSError))
         teller.tell(RunFailed(str(error) if expected else f"{type(error).__name__}: {error}"))
     else:
         told = ("run_id", "status", "best_val_acc", "seconds")
-        teller.tell(RunEnded(**{name: document[name] for name in told}))
+        teller.tell(RunEnded(**{name: getattr(result, name) for name in told}))
 
 
-def _train(context: Context, job: Job, teller: _Teller) -> dict[str, Any]:
+def _train(context: Context, job: Job, teller: _Teller) -> RunResult:
     if job.run_id is not None:
         return resume(context, job.run_id, None, teller)
     experiment = Experiment(job.config, context.dataset(job.config.dataset))

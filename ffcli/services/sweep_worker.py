@@ -115,8 +115,8 @@ def objective(
         with new_run(context, experiment, options, sweep.id) as recorder:
             trial.set_run(recorder.path.name)
             tell(RunStarted(trial.number, recorder.path.name))
-            document = run(recorder, experiment, Unwatched(), stop=trial.report, tracking=tracking)
-            trial.stopped = document["status"] == "pruned"  # W&B may have asked for it, too
+            result = run(recorder, experiment, Unwatched(), stop=trial.report, tracking=tracking)
+            trial.stopped = result.status == "pruned"  # W&B may have asked for it, too
 
     return train
 

@@ -13,15 +13,14 @@ from typing import Any, Literal
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.spec.spec import Metric, SweepSpec
+from ffcli.runs.metric import BY_VAL_ACC, Metric
+from ffcli.sweeping.spec.spec import SweepSpec
 from ffcli.util.safe_read import is_name, parse_json, shown
 
 State = Literal["running", "waiting", "finished", "pruned", "failed"]
 EndState = Literal["finished", "pruned", "failed"]
 STATES: tuple[State, ...] = ("running", "waiting", "finished", "pruned", "failed")
 END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
-
-BY_VAL_ACC = Metric("val_acc", "maximize")
 
 
 class LostTrialError(FfnnError):

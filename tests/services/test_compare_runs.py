@@ -12,7 +12,7 @@ from small_runs import Place, Watcher
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
 from ffcli.plotting.run_curves import RunCurves, run_curves_figure
-from ffcli.runs.record import METRICS
+from ffcli.runs.metric import METRICS
 from ffcli.services.runs.compare import compare_runs
 from ffcli.services.train import train
 from ffcli.training.options import RunOptions

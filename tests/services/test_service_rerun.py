@@ -17,7 +17,7 @@ from stored_sweeps import Made, put_sweep
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import METRICS
+from ffcli.runs.metric import METRICS
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.rerun import RerunOptions, rerun, spread

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.record import METRICS, is_loss
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
 from ffcli.runs.store import MODEL
 from ffcli.services.past_runs import PastRuns
 from ffcli.services.runs.select import best_run
@@ -22,26 +21,21 @@ from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.runner import Unwatched, Watcher
-from ffcli.util.suggest import unknown
 
 RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run whose weights are wanted, and what is known of it: ``value`` is the metric at its best epoch.
-
-    ``least``: the best epoch is that of the lowest value.
-    """
+    """A run whose weights are needed, and what is known of it; ``value`` is the metric at its best epoch."""
 
     title: str
     run_id: str | None
     config: TrainConfig
     dataset_digest: str | None
     core_version: int
-    metric: str
+    metric: Metric
     value: float
-    least: bool
     threads: int
     tags: tuple[str, ...]
 
@@ -52,26 +46,25 @@ def best_with_weights(
     metric: str | None = None,
     dataset: str | None = None,
     sweep_id: str | None = None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> str:
     """Return the id of a run with weights in the store that is the best by ``metric``, or the same training.
 
     It is the best finished run of one dataset (see `best_run`), or trial of a sweep, by the sweep's own
-    metric unless another is given. Of a sweep the database alone decides, at ``storage`` or in its folder,
-    and of one at W&B (entity/project/id) its server. Where the store has the weights of no such training,
+    metric unless another is given. The study of a sweep decides, and the server of one at W&B
+    (entity/project/id). Where the store has the weights of no such training,
     it is trained again, with a notice, as an ordinary run tagged ``retrained``. Raises FfnnError where it
     cannot come out the same, and as `best_run`.
     """
     if sweep_id is None:
-        wanted = _of_store(context, metric or "val_acc", dataset)
+        wanted = _of_store(context, BY_VAL_ACC.or_named(metric), dataset)
     elif is_address(sweep_id):
         from ffcli.services.evaluation.best_wandb import best_of_wandb
 
         wanted = best_of_wandb(context, parse_address(sweep_id), metric, dataset)
     else:
-        wanted = _of_sweep(context, sweep_id, storage, metric, dataset)
+        wanted = _of_sweep(context, sweep_id, metric, dataset)
     if wanted.run_id is not None and (context.runs.path(wanted.run_id) / MODEL).is_file():
         return wanted.run_id
     digest = context.dataset(wanted.config.dataset).digest
@@ -92,9 +85,8 @@ def best_with_weights(
     return _train_again(context, wanted, watcher or Unwatched(), command_line)
 
 
-def _of_store(context: Context, metric: str, dataset: str | None) -> Wanted:
+def _of_store(context: Context, metric: Metric, dataset: str | None) -> Wanted:
     record = best_run(context, metric, dataset)
-    name = metric_name(metric)
     about = record.provenance
     return Wanted(
         f"Run {record.run_id}",
@@ -102,24 +94,21 @@ def _of_store(context: Context, metric: str, dataset: str | None) -> Wanted:
         validate(record.config),
         about.get("dataset_digest"),
         about.get("core", CORE_VERSION),
-        name,
-        record.best[name],
-        is_loss(name),
+        metric,
+        record.best[metric.name],
         record.threads,
         (RETRAINED,),
     )
 
 
-def _of_sweep(
-    context: Context, sweep_id: str, storage: str | None, metric: str | None, dataset: str | None
-) -> Wanted:
-    store = TrialStore(storage_url(context, sweep_id, storage))
+def _of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str | None) -> Wanted:
+    store = TrialStore(storage_url(context, sweep_id, None))
     try:
         sweep = store.sweep(sweep_id)
-        name = sweep.metric.name if metric is None else metric_name(metric)
+        chosen = sweep.metric.or_named(metric)
         only = canonical_name(dataset) if dataset else None
         ranked = [
-            pair for pair in ranked_trials(store, sweep, name) if only in (None, pair[1].config.dataset)
+            pair for pair in ranked_trials(store, sweep, chosen) if only in (None, pair[1].config.dataset)
         ]
     finally:
         store.close()
@@ -139,58 +128,42 @@ def _of_sweep(
         trial.config,
         digest,
         sweep.core_version,
-        name,
+        chosen,
         value,
-        _least(sweep, name),
         threads,
         (RETRAINED, sweep_id),
     )
 
 
-def ranked_trials(store: TrialStore, sweep: Sweep, metric: str) -> list[tuple[float, Trial]]:
+def ranked_trials(store: TrialStore, sweep: Sweep, metric: Metric) -> list[tuple[float, Trial]]:
     """Return the finished trials with ``metric`` at their best epoch, the best first, the earlier on a tie.
 
-    The sweep's goal says which is the best, of another metric than the sweep's its nature.
+    Raises IncomparableError where a loss is to rank trials with different losses.
     """
     finished = [trial for trial in store.trials(sweep) if trial.state == "finished"]
-    least = _least(sweep, metric)
-    if metric == sweep.metric.name:
+    values: dict[int, float | None]
+    if metric == sweep.metric:
         values = {trial.number: trial.value for trial in finished}
     else:
-        values = {}
+        figures: dict[int, list[float]] = {}
         for epoch in store.epochs(sweep.id):
-            value, before = getattr(epoch.result, metric), values.get(epoch.number)
-            if math.isfinite(value) and (before is None or (value < before if least else value > before)):
-                values[epoch.number] = value
+            figures.setdefault(epoch.number, []).append(getattr(epoch.result, metric.name))
+        values = {number: metric.best(of_trial) for number, of_trial in figures.items()}
     pairs = [(value, trial) for trial in finished if (value := values.get(trial.number)) is not None]
-    return sorted(pairs, key=lambda pair: pair[0] if least else -pair[0])
-
-
-def _least(sweep: Sweep, metric: str) -> bool:
-    """Whether the lowest value of a metric is the best in a sweep."""
-    return sweep.metric.goal == "minimize" if metric == sweep.metric.name else is_loss(metric)
-
-
-def metric_name(word: str) -> str:
-    """Return the metric that a word means. Raises RequestError for another."""
-    name = word.strip().lower().replace("-", "_")
-    if name not in METRICS:
-        raise RequestError(f"--metric: {unknown('metric', word, METRICS)}")
-    return name
+    return metric.ranked(pairs, lambda pair: Standing(pair[0], pair[1].config.loss))
 
 
 def _train_again(context: Context, wanted: Wanted, watcher: Watcher, command_line: tuple[str, ...]) -> str:
     context.notify(f"{wanted.title} has no weights here: the same configuration is trained again")
     options = RunOptions(tags=wanted.tags, threads=wanted.threads, command_line=command_line)
-    document = train(context, wanted.config, options, watcher)
-    run_id = str(document["run_id"])
-    if document["status"] != "finished":
-        raise FfnnError(f"Trained again, it {document['status']}: see run {run_id}.")
-    best = min if wanted.least else max
-    value = best(epoch[wanted.metric] for epoch in document["epochs"])
+    result = train(context, wanted.config, options, watcher)
+    run_id = result.run_id
+    if result.status != "finished":
+        raise FfnnError(f"Trained again, the run {result.status}: see run {run_id}.")
+    value = wanted.metric.best(getattr(row, wanted.metric.name) for row in result.epochs)
     if value != wanted.value:
         context.notify(
-            f"run {run_id} does not come out quite as recorded (another processor, NumPy or number of "
-            f"threads): {wanted.metric} {value:.6g} instead of {wanted.value:.6g}"
+            f"run {run_id} differs from the record (another processor, NumPy or number of threads): "
+            f"{wanted.metric.name} {value:.6g} instead of {wanted.value:.6g}"
         )
     return run_id

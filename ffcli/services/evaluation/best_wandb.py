@@ -8,12 +8,11 @@ from ffcli.config import FIELDS, TrainConfig, field_name, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import RunRecord, is_loss
-from ffcli.services.evaluation.best import RETRAINED, Wanted, metric_name
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
+from ffcli.runs.record import RunRecord
+from ffcli.services.evaluation.best import RETRAINED, Wanted
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
-from ffcli.sweeping.spec.spec import Metric
-from ffcli.sweeping.trials import BY_VAL_ACC
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.server import RemoteRun, ServerLostError, WandbServer
 from ffcli.training.context import Context
@@ -30,17 +29,15 @@ def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, d
     try:
         check_account()
         server = WandbServer()
-        chosen = _metric(remote_spec(server, address).metric or BY_VAL_ACC, metric)
+        chosen = (remote_spec(server, address).metric or BY_VAL_ACC).or_named(metric)
         found = _of_server(server, address, chosen, only)
     except (ServerLostError, RequestError) as error:
-        if metric is not None:
-            metric_name(metric)
+        chosen = BY_VAL_ACC.or_named(metric)
         here = [record for record in records(context, str(address)) if record.status == "finished"]
         if not here:
             raise
         stored = f"{counted(len(here), 'run')} that {are(len(here))} stored here"
         context.notify(f"{error} The best of the {stored} is taken.")
-        chosen = _metric(BY_VAL_ACC, metric)
         found = _of_store(context, here, chosen, only)
     if found is None:
         raise FfnnError(f"Sweep {address} has no finished run{f' on {only}' if only else ''} yet.")
@@ -51,9 +48,8 @@ def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, d
         config=config,
         dataset_digest=None,
         core_version=CORE_VERSION,
-        metric=chosen.name,
+        metric=chosen,
         value=value,
-        least=chosen.goal == "minimize",
         threads=1,
         tags=(RETRAINED,),
     )
@@ -70,32 +66,21 @@ def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, d
     return wanted
 
 
-def _metric(of_sweep: Metric, given: str | None) -> Metric:
-    """Return the metric to go by: the sweep's, or another, whose nature says what is the best."""
-    name = of_sweep.name if given is None else metric_name(given)
-    if name == of_sweep.name:
-        return of_sweep
-    return Metric(name, "minimize" if is_loss(name) else "maximize")
-
-
 _Found = tuple[float, str, TrainConfig]
 
 
 def _of_server(server: WandbServer, address: WandbAddress, metric: Metric, only: str | None) -> _Found | None:
-    best: tuple[float, RemoteRun] | None = None
-    for run in server.runs(address, metric.name):
-        value = run.best(metric) if run.state == "finished" else None
-        if value is None or (only is not None and run.config.get("dataset") != only):
-            continue
-        if best is None or metric.better(value, best[0]):
-            best = value, run
-    if best is None:
-        return None
-    value, run = best
-    try:
-        return value, run.id, config_of(run)
-    except RequestError as error:
-        raise FfnnError(f"W&B's run {run.id} is the best, and cannot be trained by ffnn: {error}") from None
+    runs = [run for run in server.runs(address, metric.name) if run.state == "finished"]
+    ranked = metric.ranked(
+        [run for run in runs if only in (None, run.config.get("dataset"))],
+        lambda run: Standing(run.best(metric), run.config.get("loss")),
+    )
+    for run in ranked[:1]:
+        try:
+            return metric.best(run.values) or 0.0, run.id, config_of(run)
+        except RequestError as error:
+            raise FfnnError(f"W&B's run {run.id} is the best, and ffnn cannot train it: {error}") from None
+    return None
 
 
 def config_of(run: RemoteRun) -> TrainConfig:
@@ -108,11 +93,10 @@ def config_of(run: RemoteRun) -> TrainConfig:
 
 
 def _of_store(context: Context, here: list[RunRecord], metric: Metric, only: str | None) -> _Found | None:
-    best: _Found | None = None
+    found = []
     for record in here:
         value = best_epoch(metric, [row.result for row in context.runs.history(record.run_id)])[0]
-        if value is None or only not in (None, record.dataset):
-            continue
-        if best is None or metric.better(value, best[0]):
-            best = value, str(record.wandb.get("id")), validate(record.config)
-    return best
+        if value is not None and only in (None, record.dataset):
+            found.append((value, str(record.wandb.get("id")), validate(record.config)))
+    ranked = metric.ranked(found, lambda each: Standing(each[0], each[2].loss))
+    return ranked[0] if ranked else None

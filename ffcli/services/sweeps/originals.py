@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import is_loss
-from ffcli.services.evaluation.best import metric_name, ranked_trials
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
+from ffcli.services.evaluation.best import ranked_trials
 from ffcli.services.evaluation.best_wandb import config_of
 from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.services.sweeps.create import storage_url
 from ffcli.services.sweeps.find import sweep_called
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
-from ffcli.sweeping.spec.spec import Metric
 from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import BY_VAL_ACC
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
 from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
 from ffcli.training.context import Context
@@ -46,7 +44,7 @@ def ranked_originals(
     sweep's own metric decides unless another is given. Raises RequestError where there is no such sweep or
     metric, FfnnError where no run has finished or W&B cannot be asked.
     """
-    chosen = None if metric is None else metric_name(metric)
+    chosen = None if metric is None else Metric.named(metric).name
     if storage is None and is_address(sweep):
         sweep_id = sweep
         originals = _of_wandb(context, parse_address(sweep), chosen)
@@ -62,11 +60,11 @@ def _of_store(context: Context, sweep_id: str, metric: str | None, storage: str 
     store = TrialStore(storage_url(context, sweep_id, storage))
     try:
         sweep = store.sweep(sweep_id)
-        name = metric or sweep.metric.name
-        ranked = ranked_trials(store, sweep, name)
+        by = sweep.metric.or_named(metric)
+        ranked = ranked_trials(store, sweep, by)
     finally:
         store.close()
-    return [Original(sweep_id, trial.run_id, trial.config, name, value) for value, trial in ranked]
+    return [Original(sweep_id, trial.run_id, trial.config, by.name, value) for value, trial in ranked]
 
 
 def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> list[Original]:
@@ -77,14 +75,14 @@ def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> li
         check_account()
         server = WandbServer()
         spec = remote_spec(server, address)
-        chosen = _metric(spec.metric or BY_VAL_ACC, metric)
+        chosen = (spec.metric or BY_VAL_ACC).or_named(metric)
         runs = [run for run in server.runs(address, chosen.name) if run.state == "finished"]
     except (ServerLostError, RequestError) as error:
         if not finished:
             raise
         here = f"{counted(len(finished), 'run')} that {are(len(finished))} stored here"
         context.notify(f"{error} The {here} {are(len(finished))} taken.")
-        return _of_records(context, address, list(finished.values()), _metric(BY_VAL_ACC, metric))
+        return _of_records(context, address, list(finished.values()), BY_VAL_ACC.or_named(metric))
     found = []
     for run in runs:
         value = run.best(chosen)
@@ -112,13 +110,5 @@ def _of_records(
     return _ranked(found, metric)
 
 
-def _metric(of_sweep: Metric, given: str | None) -> Metric:
-    """Return the metric that decides: the sweep's, or another, whose nature says what is the best."""
-    if given is None or given == of_sweep.name:
-        return of_sweep
-    return Metric(given, "minimize" if is_loss(given) else "maximize")
-
-
 def _ranked(originals: Iterable[Original], metric: Metric) -> list[Original]:
-    sign = 1 if metric.goal == "minimize" else -1
-    return sorted(originals, key=lambda original: sign * original.value)
+    return metric.ranked(originals, lambda original: Standing(original.value, original.config.loss))

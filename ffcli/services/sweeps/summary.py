@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY, sweep_ids
+from ffcli.runs.metric import Standing
 from ffcli.services.sweeps.create import leave_out, storage_url, sweep_folder
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.progress import goal, under_way
@@ -104,25 +106,26 @@ def _head(
         },
         "top": [
             {**_trial_document(trial), "record": _record(context, trial, shared=shared)}
-            for trial in _ranked(sweep, trials)[:5]
+            for trial in ranked(sweep, trials)[:5]
         ],
     }
 
 
-def _ranked(sweep: Sweep, trials: list[Trial]) -> list[Trial]:
-    """Return the trials that have a value, the best first: the finished before the pruned."""
-    sign = -1 if sweep.metric.goal == "maximize" else 1
-    valued = [
-        ((trial.state != "finished", sign * trial.value, trial.number), trial)
-        for trial in trials
-        if trial.value is not None
-    ]
-    return [trial for _, trial in sorted(valued, key=lambda item: item[0])]
+def ranked(sweep: Sweep, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that have a value, the best first: the finished before the pruned.
+
+    Of a sweep that tries several losses and is ranked by a loss, each loss has a group of its own.
+    """
+    return sweep.metric.ranked(
+        trials,
+        lambda trial: Standing(trial.value, trial.config.loss, trial.state != "finished"),
+        mixed=True,
+    )
 
 
 def best_trial(sweep: Sweep, trials: list[Trial]) -> Trial | None:
     """Return the finished trial (or, where none has finished, the pruned one) with the best value."""
-    return next(iter(_ranked(sweep, trials)), None)
+    return next(iter(ranked(sweep, trials)), None)
 
 
 def _mattered(sweep: Sweep, trials: list[Trial]) -> dict[str, Any]:
