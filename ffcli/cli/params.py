@@ -71,6 +71,18 @@ TestDataset = Annotated[
         completes=complete_dataset,
     ),
 ]
+BestDataset = Annotated[
+    str | None,
+    option(
+        "--dataset",
+        "-d",
+        group=CHOICE,
+        metavar="NAME",
+        help="The best run on this dataset.",
+        default="fashion_mnist",
+        completes=complete_dataset,
+    ),
+]
 Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
 Status = Annotated[
     str | None,
