@@ -133,7 +133,7 @@ def best_options(
         return None
     from ffcli.services.sweeps.find import sweep_called
 
-    return sweep_called(place, sweep, None)
+    return sweep_called(place, sweep)
 
 
 def image_dataset(default: str) -> Any:

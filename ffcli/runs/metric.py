@@ -11,7 +11,7 @@ from ffcli.errors import RequestError
 from ffcli.util.suggest import unknown
 from ffcli.util.text import counted
 
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 
 Item = TypeVar("Item")
 

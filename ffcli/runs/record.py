@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import platform
 import sys
@@ -87,7 +88,8 @@ class RunRecord:
             for metric in METRICS:
                 pick = min if is_loss(metric) else max
                 value = getattr(result, metric)
-                self.best[metric] = pick(self.best.get(metric, value), value)
+                if math.isfinite(value):  # val_f1 is missing in older histories
+                    self.best[metric] = pick(self.best.get(metric, value), value)
 
 
 @cache
@@ -130,7 +132,8 @@ def parse_history(text: str) -> list[HistoryRow]:
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])
-        numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
+        names = [name for name in (*METRICS, "seconds", "train_seconds") if name != "val_f1" or name in row]
+        numbers = {name: float(row[name]) for name in names}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows
 

@@ -24,6 +24,8 @@ class EpochRow:
     """Mean loss over the validation images, with the L2 term."""
     val_acc: float
     """Fraction of the validation images that are classified correctly."""
+    val_f1: float
+    """Macro F1 over the classes of the validation images."""
     seconds: float
     """Duration with validation."""
     train_seconds: float

@@ -11,7 +11,7 @@ from test_wandb_sweeps import SPEC
 from ffcli.cli.app import main
 from ffcli.errors import RequestError
 from ffcli.runs.metric import Metric
-from ffcli.services.evaluation.best_wandb import config_of
+from ffcli.services.sweeps.originals import config_of
 from ffcli.services.sweeps.wandb import choose_backend
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
 from ffcli.sweeping.wandb.server import RemoteRun

@@ -41,7 +41,7 @@ def report(
     place = context(out)
     result = run(
         place,
-        sweep_called(place, sweep, None),
+        sweep_called(place, sweep),
         file,
         command_line=out.settings.command_line,
         watcher=watcher(out),

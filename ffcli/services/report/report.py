@@ -20,11 +20,11 @@ from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.report.tracked import log
-from ffcli.services.sweeps.create import storage_url
-from ffcli.services.sweeps.summary import best_trial, ranked
+from ffcli.services.sweeps.best import best_trial
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Epoch, Sweep, Trial
+from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -94,12 +94,8 @@ def report(
 
 
 def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
-    store = TrialStore(storage_url(context, sweep_id, None))
-    try:
-        sweep = store.sweep(sweep_id)
-        return sweep, store.trials(sweep), store.epochs(sweep_id)
-    finally:
-        store.close()
+    study = read_sweep(context, sweep_id)
+    return study.sweep, list(study.trials), epochs_of(context, study.trials)
 
 
 def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
@@ -131,7 +127,10 @@ def _report(
             if each.size != 1  # else it was not searched
         ],
         runs=runs,
-        curves=[_curve(trial.number, epochs.get(trial.number, ())) for trial in ranked(sweep, trials)[:_TOP]],
+        curves=[
+            _curve(trial.number, epochs.get(trial.number, ()))
+            for trial in ranked(sweep.metric, trials)[:_TOP]
+        ],
         influences=[Influence(**asdict(effect)) for effect in effects(sweep, trials)],
         influence_note=f"Importance: {IMPORTANCE}, from {LEAST} runs on. Correlation with {metric.name}: "
         f"{CORRELATION}'s, from -1 to 1; for a choice in words, that of choosing it.",
