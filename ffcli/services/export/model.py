@@ -10,8 +10,6 @@ from ffcli.core.network import Network
 from ffcli.errors import FfnnError
 from ffcli.services.runs.select import StoredRun
 
-LEAKY_SLOPE = 0.2  # of leaky_relu below zero
-
 
 @dataclass(frozen=True)
 class Model:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ffcli.core.activations import LeakyReLU
 from ffcli.errors import FfnnError
-from ffcli.services.export.model import LEAKY_SLOPE, Model, unknown_activation
+from ffcli.services.export.model import Model, unknown_activation
 
 _OPSET, _IR = 17, 8  # of 2022: nothing newer is needed, and older runtimes refuse it
 _LIMIT = 1 << 31  # bytes of a protobuf message
@@ -56,7 +57,7 @@ _ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
     "relu": lambda graph, z: graph.node("Relu", z),
     "gelu": _gelu,
     "silu": lambda graph, z: graph.node("Mul", z, graph.node("Sigmoid", z)),
-    "leaky_relu": lambda graph, z: graph.node("LeakyRelu", z, alpha=LEAKY_SLOPE),
+    "leaky_relu": lambda graph, z: graph.node("LeakyRelu", z, alpha=LeakyReLU.negative_slope),
     "elu": lambda graph, z: graph.node("Elu", z),
 }
 
