@@ -108,7 +108,7 @@ class _Tally:
 
 
 def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float, float]:
-    """Return the mean loss (without an L2 term), accuracy and macro F1 of the images at ``indices``."""
+    """Return the mean loss without an L2 term, the accuracy and the macro F1 of the images at ``indices``."""
     tally = _Tally(loss)
     predicted = np.empty(len(indices), np.int64)
     one_hot = np.eye(data.n_classes, dtype=network.dtype)

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed, Sweep
 from small_runs import Place
 
 from ffcli.config import TrainConfig
@@ -17,10 +20,7 @@ from ffcli.errors import RequestError
 from ffcli.services.report.report import ReportResult, report
 from ffcli.services.runs.select import load_run
 from ffcli.services.sweeps.create import sweep_folder
-from ffcli.sweeping.claiming import Request
 from ffcli.sweeping.spec.spec import parse_spec
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, Sweep
 from ffcli.util.processes import this_process
 
 FILE = """

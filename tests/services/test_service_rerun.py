@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
 from small_runs import Place, write_dataset
 from stored_sweeps import Made, put_sweep
 
@@ -23,7 +24,6 @@ from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.rerun import RerunOptions, rerun, spread
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
-from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
 
 RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"
 
