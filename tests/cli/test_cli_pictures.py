@@ -108,8 +108,7 @@ def test_confusion_writes_its_files_and_says_it_in_words(cli: Cli, run: str) -> 
     done = cli("confusion", run, "-o", "y.png")
     assert (done.code, done.err) == (0, "")
     top = found["confusions"][0]
-    times = "once" if top["count"] == 1 else f"{top['count']} times"
-    assert f"{top['true']['name']} predicted as {top['predicted']['name']} {times}" in done.out
+    assert f"{top['true']['name']} predicted as {top['predicted']['name']}: {top['count']}" in done.out
     assert "precision" in done.out
     assert "written to y.png" in done.out
     assert "\x1b" not in done.out
