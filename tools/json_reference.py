@@ -62,8 +62,8 @@ _HEAD = """\
 With `--json` a command prints one JSON document to stdout. This page is generated from the results of the
 services by `python -m tools.json_reference`: change the dataclass, not the page.
 
-NaN and infinity become `null`. A later version may add a key; none is renamed or removed. `evaluate` prints one
-object for one run and a list for several.
+NaN and infinity become `null`. A later version may add a key; none is renamed or removed. `evaluate` prints
+one object for one run and a list for several.
 """
 
 _WORDS = {
