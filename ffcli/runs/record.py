@@ -1,12 +1,9 @@
-"""What is known of a run: its summary, its history, and where they were made."""
+"""What is known of a run: its summary and its history."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import platform
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ffcli.util.redact import without_secrets
+from ffcli.runs.provenance import Provenance
 from ffcli.util.safe_read import parse_time, shown
 
 if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
@@ -24,7 +21,6 @@ if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
-BEGUN_FOR = "begun_for_epochs"  # in the provenance, where a run was resumed for another number of epochs
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
 
@@ -41,6 +37,31 @@ def is_loss(metric: str) -> bool:
 # What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class WandbRun:
+    """What is known of a run at W&B; None stands for what is not known.
+
+    Attributes:
+        mode: how the run is tracked: online, offline, disabled; "auto" until that is decided.
+        sweep: the id of the W&B sweep that the run belongs to.
+        model: whether its network goes there too.
+        synced: the status and the number of epochs that W&B is sure to have, such as "finished 10".
+    """
+
+    mode: str | None = None
+    id: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    sweep: str | None = None
+    url: str | None = None
+    model: bool | None = None
+    synced: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known, in types that JSON has."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass
@@ -65,12 +86,12 @@ class RunRecord:
     error: str | None = None
     parameters: Count = 0
     threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
-    wandb: dict[str, str | None] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    wandb: WandbRun = field(default_factory=WandbRun)
+    provenance: Provenance = field(default_factory=Provenance)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it in types that JSON knows."""
-        return asdict(self)
+        """Return all of it in types that JSON knows; of W&B and the provenance only what is known."""
+        return {**asdict(self), "wandb": self.wandb.as_dict(), "provenance": self.provenance.as_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunRecord:
@@ -138,27 +159,3 @@ def parse_history(text: str) -> list[HistoryRow]:
         numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows
-
-
-def provenance(dataset_digest: str, command_line: Iterable[str]) -> dict[str, Any]:
-    """Return what it takes to make the run again: versions, machine, data, command line."""
-    import numpy
-    from threadpoolctl import threadpool_info
-
-    from ffcli.core.training import CORE_VERSION
-    from ffcli.version import __version__
-
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    blas = [f"{library['internal_api']} {library['version']}" for library in libraries]
-    return {
-        "ffnn": __version__,
-        "core": CORE_VERSION,
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "blas": ", ".join(blas) or "unknown",
-        "platform": f"{sys.platform} {platform.machine()}",
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "dataset_digest": dataset_digest,
-        "command_line": list(map(without_secrets, command_line)),
-    }

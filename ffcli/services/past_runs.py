@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 
 import yaml
 
@@ -15,7 +13,8 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, are_all, history_csv
+from ffcli.runs.provenance import Provenance
+from ffcli.runs.record import HistoryRow, RunRecord, are_all, history_csv
 from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
 from ffcli.sweeping.trials import Past
@@ -40,7 +39,7 @@ class PastRuns:
         self._runs: dict[tuple[TrainConfig, str], list[str]] = {}
         for record in context.runs.records():
             about = record.provenance
-            if record.status != "finished" or about.get("core") != CORE_VERSION:
+            if record.status != "finished" or about.core != CORE_VERSION:
                 continue
             try:
                 config = validate(record.config)
@@ -48,7 +47,7 @@ class PastRuns:
                 continue
             if _looked_elsewhere(config, about):
                 continue
-            self._runs.setdefault(_key(config, about.get("dataset_digest")), []).append(record.run_id)
+            self._runs.setdefault(_key(config, about.dataset_digest), []).append(record.run_id)
 
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
         """Return the earliest such run, or None; ``weights``: its network must be stored too."""
@@ -72,19 +71,19 @@ def own_past(context: Context, run_id: str, config: TrainConfig, dataset: Datase
     """
     with suppress(FfnnError, OSError):  # of another version of the program, or damaged
         record = context.runs.read(run_id)
-        about, source = record.provenance, record.provenance.get("reused_from")
-        made_of = (about.get("dataset_digest"), about.get("core"))
+        about = record.provenance
+        made_of = (about.dataset_digest, about.core)
         if record.status in ENDED and made_of == (dataset.digest, CORE_VERSION):
-            past = _past(context, run_id, None if source is None else str(source), record.epochs_done)
+            past = _past(context, run_id, about.reused_from, record.epochs_done)
             is_the_same = validate(record.config) == config and not _looked_elsewhere(config, about)
             if past is not None and is_the_same:
                 return replace(past, pruned=record.status == "pruned")
     return None
 
 
-def _looked_elsewhere(config: TrainConfig, about: Mapping[str, Any]) -> bool:
+def _looked_elsewhere(config: TrainConfig, about: Provenance) -> bool:
     """Tell whether the schedule looked ahead to a last epoch that for the first ones was another."""
-    return BEGUN_FOR in about and config.schedule != "constant"
+    return about.begun_for_epochs is not None and config.schedule != "constant"
 
 
 def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Past | None:
@@ -132,7 +131,7 @@ def store_past(
         recipe=None,
         tags=[*options.tags, REUSED],
         wandb=wandb_wishes(options),
-        provenance={**record.provenance, "reused_from": past.source},
+        provenance=replace(record.provenance, reused_from=past.source),
     )
     rows = [HistoryRow(result, _utc(time)) for result, time in zip(past.results, past.times)]
     write_atomic(new.place / HISTORY, history_csv(rows))
@@ -156,7 +155,7 @@ def _record(past: Past, config: TrainConfig, dataset: Dataset) -> RunRecord:
         started=_utc(past.times[0] - past.results[0].seconds),
         ended=_utc(past.times[-1]),
         parameters=untrained_network(config, dataset).n_parameters,
-        provenance={"core": CORE_VERSION, "dataset_digest": dataset.digest},
+        provenance=Provenance(core=CORE_VERSION, dataset_digest=dataset.digest),
     )
     for result in past.results:
         record.note_epoch(result, best)

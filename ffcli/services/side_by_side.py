@@ -235,5 +235,5 @@ def _train(context: Context, job: Job, teller: _Teller) -> dict[str, Any]:
         Tracking(context, job.options.wandb, hint=False) as tracking,
         new_run(context, experiment, job.options) as recorder,
     ):
-        recorder.record.provenance |= job.provenance
+        recorder.record.provenance = replace(recorder.record.provenance, **job.provenance)
         return run(recorder, experiment, teller, tracking=tracking)

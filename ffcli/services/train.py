@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import BEGUN_FOR, RunRecord
+from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
 from ffcli.training.context import Context
@@ -90,15 +91,15 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
     record = context.runs.read(path.name)
     stored = context.runs.config(path.name)
     config = validate(stored if epochs is None else {**stored, "epochs": epochs})
-    if epochs is not None and epochs != stored.get("epochs"):
-        record.provenance.setdefault(BEGUN_FOR, stored.get("epochs"))
+    if config.epochs != stored.get("epochs") and record.provenance.begun_for_epochs is None:
+        record.provenance = replace(record.provenance, begun_for_epochs=stored.get("epochs"))
     _check_resumable(record, config.epochs)
     dataset = context.dataset(config.dataset)
-    if record.provenance.get("dataset_digest") != dataset.digest:
+    if record.provenance.dataset_digest != dataset.digest:
         raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
     experiment = Experiment(config, dataset)
     with (
-        Tracking(context, record.wandb.get("mode") or "disabled", hint=False) as tracking,
+        Tracking(context, record.wandb.mode or "disabled", hint=False) as tracking,
         RunRecorder(path, record, context.runs.history(path.name)) as recorder,
     ):
         if record.epochs_done and not (path / CHECKPOINT).exists():

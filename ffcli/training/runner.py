@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.runs.documents import run_document
-from ffcli.runs.record import RunRecord, provenance, utc_now
+from ffcli.runs.provenance import provenance
+from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from stored_runs import record
 
 from ffcli.core.training import EpochResult
+from ffcli.runs.provenance import Provenance, RerunOf, provenance
 from ffcli.runs.record import (
     HISTORY_COLUMNS,
     HistoryRow,
     RunRecord,
+    WandbRun,
     history_csv,
     is_loss,
     parse_history,
-    provenance,
     utc_now,
 )
 
@@ -64,8 +65,9 @@ def test_a_record_goes_through_json() -> None:
         best={"val_acc": 0.5},
         best_epoch=1,
         best_val_acc=0.5,
-        wandb={"mode": None},
+        wandb=WandbRun(mode="online", model=True),
         threads=2,
+        provenance=Provenance(core=3, command_line=["ffnn"], rerun=RerunOf("a sweep", "a run")),
     )
     assert RunRecord.from_dict(json.loads(json.dumps(full.as_dict()))) == full
 
@@ -102,8 +104,8 @@ def test_times_are_utc_and_sort() -> None:
 
 def test_provenance_tells_versions_data_and_command() -> None:
     known = provenance("abc", ["ffnn", "train"])
-    assert known["dataset_digest"] == "abc"
-    assert known["command_line"] == ["ffnn", "train"]
-    assert known["numpy"] == np.__version__
-    assert known["blas"]
-    json.dumps(known)
+    assert known.dataset_digest == "abc"
+    assert known.command_line == ["ffnn", "train"]
+    assert known.numpy == np.__version__
+    assert known.blas
+    assert Provenance(**json.loads(json.dumps(known.as_dict()))) == known

@@ -38,7 +38,7 @@ class Wanted:
     run_id: str | None
     config: TrainConfig
     dataset_digest: str | None
-    core_version: int
+    core_version: int | None
     metric: str
     value: float
     least: bool
@@ -80,7 +80,7 @@ def best_with_weights(
             f"{wanted.title} has no weights here and cannot be trained again: "
             f"{wanted.config.dataset} is not the dataset that it was trained on."
         )
-    if wanted.core_version != CORE_VERSION:
+    if wanted.core_version not in (None, CORE_VERSION):
         raise FfnnError(
             f"{wanted.title} has no weights here and cannot be trained again: it was trained by version "
             f"{wanted.core_version} of the core, this is {CORE_VERSION}."
@@ -100,8 +100,8 @@ def _of_store(context: Context, metric: str, dataset: str | None) -> Wanted:
         f"Run {record.run_id}",
         record.run_id,
         validate(record.config),
-        about.get("dataset_digest"),
-        about.get("core", CORE_VERSION),
+        about.dataset_digest,
+        about.core,
         name,
         record.best[name],
         is_loss(name),
@@ -130,7 +130,7 @@ def _of_sweep(
     threads = 1
     if trial.run_id is not None and (context.runs.path(trial.run_id) / SUMMARY).is_file():
         record = context.runs.read(trial.run_id)
-        digest, threads = record.provenance.get("dataset_digest"), record.threads
+        digest, threads = record.provenance.dataset_digest, record.threads
     title = f"Trial {trial.number} of sweep {sweep_id}"
     title += f" (run {trial.run_id})" if trial.run_id is not None else ""
     return Wanted(

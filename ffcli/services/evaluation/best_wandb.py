@@ -58,13 +58,13 @@ def best_of_wandb(context: Context, address: WandbAddress, metric: str | None, d
         tags=(RETRAINED,),
     )
     for record in records(context, str(address)):
-        if record.wandb.get("id") == run_id:
+        if record.wandb.id == run_id:
             about = record.provenance
             wanted = replace(
                 wanted,
                 run_id=record.run_id,
-                dataset_digest=about.get("dataset_digest"),
-                core_version=about.get("core", CORE_VERSION),
+                dataset_digest=about.dataset_digest,
+                core_version=about.core,
                 threads=record.threads,
             )
     return wanted
@@ -114,5 +114,5 @@ def _of_store(context: Context, here: list[RunRecord], metric: Metric, only: str
         if value is None or only not in (None, record.dataset):
             continue
         if best is None or metric.better(value, best[0]):
-            best = value, str(record.wandb.get("id")), validate(record.config)
+            best = value, str(record.wandb.id), validate(record.config)
     return best

@@ -71,7 +71,7 @@ def _of_store(context: Context, sweep_id: str, metric: str | None, storage: str 
 
 def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> list[Original]:
     """Ask W&B; where that cannot be, the runs of the sweep that this store holds do, with a notice."""
-    stored = {record.wandb.get("id"): record for record in records(context, str(address))}
+    stored = {record.wandb.id: record for record in records(context, str(address))}
     finished = {key: record.run_id for key, record in stored.items() if record.status == "finished"}
     try:
         check_account()
