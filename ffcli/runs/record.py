@@ -66,7 +66,7 @@ class WandbRun:
 
 @dataclass
 class RunRecord:
-    """The content of ``summary.json``."""
+    """The content of ``summary.json``; ``model_sha256`` is the digest of the model file, if any."""
 
     run_id: str
     name: str
@@ -81,6 +81,7 @@ class RunRecord:
     best_epoch: Count | None = None
     best_val_acc: Finite | None = None
     best: dict[str, Finite] = field(default_factory=dict)
+    model_sha256: str | None = None
     seconds: Finite = 0.0
     ended: str | None = None
     error: str | None = None
@@ -138,21 +139,28 @@ def are_all(rows: Sequence[HistoryRow], epochs: int) -> bool:
     return len(rows) == epochs and all(row.result.epoch == number for number, row in enumerate(rows, 1))
 
 
-def history_csv(rows: Iterable[HistoryRow]) -> str:
-    """Return ``history.csv``: floats are written so that reading gives the same bits."""
+def history_csv(rows: Iterable[HistoryRow], *, header: bool = True) -> str:
+    """Return ``history.csv``, or rows to append to it; reading gives the same bits of each float."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(row.as_dict() for row in rows)
     return text.getvalue()
 
 
 def parse_history(text: str) -> list[HistoryRow]:
-    """Read ``history.csv``. Raises ValueError, KeyError, TypeError or csv.Error where it is none."""
+    """Read ``history.csv``, without a last row that was cut short.
+
+    Raises ValueError, KeyError, TypeError or csv.Error where it is none.
+    """
     from ffcli.core.training import EpochResult
 
     rows = []
-    for row in csv.DictReader(io.StringIO(text)):
+    whole = text[: text.rfind("\n") + 1]  # rows are appended: the last may not have been written to its end
+    if not whole:
+        raise ValueError("it has no header")
+    for row in csv.DictReader(io.StringIO(whole)):
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,28 @@ from typing import Any
 import yaml
 
 from ffcli.config import TrainConfig
-from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
+from ffcli.runs.integrity import check_checkpoint, refuse_unreadable
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
+from ffcli.runs.model_file import digest, load_arrays, load_network, network_bytes, save_arrays
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
 from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
 from ffcli.training.experiment import Experiment
-from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import append, json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.redact import without_secrets
-from ffcli.util.safe_read import shown
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.text import counted
-
-_LARGEST = 1 << 63  # of the numbers in a checkpoint
 
 
 class RunRecorder:
     """Holds a run's folder and writes into it; use it as a context.
 
-    After each epoch the history, the checkpoint, the model (when it is the best so far) and the summary are
-    written in this order, each whole. So the checkpoint's epoch is always in the history, and the best
-    epoch's weights are in the model file or, when the process died in between, in the checkpoint itself.
+    After each epoch the history gains a row, then the checkpoint, the model (when it is the best so far) and
+    the summary are written, each whole. So the checkpoint's epoch is always in the history, and the best
+    epoch's weights are in the model file or, when the process died in between, in the checkpoint itself. The
+    checkpoint also holds the configuration, which must not change, and the digest of the model.
     """
 
     def __init__(
@@ -44,6 +41,7 @@ class RunRecorder:
         self.path = path
         self.record = record
         self.rows = list(rows)
+        self._history_bytes: int | None = None  # of the file as it was written here
         self._new = new
         self._lock: int | None = None
 
@@ -85,8 +83,10 @@ class RunRecorder:
         self.record.config = config.as_dict()
         self.record.status, self.record.ended, self.record.error = "running", None, None
         folder = self.path if self._new is None else self._new.place
+        settings = yaml.safe_dump(config.as_dict(), sort_keys=False)
+        refuse_unreadable(self.record, settings)
         with self._written_whole():
-            write_atomic(folder / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+            write_atomic(folder / CONFIG, settings)
             self._write_summary(folder)
             if self._new is not None:
                 self._new.appear()
@@ -97,20 +97,39 @@ class RunRecorder:
             self._epoch(experiment, result)
 
     def _epoch(self, experiment: Experiment, result: EpochResult) -> None:
-        rows = [*self.rows, HistoryRow(result, utc_now())]
-        write_atomic(self.path / HISTORY, history_csv(rows))
+        row = HistoryRow(result, utc_now())
+        self._write_history(row)
         if not result.diverged:
-            self.checkpoint(experiment)
-            if experiment.best is result:
-                save_network(self.path / MODEL, experiment.judged, _about(experiment))
+            is_best = experiment.best is result
+            model = network_bytes(experiment.judged, _about(experiment)) if is_best else None
+            self.checkpoint(experiment, model)
+            if model is not None:
+                self._write_model(model)
         # Only now: should one of the files not be written, the record goes on saying what is there.
-        self.rows = rows
+        self.rows.append(row)
+        self._history_bytes = (self.path / HISTORY).stat().st_size
         self.record.note_epoch(result, experiment.best)
         self._write_summary()
 
-    def checkpoint(self, experiment: Experiment) -> None:
-        """Write where the training stands."""
-        save_arrays(self.path / CHECKPOINT, experiment.arrays(), experiment.scalars())
+    def _write_history(self, row: HistoryRow) -> None:
+        """Append a row; where the file is not as it was written here, write it whole."""
+        path = self.path / HISTORY
+        if path.is_file() and path.stat().st_size == self._history_bytes:
+            append(path, history_csv([row], header=False))
+        else:
+            write_atomic(path, history_csv([*self.rows, row]))
+
+    def _write_model(self, content: bytes) -> None:
+        write_atomic(self.path / MODEL, content)
+        self.record.model_sha256 = digest(content)
+
+    def checkpoint(self, experiment: Experiment, model: bytes | None = None) -> None:
+        """Write where the training stands; ``model`` is the model file that is written next, if any."""
+        seal = {
+            "config": experiment.config.as_dict(),
+            "model_sha256": self.record.model_sha256 if model is None else digest(model),
+        }
+        save_arrays(self.path / CHECKPOINT, experiment.arrays(), {**experiment.scalars(), **seal})
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
@@ -148,20 +167,22 @@ class RunRecorder:
         path = self.path / CHECKPOINT
         if not path.is_file():
             self._keep_epochs(0)
+            self.record.model_sha256 = None
             return
         arrays, scalars = load_arrays(path)
         try:
-            _check_checkpoint(arrays, scalars, experiment.steps_per_epoch)
+            check_checkpoint(arrays, scalars, experiment.config, experiment.steps_per_epoch)
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
             best_state = None
             if best.epoch < scalars["epoch"]:
-                best_state = load_network(self.path / MODEL)[0].state
+                best_state = load_network(self.path / MODEL, [scalars["model_sha256"]])[0].state
             experiment.restore(arrays, scalars, best, best_state)
+            self.record.model_sha256 = scalars["model_sha256"]
         except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise FfnnError(f"{path} does not fit the run: {error}") from None
         if best.epoch == experiment.epoch:  # the process may have died before it wrote the model
-            save_network(self.path / MODEL, experiment.judged, _about(experiment))
+            self._write_model(network_bytes(experiment.judged, _about(experiment)))
 
     def _keep_epochs(self, epochs: int) -> None:
         """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""
@@ -175,25 +196,6 @@ class RunRecorder:
             if best is None or row.result.val_acc > best.val_acc:
                 best = row.result
             self.record.note_epoch(row.result, best)
-
-
-def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any], steps_per_epoch: int) -> None:
-    """Raise ValueError where a checkpoint holds what no training left; KeyError where a part is missing."""
-    numbers = {"epoch": scalars["epoch"], **scalars["optimizer"], **scalars["schedule"]}
-    for name, value in numbers.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        # The lowest loss is infinite before there is one.
-        if not is_number or not (abs(value) < _LARGEST or value == math.inf):
-            raise ValueError(f"{name} is {shown(value)}")
-    if not isinstance(scalars["epoch"], int) or scalars["epoch"] < 0:
-        raise ValueError(f"epoch is {shown(scalars['epoch'])}")
-    # An epoch too low would cut the history, one too high leave epochs out.
-    if (steps := scalars["optimizer"]["steps"]) != scalars["epoch"] * steps_per_epoch:
-        epochs = counted(scalars["epoch"], "epoch")
-        raise ValueError(f"its steps are {shown(steps)}, which are not those of {epochs}")
-    for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            raise ValueError(f"{name} holds {array.dtype}")
 
 
 def _about(experiment: Experiment) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
 from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock
-from ffcli.util.safe_read import is_name, parse_json, parse_yaml, read_file, shown
+from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_json, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -171,7 +171,9 @@ class RunStore:
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
         try:
-            return parse_history(read_file(self.path(run_id) / HISTORY).decode("utf-8"))
+            return parse_history(
+                read_file(self.path(run_id) / HISTORY, HISTORY_BYTES).decode("utf-8", "replace")
+            )
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:

@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
-from ffcli.runs.store import CHECKPOINT
+from ffcli.runs.store import CHECKPOINT, CONFIG
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
@@ -91,8 +92,14 @@ def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) 
     record = context.runs.read(path.name)
     stored = context.runs.config(path.name)
     config = validate(stored if epochs is None else {**stored, "epochs": epochs})
-    if config.epochs != stored.get("epochs") and record.provenance.begun_for_epochs is None:
-        record.provenance = replace(record.provenance, begun_for_epochs=stored.get("epochs"))
+    if changed := change(record.config, config):
+        raise RequestError(
+            f"The configuration of run {record.run_id} has changed since the run began: {changed}.",
+            hint=f"Restore {path / CONFIG}, or start a new run with it.",
+        )
+    begun_for = record.config.get("epochs")
+    if config.epochs != begun_for and record.provenance.begun_for_epochs is None:
+        record.provenance = replace(record.provenance, begun_for_epochs=begun_for)
     _check_resumable(record, config.epochs)
     dataset = context.dataset(config.dataset)
     if record.provenance.dataset_digest != dataset.digest:

@@ -69,6 +69,22 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     sync_folder(path.parent)
 
 
+def append(path: Path, text: str) -> None:
+    """Add a text to the end of a file that exists, and bring it safely to disk.
+
+    A process that is killed within this, or a full disk, may leave a part of the text. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def _open_beside(path: Path) -> tuple[int, Path]:
     """Open a new file beside, held so that nobody takes it for what a dead process has left."""
     while True:

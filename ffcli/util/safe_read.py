@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # it takes its time to load, and is used here only
     import yaml
 
 YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
-RECORD_BYTES = 1 << 24  # far above the record or the history of any run
+RECORD_BYTES = 1 << 24  # far above the record of any run
+HISTORY_BYTES = 1 << 28  # of a million epochs, each of at most 200 bytes
 _MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any real file
 _MAX_DEPTH = 50  # of a YAML text, whose parser takes the square of the depth, and worse, in time
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
