@@ -19,11 +19,14 @@ from ffcli.util.atomic_files import json_text
 from ffcli.util.safe_read import RECORD_BYTES, parse_json, parse_yaml, shown
 from ffcli.util.text import counted
 
+MOST_EPOCHS = 1_000_000  # of which the history can be read again
 _LARGEST = 1 << 63  # of the numbers in a checkpoint
 
 
 def refuse_unreadable(record: RunRecord, settings: str) -> None:
     """Raise RequestError where a record, or its configuration in YAML, could be written but not be read."""
+    if (epochs := record.config["epochs"]) > MOST_EPOCHS:
+        raise RequestError(f"epochs must be at most {MOST_EPOCHS}, got {shown(epochs)}.")
     summary = json_text(record.as_dict()).encode()
     if len(summary) > RECORD_BYTES:
         raise RequestError(f"The record of a run must be at most {RECORD_BYTES} bytes, got {len(summary)}.")

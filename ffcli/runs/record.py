@@ -36,6 +36,7 @@ def is_loss(metric: str) -> bool:
 
 # What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+MOST_THREADS = 1 << 10
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -86,7 +87,7 @@ class RunRecord:
     ended: str | None = None
     error: str | None = None
     parameters: Count = 0
-    threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
     wandb: WandbRun = field(default_factory=WandbRun)
     provenance: Provenance = field(default_factory=Provenance)
 
