@@ -16,7 +16,7 @@ from ffcli.runs.model_file import load_about, load_network
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import CHECKPOINT, MODEL
 from ffcli.util.atomic_files import json_text
-from ffcli.util.safe_read import RECORD_BYTES, parse_json, parse_yaml, shown
+from ffcli.util.safe_read import RECORD_BYTES, parse_yaml, shown
 from ffcli.util.text import counted
 
 MOST_EPOCHS = 1_000_000  # of which the history can be read again
@@ -31,7 +31,7 @@ def refuse_unreadable(record: RunRecord, settings: str) -> None:
     if len(summary) > RECORD_BYTES:
         raise RequestError(f"The record of a run must be at most {RECORD_BYTES} bytes, got {len(summary)}.")
     try:
-        RunRecord.from_dict(parse_json(summary))
+        RunRecord.from_json(summary)
         parse_yaml(settings)
     except ValueError as error:
         raise RequestError(f"The run could not be read again: {error}") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ffcli.runs.provenance import Provenance
-from ffcli.util.safe_read import parse_time, shown
+from ffcli.util.safe_read import parse_json, parse_time, shown
 
 if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
     from ffcli.core.training import EpochResult
@@ -94,6 +94,14 @@ class RunRecord:
     def as_dict(self) -> dict[str, Any]:
         """Return all of it in types that JSON knows; of W&B and the provenance only what is known."""
         return {**asdict(self), "wandb": self.wandb.as_dict(), "provenance": self.provenance.as_dict()}
+
+    @classmethod
+    def from_json(cls, content: bytes) -> RunRecord:
+        """Read ``summary.json``. Raises ValueError where it is no record; unknown keys are left out."""
+        try:
+            return _reader().validate_json(content)
+        except ValidationError:  # also for what only Python reads, such as half a character of a file's name
+            return cls.from_dict(parse_json(content))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunRecord:

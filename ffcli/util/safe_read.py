@@ -31,11 +31,17 @@ def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
 
     A pipe or a device, which may never end or never answer, is no ordinary file.
     """
+    # Without a file object, which takes as long as the reading: there may be thousands of records.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError(f"{Path(path).name} is not an ordinary file")
-        content = file.read(most + 1)
+        content = os.read(descriptor, min(about.st_size, most) + 1)
+        while len(content) <= most and (more := os.read(descriptor, most + 1 - len(content))):
+            content += more
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise ValueError(f"{Path(path).name} is larger than {most} bytes")
     return content

@@ -22,6 +22,7 @@ from ffcli.runs.record import (
     parse_history,
     utc_now,
 )
+from ffcli.util.atomic_files import json_text
 
 RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0)
 TIME = "2026-01-01T00:00:00.000Z"
@@ -109,3 +110,23 @@ def test_provenance_tells_versions_data_and_command() -> None:
     assert known.numpy == np.__version__
     assert known.blas
     assert Provenance(**json.loads(json.dumps(known.as_dict()))) == known
+
+
+@pytest.mark.parametrize("text", ["plain", "tä\n", "\udcff.npz", "\ud83d", "😀"])
+def test_any_text_is_read_again(text: str) -> None:
+    """A path may hold bytes that are no UTF-8: half a character, which not every reader of JSON takes."""
+    full = record(name=text, tags=[text], error=text, config={"dataset": text, "seed": 1 << 80})
+    assert RunRecord.from_json(json.dumps(full.as_dict()).encode()) == full
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b'{"run_id": NaN}', b"[" * 100_000, b"\xff"])
+def test_what_is_no_record_is_refused_in_one_line(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        RunRecord.from_json(content)
+
+
+@pytest.mark.parametrize("n", [3, 1000])
+def test_a_list_of_any_length_is_json(n: int) -> None:
+    items = [{"value": math.nan, "at": at, "pair": (1, math.inf)} for at in range(n)]
+    expected = [{"value": None, "at": at, "pair": [1, None]} for at in range(n)]
+    assert json.loads(json_text(items), parse_constant=pytest.fail) == expected
