@@ -31,6 +31,7 @@ class Provenance:
         begun_for_epochs: the configured number of epochs before the run was resumed for another.
         reused_from: the run whose epochs were taken over.
         rerun: what the run repeats.
+        trial: the number of the trial of its sweep.
     """
 
     ffnn: str | None = None
@@ -46,6 +47,7 @@ class Provenance:
     begun_for_epochs: int | None = None
     reused_from: str | None = None
     rerun: RerunOf | None = None
+    trial: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is known, in types that JSON has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
 
@@ -123,7 +124,8 @@ class RunRecord:
             for metric in METRICS:
                 pick = min if is_loss(metric) else max
                 value = getattr(result, metric)
-                self.best[metric] = pick(self.best.get(metric, value), value)
+                if math.isfinite(value):  # val_f1 is missing in older histories
+                    self.best[metric] = pick(self.best.get(metric, value), value)
 
 
 @cache
@@ -173,6 +175,7 @@ def parse_history(text: str) -> list[HistoryRow]:
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])
-        numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
+        names = [name for name in (*METRICS, "seconds", "train_seconds") if name != "val_f1" or name in row]
+        numbers = {name: float(row[name]) for name in names}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows

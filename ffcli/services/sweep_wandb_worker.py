@@ -17,14 +17,11 @@ from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import utc_now
-from ffcli.services.sweep_worker import Message as LocalMessage
-from ffcli.services.sweep_worker import RunStarted, WorkerFailed
-from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
 from ffcli.sweeping.spec.spec import Metric, SweepSpec, parse_spec
-from ffcli.sweeping.trials import EndState
+from ffcli.sweeping.study.events import EpochDone, Event, TrialEnded, TrialStarted
+from ffcli.sweeping.study.record import EndState, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.agents import Stop, Train
-from ffcli.sweeping.worker import ParentGoneError
 from ffcli.tracking.base import Assigned, TrackedRun
 from ffcli.tracking.wandb_tracker import WandbTracker
 from ffcli.training.context import Context
@@ -66,7 +63,26 @@ class Unsent:
     run_id: str
 
 
-Message = LocalMessage | Ready | Unsent
+@dataclass(frozen=True)
+class RunStarted:
+    """A trial is trained as this run."""
+
+    number: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class WorkerFailed:
+    """The worker cannot go on; ``message`` is for the user."""
+
+    message: str
+
+
+class ParentGoneError(KeyboardInterrupt):
+    """The process that started this worker has ended. To a training it is an interruption like Ctrl-C."""
+
+
+Message = Event | RunStarted | WorkerFailed | Ready | Unsent
 
 
 @ended_by_the_parent
@@ -225,14 +241,3 @@ class _Beginning(Unwatched):
     def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
         """Pass it on."""
         self._begun()
-
-
-def best_epoch(metric: Metric, results: list[EpochResult]) -> tuple[float | None, int | None]:
-    """Return the metric at its best epoch, and that epoch: the earlier one on a tie."""
-    value: float | None = None
-    epoch: int | None = None
-    for result in results:
-        new = float(getattr(result, metric.name))
-        if not result.diverged and (value is None or metric.better(new, value)):
-            value, epoch = new, result.epoch
-    return value, epoch

@@ -17,6 +17,7 @@ from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions, wandb_wishes
+from ffcli.training.recording import record_epoch
 from ffcli.training.tracking import Tracking
 
 
@@ -104,7 +105,7 @@ def run(
         watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
         with threadpool_limits(record.threads):
             for result in experiment.run(watcher.batches):
-                recorder.epoch(experiment, result)
+                record_epoch(recorder, experiment, result)
                 if tracking is not None:
                     tracking.epoch(recorder)
                 watcher.epoch(result, experiment.best is result)

@@ -8,9 +8,9 @@ import math
 import os
 import platform
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -63,7 +63,6 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            beside.chmod(0o666 & ~_umask())
             if sys.platform != "win32":  # where an open file has its name for good
                 beside.replace(path)
         if sys.platform == "win32":
@@ -93,10 +92,15 @@ def append(path: Path, text: str) -> None:
 
 
 def _open_beside(path: Path) -> tuple[int, Path]:
-    """Open a new file beside, held so that nobody takes it for what a dead process has left."""
+    """Open a new file beside, held so that no other process removes it as left by a dead one."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        beside = Path(name)
+        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(
+                beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+            )
+        except FileExistsError:
+            continue
         with suppress(OSError):  # without locks nobody removes any
             _lock(descriptor)
         if beside.exists():  # not removed in the moment before it was held
@@ -104,7 +108,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `mkstemp` makes them
+_LEFTOVER = re.compile(r"\.(.+)-[0-9a-f]{8}")  # as `_open_beside` makes them
 
 
 def remove_leftovers(folder: Path, *, of: str | None = None) -> None:
@@ -134,13 +138,6 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
 
     fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     return True
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ffcli.sweeping.trials import Counts, Sweep
 from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
@@ -19,7 +20,6 @@ from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.sweeps.create import create, storage_url, stored_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.train import resume, train
-from ffcli.sweeping.trials import Counts, Sweep
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 

@@ -17,7 +17,7 @@ from ffcli.services.runs.select import best_run, load_run
 from ffcli.services.train import train
 from ffcli.training.options import RunOptions
 
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 
 
 def values(**given: float) -> dict[str, float]:

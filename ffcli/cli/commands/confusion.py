@@ -53,15 +53,6 @@ def confusion(
             completes=complete_sweep,
         ),
     ] = None,
-    storage: Annotated[
-        str | None,
-        option(
-            "--storage",
-            group=CHOICE,
-            metavar="URL",
-            help="The database of the sweep, where it is a shared one.",
-        ),
-    ] = None,
     dataset: Annotated[
         str | None,
         option(
@@ -99,9 +90,7 @@ def confusion(
     if sweep is not None:
         from ffcli.services.sweeps.find import sweep_called
 
-        sweep_id = sweep_called(place, sweep, storage)
-    elif storage is not None:
-        out.notice("--storage is not used without --sweep")
+        sweep_id = sweep_called(place, sweep)
     document = run_confusion(
         place,
         run,
@@ -112,7 +101,6 @@ def confusion(
         normalize=normalize,
         out=out_file,
         csv_file=csv,
-        storage=storage,
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )

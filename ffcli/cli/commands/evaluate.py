@@ -53,15 +53,6 @@ def evaluate(
             completes=complete_sweep,
         ),
     ] = None,
-    storage: Annotated[
-        str | None,
-        option(
-            "--storage",
-            group=CHOICE,
-            metavar="URL",
-            help="The database of the sweep, where it is a shared one.",
-        ),
-    ] = None,
     dataset: Annotated[
         str | None,
         option(
@@ -108,9 +99,7 @@ def evaluate(
 
         if not best:
             out.notice("--sweep is not used without --best")
-        sweep_id = sweep_called(place, sweep, storage)
-    elif storage is not None:
-        out.notice("--storage is not used without --sweep")
+        sweep_id = sweep_called(place, sweep)
     if ensemble:
         if best:
             refuse("--ensemble takes the runs that are named, not --best.", "ffnn runs list --sort val_acc")
@@ -124,7 +113,6 @@ def evaluate(
         dataset=dataset,
         tta=tta,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )

@@ -9,7 +9,7 @@ import typer
 
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, OUTPUT, argument, option
+from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -35,9 +35,6 @@ def report(
         Path | None,
         option("--out", "-o", group=OUTPUT, metavar="FILE", help="The page.", default="report-SWEEP.html"),
     ] = None,
-    storage: Annotated[
-        str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
-    ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -56,8 +53,7 @@ def report(
     place = context(out)
     document = run(
         place,
-        sweep_called(place, sweep, storage),
-        storage,
+        sweep_called(place, sweep),
         out_file,
         command_line=out.settings.command_line,
         watcher=watcher(out),

@@ -14,10 +14,11 @@ from ffcli.runs.record import METRICS, is_loss
 from ffcli.runs.store import MODEL
 from ffcli.services.past_runs import PastRuns
 from ffcli.services.runs.select import best_run
-from ffcli.services.sweeps.create import storage_url
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.services.train import train
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Sweep, Trial
+from ffcli.sweeping.study.record import Sweep, Trial
+from ffcli.sweeping.study.study import Study
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -52,15 +53,14 @@ def best_with_weights(
     metric: str | None = None,
     dataset: str | None = None,
     sweep_id: str | None = None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> str:
     """Return the id of a run with weights in the store that is the best by ``metric``, or the same training.
 
     It is the best finished run of one dataset (see `best_run`), or trial of a sweep, by the sweep's own
-    metric unless another is given. Of a sweep the database alone decides, at ``storage`` or in its folder,
-    and of one at W&B (entity/project/id) its server. Where the store has the weights of no such training,
+    metric unless another is given. Of a sweep its study alone decides, and of one at W&B
+    (entity/project/id) its server. Where the store has the weights of no such training,
     it is trained again, with a notice, as an ordinary run tagged ``retrained``. Raises FfnnError where it
     cannot come out the same, and as `best_run`.
     """
@@ -71,7 +71,7 @@ def best_with_weights(
 
         wanted = best_of_wandb(context, parse_address(sweep_id), metric, dataset)
     else:
-        wanted = _of_sweep(context, sweep_id, storage, metric, dataset)
+        wanted = _of_sweep(context, sweep_id, metric, dataset)
     if wanted.run_id is not None and (context.runs.path(wanted.run_id) / MODEL).is_file():
         return wanted.run_id
     digest = context.dataset(wanted.config.dataset).digest
@@ -110,19 +110,12 @@ def _of_store(context: Context, metric: str, dataset: str | None) -> Wanted:
     )
 
 
-def _of_sweep(
-    context: Context, sweep_id: str, storage: str | None, metric: str | None, dataset: str | None
-) -> Wanted:
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        sweep = store.sweep(sweep_id)
-        name = sweep.metric.name if metric is None else metric_name(metric)
-        only = canonical_name(dataset) if dataset else None
-        ranked = [
-            pair for pair in ranked_trials(store, sweep, name) if only in (None, pair[1].config.dataset)
-        ]
-    finally:
-        store.close()
+def _of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str | None) -> Wanted:
+    study = read_sweep(context, sweep_id)
+    sweep = study.sweep
+    name = sweep.metric.name if metric is None else metric_name(metric)
+    only = canonical_name(dataset) if dataset else None
+    ranked = [pair for pair in ranked_trials(context, study, name) if only in (None, pair[1].config.dataset)]
     if not ranked:
         raise FfnnError(f"Sweep {sweep_id} has no finished run{f' on {only}' if only else ''} yet.")
     value, trial = ranked[0]
@@ -147,18 +140,19 @@ def _of_sweep(
     )
 
 
-def ranked_trials(store: TrialStore, sweep: Sweep, metric: str) -> list[tuple[float, Trial]]:
+def ranked_trials(context: Context, study: Study, metric: str) -> list[tuple[float, Trial]]:
     """Return the finished trials with ``metric`` at their best epoch, the best first, the earlier on a tie.
 
     The sweep's goal says which is the best, of another metric than the sweep's its nature.
     """
-    finished = [trial for trial in store.trials(sweep) if trial.state == "finished"]
+    sweep = study.sweep
+    finished = [trial for trial in study.trials if trial.state == "finished"]
     least = _least(sweep, metric)
     if metric == sweep.metric.name:
         values = {trial.number: trial.value for trial in finished}
     else:
         values = {}
-        for epoch in store.epochs(sweep.id):
+        for epoch in epochs_of(context, finished):
             value, before = getattr(epoch.result, metric), values.get(epoch.number)
             if math.isfinite(value) and (before is None or (value < before if least else value > before)):
                 values[epoch.number] = value

@@ -10,10 +10,9 @@ from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord, is_loss
 from ffcli.services.evaluation.best import RETRAINED, Wanted, metric_name
-from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
 from ffcli.sweeping.spec.spec import Metric
-from ffcli.sweeping.trials import BY_VAL_ACC
+from ffcli.sweeping.study.record import BY_VAL_ACC, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.server import RemoteRun, ServerLostError, WandbServer
 from ffcli.training.context import Context

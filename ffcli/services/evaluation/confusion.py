@@ -39,7 +39,6 @@ def confusion(
     normalize: bool,
     out: Path | None,
     csv_file: Path | None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> dict[str, Any]:
@@ -65,7 +64,6 @@ def confusion(
         dataset,
         metric=metric,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher,
         command_line=command_line,
     )

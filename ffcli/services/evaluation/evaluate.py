@@ -42,7 +42,6 @@ def evaluate(
     dataset: str | None,
     tta: bool = False,
     sweep_id: str | None = None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
     track: bool = True,
@@ -69,7 +68,6 @@ def evaluate(
                 metric=metric,
                 dataset=dataset,
                 sweep_id=sweep_id,
-                storage=storage,
                 watcher=watcher,
                 command_line=command_line,
             )

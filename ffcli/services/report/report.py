@@ -20,11 +20,11 @@ from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.report.tracked import log
-from ffcli.services.sweeps.create import storage_url
-from ffcli.services.sweeps.summary import best_trial
+from ffcli.services.sweeps.best import best_trial
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Epoch, Sweep, Trial
+from ffcli.sweeping.study.record import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -37,7 +37,6 @@ _TOP = 10  # runs with a learning curve
 def report(
     context: Context,
     sweep_id: str,
-    storage: str | None,
     out: Path | None,
     *,
     command_line: tuple[str, ...] = (),
@@ -59,18 +58,17 @@ def report(
         best_with_weights,
         context,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher,
         command_line=command_line,
     )
-    if storage is None and is_address(sweep_id):
+    if is_address(sweep_id):
         from ffcli.services.report.wandb_sweep import stored_part
 
         sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     else:
-        sweep, trials, epochs = _stored(context, sweep_id, storage)
+        sweep, trials, epochs = _stored(context, sweep_id)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
     shown = _report(context, sweep, trials, _by_trial(epochs))
     best = best_trial(sweep, trials)
@@ -86,13 +84,9 @@ def report(
     return {"html": str(path), "sweep_id": sweep_id, "runs": len(trials)}
 
 
-def _stored(context: Context, sweep_id: str, storage: str | None) -> tuple[Sweep, list[Trial], list[Epoch]]:
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        sweep = store.sweep(sweep_id)
-        return sweep, store.trials(sweep), store.epochs(sweep_id)
-    finally:
-        store.close()
+def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
+    study = read_sweep(context, sweep_id)
+    return study.sweep, list(study.trials), epochs_of(context, study.trials)
 
 
 def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:

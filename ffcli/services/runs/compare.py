@@ -104,10 +104,9 @@ def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
 
 def _curves(document: dict[str, Any], short: str) -> RunCurves:
     rows = document["epochs"]
-    figures = {metric: [row[metric] for row in rows] for metric in METRICS}
     return RunCurves(
         name=f"{short}  {document['name']}",
         epochs=[row["epoch"] for row in rows],
         best_epoch=document["best_epoch"],
-        **figures,
+        **{name: [row[name] for row in rows] for name in ("train_loss", "val_loss", "train_acc", "val_acc")},
     )

@@ -1,4 +1,4 @@
-"""The finished runs of a sweep, the best first: of ours by its database, of one of W&B's by the server."""
+"""The finished runs of a sweep, the best first: by its study or, of a sweep of W&B's, by the server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import is_loss
 from ffcli.services.evaluation.best import metric_name, ranked_trials
 from ffcli.services.evaluation.best_wandb import config_of
-from ffcli.services.sweep_wandb_worker import best_epoch
-from ffcli.services.sweeps.create import storage_url
-from ffcli.services.sweeps.find import sweep_called
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.find import find_sweep
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
 from ffcli.sweeping.spec.spec import Metric
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import BY_VAL_ACC
+from ffcli.sweeping.study.record import BY_VAL_ACC, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
 from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
 from ffcli.training.context import Context
@@ -37,35 +35,29 @@ class Original:
     value: float
 
 
-def ranked_originals(
-    context: Context, sweep: str, *, metric: str | None = None, storage: str | None = None
-) -> list[Original]:
+def ranked_originals(context: Context, sweep: str, *, metric: str | None = None) -> list[Original]:
     """Return the finished runs of a sweep, the best first and the earlier first on a tie: one at least.
 
-    ``sweep`` is a sweep of the store, of the database at ``storage``, or entity/project/id at W&B. The
+    ``sweep`` is a sweep of the store, or entity/project/id at W&B. The
     sweep's own metric decides unless another is given. Raises RequestError where there is no such sweep or
     metric, FfnnError where no run has finished or W&B cannot be asked.
     """
     chosen = None if metric is None else metric_name(metric)
-    if storage is None and is_address(sweep):
+    if is_address(sweep):
         sweep_id = sweep
         originals = _of_wandb(context, parse_address(sweep), chosen)
     else:
-        sweep_id = sweep_called(context, sweep, storage)
-        originals = _of_store(context, sweep_id, chosen, storage)
+        sweep_id = find_sweep(context, sweep)
+        originals = _of_store(context, sweep_id, chosen)
     if not originals:
         raise FfnnError(f"Sweep {sweep_id} has no finished run yet.")
     return originals
 
 
-def _of_store(context: Context, sweep_id: str, metric: str | None, storage: str | None) -> list[Original]:
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        sweep = store.sweep(sweep_id)
-        name = metric or sweep.metric.name
-        ranked = ranked_trials(store, sweep, name)
-    finally:
-        store.close()
+def _of_store(context: Context, sweep_id: str, metric: str | None) -> list[Original]:
+    study = read_sweep(context, sweep_id)
+    name = metric or study.sweep.metric.name
+    ranked = ranked_trials(context, study, name)
     return [Original(sweep_id, trial.run_id, trial.config, name, value) for value, trial in ranked]
 
 

@@ -21,7 +21,7 @@ from ffcli.sweeping.spec.quantized import Steps
 from ffcli.sweeping.spec.space import Parameter, read_space
 
 METHODS = ("bayes", "random", "grid")
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 KEYS = (
     "method",
     "metric",
@@ -194,7 +194,7 @@ def _command(top: Section) -> tuple[str, ...] | None:
 
 
 def _surprises(metric: Metric | None, space: Mapping[str, Parameter]) -> Iterator[str]:
-    if metric is not None and (metric.goal == "maximize") != metric.name.endswith("acc"):
+    if metric is not None and (metric.goal == "minimize") != metric.name.endswith("loss"):
         other = "minimize" if metric.goal == "maximize" else "maximize"
         yield f"metric.goal is {metric.goal} (the default is minimize), but one would {other} {metric.name}."
     for parameter in space.values():

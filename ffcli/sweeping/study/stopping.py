@@ -1,7 +1,7 @@
 """Early termination by W&B's rule.
 
 From ``hyperband_stop_runs`` of W&B's package ``sweeps`` 0.3.0. Optuna's HyperbandPruner is another algorithm:
-it deals the trials out to several brackets, and each competes within its own only.
+it distributes the trials over several brackets, and each competes within its own only.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def should_stop(
 
     ``history`` is its metric after each epoch so far, at least ``band`` of them. ``at_band`` holds the metric
     that every run had at the band, in whatever state it is now, this one included. With n of them in order,
-    the one at index ⌊n / eta⌋ is the last that goes on; equals of it do too. Unless ``strict``, a run is
-    judged by its best epoch so far, which may lie after the band, yet the others by what they had there.
+    the one at index ⌊n / eta⌋ is the last that continues; equals of it do too. Unless ``strict``, a run
+    counts with its best epoch so far, which may lie after the band, yet the others with what they had there.
 
-    As W&B asks whenever a run reports, so ought the caller: a run that had passed a band stops between bands
+    W&B asks whenever a run reports, and the caller must too: a run that had passed a band stops between bands
     once enough of those that came after it were better there.
     """
     sign = -1.0 if metric.goal == "maximize" else 1.0
