@@ -108,7 +108,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-_LEFTOVER = re.compile(r"\.(.+)-[0-9a-f]{8}")  # as `_open_beside` makes them
+_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `_open_beside` and `tempfile` make them
 
 
 def remove_leftovers(folder: Path, *, of: str | None = None) -> None:

@@ -438,7 +438,7 @@ def test_a_history_of_very_many_epochs_is_read(store: RunStore) -> None:
     """More bytes than the record of a run may have."""
     lines = [
         ",".join(HISTORY_COLUMNS),
-        *(f"{n}{',0.12345678901234567' * 6},{TIME}" for n in range(1, 115_001)),
+        *(f"{n}{',0.12345678901234567' * 7},{TIME}" for n in range(1, 115_001)),
     ]
     (store.folder / OLD / HISTORY).write_text("\n".join(lines) + "\n")
     assert (store.folder / OLD / HISTORY).stat().st_size > 1 << 24
@@ -446,7 +446,7 @@ def test_a_history_of_very_many_epochs_is_read(store: RunStore) -> None:
 
 
 def test_a_row_that_was_not_written_to_its_end_is_left_out(store: RunStore) -> None:
-    rows = [HistoryRow(EpochResult(n, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0), TIME) for n in (1, 2)]
+    rows = [HistoryRow(EpochResult(n, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0, 0.5), TIME) for n in (1, 2)]
     whole = history_csv(rows).encode()
     for end in range(len(history_csv(rows[:1])), len(whole)):
         for torn in (whole[:end], whole[:end] + b"\0" * 40, whole[:end] + b"\xff"):
