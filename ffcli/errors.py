@@ -17,9 +17,17 @@ class FfnnError(Exception):
 
 
 class RequestError(FfnnError):
-    """The request itself is wrong: an option, a value or a file."""
+    """The request itself is wrong: an option, a value or a file.
+
+    ``parameter`` names the wrong parameter, in which case ``reason`` is the message without it: the command
+    line shows its flag instead.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
+        super().__init__(message if parameter is None else f"{parameter}: {message}", hint=hint)
+        self.parameter, self.reason = parameter, message
 
 
 class DataError(FfnnError):

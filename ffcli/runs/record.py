@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ffcli.runs.metric import METRICS, is_loss
 from ffcli.util.redact import without_secrets
 from ffcli.util.safe_read import parse_time, shown
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 BEGUN_FOR = "begun_for_epochs"  # in the provenance, where a run was resumed for another number of epochs
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
@@ -32,11 +32,6 @@ HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 def utc_now() -> str:
     """Return the time as 2026-01-31T12:00:00.123Z."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def is_loss(metric: str) -> bool:
-    """Whether less is better."""
-    return metric.endswith("_loss")
 
 
 # What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.

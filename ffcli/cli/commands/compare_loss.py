@@ -16,10 +16,10 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import Columns, shown
@@ -115,8 +115,8 @@ def compare_loss(
         refuse("Give --resume or --new, one of the two.")
     tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
     pool = pool_options(workers, cluster, jobs)
-    target = check_target("--out", file or Path("compare-loss.png"), ".png")
-    csv_target = None if csv_file is None else check_target("--csv", csv_file)
+    target = check_target("out", file or Path("compare-loss.png"), ".png")
+    csv_target = None if csv_file is None else check_target("csv", csv_file)
     comparison = _comparison(
         out,
         place,

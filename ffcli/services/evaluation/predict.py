@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
 from ffcli.plotting.style import check_target, label, save_png
-from ffcli.runs.documents import label_document
 from ffcli.runs.record import RunRecord
+from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
 from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.context import Context
 from ffcli.training.experiment import untrained_network
@@ -47,8 +48,8 @@ def predict(
     out: Path | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
-) -> Illustrated:
-    """Return {run_id, dataset, index, split, true, predicted, probabilities, png} and the image, if any.
+) -> Illustrated[Prediction]:
+    """Return the class probabilities of one image, and the image if it can be shown.
 
     The network is that of ``run``, or of the best run, trained again where its weights are not in the store
     (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
@@ -56,11 +57,11 @@ def predict(
     "disabled". Where they turn W&B on, those of an untrained network become a run of their own.
     """
     if (index is None) == (image is None):
-        raise RequestError("Give the index of an image or --image FILE, one of the two.")
+        raise RequestError("Expected either the index of an image or an image file.")
     if sum((run is not None, best, untrained is not None)) > 1:
-        raise RequestError("Give one of --run, --best and --hidden-size.")
+        raise RequestError("Expected one of a run, the best run and an untrained network (hidden_size).")
     if out is not None:
-        out = check_target("--out", out, ".png")
+        out = check_target("out", out, ".png")
     record: RunRecord | None = None
     if untrained is not None:
         data = context.dataset(untrained.dataset)
@@ -76,19 +77,19 @@ def predict(
         pixels, split, class_ = dataset_image(data, index)
     probabilities = network.predict_proba(pixels[np.newaxis])[0]
     named = dict(zip(data.class_names, map(float, probabilities)))
-    document = {
-        "run_id": None if record is None else record.run_id,
-        "dataset": data.name,
-        "index": index,
-        "split": split,
-        "true": None if class_ is None else label_document(class_, data.class_names),
-        "predicted": label_document(int(probabilities.argmax()), data.class_names),
-        "probabilities": named,
-        "png": None if out is None else str(out),
-    }
+    result = Prediction(
+        run_id=None if record is None else record.run_id,
+        dataset=data.name,
+        index=index,
+        split=split,
+        true=None if class_ is None else ClassLabel.of(class_, data.class_names),
+        predicted=ClassLabel.of(int(probabilities.argmax()), data.class_names),
+        probabilities=named,
+        png=out,
+    )
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
-        save_png(_figure(document, images), out)
+        save_png(_figure(result, images), out)
         shown = f"prediction of {out.stem if index is None else f'image {index}'}"
         bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
         additions = Additions(images={shown: out}, charts=[bars])
@@ -96,27 +97,27 @@ def predict(
             log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
         elif options.wandb != "disabled":
             attach(context, record, additions)
-    return Illustrated(document, images)
+    return Illustrated(result, images)
 
 
-def _figure(document: dict[str, Any], images: list[Array]) -> Figure:
-    network = f"Run {document['run_id']}" if document["run_id"] else "An untrained network"
-    guess = f"{network} takes it for: {document['predicted']['name']}"
-    true = document["true"]
+def _figure(result: Prediction, images: list[Array]) -> Figure:
+    network = f"run {result.run_id}" if result.run_id else "an untrained network"
+    lines = [f"Predicted as {result.predicted.name} by {network}"]
+    true = result.true
     if true is not None:
-        place = f"Image {document['index']} of {Path(document['dataset']).name} ({document['split']})"
-        guess = f"{place}: {true['name']}\n{guess}"
-    title = "\n".join(label(line, 80) for line in guess.split("\n"))
+        image_ = f"Image {result.index} of {Path(result.dataset).name} ({result.split})"
+        lines.insert(0, f"{image_}: {true.name}")
+    title = "\n".join(label(line, 80) for line in lines)
     image = images[0] if images else None
-    return prediction_figure(image, title, document["probabilities"], None if true is None else true["name"])
+    return prediction_figure(image, title, result.probabilities, None if true is None else true.name)
 
 
 def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None) -> Array:
-    """Return a user's picture as the dataset has its own: gray, of its size, light on dark."""
+    """Return an image file in the form of the dataset's images: gray, of their size, light on dark."""
     from PIL import Image, ImageOps
 
     if data.image_shape is None or len(data.image_shape) != 2 or data.x_train.dtype != np.uint8:
-        raise RequestError(f"--image needs a dataset of gray images; {data.name} has none.")
+        raise RequestError(f"needs a dataset of gray images; {data.name} has none", parameter="image")
     height, width = data.image_shape
     try:
         with warnings.catch_warnings():
@@ -134,18 +135,18 @@ def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None
                     gray = Image.alpha_composite(flat, gray.convert("RGBA"))
                 pixels = np.asarray(gray.convert("L").resize((width, height), Image.Resampling.LANCZOS))
     except FileNotFoundError:
-        raise RequestError(f"--image: there is no file {path}.") from None
+        raise RequestError(f"there is no file {path}", parameter="image") from None
     except IsADirectoryError:
-        raise RequestError(f"--image: {path} is a folder, not an image.") from None
+        raise RequestError(f"expected an image file, got the directory {path}", parameter="image") from None
     except Exception as error:  # what is damaged makes Pillow's readers fail in a dozen ways
         reason = str(error) or type(error).__name__
-        raise RequestError(f"--image: {path} cannot be read as an image: {reason}") from None
+        raise RequestError(f"{path} cannot be read as an image: {reason}", parameter="image") from None
     if size != (width, height):
         context.notify(f"{path.name} is {size[0]}×{size[1]}: scaled to {width}×{height}, gray.")
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     if invert is None and border.mean() > _LIGHT:
         context.notify(
-            f"{path.name} has a light background, and the images of {data.name} a dark one: "
-            "--invert turns it round (--no-invert to say that it is meant so)."
+            f"{path.name} has a light background, the images of {data.name} a dark one: set invert to "
+            "true to invert the image, or to false to keep it."
         )
     return 255 - pixels if invert else pixels
