@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
+from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
@@ -36,17 +37,11 @@ def resume_run(
     Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
     changed.
     """
-    path = context.runs.find(run_id)
-    record = context.runs.read(path.name)
-    config = _config(context, record, epochs)
-    dataset = context.dataset(config.dataset)
-    if record.provenance.dataset_digest != dataset.digest:
-        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    config, dataset, recorder = stored_run(context, run_id, epochs)
     experiment = Experiment(config, dataset)
-    with (
-        Tracking(context, record.wandb.mode or "disabled", hint=False) as tracking,
-        RunRecorder(path, record, context.runs.history(path.name)) as recorder,
-    ):
+    record, path = recorder.record, recorder.path
+    mode = record.wandb.mode or "disabled"
+    with Tracking(context, mode, hint=False) as tracking, recorder:
         if record.epochs_done and not (path / CHECKPOINT).exists():
             context.notify(
                 f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
@@ -56,6 +51,22 @@ def resume_run(
         else:
             restore(recorder, experiment)
         return run(recorder, experiment, watcher, stop, tracking=tracking)
+
+
+def stored_run(
+    context: Context, run_id: str, epochs: int | None = None
+) -> tuple[TrainConfig, Dataset, RunRecorder]:
+    """Return the configuration to continue a run with, its dataset, and what records it.
+
+    Raises as `resume_run`.
+    """
+    path = context.runs.find(run_id)
+    record = context.runs.read(path.name)
+    config = _config(context, record, epochs)
+    dataset = context.dataset(config.dataset)
+    if record.provenance.dataset_digest != dataset.digest:
+        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    return config, dataset, RunRecorder(path, record, context.runs.history(path.name))
 
 
 def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainConfig:
