@@ -11,13 +11,18 @@ from typing import Any
 
 
 class FfnnError(Exception):
-    """Something failed at run time: the message says what, the hint what to do about it."""
+    """Something failed at run time: the message says what, the hint what to do about it.
+
+    ``parameter`` names the parameter whose value is at fault, where there is one; the command line says the
+    option in its place.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.parameter = parameter
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by content: an error passes between processes whatever its constructor takes."""
@@ -31,9 +36,17 @@ def _restored(kind: type[FfnnError], args: tuple[Any, ...], content: Mapping[str
 
 
 class RequestError(FfnnError):
-    """The request itself is wrong: an option, a value or a file."""
+    """The request itself is wrong: an option, a value or a file.
+
+    ``parameter`` names the wrong parameter, in which case ``reason`` is the message without it: the command
+    line shows its flag instead.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
+        super().__init__(message if parameter is None else f"{parameter}: {message}", hint=hint)
+        self.parameter, self.reason = parameter, message
 
 
 class InvalidValueError(RequestError):
@@ -86,3 +99,11 @@ class SeveralSweepsError(RequestError):
 
 class DataError(FfnnError):
     """A dataset cannot be had, or is damaged."""
+
+
+class UnavailableError(DataError):
+    """No source has a known dataset; ``dataset`` is its name."""
+
+    def __init__(self, message: str, *, hint: str | None = None, dataset: str) -> None:
+        super().__init__(message, hint=hint)
+        self.dataset = dataset

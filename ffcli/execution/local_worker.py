@@ -9,13 +9,14 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import cast
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.execution.local import Setup, Stop, Verdict
 from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskStarted, TaskStatus
 from ffcli.execution.training import dataset_of, explain, is_fatal
+from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
@@ -71,22 +72,22 @@ class _Worker:
         progress = _Progress(self, task)
         fatal = False
         try:
-            document = self._run(task, progress)
-            status: TaskStatus = document["status"]
-            reason = document["error"]
+            result = self._run(task, progress)
+            status: TaskStatus = cast("TaskStatus", result.status)  # it has ended
+            reason = result.error
         except Exception as error:
             status, reason, fatal = "failed", explain(error), is_fatal(error)
         seconds = time.monotonic() - began
         self.send(TaskEnded(task.key, progress.run_id, status, reason, seconds, fatal))
 
-    def _run(self, task: Task, progress: _Progress) -> dict[str, Any]:
+    def _run(self, task: Task, progress: _Progress) -> RunResult:
         dataset = dataset_of(self.context, task)
         if task.resume is not None:
             return resume_run(self.context, task.resume, progress, stop=progress.report)
         experiment = Experiment(task.config, dataset)
         with new_run(self.context, experiment, task.options, task.sweep_id) as recorder:
             recorder.record.provenance |= task.provenance
-            document = run(
+            result = run(
                 recorder,
                 experiment,
                 progress,
@@ -96,7 +97,7 @@ class _Worker:
             )
             if not task.keep_weights:
                 (recorder.path / MODEL).unlink(missing_ok=True)
-        return document
+        return result
 
     def _tracking(self, mode: str) -> Tracking:
         if mode not in self.tracking:

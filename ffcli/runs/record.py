@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ffcli.runs.metrics import METRICS as METRICS  # noqa: PLC0414 - from here, too
-from ffcli.runs.metrics import is_loss as is_loss  # noqa: PLC0414
+from ffcli.runs.metric import METRICS, is_loss
 from ffcli.util.redact import without_secrets
 from ffcli.util.safe_read import parse_time, shown
 

@@ -14,12 +14,14 @@ from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
 from ffcli.services.runs.listing import show_run
 from ffcli.services.sweeps.originals import Original, ranked_originals
 from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_value
 from ffcli.util.text import counted
 
 TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
@@ -185,16 +187,21 @@ def _documents(
         "run_id": original.run_id,
         "dataset": original.config.dataset,
         "seed": original.config.seed,
-        "metric": original.metric,
+        "metric": original.metric.name,
         "value": original.value,
         "test_acc": _original_test_acc(context, original.run_id),
     }
     documents = []
     for run_id in run_ids:
-        document = {**show_run(context, run_id), "rank": rank, "test_acc": None, "test_loss": None}
+        document = {
+            **json_value(show_run(context, run_id)),
+            "rank": rank,
+            "test_acc": None,
+            "test_loss": None,
+        }
         if document["status"] == "finished":
             tested = _evaluate(context, run_id, track=run_id in new)
-            document |= {"test_acc": tested["accuracy"], "test_loss": tested["loss"]}
+            document |= {"test_acc": tested.accuracy, "test_loss": tested.loss}
         documents.append({**document, "original": before})
     finished = [document for document in documents if document["status"] == "finished"]
     summary = {
@@ -205,7 +212,7 @@ def _documents(
     return [{**document, "over_seeds": summary} for document in documents]
 
 
-def _evaluate(context: Context, run_id: str, *, track: bool) -> dict[str, Any]:
+def _evaluate(context: Context, run_id: str, *, track: bool) -> Evaluation:
     (tested,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
     return tested
 
@@ -215,7 +222,7 @@ def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
         return None
     try:
-        return float(_evaluate(context, run_id, track=False)["accuracy"])
+        return _evaluate(context, run_id, track=False).accuracy
     except FfnnError as error:
         context.notify(f"run {run_id} of the sweep could not be evaluated: {error}")
         return None

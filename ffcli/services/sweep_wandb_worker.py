@@ -16,8 +16,9 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.metric import Metric
 from ffcli.runs.record import utc_now
-from ffcli.sweeping.spec.spec import Metric, SweepSpec, parse_spec
+from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.study.events import EpochDone, Event, TrialEnded, TrialStarted
 from ffcli.sweeping.study.record import EndState, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress
@@ -173,7 +174,7 @@ class _Worker:
         assigned = Assigned(order.run_id, address.id, address.project, address.entity, order.values)
         with new_run(self._context, experiment, self._task.options, str(address)) as recorder:
             try:
-                document = run(
+                result = run(
                     recorder,
                     experiment,
                     _Beginning(lambda: self._begun(order.number, recorder.record.run_id)),
@@ -186,7 +187,7 @@ class _Worker:
                     with suppress(ParentGoneError):
                         self._tell(Unsent(recorder.record.run_id))
         states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}
-        return states.get(document["status"], "failed"), document["error"]
+        return states.get(result.status, "failed"), result.error
 
     def _begun(self, number: int, run_id: str) -> None:
         self._stored = True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
+from ffcli.runs.results import RunResult
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
@@ -19,23 +21,43 @@ from ffcli.training.tracking import Tracking, agents_sweep
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
 
 
-def plan(context: Context, config: TrainConfig, options: RunOptions) -> dict[str, Any]:
-    """Return what a run would come to, without training: sizes, and the seconds by a measured step."""
+@dataclass(frozen=True)
+class Plan:
+    """What a training run would take."""
+
+    config: dict[str, Any]
+    """All hyper-parameters, by their names."""
+    recipe: str | None
+    parameters: int
+    """Number of weights and biases."""
+    train: int
+    """Number of training images."""
+    validation: int
+    """Number of validation images."""
+    steps_per_epoch: int
+    steps: int
+    """Number of steps in all epochs."""
+    seconds_estimate: float
+    """Estimated duration, from the measured duration of a step."""
+
+
+def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
+    """Return what a run would take, without training."""
     dataset = context.dataset(config.dataset)
     with threadpool_limits(options.threads):
         experiment = Experiment(config, dataset)
         seconds_per_step = _measure_step(experiment)
     steps = experiment.steps_per_epoch
-    return {
-        "config": config.as_dict(),
-        "recipe": options.recipe,
-        "parameters": experiment.network.n_parameters,
-        "train": len(experiment.data.train_indices),
-        "validation": len(experiment.data.val_indices),
-        "steps_per_epoch": steps,
-        "steps": steps * config.epochs,
-        "seconds_estimate": seconds_per_step * steps * config.epochs,
-    }
+    return Plan(
+        config=config.as_dict(),
+        recipe=options.recipe,
+        parameters=experiment.network.n_parameters,
+        train=len(experiment.data.train_indices),
+        validation=len(experiment.data.val_indices),
+        steps_per_epoch=steps,
+        steps=steps * config.epochs,
+        seconds_estimate=seconds_per_step * steps * config.epochs,
+    )
 
 
 def _measure_step(experiment: Experiment) -> float:
@@ -56,8 +78,8 @@ def _measure_step(experiment: Experiment) -> float:
     return float(np.median(seconds))
 
 
-def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> dict[str, Any]:
-    """Train a new run and return its document; its status may be ``diverged``.
+def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> RunResult:
+    """Train a new run and return its result; its status may be ``diverged``.
 
     Started by an agent of a W&B sweep, it is a run of that sweep.
     KeyboardInterrupt and errors pass through after the record is closed as ``interrupted`` or ``failed``.
@@ -76,8 +98,8 @@ def _wants_hint(context: Context, options: RunOptions) -> bool:
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
 
 
-def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
-    """Continue an unfinished run, or a finished one to ``epochs`` in all, and return its document.
+def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> RunResult:
+    """Continue an unfinished run, or a finished one to ``epochs`` in all.
 
     Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
     changed.

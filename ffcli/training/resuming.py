@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -12,6 +11,7 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.results import RunResult
 from ffcli.runs.store import CHECKPOINT
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
@@ -28,7 +28,7 @@ def resume_run(
     *,
     epochs: int | None = None,
     stop: Callable[[EpochResult], bool] = lambda _: False,
-) -> dict[str, Any]:
+) -> RunResult:
     """Continue an unfinished run, or a finished one to ``epochs`` in all; see `ffcli.training.runner.run`.
 
     Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has

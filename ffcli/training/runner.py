@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
-from ffcli.runs.documents import run_document
 from ffcli.runs.record import RunRecord, provenance, utc_now
 from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.results import RunResult
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
@@ -85,8 +85,8 @@ def run(
     *,
     tracking: Tracking | None = None,
     assigned: Assigned | None = None,
-) -> dict[str, Any]:
-    """Train to the end and return the run's document; ``stop`` is asked after each epoch whether to prune.
+) -> RunResult:
+    """Train to the end and return the run's result; ``stop`` is asked after each epoch whether to prune.
 
     ``tracking`` follows the run, as the one that a W&B sweep has ``assigned`` if any; a run that W&B is asked
     to stop is pruned.
@@ -127,4 +127,4 @@ def run(
         watcher.finished()
         if tracking is not None:
             tracking.end(recorder)
-    return run_document(record, recorder.rows, recorder.path)
+    return RunResult.of(record, recorder.rows, recorder.path)

@@ -162,7 +162,7 @@ def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: P
     sweep = stored_sweep(place.context, sweep_id)
     run_id = "20260101-000000-000-aaaa"
     if here:
-        run_id = place.train()["run_id"]
+        run_id = place.train().run_id
         path = place.path(run_id) / SUMMARY
         about = json.loads(path.read_text())
         path.write_text(json.dumps({**about, "status": "running", "sweep_id": sweep_id}))

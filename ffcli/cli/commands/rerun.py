@@ -17,10 +17,10 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import number, plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.tables import Columns, shown
 from ffcli.util.text import are, counted

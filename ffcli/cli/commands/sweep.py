@@ -14,10 +14,10 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration
-from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ffcli.sweeping.study.record import END_STATES, Sweep, Trial
+from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked
 from ffcli.sweeping.study.study import Study
 
 _TOP = 5
@@ -35,24 +35,13 @@ def summary_of(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, Any]:
             "metric": sweep.metric.name,
             "value": best.value,
         },
-        "top": [_trial_document(trial) for trial in _ranked(sweep, trials)[:_TOP]],
+        "top": [_trial_document(trial) for trial in ranked(sweep.metric, trials)[:_TOP]],
     }
-
-
-def _ranked(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that have a value, the best first: the finished before the pruned."""
-    sign = -1 if sweep.metric.goal == "maximize" else 1
-    valued = [
-        ((trial.state != "finished", sign * trial.value, trial.number), trial)
-        for trial in trials
-        if trial.value is not None
-    ]
-    return [trial for _, trial in sorted(valued, key=lambda item: item[0])]
 
 
 def best_trial(sweep: Sweep, trials: Sequence[Trial]) -> Trial | None:
     """Return the finished trial (or, where none has finished, the pruned one) with the best value."""
-    return next(iter(_ranked(sweep, trials)), None)
+    return next(iter(ranked(sweep.metric, trials)), None)
 
 
 def _trial_document(trial: Trial) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def describe_space(context: Context, file: Path, count: int | None, workers: int
     runs = spec.most_trials(count)
     workers = workers if runs is None else min(workers, runs)
     rng = np.random.default_rng(0)
-    some = [plan(context, spec.config(spec.sample(rng)), RunOptions())["seconds_estimate"] for _ in range(8)]
+    some = [plan(context, spec.config(spec.sample(rng)), RunOptions()).seconds_estimate for _ in range(8)]
     return {
         "method": spec.method,
         "metric": None if spec.metric is None else {"name": spec.metric.name, "goal": spec.metric.goal},

@@ -8,32 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ffcli.config import TrainConfig, merge, validate
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.distinct import Distinct
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.hyperband import Hyperband
 from ffcli.sweeping.spec.space import Parameter
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a sweep optimises: one of `METRICS`; ``target`` ends the sweep once a run reaches it."""
-
-    name: str
-    goal: Literal["minimize", "maximize"] = "minimize"
-    target: float | None = None
-
-    def better(self, value: float, other: float) -> bool:
-        """Whether a value beats another."""
-        return value > other if self.goal == "maximize" else value < other
-
-    def reached(self, value: float) -> bool:
-        """Whether a value is at the target or beyond; NaN never is."""
-        return self.target is not None and (value == self.target or self.better(value, self.target))
 
 
 @dataclass(frozen=True)

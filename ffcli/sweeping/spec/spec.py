@@ -11,11 +11,10 @@ import yaml
 
 from ffcli.config import FIELDS, NAMES
 from ffcli.errors import RequestError, UnknownNameError
-from ffcli.runs.metrics import METRICS, is_loss, metric_name, names_no_images
+from ffcli.runs.metric import METRICS, Metric, is_loss, metric_name, names_no_images
 from ffcli.sweeping.spec.document import Section, parse, read_text
 from ffcli.sweeping.spec.hyperband import Hyperband, read_hyperband
 from ffcli.sweeping.spec.leaves import Leaves, read_leaves
-from ffcli.sweeping.spec.model import Metric as Metric  # noqa: PLC0414 - from here, too
 from ffcli.sweeping.spec.model import SweepSpec as SweepSpec  # noqa: PLC0414
 from ffcli.sweeping.spec.quantized import Steps
 from ffcli.sweeping.spec.scripts import SUFFIXES, read_script

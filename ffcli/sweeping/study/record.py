@@ -11,13 +11,12 @@ from typing import Any, Literal
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
-from ffcli.sweeping.spec.spec import Metric, SweepSpec
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
+from ffcli.sweeping.spec.spec import SweepSpec
 
 State = Literal["running", "finished", "pruned", "failed"]
 EndState = Literal["finished", "pruned", "failed"]
 END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
-
-BY_VAL_ACC = Metric("val_acc", "maximize")
 
 
 class DamagedSweepError(FfnnError):
@@ -89,6 +88,16 @@ class Trial:
     def run_id(self) -> str | None:
         """The id of its (first) run."""
         return self.run_ids[0] if self.run_ids else None
+
+
+def ranked(metric: Metric, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that have a value, the best first: the finished before the pruned.
+
+    Ranked by a loss, trials with different losses form one group for each loss.
+    """
+    return metric.ranked(
+        trials, lambda trial: Standing(trial.value, trial.config.loss, trial.state != "finished"), mixed=True
+    )
 
 
 @dataclass(frozen=True)

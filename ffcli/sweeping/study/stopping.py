@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
-from ffcli.sweeping.spec.spec import Metric
 
 
 def band_of(hyperband: Hyperband, epoch: int, epochs: int) -> int | None:
