@@ -182,13 +182,16 @@ WandbMode = Annotated[
 ]
 WandbProject = Annotated[
     str | None,
-    option("--wandb-project", "-wp", group=WANDB, metavar="NAME", help="The project.", default="ffnn"),
+    option(
+        "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
+    ),
 ]
 WandbEntity = Annotated[
     str | None,
     option(
         "--wandb-entity",
         "-we",
+        "-w_e",
         group=WANDB,
         metavar="NAME",
         help="The team or user.",

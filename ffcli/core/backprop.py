@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ffcli.core.buffers import Array, aligned_zeros
@@ -23,6 +25,7 @@ class _Layer:
         self.ones = np.ones(batch_size, network.dtype)
         # Made here once: at small sizes making a view costs as much as using it.
         self.W_T = self.W.T
+        self.activate: Callable[[], None] = lambda: None
         self.batch_norm: BatchNorm | None = None
         self.dropout: Dropout | None = None
         self.out_T = self.h.T  # what the next layer takes in
@@ -81,8 +84,10 @@ class Backpropagation:
         layers = [_Layer(self.network, index, batch_size, dW, db) for index, (dW, db) in gradients]
         for layer, normal, dgamma in zip(layers, self.network.normalizations, self._dgamma):
             layer.batch_norm = BatchNorm(normal, dgamma, batch_size)
-        if self.dropout:
-            for layer in layers[:-1]:
+        for layer in layers[:-1]:
+            bias = layer.b if layer.batch_norm is None else None
+            layer.activate = self.network.activation.training(layer.h, layer.derivative, bias)
+            if self.dropout:
                 layer.drop(self.dropout, self._rng)
         if self.input_dropout:
             shape = (batch_size, self.network.layer_sizes[0])
@@ -91,16 +96,14 @@ class Backpropagation:
         return layers
 
     def _forward(self, x: Array, logits: Array, layers: list[_Layer]) -> None:
-        h, activate = x, self.network.activation.forward
+        h = x
         *hidden, last = layers
         for layer in hidden:
             np.dot(h, layer.W, layer.h)
             h = layer.h
-            if layer.batch_norm is None:
-                np.add(h, layer.b, h)
-            else:
+            if layer.batch_norm is not None:
                 layer.batch_norm.forward(h, layer.b)
-            activate(h, layer.derivative)
+            layer.activate()
             if layer.dropout is not None:
                 h = layer.dropout.forward(h)
         np.dot(h, last.W, logits)

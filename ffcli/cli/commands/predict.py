@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.cells import cell_len
@@ -42,7 +42,23 @@ _BAR = 30  # columns of a certain prediction's bar, where they find room
 _LEAST_BAR = 8
 
 
-@app.command(cls=Command)
+class PredictCommand(Command):
+    """A command whose ``--invert`` also takes ``auto``, which is as if it were not given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        kept = list(args)
+        for at in range(len(args) - 1, -1, -1):
+            name, equals, value = args[at].lower().partition("=")
+            if name == "--invert" and equals and value == "auto":
+                del kept[at]
+            elif (
+                name == "--invert" and not equals and args[at + 1 : at + 2] and args[at + 1].lower() == "auto"
+            ):
+                del kept[at : at + 2]
+        return super().parse_args(ctx, kept)
+
+
+@app.command(cls=PredictCommand)
 def predict(
     ctx: typer.Context,
     *,
@@ -52,15 +68,18 @@ def predict(
     ] = None,
     image: Annotated[
         Path | None,
-        option("--image", group=IMAGES, metavar="FILE", help="A PNG or JPEG of your own instead."),
+        option(
+            "--image", group=IMAGES, metavar="FILE", help="A picture of your own instead: PNG, JPEG, TIFF, …"
+        ),
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
             group=IMAGES,
-            help="Invert the --image; --no-invert: keep it.",
-            default="keep it, with a notice where its border is light",
+            help="Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
+            "is not as the dataset's.",
+            default="auto",
         ),
     ] = None,
     run: NetworkOfRun = None,

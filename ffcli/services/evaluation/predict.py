@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
-from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
 from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
+from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
@@ -28,10 +27,6 @@ from ffcli.training.tracking import attach, log_alone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# Formats that are read in this process: for others, such as EPS, Pillow would start a program.
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-_LIGHT = 127  # a mean border pixel above this is a light background
 
 
 def predict(
@@ -55,7 +50,8 @@ def predict(
     The network is that of ``run``, or of the best run, trained again where its weights are not in the store
     (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
     ``out`` is given; a run that W&B follows then gets it and a bar chart there too, unless ``options`` say
-    "disabled". Where they turn W&B on, those of an untrained network become a run of their own.
+    "disabled". Where they turn W&B on, those of an untrained network become a run of their own. How a user's
+    ``image`` is read, and what ``invert`` does, says `own_picture.read_picture`.
     """
     if (index is None) == (image is None):
         raise RequestError("Expected either the index of an image or an image file.")
@@ -70,7 +66,10 @@ def predict(
         stored, data = chosen_run(context, run, dataset, watcher=watcher, command_line=command_line)
         network, record = stored.network, stored.record
     if image is not None:
-        pixels = _read_image(context, image, data, invert)
+        own = read_picture(image, data, invert)
+        for notice in own.notices:
+            context.notify(notice)
+        pixels = own.pixels
         split, class_ = None, None
     else:
         assert index is not None
@@ -114,43 +113,3 @@ def _figure(result: Prediction, images: list[Array]) -> Figure:
     title = "\n".join(label(line, 80) for line in lines)
     image = images[0] if images else None
     return prediction_figure(image, title, result.probabilities, None if true is None else true.name)
-
-
-def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None) -> Array:
-    """Return an image file in the form of the dataset's images: gray, of their size, light on dark."""
-    from PIL import Image, ImageOps
-
-    if data.image_shape is None or len(data.image_shape) != 2 or data.x_train.dtype != np.uint8:
-        raise RequestError(f"needs a dataset of gray images; {data.name} has none", parameter="image")
-    height, width = data.image_shape
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is odd in a picture and can be read all the same
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
-                gray = ImageOps.exif_transpose(picture)  # a camera may store its picture lying on its side
-                size = gray.size
-                if gray.mode.startswith("I;16"):  # convert("L") would clip 16 bits to white
-                    gray = Image.fromarray((np.asarray(gray) >> 8).astype(np.uint8))
-                elif "transparency" in gray.info:
-                    gray = gray.convert("RGBA")
-                if gray.mode in ("RGBA", "LA"):
-                    flat = Image.new("RGBA", gray.size, "white")
-                    gray = Image.alpha_composite(flat, gray.convert("RGBA"))
-                pixels = np.asarray(gray.convert("L").resize((width, height), Image.Resampling.LANCZOS))
-    except FileNotFoundError:
-        raise RequestError(f"there is no file {path}", parameter="image") from None
-    except IsADirectoryError:
-        raise RequestError(f"expected an image file, got the directory {path}", parameter="image") from None
-    except Exception as error:  # what is damaged makes Pillow's readers fail in a dozen ways
-        reason = str(error) or type(error).__name__
-        raise RequestError(f"{path} cannot be read as an image: {reason}", parameter="image") from None
-    if size != (width, height):
-        context.notify(f"{path.name} is {size[0]}×{size[1]}: scaled to {width}×{height}, gray.")
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if invert is None and border.mean() > _LIGHT:
-        context.notify(
-            f"{path.name} has a light background, the images of {data.name} a dark one: set invert to "
-            "true to invert the image, or to false to keep it."
-        )
-    return 255 - pixels if invert else pixels

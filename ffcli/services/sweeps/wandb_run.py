@@ -94,7 +94,7 @@ class _Member:
 class _Crew:
     """The worker processes, each with a pipe of its own, and the agents, whose orders come by another."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         context: Context,
         server: WandbServer,

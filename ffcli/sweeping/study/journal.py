@@ -30,6 +30,11 @@ _GRACE = 5  # seconds, the same for Optuna itself: a dashboard may be killed whi
 _CHUNK = 1 << 16
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+# What Optuna and our own reading raise of it; RequestError of a configuration or a sweep file.
+_UNSOUND = (
+    *(LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError),
+    RequestError,
+)
 
 
 @contextmanager
@@ -37,10 +42,8 @@ def sound(what: str) -> Iterator[None]:
     """Raise DamagedSweepError where the block finds that a study is none of ours, or no study at all."""
     try:
         yield
-    except (LookupError, ValueError, TypeError, AttributeError, AssertionError, OverflowError) as error:
+    except _UNSOUND as error:
         raise damaged(what, str(error) or type(error).__name__) from None
-    except RequestError as error:  # a configuration or a sweep file that this version refuses
-        raise damaged(what, str(error)) from None
 
 
 def damaged(what: str, reason: str) -> DamagedSweepError:

@@ -133,10 +133,11 @@ def _read_sweep(sweep_id: str, attributes: Mapping[str, Any]) -> tuple[Sweep, in
 
 def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
     about = frozen.user_attrs
-    if set(frozen.params) != set(sweep.spec.space):
+    point, run_ids = about.get("point"), tuple(map(str, about.get("run_ids", ())))
+    names = set(sweep.spec.space)
+    if set(frozen.params) != names or (point is not None and set(point) != names):
         raise ValueError("its parameters are not those of the sweep's file")
     values = {name: _canonical(each, frozen.params[name]) for name, each in sweep.spec.parameters.items()}
-    point, run_ids = about.get("point"), tuple(map(str, about.get("run_ids", ())))
     for run_id in run_ids:
         if not is_name(run_id):  # it becomes the name of a folder
             raise ValueError(f"its run is {shown(run_id)}")

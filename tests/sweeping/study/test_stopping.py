@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine_helpers import complete, epoch, sweep_of
+from engine_helpers import epoch, sweep_of, trial_of
 
 from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
-from ffcli.sweeping.stopping import band_of, should_stop
+from ffcli.sweeping.study.stopping import band_of, should_stop
 
 # The metric of 14 runs after each of 12 epochs.
 HISTORIES = [
@@ -90,7 +90,7 @@ def test_a_band_holds_until_the_next_and_nothing_stops_after_the_last_epoch():
     assert band_of(hyperband, 1, 1) is None
 
 
-def test_equals_of_the_last_that_goes_on_go_on():
+def test_equals_of_the_last_that_continues_continue():
     rule, metric = Hyperband(min_iter=1), Metric("val_loss")
     assert not should_stop(rule, metric, 1, [0.5], [0.5, 0.5, 0.5, 0.5])
     assert not should_stop(rule, metric, 1, [0.5], [0.5])
@@ -105,17 +105,16 @@ def test_equals_of_the_last_that_goes_on_go_on():
         ("min_iter: 1, eta: 2, strict: true", [12, 12, 1, 12, 1, 12, 1, 2, 1, 2, 2, 1, 1, 2]),
     ],
 )
-def test_the_store_stops_trials_by_all_that_reached_the_band(store, rule, expected):
-    def replay(_, trial):
-        for number, value in enumerate(HISTORIES[trial.number - 1], start=1):
-            if trial.report(epoch(number, 1 - value)):
-                return
+def test_the_coordinator_stops_trials_by_all_that_reached_the_band(engine, rule, expected):
+    def replay(task):
+        for number, value in enumerate(HISTORIES[trial_of(task) - 1], start=1):
+            yield epoch(number, 1 - value)
 
     space = "\n  epochs: {value: 12}\n  batch_size: {min: 1, max: 14}\n"
-    sweep = store.create(sweep_of("grid", space, top=f"early_terminate: {{type: hyperband, {rule}}}"))
-    complete(store, sweep, objective=replay)
-    trials = store.trials(sweep)
-    done = [len(store.epochs(sweep.id, trial.number)) for trial in trials]
+    sweep = engine.create(sweep_of("grid", space, top=f"early_terminate: {{type: hyperband, {rule}}}"))
+    engine.complete(sweep, train=replay)
+    trials = engine.trials(sweep)
+    done = [len(trial.history) for trial in trials]
     assert done == expected
     assert [trial.state for trial in trials] == ["finished" if n == 12 else "pruned" for n in expected]
     for trial, n, history in zip(trials, done, HISTORIES):

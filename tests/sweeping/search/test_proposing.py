@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import pytest
-from engine_helpers import FINITE, INFINITE, complete, drawn, epoch, objective, score, sweep_of
+from engine_helpers import EVERY_KIND, FINITE, INFINITE, score, sweep_of
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from ffcli.errors import FfnnError
-from ffcli.sweeping.search.proposers import PROPOSERS, Known, Proposer, position
+from ffcli.sweeping.search.base import Known, Proposer, position
+from ffcli.sweeping.search.methods import proposer as method_of
 from ffcli.sweeping.spec.spec import parse_spec
-from ffcli.sweeping.trials import Sweep
+from ffcli.sweeping.study.record import Sweep
 
 ORIGIN = """
   epochs: {values: [5, 10]}
@@ -30,21 +30,10 @@ ORIGIN = """
   weight_init: {values: [random, xavier]}
   activation: {values: [sigmoid, tanh, relu]}
 """
-EVERY_KIND = """
-  epochs: {min: 3, max: 5}
-  batch_size: {distribution: q_log_uniform_values, min: 16, max: 256, q: 16}
-  hidden_size: {values: [[64, 32], 32]}
-  activation: {values: [relu, tanh], probabilities: [0.9, 0.1]}
-  learning_rate: {distribution: log_uniform_values, min: 1.0e-5, max: 1.0e-1}
-  weight_decay: {distribution: log_normal, mu: -8, sigma: 1}
-  momentum: {distribution: beta, a: 8, b: 2}
-  beta: {min: 0.5, max: 0.99}
-  beta1: {distribution: q_uniform, min: 0.5, max: 0.9, q: 0.1}
-"""
 
 
 def proposer(sweep: Sweep) -> Proposer:
-    return PROPOSERS[sweep.spec.method](sweep.spec, sweep.base, sweep.seed)
+    return method_of(sweep.spec, sweep.seed)
 
 
 def run(
@@ -59,7 +48,7 @@ def run(
     for number in range(len(trials) + 1, count + 1):
         proposal = source.propose(number)
         values.append(dict(proposal.values))
-        trials.append(Known(number, False, value(proposal.config), proposal.place, proposal.point))
+        trials.append(Known(number, False, value(proposal.config), proposal.values, proposal.point))
         source.learn(trials[-1])
     if known is not None:
         known[:] = trials
@@ -70,9 +59,9 @@ def test_grid_goes_in_wandbs_order_and_around_what_is_taken():
     sweep = sweep_of("grid")
     assert run(sweep, 24) == list(sweep.spec.combinations())
     source = proposer(sweep)
-    for place in (0, 1, 3):
-        source.learn(Known(place + 1, True, None, place, None))
-    assert source.propose(4).place == 2
+    for index in (0, 1, 3):
+        source.learn(Known(index + 1, True, None, sweep.spec.combination(index), None))
+    assert source.propose(4).values == sweep.spec.combination(2)
 
 
 def test_random_takes_the_draws_as_they_come_without_repeats():
@@ -94,8 +83,8 @@ def test_an_unlikely_rest_is_found_too():
 
 def test_any_that_is_left_is_as_likely_as_another():
     source = proposer(sweep_of("random", "\n  epochs: {min: 1, max: 6}\n"))
-    for place in (0, 2, 5):
-        source.learn(Known(1, True, None, place, None))
+    for epochs in (1, 3, 6):
+        source.learn(Known(1, True, None, {"epochs": epochs}, None))
     seen = Counter(source.untried(source.generator(n))["epochs"] for n in range(3000))
     assert set(seen) == {2, 4, 5}
     assert min(seen.values()) > 900
@@ -103,7 +92,7 @@ def test_any_that_is_left_is_as_likely_as_another():
 
 def test_a_space_that_is_used_up_gives_nothing():
     source = proposer(sweep_of("random", "\n  epochs: {value: 2}\n"))
-    source.learn(Known(1, True, None, 0, None))
+    source.learn(Known(1, True, None, {"epochs": 2}, None))
     with pytest.raises(FfnnError, match="No combination of the sweep's space is left"):
         source.propose(2)
 
@@ -124,13 +113,13 @@ def test_a_draw_that_its_field_refuses_is_drawn_again(method):
 
 
 @given(st.data())
-def test_positions_and_places_are_those_of_the_values(data):
+def test_positions_and_grid_indices_are_those_of_the_values(data):
     space = EVERY_KIND[: EVERY_KIND.index("  learning_rate")] + EVERY_KIND[EVERY_KIND.index("  beta1") :]
     spec = parse_spec(f"method: random\nparameters:{space}")
-    source = PROPOSERS["random"](spec, {}, 0)
-    place = data.draw(st.integers(0, spec.size - 1))
-    values = spec.combination(place)
-    assert source.place(values) == place
+    source = method_of(spec, 0)
+    index = data.draw(st.integers(0, spec.size - 1))
+    values = spec.combination(index)
+    assert source.index(values) == index
     for name, distribution in spec.parameters.items():
         assert distribution.value(position(distribution, values[name])) == values[name]
 
@@ -171,7 +160,7 @@ def test_bayes_learns():
 def test_bayes_learns_the_other_direction_and_on_every_scale():
     text = parse_spec(f"method: bayes\nmetric: {{name: val_loss}}\nparameters:{EVERY_KIND}").text
     spec = parse_spec(text)
-    source = PROPOSERS["bayes"](spec, {}, 0)
+    source = method_of(spec, 0)
     losses = []
     for number in range(1, 81):
         proposal = source.propose(number)
@@ -179,7 +168,7 @@ def test_bayes_learns_the_other_direction_and_on_every_scale():
         losses.append(abs(math.log10(config.learning_rate) + 3) + abs(math.log(config.weight_decay) + 9))
         assert 16 <= config.batch_size <= 256
         assert config.batch_size % 16 == 0
-        source.learn(Known(number, False, losses[-1], proposal.place, proposal.point))
+        source.learn(Known(number, False, losses[-1], proposal.values, proposal.point))
     assert sum(losses[60:]) < 0.6 * sum(losses[:20])
 
 
@@ -192,7 +181,7 @@ def test_trials_that_still_run_are_not_proposed_again():
         source.learn(trial)
     alone = source.propose(21)
     for number in range(21, 29):
-        source.learn(Known(number, True, None, None, alone.point))
+        source.learn(Known(number, True, None, alone.values, alone.point))
     assert source.propose(29).point != alone.point
 
 
@@ -214,9 +203,10 @@ def test_open_trials_are_learned_once_they_end():
 
     known: list[Known] = []
     run(sweep, 20, lambda config: -abs(math.log10(config.learning_rate) + 3), known)
-    point = proposer(sweep).propose(99).point
-    running, ended = Known(21, True, None, None, point), Known(21, False, 9.0, None, point)
-    failed = Known(21, False, None, None, point)
+    proposal = proposer(sweep).propose(99)
+    values, point = proposal.values, proposal.point
+    running, ended = Known(21, True, None, values, point), Known(21, False, 9.0, values, point)
+    failed = Known(21, False, None, values, point)
     assert after(running, ended) == after(ended)
     assert after(running, failed) == after() == after(failed)
     assert after(running) != after(ended)
@@ -224,7 +214,7 @@ def test_open_trials_are_learned_once_they_end():
 
 @pytest.mark.parametrize("method", ["random", "bayes"])
 @pytest.mark.parametrize("space", [FINITE, INFINITE, EVERY_KIND])
-def test_a_resumed_sweep_goes_on_as_it_would_have(method, space):
+def test_a_resumed_sweep_proposes_what_it_would_have(method, space):
     sweep = sweep_of(method, space)
     whole = run(sweep, 22)
     known: list[Known] = []
@@ -244,49 +234,9 @@ def test_a_long_history_is_cut_to_the_same_when_resumed(monkeypatch):
     source = proposer(sweep)
     for trial in known:
         source.learn(trial)
-    assert [dict(sweep.spec.combination(trial.place)) for trial in known] == whole
+    assert [dict(trial.values) for trial in known] == whole
     source.propose(76)
     complete_trials = [t for t in source._study.get_trials(deepcopy=False) if t.value is not None]
     assert len(complete_trials) <= 4 + 8 + 10
     best = sorted(-trial.value for trial in known)
     assert [t.value for t in sorted(complete_trials, key=lambda t: t.value)][:4] == best[:4]
-
-
-@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
-def test_the_same_seed_and_file_and_one_worker_give_the_same_sweep(sqlite, method):
-    one, two = (sqlite.create(sweep_of(method, id=name)) for name in ("one", "two"))
-    complete(sqlite, one, 15)
-    for count in range(1, 16):  # resumed after each trial
-        complete(sqlite, two, count)
-    assert drawn(sqlite, one) == drawn(sqlite, two)
-    if method != "grid":
-        other = sqlite.create(sweep_of(method, id="other", seed=1))
-        complete(sqlite, other, 15)
-        assert drawn(sqlite, one) != drawn(sqlite, other)
-
-
-def test_pruned_trials_teach_and_failed_ones_do_not(sqlite):
-    sweep = sqlite.create(sweep_of("bayes", top="early_terminate: {type: hyperband, min_iter: 1}"))
-
-    def some_fail(config, trial):
-        if config.activation == "tanh":
-            raise ValueError("no")
-        objective(config, trial)
-
-    complete(sqlite, sweep, 24, objective=some_fail)
-    counts = sqlite.counts(sweep)
-    assert (counts.ended, counts.failed) == (24, 8)
-    assert counts.pruned > 5
-
-
-def test_a_sweep_without_a_metric_goes_by_val_acc(sqlite):
-    spec = parse_spec("method: grid\nparameters: {epochs: {values: [1, 2, 3]}}")
-    sweep = sqlite.create(Sweep("plain", spec, {}, "", 1, 0, 0.0))
-
-    def rising(config, trial):
-        for number in range(1, config.epochs + 1):
-            trial.report(epoch(number, number / 10))
-
-    complete(sqlite, sweep, objective=rising)
-    assert [trial.value for trial in sqlite.trials(sweep)] == [0.1, 0.2, 0.3]
-    assert list(islice(spec.combinations(), 3)) == drawn(sqlite, sweep)
