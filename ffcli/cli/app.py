@@ -34,6 +34,7 @@ COMMANDS = {
     "visualize": "Show images of the data, or a network's mistakes.",
     "confusion": "Show which class a stored network takes for which.",
     "report": "Show a sweep as one self-contained HTML page.",
+    "export": "Write a stored network as ONNX, Keras or NumPy.",
     "sync": "Send stored runs to Weights & Biases.",
     "runs": "List, show, compare and remove stored runs.",
 }

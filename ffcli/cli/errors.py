@@ -13,7 +13,7 @@ from typer.core import TyperArgument
 
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain_lines
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError, RequestError, UnavailableError
 from ffcli.util.redact import without_secrets
 from ffcli.util.signals import exit_code, told_to_end_by
 
@@ -59,7 +59,10 @@ class _Failure:
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
     if isinstance(error, FfnnError):
-        return _Failure(error.exit_code, str(error), error.hint)
+        hint = error.hint
+        if isinstance(error, UnavailableError):
+            hint = f"{hint or ''} Then: ffnn download {error.dataset} --from PATH".lstrip()
+        return _Failure(error.exit_code, _worded(error), hint)
     if isinstance(error, typer.TyperException):
         context, param = getattr(error, "ctx", None), getattr(error, "param", None)
         hint = f"Try '{context.command_path} --help'." if context is not None else None
@@ -80,6 +83,14 @@ def _explain(error: BaseException) -> _Failure | None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
     return None
+
+
+def _worded(error: FfnnError) -> str:
+    """Return the message, with a parameter named by its flag."""
+    if isinstance(error, RequestError) and error.parameter is not None:
+        reason = error.reason if error.reason.endswith((".", "?")) else f"{error.reason}."
+        return f"--{error.parameter.replace('_', '-')}: {reason}"
+    return str(error)
 
 
 def report(error: BaseException, settings: Settings) -> int:

@@ -1,9 +1,10 @@
 """Datasets: what they are, where they can come from, and how they are verified and prepared."""
 
 from ffcli.datasets.base import Dataset, NoProgress, Notify, Progress, dataset_digest
-from ffcli.datasets.catalog import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import Fetched, fetch
 from ffcli.datasets.loading import load_dataset
+from ffcli.datasets.reference import canonical_name, with_options
 from ffcli.datasets.sources import source_names
 from ffcli.datasets.split import split_indices
 
@@ -21,4 +22,5 @@ __all__ = [
     "load_dataset",
     "source_names",
     "split_indices",
+    "with_options",
 ]

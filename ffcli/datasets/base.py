@@ -58,7 +58,8 @@ class Dataset:
     """Training and test images with their labels, memory-mapped read-only.
 
     Attributes:
-        name: ``fashion_mnist``, ``mnist``, or the resolved path of the user's ``.npz``.
+        name: ``fashion_mnist``, ``mnist``, or the resolved path of the user's own
+            with its options (see `datasets.reference`).
         x_train: (N, features...) uint8, to be scaled by 1/255, or float32, to be taken as it is.
         y_train: (N,) labels 0..C-1, uint8 where C <= 256, else int64.
         x_test: (M, features...), of the same type and features as ``x_train``.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 
 from ffcli.core.registry import Registry
-from ffcli.errors import RequestError
-from ffcli.util.suggest import unknown
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 """The names of a dataset's four arrays, in the order in which they are listed and digested."""
@@ -115,20 +111,3 @@ _know(
         homepage=_KERAS_BUCKET + "mnist.npz",
     )
 )
-
-
-def canonical_name(name: str) -> str:
-    """Return the first name of a known dataset, or the resolved path of a user's own ``.npz``.
-
-    Known names ignore case and take hyphens for underscores. Anything else that ends in ``.npz``
-    or names a file is a path; whether it can be read is found out when it is loaded.
-
-    Raises:
-        RequestError: it is neither.
-    """
-    if name in KNOWN:
-        return KNOWN.canonical(name)
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
-    if path.suffix.lower() == ".npz" or path.is_file():
-        return str(path.resolve())
-    raise RequestError(unknown("dataset", name, KNOWN), hint="A file of your own is named by its .npz path.")

@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress, data_folder
-from ffcli.datasets.catalog import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.http import Web
+from ffcli.datasets.reference import canonical_name
 from ffcli.datasets.sources import SOURCES, Candidate, source_names
 from ffcli.datasets.sources.mirror import download
 from ffcli.datasets.store import (
@@ -26,7 +27,7 @@ from ffcli.datasets.store import (
     workspace,
 )
 from ffcli.datasets.verify import verify
-from ffcli.errors import DataError, RequestError
+from ffcli.errors import DataError, RequestError, UnavailableError
 from ffcli.util.suggest import unknown
 
 
@@ -34,7 +35,7 @@ from ffcli.util.suggest import unknown
 class Fetched:
     """What `fetch` has left in the data folder.
 
-    ``source`` is the name of the source, or ``from`` for a place that the user gave; ``origin`` is
+    ``source`` is the name of the source, or ``from`` for a path or URL that the user gave; ``origin`` is
     the path, URL or package within it. ``train`` and ``test`` count the images.
     """
 
@@ -64,8 +65,9 @@ def fetch(
     Args:
         name: the dataset's name (or a specification of one's own).
         data_dir: the folder for all datasets; without it FFNN_DATA_DIR, else ``data``.
-        from_: a folder or base URL of IDX files (.gz or not), or the path or URL of a Keras-style
-            ``.npz``. It is read even where the data is already there.
+        from_: a folder or base URL of IDX files (.gz or not), the path or URL of a Keras-style ``.npz``,
+            or a zip archive of either; torchvision's folder or the one above it will do. It is read even
+            where the data is already there.
         source: one of `source_names`, or ``auto`` to try them all in turn.
         force: fetch even where sound data is already there.
         notify: called with each notice, one line of plain text.
@@ -103,8 +105,8 @@ def known_spec(name: str | DatasetSpec) -> DatasetSpec:
     canonical = canonical_name(name)
     if canonical not in KNOWN:
         raise RequestError(
-            f"'{name}' is a file of your own and needs no download",
-            hint="Use it as it is, as --dataset FILE.npz.",
+            f"'{name}' is a dataset of your own and needs no download",
+            hint="Train on it as it is, by its path.",
         )
     return KNOWN[canonical]
 
@@ -125,7 +127,7 @@ def _still_sound(spec: DatasetSpec, folder: Path, say: Notify) -> Fetched | None
     if arrays is None or not is_intact(arrays, spec.digests):
         say(f"{spec.name} in {folder} is damaged: fetching it again")
         return None
-    say(f"{spec.name} is already in {folder}, verified (--force fetches it again)")
+    say(f"{spec.name} is already in {folder}, verified (force fetches it again)")
     return _fetched(spec, folder, prepared)
 
 
@@ -138,7 +140,7 @@ def _chosen_sources(source: str) -> list[str]:
     if source.strip().lower() == "auto":
         return source_names()
     if source not in SOURCES:
-        raise RequestError(unknown("--source", source, ["auto", *source_names()]))
+        raise RequestError(unknown("source", source, ["auto", *source_names()]), parameter="source")
     return [SOURCES.canonical(source)]
 
 
@@ -165,28 +167,28 @@ def _first_sound(
     failures = []
     for source, candidate in candidates:
         # A folder of its own: a late answer to an earlier candidate must not end up in this one's files.
-        place = Path(tempfile.mkdtemp(dir=work))
+        bench = Path(tempfile.mkdtemp(dir=work))
         got = None
         try:
-            got = candidate.get(place)
+            got = candidate.get(bench)
             saved = verify(got, spec, work)
         except BrokenDataError as error:
             if given:
                 kind = DataError if got is None else RequestError
-                raise kind(f"--from {candidate.origin}: {error}") from error
+                raise kind(f"{candidate.origin}: {error}", parameter="from_") from error
             failures.append(f"{source} {candidate.origin}: {error}")
             if not isinstance(error, NotOfferedError):
                 say(f"not from {failures[-1]}")
         else:
             return Prepared(saved, source, candidate.origin, {})
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(bench, ignore_errors=True)
     tried = "\n".join(f"  {failure}" for failure in failures)
-    raise DataError(
+    raise UnavailableError(
         f"{spec.name} could not be fetched. Tried:\n{tried}",
-        hint=f"By hand: get it from {spec.homepage or 'elsewhere'} on any machine, copy it here "
-        "(the four IDX files in one folder, or a Keras .npz), and run: "
-        f"ffnn download {spec.name} --from PATH",
+        hint=f"By hand: get it from {spec.homepage or 'elsewhere'} on any machine and copy it here "
+        "(the four IDX files in one folder, or a Keras .npz).",
+        dataset=spec.name,
     )
 
 
@@ -195,16 +197,17 @@ def _given(place: str, spec: DatasetSpec, web: Web) -> Candidate:
     try:
         parts = urlsplit(place)
     except ValueError as error:
-        raise RequestError(f"--from {place}: {error}") from error
+        raise RequestError(f"{place}: {error}", parameter="from_") from error
     if parts.scheme in ("http", "https"):
         # Records and messages leave out what may be a password or a token.
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
         return Candidate(shown, partial(download, place, spec, replace(web, plain_http=True)))
     if "://" in place:
-        raise RequestError(f"--from {place}: only http and https addresses can be fetched")
+        raise RequestError(f"{place}: only http and https addresses can be fetched", parameter="from_")
     try:
         path = Path(place).expanduser()
         path.stat()
     except (OSError, RuntimeError) as error:
-        raise RequestError(f"--from {place}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(f"{place}: {reason}", parameter="from_") from error
     return Candidate(str(path.resolve()), lambda _: path)

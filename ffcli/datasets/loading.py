@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ffcli.datasets import user_data as custom
+from ffcli.datasets import reference, user_data
 from ffcli.datasets.base import Dataset, Notify, Progress, data_folder, dataset_digest
-from ffcli.datasets.catalog import KNOWN, DatasetSpec, canonical_name
+from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
 from ffcli.errors import DataError
@@ -20,25 +20,28 @@ def load_dataset(
     notify: Notify | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Return a dataset, memory-mapped; what is missing is fetched (or, for a user's file, unpacked) first.
+    """Return a dataset, memory-mapped; what is missing is fetched (a user's own is converted) first.
 
     Data that was verified when it came is mapped at once, without reading it again unless it was written to.
 
     Args:
-        name: a known name, the path of a user's own ``.npz``, or a specification.
+        name: a known name, the path of a user's own file or folder (see `datasets.reference`), or a
+            specification.
         data_dir: the folder for all datasets; without it FFNN_DATA_DIR, else ``data``.
         source: where to fetch from, as for `fetch`.
         notify: called with each notice, one line of plain text.
         progress: shown the transfers.
 
     Raises:
-        RequestError: no such dataset, or a user's file that does not hold one.
+        RequestError: no such dataset, or a user's path that does not hold one.
         DataError: it cannot be fetched or written.
     """
-    if isinstance(name, DatasetSpec) or (canonical := canonical_name(name)) in KNOWN:
+    if isinstance(name, DatasetSpec) or (canonical := reference.canonical_name(name)) in KNOWN:
         return _load_known(known_spec(name), data_folder(data_dir), source, notify, progress)
-    prepared, arrays = custom.prepare(Path(canonical), data_folder(data_dir), notify or (lambda _: None))
-    class_names = tuple(str(label) for label in range(prepared.details["n_classes"]))
+    prepared, arrays = user_data.prepare(
+        reference.parse(canonical), data_folder(data_dir), notify or (lambda _: None)
+    )
+    class_names = tuple(prepared.details["class_names"])
     return Dataset(canonical, class_names=class_names, digest=dataset_digest(prepared.digests), **arrays)
 
 

@@ -11,20 +11,23 @@ from ffcli.datasets.base import Array
 from ffcli.errors import RequestError
 from ffcli.util.text import are, counted
 
-# Fixed and the split's own, so that runs of any seed are judged on the same images.
+# Fixed and the split's own, so that runs of any seed are evaluated on the same images.
 _SEED = 20170825
 
 
-def split_indices(labels: Array, val_fraction: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def split_indices(
+    labels: Array, val_fraction: float, *, seed: int = _SEED
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Divide the training images into those to train on and those to validate on.
 
-    The split is random and stratified, and follows from ``labels`` and ``val_fraction`` alone.
-    The validation part has as near to ``val_fraction`` · N images as can be; each class gives its
-    share of them, rounded by largest remainders, and keeps at least one image to train on.
+    The split is random and stratified, and follows from the arguments alone. The validation part
+    has as near to ``val_fraction`` · N images as can be; each class gives the same fraction of its
+    images, rounded by largest remainders, and keeps at least one to train on.
 
     Args:
         labels: (N,) integers >= 0.
         val_fraction: between 0 and 1, both excluded.
+        seed: of the split; the default is that of every validation split.
 
     Returns:
         Two disjoint arrays of indices, both ascending, that together are 0..N-1.
@@ -47,7 +50,7 @@ def split_indices(labels: Array, val_fraction: float) -> tuple[NDArray[np.int64]
             hint="Use a larger val_fraction, or more images.",
         )
     takes = _apportion(counts, spare, n_val)
-    order = np.random.default_rng(_SEED).permutation(len(values))
+    order = np.random.default_rng(seed).permutation(len(values))
     by_class = order[np.argsort(values[order], kind="stable")]
     starts = np.cumsum(counts) - counts
     chosen = np.zeros(len(values), dtype=bool)

@@ -65,7 +65,8 @@ def plain_errors(folder: Path) -> Iterator[None]:
     except (NotADirectoryError, FileExistsError) as error:
         raise RequestError(
             f"the data folder {folder} cannot be used: {error.filename} is a file",
-            hint="Name another folder with --data-dir.",
+            hint="Name another folder.",
+            parameter="data_dir",
         ) from error
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):  # another folder would not help
@@ -73,7 +74,8 @@ def plain_errors(folder: Path) -> Iterator[None]:
         where = error.filename or folder
         raise DataError(
             f"the data folder {folder} cannot be used: {error.strerror or error} ({where})",
-            hint="Name another folder with --data-dir.",
+            hint="Name another folder.",
+            parameter="data_dir",
         ) from error
 
 

@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 class RawArray:
     """An array whose header has been read and whose bytes are still to come.
 
-    ``read`` returns at most the given number of bytes, none at the end, and raises `BrokenDataError`
+    ``read`` returns the given number of bytes, fewer at the end only, and raises `BrokenDataError`
     where the packing around them is damaged. ``name`` is what messages call it.
     """
 
@@ -78,7 +78,7 @@ def _pieces(raw: RawArray, size: int) -> Iterator[bytes]:
     """Yield exactly the promised bytes, in pieces of ``size`` and a last shorter one."""
     left = raw.n_bytes
     while left:
-        piece = _read_exactly(raw.read, min(size, left))
+        piece = raw.read(min(size, left))
         left -= len(piece)
         if len(piece) < min(size, left + len(piece)):
             raise BrokenDataError(
@@ -88,13 +88,6 @@ def _pieces(raw: RawArray, size: int) -> Iterator[bytes]:
         yield piece
     if raw.read(1):
         raise BrokenDataError(f"{raw.name} goes on after the {counted(raw.n_bytes, 'byte')} that it promises")
-
-
-def _read_exactly(read: Callable[[int], bytes], size: int) -> bytes:
-    piece = read(size)
-    while len(piece) < size and (more := read(size - len(piece))):
-        piece += more
-    return piece
 
 
 def save(arrays: Iterator[Array], shape: tuple[int, ...], dtype: np.dtype[Any], target: Path) -> Saved:

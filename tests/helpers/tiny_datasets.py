@@ -93,7 +93,7 @@ def refused(data_dir, place, message, kind=RequestError):
     """Fetch from ``place``, expecting a refusal that leaves nothing behind."""
     with pytest.raises(kind, match=message) as caught:
         fetch(tiny_spec(), data_dir, from_=place)
-    assert "--from" in str(caught.value)
+    assert caught.value.parameter == "from_"
     assert list(data_dir.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from pixels import colour_at, pixels
 
-from ffcli.plotting.confusion import RGB, confusion_figure, percent, row_shares, shade, text_on
+from ffcli.plotting.confusion import RGB, confusion_figure, percent, row_fractions, shade, text_on
 
 WHITE = (255, 255, 255)
 MATRIX = [[75, 25, 0], [0, 100, 0], [0, 0, 0]]
@@ -46,7 +46,16 @@ def test_every_number_can_be_read_and_deeper_is_darker(right: bool, least: float
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        *((0, "0%"), (0.0001, "<1%"), (0.0099, "<1%"), (0.01, "1%"), (0.143, "14%"), (0.99, "99%")),
+        *(
+            (0, "0%"),
+            (0.0001, "<1%"),
+            (0.0099, "<1%"),
+            (0.01, "1%"),
+            (0.143, "14%"),
+            (0.125, "13%"),
+            (0.145, "15%"),
+            (0.99, "99%"),
+        ),
         *((0.9999, ">99%"), (1, "100%")),
     ],
 )
@@ -55,14 +64,14 @@ def test_a_percentage_hides_no_error(share: float, text: str) -> None:
 
 
 def test_shares_are_of_the_row_and_an_empty_row_has_none() -> None:
-    assert row_shares(MATRIX) == [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]]
+    assert row_fractions(MATRIX) == [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]]
 
 
 def test_the_picture_shows_the_matrix() -> None:
     figure = confusion_figure(MATRIX, NAMES, "Run x", normalize=False)
     picture = pixels(figure)
     (axes,) = figure.axes
-    for i, row in enumerate(row_shares(MATRIX)):
+    for i, row in enumerate(row_fractions(MATRIX)):
         for j, share in enumerate(row):
             assert colour_at(picture, axes, j - 0.4, i - 0.4) == shade(share, i == j), (i, j)
     texts = {tuple(round(place) for place in text.get_position()): [] for text in axes.texts}
@@ -96,3 +105,12 @@ def test_many_classes_still_make_a_picture(n: int, numbers: bool, names: bool) -
     assert colour_at(picture, axes, 0.4, 0.4) == shade(1, True)
     assert colour_at(picture, axes, n - 0.6, n - 0.6) == shade(1, True)
     assert colour_at(picture, axes, 0.6, n - 0.6) == WHITE
+
+
+@pytest.mark.parametrize(("names", "tilted"), [("012", False), (NAMES, True)])
+def test_only_long_names_are_tilted(names: list[str], tilted: bool) -> None:
+    figure = confusion_figure(MATRIX, list(names), "", normalize=False)
+    pixels(figure)
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(names)
+    assert {bool(tick.get_rotation()) for tick in axes.get_xticklabels()} == {tilted}

@@ -11,13 +11,22 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
-from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, argument, option
+from ffcli.cli.help import IMAGES, NETWORK, argument, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import (
+    Dpi,
+    NetworkOfBest,
+    NetworkOfRun,
+    WandbEntity,
+    WandbMode,
+    WandbProject,
+    figure_file,
+    image_dataset,
+    wandb_mode,
+)
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.drawing import Picture, bar, draws
 from ffcli.cli.views.tables import Columns
@@ -25,13 +34,31 @@ from ffcli.cli.views.tables import Columns
 if TYPE_CHECKING:
     import numpy as np
 
+    from ffcli.services.evaluation.results import Prediction
+
 app = typer.Typer(add_completion=False)
 
 _BAR = 30  # columns of a certain prediction's bar, where they find room
 _LEAST_BAR = 8
 
 
-@app.command(cls=Command)
+class PredictCommand(Command):
+    """A command whose ``--invert`` also takes ``auto``, which is as if it were not given."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        kept = list(args)
+        for at in range(len(args) - 1, -1, -1):
+            name, equals, value = args[at].lower().partition("=")
+            if name == "--invert" and equals and value == "auto":
+                del kept[at]
+            elif (
+                name == "--invert" and not equals and args[at + 1 : at + 2] and args[at + 1].lower() == "auto"
+            ):
+                del kept[at : at + 2]
+        return super().parse_args(ctx, kept)
+
+
+@app.command(cls=PredictCommand)
 def predict(
     ctx: typer.Context,
     *,
@@ -41,26 +68,22 @@ def predict(
     ] = None,
     image: Annotated[
         Path | None,
-        option("--image", group=IMAGES, metavar="FILE", help="A PNG or JPEG of your own instead."),
+        option(
+            "--image", group=IMAGES, metavar="FILE", help="A picture of your own instead: PNG, JPEG, TIFF, …"
+        ),
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
             group=IMAGES,
-            help="Turn light and dark of the --image round; --no-invert: leave it.",
-            default="left, with a notice where its edge is light",
+            help="Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
+            "is not as the dataset's.",
+            default="auto",
         ),
     ] = None,
-    run: Annotated[
-        str | None,
-        option(
-            "--run", group=NETWORK, metavar="RUN", help="The network of this run.", completes=complete_run
-        ),
-    ] = None,
-    best: Annotated[
-        bool, option("--best", group=NETWORK, help="The network of the best run, as without --run.")
-    ] = False,
+    run: NetworkOfRun = None,
+    best: NetworkOfBest = False,
     hidden_size: Annotated[
         str | None,
         option(
@@ -71,29 +94,16 @@ def predict(
             help="An untrained network with these layers.",
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=IMAGES,
-            metavar="NAME",
-            help="Whose images.",
-            default="those of the run's dataset",
-            completes=complete_dataset,
-        ),
-    ] = None,
-    out_file: Annotated[
-        Path | None,
-        option("--out", "-o", group=OUTPUT, metavar="FILE", help="Draw image and chart as a PNG too."),
-    ] = None,
+    dataset: Annotated[str | None, image_dataset("that of the run")] = None,
+    file: Annotated[Path | None, figure_file()] = None,
+    dpi: Dpi = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
 ) -> None:
     """Show the class probabilities of one image.
 
-    What --out draws also goes to W&B: to the run there, or of an untrained network as a run of its own.
+    The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
     from ffcli.cli.views.progress import watcher
@@ -102,10 +112,10 @@ def predict(
 
     out = Output.of(ctx)
     mode = wandb_mode(wandb)
-    if out_file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
+    if file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
     elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
-        out.notice("a run's prediction goes to where W&B has the run, whatever project is named")
+        out.notice("--wandb-project and --wandb-entity are not used: the prediction goes to the run at W&B")
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
@@ -119,32 +129,31 @@ def predict(
         best=best,
         untrained=configure(None, flags) if hidden_size is not None else None,
         dataset=dataset,
-        out=out_file,
+        out=file,
+        dpi=integer("--dpi", dpi),
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )
-    document = shown.document
-    tail = [f"written to {plain(document['png'])}"] if document["png"] else []
-    out.result(document, _head(document), _Prediction(document, shown.images), *tail)
+    result = shown.result
+    tail = [f"written to {plain(result.png)}"] if result.png else []
+    out.result(result, _head(result), _Probabilities(result, shown.images), *tail)
 
 
-def _head(document: dict[str, Any]) -> str:
-    network = f"run {plain(document['run_id'])}" if document["run_id"] else "an untrained network"
-    guess = f"{network} takes it for: {plain(document['predicted']['name'])}"
-    if document["index"] is None:
-        return guess
-    return (
-        f"image {document['index']} of {plain(document['dataset'])} ({document['split']}): "
-        f"{plain(document['true']['name'])}\n{guess}"
-    )
+def _head(result: Prediction) -> str:
+    network = f"run {plain(result.run_id)}" if result.run_id else "an untrained network"
+    lines = [f"predicted as {plain(result.predicted.name)} by {network}"]
+    if result.true is not None:
+        image = f"image {result.index} of {plain(result.dataset)} ({result.split})"
+        lines.insert(0, f"{image}: {plain(result.true.name)}")
+    return "\n".join(lines)
 
 
-class _Prediction:
+class _Probabilities:
     """The probabilities, the largest first: on a terminal with bars and beside the image."""
 
-    def __init__(self, document: dict[str, Any], images: Sequence[np.ndarray]) -> None:
-        self._ranked = sorted(document["probabilities"].items(), key=lambda item: -item[1])
-        self._true = None if document["true"] is None else document["true"]["name"]
+    def __init__(self, result: Prediction, images: Sequence[np.ndarray]) -> None:
+        self._ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
+        self._true = None if result.true is None else result.true.name
         self._images = images
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -159,7 +168,7 @@ class _Prediction:
         yield grid
 
     def _table(self, width: int) -> Columns:
-        """Return class, probability, bar, and a mark at the class that it is."""
+        """Return class, probability, bar, and a mark at the true class."""
         rows = [
             [name, f"{value:.4f}", bar(value, width) + (" ◂ true" if name == self._true else "")]
             for name, value in self._ranked

@@ -41,7 +41,7 @@ class Columns:
     Rich's own Table takes half a millisecond a row, which is too long for some thousand runs.
     """
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         heads: Sequence[str],
         rows: Iterable[Sequence[Any]],

@@ -21,14 +21,14 @@ def mirror(spec: DatasetSpec, web: Web) -> Iterator[Candidate]:
 
 
 def download(url: str, spec: DatasetSpec, web: Web, work: Path) -> Path:
-    """Download an ``.npz``, or the four IDX files below a base URL, into ``work``.
+    """Download an ``.npz`` or ``.zip``, or the four IDX files below a base URL, into ``work``.
 
     Returns the file, or the folder.
 
     Raises:
         BrokenDataError: a file cannot be downloaded under any of its names.
     """
-    if urlsplit(url).path.lower().endswith(".npz"):
+    if urlsplit(url).path.lower().endswith((".npz", ".zip")):
         total = sum(spec.n_bytes(array) for array in ARRAYS)
         return web.download(url, work / "arrays.npz", total)
     for array in ARRAYS:

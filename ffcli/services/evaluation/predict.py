@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
-from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
-from ffcli.plotting.style import check_target, label, save_png
-from ffcli.runs.documents import label_document
+from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.record import RunRecord
+from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
+from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.context import Context
 from ffcli.training.experiment import untrained_network
@@ -27,10 +27,6 @@ from ffcli.training.tracking import attach, log_alone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# Formats that are read in this process: for others, such as EPS, Pillow would start a program.
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-_LIGHT = 127  # a mean border pixel above this is a light background
 
 
 def predict(
@@ -45,22 +41,23 @@ def predict(
     untrained: TrainConfig | None,
     dataset: str | None,
     out: Path | None = None,
+    dpi: int | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
-) -> Illustrated:
-    """Return {run_id, dataset, index, split, true, predicted, probabilities, png} and the image, if any.
+) -> Illustrated[Prediction]:
+    """Return the class probabilities of one image, and the image if it can be shown.
 
     The network is that of ``run``, or of the best run, trained again where its weights are not in the store
     (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
     ``out`` is given; a run that W&B follows then gets it and a bar chart there too, unless ``options`` say
-    "disabled". Where they turn W&B on, those of an untrained network become a run of their own.
+    "disabled". Where they turn W&B on, those of an untrained network become a run of their own. How a user's
+    ``image`` is read, and what ``invert`` does, says `own_picture.read_picture`.
     """
     if (index is None) == (image is None):
-        raise RequestError("Give the index of an image or --image FILE, one of the two.")
+        raise RequestError("Expected either the index of an image or an image file.")
     if sum((run is not None, best, untrained is not None)) > 1:
-        raise RequestError("Give one of --run, --best and --hidden-size.")
-    if out is not None:
-        out = check_target("--out", out, ".png")
+        raise RequestError("Expected one of a run, the best run and an untrained network (hidden_size).")
+    out = check_figure(out, dpi)
     record: RunRecord | None = None
     if untrained is not None:
         data = context.dataset(untrained.dataset)
@@ -69,83 +66,50 @@ def predict(
         stored, data = chosen_run(context, run, dataset, watcher=watcher, command_line=command_line)
         network, record = stored.network, stored.record
     if image is not None:
-        pixels = _read_image(context, image, data, invert)
+        own = read_picture(image, data, invert)
+        for notice in own.notices:
+            context.notify(notice)
+        pixels = own.pixels
         split, class_ = None, None
     else:
         assert index is not None
         pixels, split, class_ = dataset_image(data, index)
     probabilities = network.predict_proba(pixels[np.newaxis])[0]
     named = dict(zip(data.class_names, map(float, probabilities)))
-    document = {
-        "run_id": None if record is None else record.run_id,
-        "dataset": data.name,
-        "index": index,
-        "split": split,
-        "true": None if class_ is None else label_document(class_, data.class_names),
-        "predicted": label_document(int(probabilities.argmax()), data.class_names),
-        "probabilities": named,
-        "png": None if out is None else str(out),
-    }
+    result = Prediction(
+        run_id=None if record is None else record.run_id,
+        dataset=data.name,
+        index=index,
+        split=split,
+        true=None if class_ is None else ClassLabel.of(class_, data.class_names),
+        predicted=ClassLabel.of(int(probabilities.argmax()), data.class_names),
+        probabilities=named,
+        png=out,
+    )
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
-        save_png(_figure(document, images), out)
+        figure = _figure(result, images)
+        save_figure(figure, out, dpi)
         shown = f"prediction of {out.stem if index is None else f'image {index}'}"
         bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
-        additions = Additions(images={shown: out}, charts=[bars])
-        if record is None:
-            log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
-        elif options.wandb != "disabled":
-            attach(context, record, additions)
-    return Illustrated(document, images)
+        with as_png(out, lambda: figure) as picture:
+            additions = Additions(images={shown: picture}, charts=[bars])
+            if record is None:
+                log_alone(
+                    context, options, name=f"untrained, {shown}", job_type="predict", additions=additions
+                )
+            elif options.wandb != "disabled":
+                attach(context, record, additions)
+    return Illustrated(result, images)
 
 
-def _figure(document: dict[str, Any], images: list[Array]) -> Figure:
-    network = f"Run {document['run_id']}" if document["run_id"] else "An untrained network"
-    guess = f"{network} takes it for: {document['predicted']['name']}"
-    true = document["true"]
+def _figure(result: Prediction, images: list[Array]) -> Figure:
+    network = f"run {result.run_id}" if result.run_id else "an untrained network"
+    lines = [f"Predicted as {result.predicted.name} by {network}"]
+    true = result.true
     if true is not None:
-        place = f"Image {document['index']} of {Path(document['dataset']).name} ({document['split']})"
-        guess = f"{place}: {true['name']}\n{guess}"
-    title = "\n".join(label(line, 80) for line in guess.split("\n"))
+        image_ = f"Image {result.index} of {Path(result.dataset).name} ({result.split})"
+        lines.insert(0, f"{image_}: {true.name}")
+    title = "\n".join(label(line, 80) for line in lines)
     image = images[0] if images else None
-    return prediction_figure(image, title, document["probabilities"], None if true is None else true["name"])
-
-
-def _read_image(context: Context, path: Path, data: Dataset, invert: bool | None) -> Array:
-    """Return a user's picture as the dataset has its own: gray, of its size, light on dark."""
-    from PIL import Image, ImageOps
-
-    if data.image_shape is None or len(data.image_shape) != 2 or data.x_train.dtype != np.uint8:
-        raise RequestError(f"--image needs a dataset of gray images; {data.name} has none.")
-    height, width = data.image_shape
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is odd in a picture and can be read all the same
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
-                gray = ImageOps.exif_transpose(picture)  # a camera may store its picture lying on its side
-                size = gray.size
-                if gray.mode.startswith("I;16"):  # convert("L") would clip 16 bits to white
-                    gray = Image.fromarray((np.asarray(gray) >> 8).astype(np.uint8))
-                elif "transparency" in gray.info:
-                    gray = gray.convert("RGBA")
-                if gray.mode in ("RGBA", "LA"):
-                    flat = Image.new("RGBA", gray.size, "white")
-                    gray = Image.alpha_composite(flat, gray.convert("RGBA"))
-                pixels = np.asarray(gray.convert("L").resize((width, height), Image.Resampling.LANCZOS))
-    except FileNotFoundError:
-        raise RequestError(f"--image: there is no file {path}.") from None
-    except IsADirectoryError:
-        raise RequestError(f"--image: {path} is a folder, not an image.") from None
-    except Exception as error:  # what is damaged makes Pillow's readers fail in a dozen ways
-        reason = str(error) or type(error).__name__
-        raise RequestError(f"--image: {path} cannot be read as an image: {reason}") from None
-    if size != (width, height):
-        context.notify(f"{path.name} is {size[0]}×{size[1]}: scaled to {width}×{height}, gray.")
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    if invert is None and border.mean() > _LIGHT:
-        context.notify(
-            f"{path.name} has a light background, and the images of {data.name} a dark one: "
-            "--invert turns it round (--no-invert to say that it is meant so)."
-        )
-    return 255 - pixels if invert else pixels
+    return prediction_figure(image, title, result.probabilities, None if true is None else true.name)

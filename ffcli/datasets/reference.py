@@ -1,0 +1,111 @@
+"""How a dataset is named: a known name, or a path with what is to be made of its files.
+
+A path may end in ``#grayscale``, ``#label=COLUMN`` or both, as in ``birds.zip#grayscale`` and
+``iris.csv#label=species``, so that one text says everything: in a configuration, a sweep file and a record.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffcli.datasets.catalog import KNOWN
+from ffcli.errors import RequestError
+from ffcli.util.suggest import unknown
+
+_ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".zip", ".parquet", ".gz")
+GRAYSCALE, LABEL = "grayscale", "label"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A path and what is to be made of its files.
+
+    Attributes:
+        path: of a file or folder.
+        label: the column of the labels, by name or number from 1; None where it is to be found.
+        grayscale: whether colour images become gray.
+    """
+
+    path: Path
+    label: str | None = None
+    grayscale: bool = False
+
+    def __str__(self) -> str:
+        options = [GRAYSCALE] * self.grayscale
+        if self.label is not None:
+            options.append(f"{LABEL}={self.label}")
+        return str(self.path) + "".join(f"#{option}" for option in options)
+
+
+def parse(name: str) -> Reference:
+    """Return a path and its options. A file whose name has such an ending is meant before the options are."""
+    label, grayscale = None, False
+    while not _exists(path := _path(name)) and "#" in name:
+        rest, _, option = name.rpartition("#")
+        word, equals, value = option.partition("=")
+        if word.strip().lower() == GRAYSCALE and not equals:
+            grayscale = True
+        elif word.strip().lower() == LABEL and value.strip():
+            label = value.strip()
+        else:
+            break
+        name = rest
+    return Reference(path, label, grayscale)
+
+
+def canonical_name(name: str) -> str:
+    """Return the first name of a known dataset, or the resolved path of a user's own with its options.
+
+    Known names ignore case and take hyphens for underscores. Anything else that is there, or looks like a
+    path, is one; whether it can be read is found out when it is loaded.
+
+    Raises:
+        RequestError: it is neither.
+    """
+    if name in KNOWN:
+        return KNOWN.canonical(name)
+    found = parse(name)
+    if not _exists(found.path) and not _looks_like_a_path(str(found.path)):
+        raise RequestError(
+            unknown("dataset", name, KNOWN),
+            hint="Your own is named by its path: a file, a zip archive or a folder.",
+        )
+    return str(Reference(_resolved(found.path), found.label, found.grayscale))
+
+
+def with_options(name: str, *, label: str | None = None, grayscale: bool = False) -> str:
+    """Return a dataset's canonical name with further options; ``grayscale`` changes nothing for a known one.
+
+    Raises:
+        RequestError: it is a known dataset and a column is named.
+    """
+    if name in KNOWN:
+        if label is not None:
+            raise RequestError(f"{name} has no columns of which one could hold the labels")
+        return name
+    found = parse(name)
+    return str(Reference(found.path, label or found.label, grayscale or found.grayscale))
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a NUL in it
+        return False
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return os.sep in name or name.lower().endswith(_ENDINGS)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve fails
