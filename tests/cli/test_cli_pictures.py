@@ -62,11 +62,11 @@ def test_visualize_shows_the_mistakes(cli: Cli, run: str) -> None:
     [
         (["--index", "0"], "--index: 0 is not allowed"),
         (["--index", "121"], "There is no image 121"),
-        (["--index", "1", "--misclassified"], "both"),
-        (["--run", "x", "--best", "--misclassified"], "both"),
+        (["--index", "1", "--misclassified"], "got both"),
+        (["--run", "x", "--best", "--misclassified"], "got both"),
         (["--seed", "x"], "--seed: x is not allowed"),
-        (["--out", "x.gif"], ".png"),
-        (["--out", "none/x.png"], "--out"),
+        (["--out", "x.gif"], "must end in .png, .svg or .pdf"),
+        (["--out", "none/x.png"], "there is no directory none"),
     ],
 )
 def test_visualize_refuses(cli: Cli, tiny: Path, args: list[str], message: str) -> None:

@@ -99,7 +99,7 @@ def test_the_figure_shows_the_very_numbers() -> None:
         RunCurves(
             "one", "cross_entropy", [1, 2, 3], [3, 2, 1], [4, 3, 5], [0.1, 0.2, 0.3], [0.2, 0.4, 0.3], 2
         ),
-        RunCurves("$two$", "nll", [1], [float("nan")], [float("inf")], [0.1], [0.1], None),
+        RunCurves("$two$", "cross_entropy", [1], [float("nan")], [float("inf")], [0.1], [0.1], None),
     ]
     figure = run_curves_figure(curves)
     loss, accuracy = figure.axes

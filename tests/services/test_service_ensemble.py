@@ -17,6 +17,7 @@ from ffcli.core.network import Network
 from ffcli.datasets import load_dataset, split_indices
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
 from ffcli.services.evaluation.evaluate import evaluate
@@ -42,7 +43,7 @@ def put_linear(place: Place, run_id: str, W: list[list[float]], **values: Any) -
         )
     config = TrainConfig.model_validate({"dataset": str(path), "num_layers": 0, **values})
     digest = place.context.dataset(str(path)).digest
-    about = {"dataset_digest": digest}
+    about = Provenance(dataset_digest=digest)
     place.put(run_id, dataset=str(path), config=config.as_dict(), best={"val_acc": 0.5}, provenance=about)
     network = Network([2, 2])
     network.weights[0][...] = W

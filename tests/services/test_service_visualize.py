@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ class TestMistakes:
         assert shown.images[0].tolist() == [[0, 200]]
         assert document.png == Path("misclassified-pair.png")
         assert Path("misclassified-pair.png").is_file()
-        json_text(document)
+        json.loads(json_text(document))
 
     def test_at_most_ten_of_the_best_run(self, place: Place) -> None:
         runs = [place.train(seed=seed) for seed in range(2)]
