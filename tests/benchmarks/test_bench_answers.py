@@ -44,7 +44,7 @@ def test_a_sweep_is_made_again_from_its_table(tmp_path: Path) -> None:
     table.write_text(TABLE)
     sweep = rebuild(tmp_path / "runs", tmp_path / "data", table, file)
     context = Context(data_dir=tmp_path / "data", runs_dir=tmp_path / "runs", notify=lambda _: None)
-    shown = show_sweep(context, sweep, None)
+    shown = show_sweep(context, sweep)
     assert shown["counts"] == {"finished": 3, "pruned": 0, "failed": 0}
     assert [trial["value"] for trial in shown["top"]] == [0.75, 0.5, 0.25]
     assert [trial["values"]["optimizer"] for trial in shown["top"]] == ["adam", "sgd", "sgd"]
