@@ -56,9 +56,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Influence:
-    """How much a hyper-parameter matters: its share of all in [0, 1], and its correlation with the metric.
+    """The importance of a hyper-parameter, a fraction in [0, 1], and its correlation with the metric.
 
-    Where its values are no numbers, ``by_value`` has the correlation of each. None is what cannot be said.
+    For a choice in words, ``by_value`` has the correlation of each value. None means not known.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Influence:
 
 @dataclass(frozen=True)
 class Best:
-    """The best run: its whole configuration, the command line that trains it again, its test images judged.
+    """The best run: its whole configuration, the command line that trains it again, and its test results.
 
     ``matrix`` holds counts, a row for each true class; it is None where ``missing`` says why there is none.
     """
@@ -94,9 +94,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows. ``runs`` are in the order of their numbers, ``curves`` the best first.
+    """The content of the page. ``runs`` are in the order of their numbers, ``curves`` the best first.
 
-    ``about`` are facts in words, by what they are of; ``influence_note`` says what the influences rest on.
+    ``about`` are facts by their names; ``influence_note`` says how the influences were computed.
     """
 
     title: str
@@ -236,7 +236,7 @@ def _shown(value: Any) -> str:
 
 
 def _confusion(best: Best) -> dict[str, Any] | None:
-    """Return the rows, each cell with its share of the row; the accuracy; and what is mistaken most."""
+    """Return the rows, each cell with its fraction of the row; the accuracy; and the most frequent confusions."""
     if best.matrix is None:
         return None
     rows = []
@@ -244,7 +244,8 @@ def _confusion(best: Best) -> dict[str, Any] | None:
     for true, counts in enumerate(best.matrix):
         total = sum(counts)
         rows.append([(count, count / total if total else 0.0) for count in counts])
-        mistakes += [(count, true, taken) for taken, count in enumerate(counts) if taken != true and count]
+        wrong = ((other, count) for other, count in enumerate(counts) if other != true and count)
+        mistakes += [(count, true, other) for other, count in wrong]
     mistakes.sort(key=lambda mistake: (-mistake[0], *mistake[1:]))
     everything = sum(map(sum, best.matrix))
     hits = sum(row[index] for index, row in enumerate(best.matrix))
@@ -252,5 +253,5 @@ def _confusion(best: Best) -> dict[str, Any] | None:
         "rows": rows,
         "n": everything,
         "accuracy": hits / everything if everything else 0.0,
-        "mistakes": [(best.labels[true], best.labels[taken], count) for count, true, taken in mistakes[:3]],
+        "mistakes": [(best.labels[true], best.labels[other], count) for count, true, other in mistakes[:3]],
     }

@@ -125,16 +125,16 @@ def test_what_is_not_finite_is_null() -> None:
 
 def test_the_confusion_matrix_is_judged() -> None:
     text = re.sub(r"\s+", " ", re.sub("<script.*?</script>", "", page(report()), flags=re.S))
-    assert "On the 20 test images" in text
+    assert "n = 20" in text
     assert "<strong>0.8000</strong>" in text  # (7 + 9) / 20
-    assert "cat taken for &lt;script&gt;" in text
-    assert "taken for cat once." in text
+    assert "cat predicted as &lt;script&gt;" in text
+    assert "predicted as cat: 1." in text
 
 
 @pytest.mark.parametrize("runs", [[], [run(3, status="failed"), run(4, status="running")]])
 def test_a_sweep_without_a_result_says_so(runs: list[Any]) -> None:
     text = page(report(runs=runs, best=None, curves=[], influences=[]))
-    assert "No run has come to a result yet." in text
+    assert "No run has a result yet." in text
     assert Scripts(text).data["runs"]["number"] == [each.number for each in runs]
 
 

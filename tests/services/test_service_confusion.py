@@ -137,7 +137,7 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     [
         {"best": True},
         {"sweep_id": "s"},
-        {"out": Path("x.pdf")},
+        {"out": Path("x.txt")},
         {"out": Path("nowhere/x.png")},
         {"csv_file": Path("nowhere/x.csv")},
         {"csv_file": Path()},

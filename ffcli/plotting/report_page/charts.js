@@ -60,7 +60,7 @@ function view(id, values, up) {
   const end = fence(values, up);
   const outside = end === null ? 0 : values.filter((value) => (up ? value < end : value > end)).length;
   byId(`${id}-outside`).textContent = outside
-    ? `${counted(outside, "run")} ${up ? "below" : "above"} ${Number(end.toPrecision(3))} ${outside === 1 ? "lies" : "lie"} outside the picture; a double click in it shows all.` : "";
+    ? `${counted(outside, "run")} ${up ? "below" : "above"} ${Number(end.toPrecision(3))} ${outside === 1 ? "lies" : "lie"} outside the chart; double-click it to show all.` : "";
   if (!outside) return {};
   const [low, high] = up ? [end, Math.max(...values)] : [Math.min(...values), end];
   return { range: [low - (high - low) * 0.03, high + (high - low) * 0.05] };
@@ -86,7 +86,7 @@ function drawHistory() {
   const line = { ...stairs("best so far", soFar, () => 0, (row) => runs.value[row]), x: found.map(x) };
   const title = byTime ? `time since the start (${unit === 60 ? "min" : "h"})` : "number of the run";
   byId("history-words").textContent = found.length
-    ? `It goes from ${shown(runs.value[found[0]])} after the first run to ${shown(runs.value[best])} with run ${runs.number[best]}.` : "";
+    ? `From ${shown(runs.value[found[0]])} after the first run to ${shown(runs.value[best])} with run ${runs.number[best]}.` : "";
   return Plotly.react("history", [...points(found, x, (row) => runs.value[row]), line],
     layout(title, data.metric, { yaxis: view("history", found.map((row) => runs.value[row]), data.maximize) }), CONFIG);
 }
@@ -95,12 +95,12 @@ function drawTime() {
   const y = data.accuracy === data.metric ? runs.value : runs.accuracy;
   const found = rows.filter((row) => runs.seconds[row] > 0 && y[row] !== null).sort((a, b) => runs.seconds[a] - runs.seconds[b]);
   const front = [];
-  for (const row of found) if (!front.length || y[row] > y[front.at(-1)]) front.push(row);
+  for (const row of found.filter((each) => runs.status[each] === "finished")) if (!front.length || y[row] > y[front.at(-1)]) front.push(row);
   byId("time-words").textContent = front.length
     ? `The fastest takes ${duration(runs.seconds[front[0]])} for ${shown(y[front[0]])}, the best ${duration(runs.seconds[front.at(-1)])} for ${shown(y[front.at(-1)])}.` : "";
   const x = (row) => runs.seconds[row];
   const steps = found.length ? logSteps(x(found[0]), x(found.at(-1))) : {};
-  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("no faster run is better", front, x, (row) => y[row])],
+  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("Pareto front", front, x, (row) => y[row])],
     layout("training time (s)", data.accuracy, { xaxis: { type: "log", ...steps }, yaxis: view("time", found.map((row) => y[row]), true) }), CONFIG);
 }
 

@@ -29,7 +29,7 @@ const metricAxis = {
 };
 const axes = [...data.axes, metricAxis];
 
-// What is asked of a run: words in its text, its status, and for each axis a test of its place there.
+// The filters: words in the text of a run, its status, and for each axis a test of its value.
 // A choice's test is a set of positions, a number's is [low, high]; an axis without a test takes any run.
 const asked = { text: "", statuses: new Set(runs.status), tests: new Map() };
 

@@ -14,7 +14,7 @@ from ffcli.config import FIELDS, TrainConfig, unused
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
-from ffcli.runs.metric import METRICS
+from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import best_with_weights
@@ -79,8 +79,9 @@ def report(
     else:
         sweep, trials, epochs = _stored(context, sweep_id)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
-    shown = _report(context, sweep, trials, _by_trial(epochs))
     best = best_trial(sweep, trials)
+    loss = None if best is None else best.config.loss
+    shown = _report(context, sweep, _comparable(sweep, trials, loss), _by_trial(epochs), loss)
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
         chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
@@ -105,9 +106,21 @@ def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
     return trials
 
 
+def _comparable(sweep: Sweep, trials: Sequence[Trial], loss: str | None) -> list[Trial]:
+    """Return the trials; where the metric is a loss, without the values of trials with another ``loss``."""
+    if not is_loss(sweep.metric.name):
+        return list(trials)
+    return [trial if trial.config.loss == loss else replace(trial, value=None) for trial in trials]
+
+
 def _report(
-    context: Context, sweep: Sweep, trials: Sequence[Trial], epochs: Mapping[int, Sequence[Epoch]]
+    context: Context,
+    sweep: Sweep,
+    trials: Sequence[Trial],
+    epochs: Mapping[int, Sequence[Epoch]],
+    loss: str | None,
 ) -> Report:
+    """Return the content of the page; of losses only those of the runs that were trained with ``loss``."""
     metric = sweep.metric
     accuracy = metric.name if metric.name.endswith("_acc") else "val_acc"
     records = {trial.number: _record(context, trial) for trial in trials}
@@ -120,7 +133,7 @@ def _report(
         metric=metric.name,
         maximize=metric.goal == "maximize",
         accuracy=accuracy,
-        about=_about(sweep, runs),
+        about={**_about(sweep, runs), **_about_losses(trials, loss)},
         parameters=[
             Parameter(name, each.log, each.choices)
             for name, each in sweep.spec.parameters.items()
@@ -128,8 +141,7 @@ def _report(
         ],
         runs=runs,
         curves=[
-            _curve(trial.number, epochs.get(trial.number, ()))
-            for trial in ranked(sweep.metric, trials)[:_TOP]
+            _curve(trial, epochs.get(trial.number, ()), loss) for trial in ranked(sweep.metric, trials)[:_TOP]
         ],
         influences=[Influence(**asdict(effect)) for effect in effects(sweep, trials)],
         influence_note=f"Importance: {IMPORTANCE}, from {LEAST} runs on. Correlation with {metric.name}: "
@@ -177,9 +189,18 @@ def _about(sweep: Sweep, runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
-def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
-    metrics = {name: [getattr(epoch.result, name) for epoch in epochs] for name in METRICS}
-    return Curve(number, [epoch.result.epoch for epoch in epochs], metrics)
+def _about_losses(trials: Sequence[Trial], loss: str | None) -> dict[str, str]:
+    """Say which runs have their losses in the page, where the sweep has several loss functions."""
+    if len({trial.config.loss for trial in trials}) < 2:
+        return {}
+    return {"losses": f"of the runs with {loss} only: different losses cannot be compared"}
+
+
+def _curve(trial: Trial, epochs: Sequence[Epoch], loss: str | None) -> Curve:
+    shown = [name for name in METRICS if not is_loss(name) or trial.config.loss == loss]
+    metrics: dict[str, list[float | None]] = {name: [None] * len(epochs) for name in METRICS}
+    metrics |= {name: [getattr(epoch.result, name) for epoch in epochs] for name in shown}
+    return Curve(trial.number, [epoch.result.epoch for epoch in epochs], metrics)
 
 
 def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
