@@ -175,6 +175,8 @@ class LeakyReLU(Activation):
     value; PyTorch's and the paper's is 0.01.
     """
 
+    negative_slope = 0.2
+
     @staticmethod
     def rule(z: Array) -> tuple[Array, Array]:
         derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), _LEAK)
