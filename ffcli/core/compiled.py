@@ -21,7 +21,7 @@ from numba.extending import register_jitable
 
 from ffcli.core.buffers import Array
 
-_A_MONTH = 30 * 24 * 3600.0
+_A_WEEK = 7 * 24 * 3600.0
 
 
 def bind(
@@ -198,7 +198,7 @@ def cache_folder() -> Path | None:
 
 def _remove_old(base: Path) -> None:
     for folder in base.glob("kernels-*"):
-        if time.time() - folder.stat().st_mtime > _A_MONTH:
+        if time.time() - folder.stat().st_mtime > _A_WEEK:
             shutil.rmtree(folder, ignore_errors=True)
 
 
