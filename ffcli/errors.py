@@ -9,16 +9,15 @@ from __future__ import annotations
 class FfnnError(Exception):
     """Something failed at run time: the message says what, the hint what to do about it.
 
-    ``parameter`` names the parameter whose value is at fault, where there is one; the command line says the
-    option in its place.
+    ``parameter`` names the parameter at fault, in which case ``reason`` is the message without it: the
+    command line shows its flag instead.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.parameter = parameter
+        super().__init__(message if parameter is None else f"{parameter.strip('_')}: {message}")
+        self.hint, self.parameter, self.reason = hint, parameter, message
 
 
 class RequestError(FfnnError):

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from hypothesis import settings
-from postgres_server import postgres  # noqa: F401 - a fixture
 from threadpoolctl import threadpool_limits
 
 from ffcli.datasets import Dataset

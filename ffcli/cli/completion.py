@@ -81,7 +81,7 @@ complete_sweep_file = _completer(
     lambda settings: [*_sweep_files(), *_newest_first(sweep_ids(settings.runs_dir))]
 )
 complete_dataset = names_in("ffcli.datasets.catalog", "KNOWN")
-complete_metric = names_in("ffcli.runs.record", "METRICS")
+complete_metric = names_in("ffcli.runs.metric", "METRICS")
 complete_status = names_in("ffcli.runs.record", "STATUSES")
 
 

@@ -59,11 +59,10 @@ class _Failure:
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
     if isinstance(error, FfnnError):
-        option = f"--{error.parameter.strip('_').replace('_', '-')}: " if error.parameter else ""
         hint = error.hint
         if isinstance(error, UnavailableError):
             hint = f"{hint or ''} Then: ffnn download {error.dataset} --from PATH".lstrip()
-        return _Failure(error.exit_code, f"{option}{error}", hint)
+        return _Failure(error.exit_code, _worded(error), hint)
     if isinstance(error, typer.TyperException):
         context, param = getattr(error, "ctx", None), getattr(error, "param", None)
         hint = f"Try '{context.command_path} --help'." if context is not None else None
@@ -84,6 +83,14 @@ def _explain(error: BaseException) -> _Failure | None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
     return None
+
+
+def _worded(error: FfnnError) -> str:
+    """Return the message, with a parameter named by its flag."""
+    if error.parameter is not None:
+        reason = error.reason if error.reason.endswith((".", "?")) else f"{error.reason}."
+        return f"--{error.parameter.strip('_').replace('_', '-')}: {reason}"
+    return str(error)
 
 
 def report(error: BaseException, settings: Settings) -> int:

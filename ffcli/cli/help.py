@@ -10,12 +10,12 @@ from rich.markup import escape
 from ffcli.cli.completion import Completer
 from ffcli.cli.shared import PANEL as OUTPUT
 
-CHOICE, JUDGING, NETWORK, IMAGES = "Which runs", "Judging", "Network", "Images"
+CHOICE, EVALUATION, NETWORK, IMAGES = "Which runs", "Evaluation", "Network", "Images"
 TRAINING, WANDB = "Training", "Weights & Biases"
 __all__ = [
     "CHOICE",
+    "EVALUATION",
     "IMAGES",
-    "JUDGING",
     "NETWORK",
     "OUTPUT",
     "TRAINING",

@@ -63,7 +63,8 @@ class TrainConfig(BaseModel):
         "relu", description="of the hidden layers"
     )
     weight_init: Annotated[str, _INIT, _INIT_NAME, Option("Model", ("-w_i",))] = Field(
-        "xavier", description="random: uniform ±0.1; xavier: Glorot uniform"
+        "xavier",
+        description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
     )
     batch_norm: Annotated[Truth, Option("Model")] = Field(
         False, description="batch normalization of the hidden layers"

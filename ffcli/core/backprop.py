@@ -19,7 +19,7 @@ class _Layer:
         fan_out = self.W.shape[1]
         self.h = aligned_zeros((batch_size, fan_out), network.dtype)
         self.delta = aligned_zeros((batch_size, fan_out), network.dtype)
-        self.slope = aligned_zeros((batch_size, fan_out), network.dtype)
+        self.derivative = aligned_zeros((batch_size, fan_out), network.dtype)
         self.ones = np.ones(batch_size, network.dtype)
         # Made here once: at small sizes making a view costs as much as using it.
         self.W_T = self.W.T
@@ -100,7 +100,7 @@ class Backpropagation:
                 np.add(h, layer.b, h)
             else:
                 layer.batch_norm.forward(h, layer.b)
-            activate(h, layer.slope)
+            activate(h, layer.derivative)
             if layer.dropout is not None:
                 h = layer.dropout.forward(h)
         np.dot(h, last.W, logits)
@@ -119,7 +119,7 @@ class Backpropagation:
                 np.dot(layer.delta, layer.W_T, below.delta)
                 if below.dropout is not None:
                     below.dropout.backward(below.delta)
-                np.multiply(below.delta, below.slope, below.delta)
+                np.multiply(below.delta, below.derivative, below.delta)
 
     def _decay(self) -> None:
         """Add weight_decay · W, layer by layer so that the temporary stays small."""

@@ -46,7 +46,14 @@ class Loss(ABC):
 LOSSES: Registry[type[Loss]] = Registry("loss")
 
 
-@LOSSES.register("cross_entropy")
+@LOSSES.register(
+    "cross_entropy",
+    "ce",
+    "cross_entropy_loss",
+    "categorical_cross_entropy",
+    "sparse_categorical_cross_entropy",
+    "softmax_cross_entropy",
+)
 class CrossEntropy(Loss):
     """L = -Σ_c t_c log p_c. Its gradient is (p - t) / batch: the softmax Jacobian cancels."""
 
@@ -60,7 +67,9 @@ class CrossEntropy(Loss):
         np.multiply(out, 1 / len(logits), out)
 
 
-@LOSSES.register("squared_error", "mean_squared_error", "mse")
+@LOSSES.register(
+    "squared_error", "se", "mean_squared_error", "mse", "mse_loss", "squared_loss", "squared_error_loss"
+)
 class SquaredError(Loss):
     """L = Σ_c (p_c - t_c)², summed over the classes (Keras' MSE is the mean over them).
 

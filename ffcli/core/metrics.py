@@ -44,6 +44,16 @@ def class_scores(matrix: Array) -> list[ClassScore]:
     return scores
 
 
+def macro_f1(matrix: Array) -> float:
+    """Return the mean F1 over the classes of a confusion matrix, each class alike.
+
+    A class that neither occurs nor is predicted does not count, as in scikit-learn's ``average="macro"``.
+    """
+    involved = matrix.sum(axis=0) + matrix.sum(axis=1)
+    counted = involved > 0
+    return float(np.mean(2 * matrix.diagonal()[counted] / involved[counted]))
+
+
 def _ratio(part: int, whole: int) -> float:
     return float(part / whole) if whole else 0.0
 

@@ -88,7 +88,7 @@ def hyperparameters(name: str) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-@OPTIMIZERS.register("sgd")
+@OPTIMIZERS.register("sgd", "gd", "vanilla", "vanilla_sgd", "gradient_descent", "stochastic_gradient_descent")
 class SGD(Optimizer):
     """w ← w - η g."""
 
@@ -100,7 +100,7 @@ class SGD(Optimizer):
         np.subtract(w, g, w)
 
 
-@OPTIMIZERS.register("momentum")
+@OPTIMIZERS.register("momentum", "sgdm", "sgd_momentum", "momentum_sgd", "mgd", "momentum_gd")
 class Momentum(Optimizer):
     """u ← μ u - η g; w ← w + u. Polyak, "Some methods of speeding up the convergence", 1964."""
 
@@ -120,7 +120,7 @@ class Momentum(Optimizer):
         np.add(w, u, w)
 
 
-@OPTIMIZERS.register("nesterov", "nag")
+@OPTIMIZERS.register("nesterov", "nag", "nesterov_momentum", "nesterov_accelerated_gradient", "sgd_nesterov")
 class Nesterov(Momentum):
     """u ← μ u - η g; w ← w + μ u - η g.
 
@@ -138,7 +138,7 @@ class Nesterov(Momentum):
         np.add(w, t, w)
 
 
-@OPTIMIZERS.register("rmsprop")
+@OPTIMIZERS.register("rmsprop", "rms")
 class RMSprop(Optimizer):
     """v ← β v + (1 - β) g²; w ← w - η g / √(v + ε).
 

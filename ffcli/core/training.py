@@ -14,6 +14,7 @@ from ffcli.core.backprop import Backpropagation, penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import Loss
+from ffcli.core.metrics import confusion_matrix, macro_f1
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer
 from ffcli.core.schedules import Schedule, warm_up
@@ -43,10 +44,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch: losses with their L2 term, accuracies in [0, 1], and the seconds it took.
+    """One epoch: losses with their L2 term, accuracies and the macro F1 in [0, 1], and the seconds it took.
 
     The training figures are running ones: each batch counts as the network was when it came, and the L2 term
-    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone.
+    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone. ``val_f1`` is NaN
+    in results that were stored before it was recorded.
     """
 
     epoch: int
@@ -56,6 +58,7 @@ class EpochResult:
     val_acc: float
     seconds: float
     train_seconds: float
+    val_f1: float = math.nan
 
     @property
     def diverged(self) -> bool:
@@ -104,14 +107,18 @@ class _Tally:
         return self._hits / self._n
 
 
-def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float]:
-    """Return the mean loss (without an L2 term) and the accuracy over the images at ``indices``."""
+def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float, float]:
+    """Return the mean loss without an L2 term, the accuracy and the macro F1 of the images at ``indices``."""
     tally = _Tally(loss)
+    predicted = np.empty(len(indices), np.int64)
     one_hot = np.eye(data.n_classes, dtype=network.dtype)
     for start in range(0, len(indices), _BLOCK):
         block = indices[start : start + _BLOCK]
-        tally.add(network.logits(data.images[block]), one_hot[data.labels[block]])
-    return tally.loss, tally.accuracy
+        logits = network.logits(data.images[block])
+        tally.add(logits, one_hot[data.labels[block]])
+        predicted[start : start + _BLOCK] = logits.argmax(axis=1)
+    matrix = confusion_matrix(data.labels[indices], predicted, data.n_classes)
+    return tally.loss, tally.accuracy, macro_f1(matrix)
 
 
 def train(
@@ -162,7 +169,7 @@ def train(
                 if on_batches is not None:
                     on_batches(optimizer.steps - first_step, batches.steps)
             trained = time.perf_counter()
-            val_loss, val_acc = evaluate(judged, loss, data, data.val_indices)
+            val_loss, val_acc, val_f1 = evaluate(judged, loss, data, data.val_indices)
             l2 = penalty(judged, weight_decay)
             if schedule is not None:
                 schedule.after_epoch(val_loss)
@@ -175,6 +182,7 @@ def train(
             val_acc=val_acc,
             seconds=time.perf_counter() - started,
             train_seconds=trained - started,
+            val_f1=val_f1,
         )
         yield result
         if result.diverged:

@@ -57,7 +57,7 @@ def _luminance(colour: RGB) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def row_shares(matrix: Sequence[Sequence[int]]) -> list[list[float]]:
+def row_fractions(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
     """Return each count's share of its row; a row without any image is all 0."""
     return [[count / max(sum(row), 1) for count in row] for row in matrix]
 
@@ -78,7 +78,7 @@ def confusion_figure(
     classes on the cells hold no numbers, from 61 on the axes no names.
     """
     n = len(names)
-    shares = row_shares(matrix)
+    shares = row_fractions(matrix)
     pixels = [[shade(share, i == j) for j, share in enumerate(row)] for i, row in enumerate(shares)]
     side = min(0.58 * n, 14) if n <= _WRITTEN else 10
     with styled():

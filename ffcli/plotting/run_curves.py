@@ -18,9 +18,13 @@ _MARKERS = "osD^vP"
 
 @dataclass(frozen=True)
 class RunCurves:
-    """A run's epochs, from 1, with the losses and the accuracies after each; ``best_epoch`` is marked."""
+    """A run's epochs, from 1, with the losses and the accuracies after each; ``best_epoch`` is marked.
+
+    ``loss`` is the loss function that it was trained with.
+    """
 
     name: str
+    loss: str
     epochs: Sequence[int]
     train_loss: Sequence[float]
     val_loss: Sequence[float]
@@ -30,17 +34,21 @@ class RunCurves:
 
 
 def run_curves_figure(runs: Sequence[RunCurves]) -> Figure:
-    """Draw up to `MOST` runs: validation as a line, training dashed, and the best epoch as a marker."""
+    """Draw up to `MOST` runs: validation as a line, training dashed, and the best epoch as a marker.
+
+    Each loss function has axes of its own, since values of different losses cannot be compared.
+    """
     with styled():
         from matplotlib.lines import Line2D
 
-        figure = new_figure(9, 3.6 + 0.22 * len(runs))
-        loss, accuracy = figure.subplots(1, 2)
+        losses = list(dict.fromkeys(run.loss for run in runs))
+        figure = new_figure(4.5 * (len(losses) + 1), 3.6 + 0.22 * len(runs))
+        *loss_axes, accuracy = figure.subplots(1, len(losses) + 1)
         for run, colour, marker in zip(runs, PALETTE, _MARKERS):
-            _draw(loss, run, (run.train_loss, run.val_loss), colour, marker)
+            _draw(loss_axes[losses.index(run.loss)], run, (run.train_loss, run.val_loss), colour, marker)
             _draw(accuracy, run, (run.train_acc, run.val_acc), colour, marker)
-        for axes, title in ((loss, "loss"), (accuracy, "accuracy")):
-            axes.set_title(title, loc="left")
+        for axes, title in zip((*loss_axes, accuracy), (*losses, "accuracy")):
+            axes.set_title(label(title), loc="left")
             epochs_axis(axes)
             axes.grid(axis="y", color=GRID)
         handles = [

@@ -138,20 +138,20 @@ def save_file(path: Path, content: bytes | str) -> None:
         raise FfnnError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def check_target(option: str, path: Path, suffix: str | None = None) -> Path:
-    """Return ``path`` with ``~`` resolved; to be called before any long work is begun.
+def check_target(parameter: str, path: Path, suffix: str | None = None) -> Path:
+    """Return the path of a file to write with ``~`` resolved; called before any long work starts.
 
-    Raises RequestError that names ``option`` where there is no such folder to write it to, where it is itself
-    a folder, or where it does not end in ``suffix``.
+    Raises RequestError that names ``parameter`` where its directory does not exist, where it is itself a
+    directory, or where it does not end in ``suffix``.
     """
     try:
         target = path.expanduser()
     except RuntimeError as error:  # ~somebody who is not there
-        raise RequestError(f"{option}: {path}: {error}") from None
+        raise RequestError(f"{path}: {error}", parameter=parameter) from None
     if target.is_dir():
-        raise RequestError(f"{option}: {path} is a folder; give the name of a file.")
+        raise RequestError(f"expected a file, got the directory {path}", parameter=parameter)
     if suffix is not None and target.suffix.lower() != suffix:
-        raise RequestError(f"{option}: {path}: give a name that ends in {suffix}.")
+        raise RequestError(f"must end in {suffix}, got {path}", parameter=parameter)
     if not target.parent.is_dir():
-        raise RequestError(f"{option}: {path}: there is no folder {target.parent}.")
+        raise RequestError(f"{path}: there is no directory {target.parent}", parameter=parameter)
     return target

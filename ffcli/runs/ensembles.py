@@ -1,79 +1,89 @@
-"""The records of ensembles: one file each, below ``ensembles/`` in the folder of runs."""
+"""Records of ensembles: one file each, in ``ensembles/`` in the directory of runs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import find_id, near
 from ffcli.runs.layout import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.record import Count, Finite
+from ffcli.runs.results import ClassReport
 from ffcli.runs.store import new_run_id
 from ffcli.util.atomic_files import json_text, write_atomic
 from ffcli.util.safe_read import parse_json, read_file, shown
 
 
-class _Member(BaseModel):
-    """What a record says of a run alone."""
+@dataclass(frozen=True)
+class EnsembleMember:
+    """A run of an ensemble, evaluated alone."""
 
     run_id: str
     name: str
     val_acc: Finite | None
     accuracy: Finite
+    """On the test images."""
     views: Count
+    """Number of views of each image."""
 
 
-class _Class(BaseModel):
-    """What a record says of a class."""
-
-    name: str
-    precision: Finite
-    recall: Finite
-    f1: Finite
-    support: Count
-
-
-class _Record(BaseModel):
-    """What is shown of a record; the rest may be anything."""
+@dataclass(frozen=True)
+class Ensemble:
+    """Several stored networks evaluated as one on the test images, by the mean of their probabilities."""
 
     ensemble_id: str
     run_ids: list[str]
     dataset: str
     n: Count
-    accuracy: Finite
+    """Number of test images."""
     loss: Finite | None
-    val_acc: Finite | None
+    """Mean loss over the test images: -log of the probability of the true class, in nats."""
+    accuracy: Finite
+    """Fraction of the test images that are classified correctly."""
+    per_class: list[ClassReport]
+    val_n: Count | None
+    """Number of images that no member was trained on; null, as the next two, where that is not known."""
     val_loss: Finite | None
+    val_acc: Finite | None
     tta: bool
-    members: list[_Member]
-    per_class: list[_Class]
+    """Whether the probabilities of each member are the mean over several views of an image."""
+    members: list[EnsembleMember]
+    created: str
+    """When it was evaluated, in UTC."""
+    provenance: dict[str, Any]
+    """Versions, machine, digest of the dataset and command line."""
+    path: Path
+    """The file of this record."""
+    loss_name: str = "cross_entropy"
 
 
 class EnsembleStore:
-    """What ensembles of stored runs came to, under the folder of these runs. A record holds no weights."""
+    """The records of ensembles, in the directory of their runs. A record holds no weights."""
 
     def __init__(self, runs_dir: Path) -> None:
         self._runs_dir = runs_dir
         self.folder = runs_dir / ENSEMBLES
 
-    def add(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Store a document under a new id and return it with {ensemble_id, path}. Raises OSError."""
+    def add(self, **figures: Any) -> Ensemble:
+        """Store the figures of an ensemble under a new id and return it. Raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         ensemble_id = new_run_id(self.ids())
         path = self.folder / f"{ensemble_id}{RECORD}"
-        document = {"ensemble_id": ensemble_id, **document, "path": str(path)}
-        write_atomic(path, json_text(document))
-        return document
+        ensemble = Ensemble(ensemble_id=ensemble_id, **figures, path=path)
+        write_atomic(path, json_text(ensemble))
+        return ensemble
 
     def ids(self) -> list[str]:
         """Return the ids of all ensembles, the oldest first."""
         return ensemble_ids(self._runs_dir)
 
-    def read(self, word: str) -> dict[str, Any]:
-        """Return the record of the ensemble with this id, or with the one id that starts or ends so.
+    def read(self, word: str) -> Ensemble:
+        """Return the ensemble with this id, or with the only id that starts or ends so.
 
         Raises RequestError where there is none or more than one, FfnnError where its file is damaged.
         """
@@ -86,14 +96,18 @@ class EnsembleStore:
             )
         path = self.folder / f"{found}{RECORD}"
         try:
-            document = parse_json(read_file(path))
-        except (OSError, ValueError) as error:
-            raise FfnnError(f"The record of ensemble {found} is damaged: {error}") from None
-        try:
-            _Record.model_validate(document)
+            values = parse_json(read_file(path))
+            ensemble = _reader().validate_python(values)
         except ValidationError as invalid:
             where = shown(".".join(map(str, invalid.errors()[0]["loc"])) or "no record")
             raise FfnnError(f"The record of ensemble {found} is damaged: {where}.") from None
-        if document["ensemble_id"] != found:
-            raise FfnnError(f"The record of ensemble {found} is damaged.")
-        return {**document, "path": str(path)}  # the folder may have been moved
+        except (OSError, ValueError) as error:
+            raise FfnnError(f"The record of ensemble {found} is damaged: {error}") from None
+        if ensemble.ensemble_id != found:
+            raise FfnnError(f"The record of ensemble {found} is damaged: ensemble_id.")
+        return replace(ensemble, path=path)  # the directory may have been moved
+
+
+@cache
+def _reader() -> TypeAdapter[Ensemble]:
+    return TypeAdapter(Ensemble)

@@ -6,7 +6,8 @@ import os
 import re
 from pathlib import Path
 
-SUMMARY, SWEEPS, DATABASE = "summary.json", "sweeps", "study.db"
+SUMMARY, SWEEPS, STUDY = "summary.json", "sweeps", "study.log"
+DATABASE = "study.db"  # what a sweep of ffnn 0.x had in place of its study
 SWEEP_FILE = "sweep.yaml"  # as it was given, in the folder of the sweep
 ENSEMBLES, RECORD = "ensembles", ".json"
 BEING_BEGUN = ".begun-"  # what the name of a run's folder begins with until its record is whole
@@ -36,9 +37,18 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
 
 
 def sweep_ids(folder: Path) -> list[str]:
-    """Return the ids of all sweeps under ``folder`` whose databases lie there, the oldest first."""
+    """Return the ids of all sweeps under ``folder`` whose studies lie there, the oldest first."""
+    return _with(folder, STUDY)
+
+
+def outdated_sweep_ids(folder: Path) -> list[str]:
+    """Return the ids of all sweeps that an earlier version of ffnn has made, the oldest first."""
+    return sorted(set(_with(folder, DATABASE)) - set(_with(folder, STUDY)))
+
+
+def _with(folder: Path, name: str) -> list[str]:
     try:
-        return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / DATABASE).is_file())
+        return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / name).is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []
 

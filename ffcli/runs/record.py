@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import platform
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ffcli.runs.metric import METRICS, is_loss
 from ffcli.util.redact import without_secrets
 from ffcli.util.safe_read import parse_time, shown
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 BEGUN_FOR = "begun_for_epochs"  # in the provenance, where a run was resumed for another number of epochs
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
@@ -31,11 +32,6 @@ HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 def utc_now() -> str:
     """Return the time as 2026-01-31T12:00:00.123Z."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def is_loss(metric: str) -> bool:
-    """Whether less is better."""
-    return metric.endswith("_loss")
 
 
 # What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.
@@ -92,7 +88,8 @@ class RunRecord:
             for metric in METRICS:
                 pick = min if is_loss(metric) else max
                 value = getattr(result, metric)
-                self.best[metric] = pick(self.best.get(metric, value), value)
+                if math.isfinite(value):  # val_f1 is missing in older histories
+                    self.best[metric] = pick(self.best.get(metric, value), value)
 
 
 @cache
@@ -135,7 +132,8 @@ def parse_history(text: str) -> list[HistoryRow]:
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])
-        numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
+        names = [name for name in (*METRICS, "seconds", "train_seconds") if name != "val_f1" or name in row]
+        numbers = {name: float(row[name]) for name in names}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows
 

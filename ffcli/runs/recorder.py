@@ -1,10 +1,11 @@
-"""Writing a run while it trains, so that whatever happens, what is on disk is whole and can go on."""
+"""Recording a run while it trains, so that whatever happens, what is on disk is whole and can be resumed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
+from ffcli.core.network import Network
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
@@ -19,7 +21,6 @@ from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_n
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
 from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
-from ffcli.training.experiment import Experiment
 from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.redact import without_secrets
 from ffcli.util.safe_read import shown
@@ -27,6 +28,33 @@ from ffcli.util.signals import interrupts_deferred
 from ffcli.util.text import counted
 
 _LARGEST = 1 << 63  # of the numbers in a checkpoint
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training after an epoch: its vectors, and the rest in types that JSON keeps exactly.
+
+    ``scalars`` holds epoch, generator and the numbers of optimizer and schedule.
+    """
+
+    arrays: Mapping[str, Array]
+    scalars: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredCheckpoint(Checkpoint):
+    """A checkpoint with the best epoch up to it. ``best_state`` is None where that is its own epoch."""
+
+    best: EpochResult
+    best_state: Array | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network to store, and the description that is stored with it."""
+
+    network: Network
+    about: Mapping[str, Any]
 
 
 class RunRecorder:
@@ -91,26 +119,36 @@ class RunRecorder:
             if self._new is not None:
                 self._new.appear()
 
-    def epoch(self, experiment: Experiment, result: EpochResult) -> None:
-        """Write what an epoch came to and where the training stands."""
-        with self._written_whole():
-            self._epoch(experiment, result)
+    def epoch(
+        self,
+        result: EpochResult,
+        best: EpochResult | None,
+        checkpoint: Checkpoint | None = None,
+        model: Model | None = None,
+    ) -> None:
+        """Write an epoch, where the training stands after it, and the network if it is the best so far.
 
-    def _epoch(self, experiment: Experiment, result: EpochResult) -> None:
+        ``best`` is the result of the best epoch up to this one. A diverged epoch has no checkpoint.
+        """
         rows = [*self.rows, HistoryRow(result, utc_now())]
-        write_atomic(self.path / HISTORY, history_csv(rows))
-        if not result.diverged:
-            self.checkpoint(experiment)
-            if experiment.best is result:
-                save_network(self.path / MODEL, experiment.judged, _about(experiment))
-        # Only now: should one of the files not be written, the record goes on saying what is there.
-        self.rows = rows
-        self.record.note_epoch(result, experiment.best)
-        self._write_summary()
+        with self._written_whole():
+            write_atomic(self.path / HISTORY, history_csv(rows))
+            if checkpoint is not None:
+                self.checkpoint(checkpoint)
+            if model is not None:
+                self.model(model)
+            # Only now: should one of the files not be written, the record continues to say what is there.
+            self.rows = rows
+            self.record.note_epoch(result, best)
+            self._write_summary()
 
-    def checkpoint(self, experiment: Experiment) -> None:
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write where the training stands."""
-        save_arrays(self.path / CHECKPOINT, experiment.arrays(), experiment.scalars())
+        save_arrays(self.path / CHECKPOINT, checkpoint.arrays, checkpoint.scalars)
+
+    def model(self, model: Model) -> None:
+        """Write the network of the best epoch."""
+        save_network(self.path / MODEL, model.network, model.about)
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
@@ -140,31 +178,35 @@ class RunRecorder:
     def _write_summary(self, folder: Path | None = None) -> None:
         write_atomic((folder or self.path) / SUMMARY, json_text(self.record.as_dict()))
 
-    def restore(self, experiment: Experiment) -> None:
-        """Bring an experiment to where the run's checkpoint stands, if there is one.
+    def stored_checkpoint(self, steps_per_epoch: int) -> StoredCheckpoint | None:
+        """Return the run's checkpoint, None where there is none.
 
-        Epochs in the history after the checkpoint's are dropped: they will be trained again.
+        Epochs in the history after the checkpoint's are dropped: they will be trained again. Raises FfnnError
+        where it does not fit the run.
         """
         path = self.path / CHECKPOINT
         if not path.is_file():
             self._keep_epochs(0)
-            return
+            return None
         arrays, scalars = load_arrays(path)
-        try:
-            _check_checkpoint(arrays, scalars, experiment.steps_per_epoch)
+        with self.checkpoint_fits():
+            _check_checkpoint(arrays, scalars, steps_per_epoch)
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
-            best_state = None
-            if best.epoch < scalars["epoch"]:
-                best_state = load_network(self.path / MODEL)[0].state
-            experiment.restore(arrays, scalars, best, best_state)
+            before = best.epoch < scalars["epoch"]
+            best_state = load_network(self.path / MODEL)[0].state if before else None
+            return StoredCheckpoint(arrays, scalars, best, best_state)
+
+    @contextmanager
+    def checkpoint_fits(self) -> Iterator[None]:
+        """Raise FfnnError where the block cannot use what the checkpoint holds."""
+        try:
+            yield
         except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise FfnnError(f"{path} does not fit the run: {error}") from None
-        if best.epoch == experiment.epoch:  # the process may have died before it wrote the model
-            save_network(self.path / MODEL, experiment.judged, _about(experiment))
+            raise FfnnError(f"{self.path / CHECKPOINT} does not fit the run: {error}") from None
 
     def _keep_epochs(self, epochs: int) -> None:
-        """Let the record speak of the first ``epochs`` epochs only. Raises ValueError where one lacks."""
+        """Reduce the record to the first ``epochs`` epochs. Raises ValueError where one is missing."""
         self.rows = [row for row in self.rows if row.result.epoch <= epochs]
         if not are_all(self.rows, epochs):
             raise ValueError(f"{HISTORY} does not hold exactly {counted(epochs, 'epoch')}, each once")
@@ -194,15 +236,3 @@ def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any], s
     for name, array in arrays.items():
         if array.dtype.kind != "f":
             raise ValueError(f"{name} holds {array.dtype}")
-
-
-def _about(experiment: Experiment) -> dict[str, Any]:
-    dataset, best = experiment.dataset, experiment.best
-    return {
-        "dataset": dataset.name,
-        "class_names": dataset.class_names,
-        "image_shape": dataset.x_train.shape[1:],
-        "input": "uint8 pixels / 255" if dataset.x_train.dtype.kind == "u" else "float features",
-        "epoch": best.epoch if best else 0,
-        "config": experiment.config.as_dict(),
-    }

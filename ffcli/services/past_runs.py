@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 import yaml
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
-from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.record import BEGUN_FOR, HistoryRow, RunRecord, are_all, history_csv
-from ffcli.runs.staging import NewFolder
+from ffcli.runs.record import BEGUN_FOR, HistoryRow, are_all, history_csv
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
-from ffcli.sweeping.trials import Past
+from ffcli.sweeping.study.record import Past
 from ffcli.training.context import Context
-from ffcli.training.experiment import untrained_network
 from ffcli.training.options import RunOptions, wandb_wishes
 from ffcli.util.atomic_files import json_text, write_atomic
-from ffcli.util.safe_read import is_name, parse_time
 
 REUSED = "reused"  # the tag of a run whose epochs were taken over
+FROM = "reused_from"  # in its provenance: the run that they were taken from
 
 
 class PastRuns:
@@ -57,28 +53,24 @@ class PastRuns:
                 return run_id
         return None
 
-    def past(self, config: TrainConfig, dataset_digest: str) -> Past | None:
-        """Return what such a run came to, or None where there is none with a whole history."""
-        run_id = self.find(config, dataset_digest)
-        if run_id is None:
-            return None
-        return _past(self._context, run_id, run_id, config.epochs)
 
-
-def own_past(context: Context, run_id: str, config: TrainConfig, dataset: Dataset) -> Past | None:
-    """Return what the run of an attempt at this very configuration came to, if it ended.
+def own_past(context: Context, run_id: str, config: TrainConfig, dataset_digest: str | None) -> Past | None:
+    """Return what the run of an earlier start of this very configuration came to, if it ended.
 
     That is so where the process was killed after it had closed the run and before the sweep heard of it.
     """
     with suppress(FfnnError, OSError):  # of another version of the program, or damaged
         record = context.runs.read(run_id)
-        about, source = record.provenance, record.provenance.get("reused_from")
-        made_of = (about.get("dataset_digest"), about.get("core"))
-        if record.status in ENDED and made_of == (dataset.digest, CORE_VERSION):
-            past = _past(context, run_id, None if source is None else str(source), record.epochs_done)
-            is_the_same = validate(record.config) == config and not _looked_elsewhere(config, about)
-            if past is not None and is_the_same:
-                return replace(past, pruned=record.status == "pruned")
+        about = record.provenance
+        if record.status not in ENDED or about.get("core") != CORE_VERSION:
+            return None
+        if dataset_digest not in (None, about.get("dataset_digest")):
+            return None
+        rows = _whole_history(context, run_id, record.epochs_done)
+        if rows and validate(record.config) == config and not _looked_elsewhere(config, about):
+            source = about.get(FROM)
+            results = tuple(row.result for row in rows)
+            return Past(run_id, None if source is None else str(source), results, record.status == "pruned")
     return None
 
 
@@ -87,82 +79,53 @@ def _looked_elsewhere(config: TrainConfig, about: Mapping[str, Any]) -> bool:
     return BEGUN_FOR in about and config.schedule != "constant"
 
 
-def _past(context: Context, run_id: str, source: str | None, epochs: int) -> Past | None:
-    """Return what a run came to, or None where its history is not of all those epochs."""
+def _whole_history(context: Context, run_id: str, epochs: int) -> list[HistoryRow]:
+    """Return the epochs of a run; none where the history is not of all of them."""
     try:
         rows = context.runs.history(run_id)
     except FfnnError:
-        return None
-    if not rows or not are_all(rows, epochs):
-        return None
-    return Past(source, tuple(row.result for row in rows), tuple(parse_time(row.time) for row in rows))
+        return []
+    return rows if are_all(rows, epochs) else []
 
 
 def _key(config: TrainConfig, dataset_digest: object) -> tuple[TrainConfig, str]:
     return config.model_copy(update={"dataset": ""}), str(dataset_digest)
 
 
-def store_past(
+def take_over(
     context: Context,
-    new: NewFolder,
-    past: Past,
-    *,
+    source: str,
     config: TrainConfig,
-    dataset: Dataset,
+    *,
     sweep_id: str,
+    provenance: Mapping[str, Any],
     options: RunOptions,
-) -> None:
-    """Store an earlier training in the folder of a new run of a sweep, tagged ``reused``.
+) -> Past | None:
+    """Copy a finished run as a new run of a sweep, tagged ``reused``; None where its history is not whole.
 
-    Where the earlier run lies in this store, its record and, if it still has them, its weights are copied.
+    Its weights are copied too, if it still has them. Raises OSError.
     """
-    # The sweep and number of a trial that left no run are no name, and no run's folder.
-    source = context.runs.path(past.source) if past.source and is_name(past.source) else None
-    if source is not None and (source / SUMMARY).is_file():
-        record = context.runs.read(source.name)
-    else:
-        record = _record(past, config, dataset)
-    record = replace(
-        record,
-        run_id=new.path.name,
-        name=options.name or config.run_name,
-        dataset=config.dataset,
-        config=config.as_dict(),
-        sweep_id=sweep_id,
-        recipe=None,
-        tags=[*options.tags, REUSED],
-        wandb=wandb_wishes(options),
-        provenance={**record.provenance, "reused_from": past.source},
-    )
-    rows = [HistoryRow(result, _utc(time)) for result, time in zip(past.results, past.times)]
-    write_atomic(new.place / HISTORY, history_csv(rows))
-    write_atomic(new.place / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
-    if source is not None:
+    rows = _whole_history(context, source, config.epochs)
+    if not rows:
+        return None
+    record = context.runs.read(source)
+    with context.runs.create() as new:
+        record = replace(
+            record,
+            run_id=new.path.name,
+            name=options.name or config.run_name,
+            dataset=config.dataset,
+            config=config.as_dict(),
+            sweep_id=sweep_id,
+            recipe=None,
+            tags=[*options.tags, REUSED],
+            wandb=wandb_wishes(options),
+            provenance={**record.provenance, **provenance, FROM: source},
+        )
+        write_atomic(new.place / HISTORY, history_csv(rows))
+        write_atomic(new.place / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
         with suppress(FileNotFoundError):  # its sweep may drop them at any moment
-            write_atomic(new.place / MODEL, (source / MODEL).read_bytes())
-    write_atomic(new.place / SUMMARY, json_text(record.as_dict()))
-    new.appear()
-
-
-def _record(past: Past, config: TrainConfig, dataset: Dataset) -> RunRecord:
-    """Return the record of a run on another machine, of which the database knows the epochs only."""
-    best = max(past.results, key=lambda result: result.val_acc)
-    record = RunRecord(
-        run_id="",
-        name="",
-        status="finished",
-        dataset=config.dataset,
-        config=config.as_dict(),
-        started=_utc(past.times[0] - past.results[0].seconds),
-        ended=_utc(past.times[-1]),
-        parameters=untrained_network(config, dataset).n_parameters,
-        provenance={"core": CORE_VERSION, "dataset_digest": dataset.digest},
-    )
-    for result in past.results:
-        record.note_epoch(result, best)
-    return record
-
-
-def _utc(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            write_atomic(new.place / MODEL, (context.runs.path(source) / MODEL).read_bytes())
+        write_atomic(new.place / SUMMARY, json_text(record.as_dict()))
+        new.appear()
+        return Past(new.path.name, source, tuple(row.result for row in rows))

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from ffcli.config import TrainConfig, merge, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
+from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import Evaluation
+from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
 from ffcli.services.runs.listing import show_run
-from ffcli.services.side_by_side import Job, JobsWatcher, train_side_by_side
 from ffcli.services.sweeps.originals import Original, ranked_originals
+from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_value
 from ffcli.util.text import counted
 
 TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
@@ -31,37 +35,27 @@ class RerunOptions:
     dataset: str | None = None
     seeds: int | None = None
     metric: str | None = None
-    workers: int = 1
-    storage: str | None = None
+    pool: PoolOptions = field(default_factory=PoolOptions)
     run: RunOptions = field(default_factory=RunOptions)
 
 
-class RerunWatcher(JobsWatcher, Protocol):
-    """Who looks on while runs are trained again."""
-
-    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
-        """These runs are trained now; ``done`` others were before."""
-
-    def finished(self) -> None:
-        """The training is over, however it ended."""
-
-
-def rerun(context: Context, sweep: str, options: RerunOptions, watcher: RerunWatcher) -> list[dict[str, Any]]:
+def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs) -> list[dict[str, Any]]:
     """Train the best configurations of a sweep again; return train's document of each run, by rank and seed.
 
     ``sweep`` is named as for `ranked_originals`. Each document has also {rank, test_acc, test_loss, original,
     over_seeds}: ``original`` is what the sweep had, with the test accuracy where its weights are still
     stored; ``over_seeds`` holds the mean and the standard deviation (n - 1 in the denominator) of val_acc
     and test_acc over the finished runs of the configuration. Runs that an earlier call has trained to their
-    end are not trained again; those it left are gone on with.
+    end are not trained again; those it left are continued.
 
-    KeyboardInterrupt and FfnnError pass through as from `train_side_by_side`.
+    KeyboardInterrupt passes through after the runs under way are closed as interrupted, FfnnError as from
+    `Jobs.train`.
     """
     if options.dataset is None and options.seeds is None:
         raise RequestError(
-            "Give --dataset, --seeds or both: with neither, each run would come out as it did."
+            "Expected another dataset, other seeds or both: with neither, each run would come out as it did."
         )
-    originals = ranked_originals(context, sweep, metric=options.metric, storage=options.storage)
+    originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id
     chosen = _distinct(originals, options)
     if len(chosen) < options.top:
@@ -71,14 +65,15 @@ def rerun(context: Context, sweep: str, options: RerunOptions, watcher: RerunWat
     jobs = [
         Job(
             config,
+            digests[config.dataset],
             replace(options.run, tags=(TAG,)),
             {TAG: {"sweep": sweep_id, "run": original.run_id}},
         )
         for original, base in chosen
         for config in _seeded(base, options.seeds)
     ]
-    found = _earlier_runs(context, sweep_id, jobs, digests)
-    run_ids = _train(context, jobs, found, options.workers, watcher)
+    found = _earlier_runs(context, sweep_id, jobs)
+    run_ids = _train(context, jobs, found, options.pool, on_event)
     new = {run_id for run_id, record in zip(run_ids, found) if record is None or not _is_done(record)}
     each = len(jobs) // len(chosen)
     return [
@@ -97,17 +92,13 @@ def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tupl
     seen: list[TrainConfig] = []
     for original in originals:
         change = {} if options.dataset is None else {"dataset": options.dataset}
-        config = validate(merge(original.config.as_dict(), change), _option)
+        config = validate(merge(original.config.as_dict(), change))
         if (without_seed := config.model_copy(update={"seed": 0})) not in seen:
             seen.append(without_seed)
             chosen.append((original, config))
         if len(chosen) == options.top:
             break
     return chosen
-
-
-def _option(name: str) -> str:
-    return f"--{name}" if name == "dataset" else name
 
 
 def _seeded(config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
@@ -124,8 +115,8 @@ def _train(
     context: Context,
     jobs: Sequence[Job],
     found: Sequence[RunRecord | None],
-    workers: int,
-    watcher: RerunWatcher,
+    options: PoolOptions,
+    on_event: OnJobs,
 ) -> list[str]:
     """Train what is not at its end, ``found`` holding what is there of each job; return the runs' ids."""
     run_ids = ["" if record is None else record.run_id for record in found]
@@ -133,18 +124,18 @@ def _train(
     if not open_:
         return run_ids
     missing = [replace(jobs[at], run_id=run_ids[at] or None) for at in open_]
-    watcher.started(missing, len(jobs) - len(missing), min(workers, len(missing)))
-    try:
-        for at, run_id in zip(open_, train_side_by_side(context, missing, workers, watcher)):
-            run_ids[at] = run_id
-    finally:
-        watcher.finished()
+    tell = unfailing(on_event)
+    with open_pool(context, options) as pool:
+        tell(JobsStarted(missing, len(jobs) - len(missing), min(pool.size, len(missing))))
+        try:
+            for at, run_id in zip(open_, Jobs(context, missing, pool, tell).train()):
+                run_ids[at] = run_id
+        finally:
+            tell(JobsOver())
     return run_ids
 
 
-def _earlier_runs(
-    context: Context, sweep_id: str, jobs: Sequence[Job], digests: Mapping[str, str]
-) -> list[RunRecord | None]:
+def _earlier_runs(context: Context, sweep_id: str, jobs: Sequence[Job]) -> list[RunRecord | None]:
     """Return of each job the run of the same configuration, data and core that has come furthest, if any.
 
     Raises FfnnError where another process trains it.
@@ -153,9 +144,7 @@ def _earlier_runs(
     found: list[RunRecord | None] = []
     for job in jobs:
         of_data = (
-            record
-            for record in stored
-            if record.provenance.get("dataset_digest") == digests[job.config.dataset]
+            record for record in stored if record.provenance.get("dataset_digest") == job.dataset_digest
         )
         same = [record for record in of_data if _is_of(record, job.config)]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
@@ -166,7 +155,7 @@ def _earlier_runs(
 
 
 def _is_usable(context: Context, record: RunRecord, sweep_id: str) -> bool:
-    """Whether a run is a rerun of the sweep with this version's core, and has what it takes to be judged."""
+    """Whether a run is a rerun of the sweep with this version's core, and can be evaluated."""
     about = record.provenance.get(TAG)
     if not isinstance(about, dict) or about.get("sweep") != sweep_id:
         return False
@@ -198,16 +187,21 @@ def _documents(
         "run_id": original.run_id,
         "dataset": original.config.dataset,
         "seed": original.config.seed,
-        "metric": original.metric,
+        "metric": original.metric.name,
         "value": original.value,
         "test_acc": _original_test_acc(context, original.run_id),
     }
     documents = []
     for run_id in run_ids:
-        document = {**show_run(context, run_id), "rank": rank, "test_acc": None, "test_loss": None}
+        document = {
+            **json_value(show_run(context, run_id)),
+            "rank": rank,
+            "test_acc": None,
+            "test_loss": None,
+        }
         if document["status"] == "finished":
-            judged = _judge(context, run_id, track=run_id in new)
-            document |= {"test_acc": judged["accuracy"], "test_loss": judged["loss"]}
+            tested = _evaluate(context, run_id, track=run_id in new)
+            document |= {"test_acc": tested.accuracy, "test_loss": tested.loss}
         documents.append({**document, "original": before})
     finished = [document for document in documents if document["status"] == "finished"]
     summary = {
@@ -218,9 +212,9 @@ def _documents(
     return [{**document, "over_seeds": summary} for document in documents]
 
 
-def _judge(context: Context, run_id: str, *, track: bool) -> dict[str, Any]:
-    (judged,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
-    return judged
+def _evaluate(context: Context, run_id: str, *, track: bool) -> Evaluation:
+    (tested,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
+    return tested
 
 
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
@@ -228,9 +222,9 @@ def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
         return None
     try:
-        return float(_judge(context, run_id, track=False)["accuracy"])
+        return _evaluate(context, run_id, track=False).accuracy
     except FfnnError as error:
-        context.notify(f"run {run_id} of the sweep could not be judged: {error}")
+        context.notify(f"run {run_id} of the sweep could not be evaluated: {error}")
         return None
 
 

@@ -16,15 +16,13 @@ from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.metric import Metric
 from ffcli.runs.record import utc_now
-from ffcli.services.sweep_worker import Message as LocalMessage
-from ffcli.services.sweep_worker import RunStarted, WorkerFailed
-from ffcli.sweeping.events import EpochDone, TrialEnded, TrialStarted
-from ffcli.sweeping.spec.spec import Metric, SweepSpec, parse_spec
-from ffcli.sweeping.trials import EndState
+from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
+from ffcli.sweeping.study.events import EpochDone, Event, TrialEnded, TrialStarted
+from ffcli.sweeping.study.record import EndState, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.agents import Stop, Train
-from ffcli.sweeping.worker import ParentGoneError
 from ffcli.tracking.base import Assigned, TrackedRun
 from ffcli.tracking.wandb_tracker import WandbTracker
 from ffcli.training.context import Context
@@ -66,7 +64,26 @@ class Unsent:
     run_id: str
 
 
-Message = LocalMessage | Ready | Unsent
+@dataclass(frozen=True)
+class RunStarted:
+    """A trial is trained as this run."""
+
+    number: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class WorkerFailed:
+    """The worker cannot go on; ``message`` is for the user."""
+
+    message: str
+
+
+class ParentGoneError(KeyboardInterrupt):
+    """The process that started this worker has ended. To a training it is an interruption like Ctrl-C."""
+
+
+Message = Event | RunStarted | WorkerFailed | Ready | Unsent
 
 
 @ended_by_the_parent
@@ -157,7 +174,7 @@ class _Worker:
         assigned = Assigned(order.run_id, address.id, address.project, address.entity, order.values)
         with new_run(self._context, experiment, self._task.options, str(address)) as recorder:
             try:
-                document = run(
+                result = run(
                     recorder,
                     experiment,
                     _Beginning(lambda: self._begun(order.number, recorder.record.run_id)),
@@ -170,7 +187,7 @@ class _Worker:
                     with suppress(ParentGoneError):
                         self._tell(Unsent(recorder.record.run_id))
         states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}
-        return states.get(document["status"], "failed"), document["error"]
+        return states.get(result.status, "failed"), result.error
 
     def _begun(self, number: int, run_id: str) -> None:
         self._stored = True
@@ -225,14 +242,3 @@ class _Beginning(Unwatched):
     def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
         """Pass it on."""
         self._begun()
-
-
-def best_epoch(metric: Metric, results: list[EpochResult]) -> tuple[float | None, int | None]:
-    """Return the metric at its best epoch, and that epoch: the earlier one on a tie."""
-    value: float | None = None
-    epoch: int | None = None
-    for result in results:
-        new = float(getattr(result, metric.name))
-        if not result.diverged and (value is None or metric.better(new, value)):
-            value, epoch = new, result.epoch
-    return value, epoch

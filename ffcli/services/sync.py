@@ -1,10 +1,9 @@
-"""``ffnn sync``: stored runs sent to W&B afterwards, each epoch with the time at which it ended."""
+"""``ffnn sync``: stored runs sent to W&B, each epoch with the time at which it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
@@ -17,67 +16,77 @@ from ffcli.training.tracking import finish, synced_as, tracked_row, tracked_run
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """Where the runs go that have no place at W&B yet, and whether their networks go too."""
+    """The project and entity of runs that W&B does not have yet, and whether their networks are sent."""
 
     project: str | None = None
     entity: str | None = None
     log_model: bool = False
 
 
-class SyncWatcher(Protocol):
-    """Who looks on while runs are sent."""
+@dataclass(frozen=True)
+class RunSent:
+    """W&B has a run, or does not for the reason ``problem``; ``done`` of ``total`` runs are sent."""
 
-    def started(self, runs: int) -> None:
-        """So many runs are sent now."""
+    run_id: str
+    problem: str | None
+    done: int
+    total: int
 
-    def sent(self, run_id: str, problem: str | None) -> None:
-        """A run is at W&B, or is not for this reason."""
 
-    def finished(self) -> None:
-        """No more are sent."""
+@dataclass(frozen=True)
+class SyncResult:
+    """Which runs were sent to W&B."""
+
+    synced: list[str]
+    """Ids of the runs that were sent."""
+    skipped: list[str]
+    """Ids of the runs that W&B has, that are still training, or that have no epoch yet."""
+    failed: list[str]
+    """Ids of the runs that could not be sent."""
+    problems: dict[str, str]
+    """Why a run could not be sent, by its id."""
 
 
 def sync(
-    context: Context, words: Sequence[str], options: SyncOptions, watcher: SyncWatcher
-) -> dict[str, Any]:
-    """Send runs, and the runs of sweeps, to W&B; return {synced, skipped, failed, problems}.
+    context: Context,
+    words: Sequence[str],
+    options: SyncOptions,
+    on_event: Callable[[RunSent], None] = lambda _: None,
+) -> SyncResult:
+    """Send runs, and the runs of sweeps, to W&B. An epoch that W&B has is not sent again.
 
-    The first three are lists of run ids; ``problems`` says why a run failed. Skipped is what W&B has already,
-    what is still training, and what has no epoch yet. An epoch that W&B has is not sent again.
-
-    Raises RequestError for a word that stands for nothing, and KeyboardInterrupt: the next call goes on.
+    Raises RequestError for an unknown run or sweep, and KeyboardInterrupt, after which the next call
+    continues.
     """
     records = _chosen(context, words)
-    document: dict[str, Any] = {"synced": [], "skipped": [], "failed": [], "problems": {}}
-    due = []
+    skipped: list[str] = []
+    due: list[str] = []
     for record in records:
         if record.status == "running":
-            context.notify(f"run {record.run_id} is still training: it is left out")
+            context.notify(f"run {record.run_id} is still training and is skipped")
         elif not record.epochs_done:
             context.notify(f"run {record.run_id} has no epoch to send")
         elif not _is_there(record, options):
             due.append(record.run_id)
             continue
-        document["skipped"].append(record.run_id)
+        skipped.append(record.run_id)
+    problems: dict[str, str] = {}
     if not due:
-        return document
+        return SyncResult([], skipped, [], problems)
     tracker = WandbTracker("online")
-    watcher.started(len(due))
     try:
-        for run_id in due:
+        for done, run_id in enumerate(due, start=1):
             problem = _send(context, run_id, tracker, options)
-            document["synced" if problem is None else "failed"].append(run_id)
             if problem is not None:
-                document["problems"][run_id] = problem
-            watcher.sent(run_id, problem)
+                problems[run_id] = problem
+            on_event(RunSent(run_id, problem, done, len(due)))
     finally:
-        watcher.finished()
         tracker.close()
-    return document
+    return SyncResult([run_id for run_id in due if run_id not in problems], skipped, list(problems), problems)
 
 
 def _is_there(record: RunRecord, options: SyncOptions) -> bool:
-    """Whether W&B has a run as it is now, where it is wanted."""
+    """Whether W&B has a run as it is now, in the project and entity that are asked for."""
     about = record.wandb
     return (
         about.get("synced") == synced_as(record)
@@ -88,7 +97,7 @@ def _is_there(record: RunRecord, options: SyncOptions) -> bool:
 
 
 def _chosen(context: Context, words: Iterable[str]) -> list[RunRecord]:
-    """Return the records of the runs that words stand for, each once, in the order of the words."""
+    """Return the records of the named runs and sweeps, each once, in the order of the words."""
     chosen: dict[str, RunRecord] = {}
     everything: list[RunRecord] | None = None
     for word in words:
@@ -109,7 +118,7 @@ def _chosen(context: Context, words: Iterable[str]) -> list[RunRecord]:
 
 
 def _send(context: Context, run_id: str, tracker: WandbTracker, options: SyncOptions) -> str | None:
-    """Send one run, and return what went wrong if anything did."""
+    """Send one run, and return what went wrong, None for success."""
     try:
         rows = context.runs.history(run_id)
         with RunRecorder(context.runs.path(run_id), context.runs.read(run_id), rows) as recorder:

@@ -3,43 +3,61 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ffcli.config import TrainConfig, validate
-from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import BEGUN_FOR, RunRecord
-from ffcli.runs.recorder import RunRecorder
-from ffcli.runs.store import CHECKPOINT
+from ffcli.config import TrainConfig
+from ffcli.runs.results import RunResult
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 from ffcli.training.runner import Watcher, new_run, run
 from ffcli.training.tracking import Tracking, agents_sweep
-from ffcli.util.text import are, counted
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
 
 
-def plan(context: Context, config: TrainConfig, options: RunOptions) -> dict[str, Any]:
-    """Return what a run would come to, without training: sizes, and the seconds by a measured step."""
+@dataclass(frozen=True)
+class Plan:
+    """What a training run would take."""
+
+    config: dict[str, Any]
+    """All hyper-parameters, by their names."""
+    recipe: str | None
+    parameters: int
+    """Number of weights and biases."""
+    train: int
+    """Number of training images."""
+    validation: int
+    """Number of validation images."""
+    steps_per_epoch: int
+    steps: int
+    """Number of steps in all epochs."""
+    seconds_estimate: float
+    """Estimated duration, from the measured duration of a step."""
+
+
+def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
+    """Return what a run would take, without training."""
     dataset = context.dataset(config.dataset)
     with threadpool_limits(options.threads):
         experiment = Experiment(config, dataset)
         seconds_per_step = _measure_step(experiment)
     steps = experiment.steps_per_epoch
-    return {
-        "config": config.as_dict(),
-        "recipe": options.recipe,
-        "parameters": experiment.network.n_parameters,
-        "train": len(experiment.data.train_indices),
-        "validation": len(experiment.data.val_indices),
-        "steps_per_epoch": steps,
-        "steps": steps * config.epochs,
-        "seconds_estimate": seconds_per_step * steps * config.epochs,
-    }
+    return Plan(
+        config=config.as_dict(),
+        recipe=options.recipe,
+        parameters=experiment.network.n_parameters,
+        train=len(experiment.data.train_indices),
+        validation=len(experiment.data.val_indices),
+        steps_per_epoch=steps,
+        steps=steps * config.epochs,
+        seconds_estimate=seconds_per_step * steps * config.epochs,
+    )
 
 
 def _measure_step(experiment: Experiment) -> float:
@@ -60,8 +78,8 @@ def _measure_step(experiment: Experiment) -> float:
     return float(np.median(seconds))
 
 
-def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> dict[str, Any]:
-    """Train a new run and return its document; its status may be ``diverged``.
+def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> RunResult:
+    """Train a new run and return its result; its status may be ``diverged``.
 
     Started by an agent of a W&B sweep, it is a run of that sweep.
     KeyboardInterrupt and errors pass through after the record is closed as ``interrupted`` or ``failed``.
@@ -80,72 +98,10 @@ def _wants_hint(context: Context, options: RunOptions) -> bool:
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
 
 
-def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> dict[str, Any]:
-    """Go on with an unfinished run, or with ``epochs`` in all with a finished one.
+def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> RunResult:
+    """Continue an unfinished run, or a finished one to ``epochs`` in all.
 
-    Raises RequestError where there is nothing to go on with, FfnnError where the run is in use or its data
-    has changed.
+    Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
+    changed.
     """
-    path = context.runs.find(run_id)
-    record = context.runs.read(path.name)
-    stored = context.runs.config(path.name)
-    config = validate(stored if epochs is None else {**stored, "epochs": epochs})
-    if epochs is not None and epochs != stored.get("epochs"):
-        record.provenance.setdefault(BEGUN_FOR, stored.get("epochs"))
-    _check_resumable(record, config.epochs)
-    dataset = context.dataset(config.dataset)
-    if record.provenance.get("dataset_digest") != dataset.digest:
-        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
-    experiment = Experiment(config, dataset)
-    with (
-        Tracking(context, record.wandb.get("mode") or "disabled", hint=False) as tracking,
-        RunRecorder(path, record, context.runs.history(path.name)) as recorder,
-    ):
-        if record.epochs_done and not (path / CHECKPOINT).exists():
-            context.notify(
-                f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
-                f"{are(record.epochs_done)} trained again, to the same numbers, before it goes on."
-            )
-            _replay(recorder, experiment, watcher)
-        else:
-            recorder.restore(experiment)
-        return run(recorder, experiment, watcher, tracking=tracking)
-
-
-def _check_resumable(record: RunRecord, epochs: int) -> None:
-    if record.status == "running":
-        raise FfnnError(f"Run {record.run_id} is still running in another process.")
-    if record.status == "diverged":
-        raise RequestError(
-            f"Run {record.run_id} diverged in epoch {record.epochs_done}: going on would give the same.",
-            hint="Start a new run with a smaller --learning-rate.",
-        )
-    if epochs < record.epochs_done or (epochs == record.epochs_done and record.status == "finished"):
-        raise RequestError(
-            f"Run {record.run_id} has done {counted(record.epochs_done, 'epoch')}: "
-            f"nothing is left to do for {epochs}.",
-            hint=f"Give --epochs a number above {record.epochs_done}.",
-        )
-
-
-def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> None:
-    """Train the recorded epochs again without touching the record, and leave a checkpoint after them."""
-    recorded = {row.result.epoch: row.result for row in recorder.rows}
-    watcher.started(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch)
-    try:
-        with threadpool_limits(recorder.record.threads):
-            for result in experiment.run(watcher.batches):
-                before = recorded.get(result.epoch)
-                if before is None:
-                    raise FfnnError(f"The history of run {recorder.path.name} lacks epoch {result.epoch}.")
-                if (result.train_loss, result.val_loss) != (before.train_loss, before.val_loss):
-                    raise FfnnError(
-                        f"Epoch {result.epoch} of run {recorder.path.name} does not come out as recorded "
-                        "(another processor or another NumPy): going on would not be the same run.",
-                        hint="Train it anew: ffnn train --config with the run's config.yaml.",
-                    )
-                if result.epoch == recorder.record.epochs_done:
-                    recorder.checkpoint(experiment)
-                    return
-    finally:
-        watcher.finished()
+    return resume_run(context, run_id, watcher, epochs=epochs)

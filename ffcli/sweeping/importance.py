@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ffcli.sweeping.spec.distributions import Distribution
-from ffcli.sweeping.trials import Sweep, Trial
+from ffcli.sweeping.study.record import Sweep, Trial
 
 IMPORTANCE, CORRELATION = "PED-ANOVA", "Spearman"
 LEAST = 10  # trials: below, an importance says nothing
@@ -85,7 +85,7 @@ def _importances(
         return {}
     import optuna  # heavy, and not needed before
 
-    from ffcli.sweeping.publishing import plain, published
+    from ffcli.sweeping.study.study import plain, published
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {name: published(each) for name, each in searched.items()}

@@ -32,7 +32,7 @@ class TrackedRun:
 
 
 Row = Mapping[str, Any]
-"""An epoch: {epoch, train_loss, train_acc, val_loss, val_acc, time}, the time in UTC."""
+"""An epoch: {epoch, train_loss, train_acc, val_loss, val_acc, val_f1, time}, the time in UTC."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Courier:
         W&B's own ``summary="max"`` would make it {"max": …}, which its API and its tables cannot sort by.
         """
         self._run.define_metric("epoch")
-        for name in ("train_loss", "train_acc", "val_loss"):
+        for name in ("train_loss", "train_acc", "val_loss", "val_f1"):
             self._run.define_metric(name, step_metric="epoch")
         self._run.define_metric("val_acc", step_metric="epoch", summary="none")
 

@@ -7,7 +7,6 @@ import os
 import queue
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -18,17 +17,13 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ffcli.tracking.base import TEMPORARY, Additions, Model, Outcome, Row, TrackedRun
+from ffcli.util.processes import python_command
 
 # Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
 # in all. WANDB_INIT_TIMEOUT and WANDB_FINISH_TIMEOUT change the first two, for W&B and so for the whole.
 LIMITS = {"init_timeout": 15.0, "finish_timeout": 20.0}
 _BESIDE = 20.0
 _LONGEST = 55.0
-# Without the folder that one happens to be in, whose modules are none of ours.
-_PROGRAM = (
-    "import sys; sys.path[:] = [*filter(None, sys.path), {root!r}]\n"
-    "from ffcli.tracking.wandb_process import main; main()"
-)
 
 
 class WandbTracker:
@@ -136,7 +131,6 @@ class WandbTracker:
         return min(sum(limits.values()) + _BESIDE, _LONGEST)
 
     def _launch(self) -> None:
-        root = str(Path(__file__).parents[2])
         self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
         environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
         # What W&B keeps for the time being lies in there too: it stays where its process has to be killed.
@@ -145,7 +139,7 @@ class WandbTracker:
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
-                [sys.executable, "-c", _PROGRAM.format(root=root), self._scratch],
+                python_command("ffcli.tracking.wandb_process", self._scratch),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
-from ffcli.runs.documents import run_document
 from ffcli.runs.record import RunRecord, provenance, utc_now
 from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.results import RunResult
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions, wandb_wishes
+from ffcli.training.recording import record_epoch
 from ffcli.training.tracking import Tracking
 
 
@@ -84,8 +85,8 @@ def run(
     *,
     tracking: Tracking | None = None,
     assigned: Assigned | None = None,
-) -> dict[str, Any]:
-    """Train to the end and return the run's document; ``stop`` is asked after each epoch whether to prune.
+) -> RunResult:
+    """Train to the end and return the run's result; ``stop`` is asked after each epoch whether to prune.
 
     ``tracking`` follows the run, as the one that a W&B sweep has ``assigned`` if any; a run that W&B is asked
     to stop is pruned.
@@ -103,7 +104,7 @@ def run(
         watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
         with threadpool_limits(record.threads):
             for result in experiment.run(watcher.batches):
-                recorder.epoch(experiment, result)
+                record_epoch(recorder, experiment, result)
                 if tracking is not None:
                     tracking.epoch(recorder)
                 watcher.epoch(result, experiment.best is result)
@@ -126,4 +127,4 @@ def run(
         watcher.finished()
         if tracking is not None:
             tracking.end(recorder)
-    return run_document(record, recorder.rows, recorder.path)
+    return RunResult.of(record, recorder.rows, recorder.path)

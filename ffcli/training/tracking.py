@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
-from ffcli.runs.record import METRICS, HistoryRow, RunRecord, utc_now
+from ffcli.runs.metric import METRICS
+from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL, new_run_id
 from ffcli.tracking.base import Additions, Assigned, Model, NoTracker, Outcome, TrackedRun, Tracker

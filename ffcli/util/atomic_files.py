@@ -12,7 +12,9 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,24 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def json_text(document: Any) -> str:
-    """Return a document as JSON, with null for every NaN and infinity: JSON has no such numbers."""
-    return json.dumps(_finite(document), indent=2, allow_nan=False)
+    """Return a result as JSON, see `json_value`."""
+    return json.dumps(json_value(document), indent=2, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+def json_value(value: Any) -> Any:
+    """Return a result in the types that JSON knows.
+
+    A dataclass becomes an object with a key for each field, in their order; a tuple becomes a list, a path
+    its text, and NaN and the infinities null, since JSON has no such numbers.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [json_value(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

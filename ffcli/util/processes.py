@@ -48,6 +48,14 @@ def host() -> str:
         return platform.node()
 
 
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that calls ``main()`` of a module of this package in a new interpreter.
+
+    No file of the current folder is imported there; see `ffcli.util.bootstrap`.
+    """
+    return [sys.executable, str(Path(__file__).with_name("bootstrap.py")), module, *arguments]
+
+
 def _start(pid: int) -> str:
     """Return when a process was started, in the system's own words; "" where it is gone or none are told."""
     if sys.platform == "win32":

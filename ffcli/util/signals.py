@@ -110,15 +110,11 @@ def starting_a_process() -> Iterator[None]:
     process they wait for the end of the block, after which the new process is known and can be dismissed.
     """
     with interrupts_deferred():
-        from multiprocessing import resource_tracker
-
         if not hasattr(signal, "pthread_sigmask"):
             yield
             return
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
         try:
-            resource_tracker.ensure_running()  # the first time it lets some of them through again
-            signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from ffcli.sweeping.store import TrialStore
 
 from benchmarks import sweep_cells, sweep_engines, sweep_hyperband, sweep_overhead, sweep_workers
 from benchmarks.measure import MeasurementError
@@ -21,7 +22,6 @@ from benchmarks.sweep_command import Folders, memory_of, pss_mb, start
 from benchmarks.sweep_engines import OURS, PEERS, Task, journal_in, sqlite_in
 from benchmarks.sweep_latency import SlowLink, link_to, round_trip, through
 from ffcli.sweeping.spec.spec import parse_spec
-from ffcli.sweeping.store import TrialStore
 
 linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
 two_cores = pytest.mark.skipif(

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from cli_helpers import Cli, environment
+from ffcli.sweeping.search.proposers import Known
 from test_cli_sweep import children, id_in, lines_until
 
 from ffcli.config import TrainConfig, validate
@@ -25,7 +26,6 @@ from ffcli.core.network import Network
 from ffcli.datasets import load_dataset
 from ffcli.runs.model_file import load_network
 from ffcli.sweeping.search.paired import proposer
-from ffcli.sweeping.search.proposers import Known
 from ffcli.sweeping.spec.spec import load_spec
 from ffcli.training.experiment import Experiment
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import Cli, bare, environment, on_terminal
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed
 
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import RunStore
 from ffcli.services.sweeps.create import create
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed
 from ffcli.training.context import Context
 from ffcli.util.processes import this_process
 

@@ -213,10 +213,10 @@ def test_what_single_precision_just_holds_is_taken(name, value):
     ("name", "value", "guess"),
     [
         ("optimizer", "adm", "adam"),
-        ("loss", "crossentropy", "cross_entropy"),
+        ("loss", "crossentopy", "cross_entropy"),
         ("activation", "rellu", "relu"),
         ("weight_init", "xavir", "xavier"),
-        ("dataset", "fashionmnist", "fashion_mnist"),
+        ("dataset", "fashonmnist", "fashion_mnist"),
     ],
 )
 def test_a_bad_choice_is_refused_with_the_nearest(name, value, guess):

@@ -46,7 +46,18 @@ _OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adamw": lambda **settings: keras.optimizers.AdamW(weight_decay=0.0, **settings),
     "nadam": keras.optimizers.Nadam,
 }
-_ACTIVATIONS = {"identity": "linear", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
+_ACTIVATIONS = {
+    "identity": keras.activations.linear,
+    "sigmoid": keras.activations.sigmoid,
+    "tanh": keras.activations.tanh,
+    "relu": keras.activations.relu,
+    "gelu": lambda z: keras.activations.gelu(z, approximate=True),
+    "silu": keras.activations.silu,
+    "leaky_relu": keras.activations.leaky_relu,
+    "elu": keras.activations.elu,
+}
+# TensorFlow takes the constants of these through float32, whatever the type of z.
+_ROUNDED = {"gelu": 1e5, "leaky_relu": 1e5}
 _LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "cross_entropy": lambda t, z: keras.losses.categorical_crossentropy(t, z, from_logits=True),
     # Keras' mean over the classes, ours a sum
@@ -57,6 +68,11 @@ _LOSSES: dict[str, Callable[[Any, Any], Any]] = {
 _INITIALIZERS = {
     "random": lambda: keras.initializers.RandomUniform(-0.1, 0.1, seed=0),
     "xavier": lambda: keras.initializers.GlorotUniform(seed=0),
+    # Keras' HeNormal and GlorotNormal are truncated: their variance scaling, without the truncation
+    "he": lambda: keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal", seed=0),
+    "xavier_normal": lambda: keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal", seed=0),
+    "random_normal": lambda: keras.initializers.RandomNormal(seed=0),
+    "zeros": keras.initializers.Zeros,
 }
 # Nadam's own 0.96 goes through float32 in Keras too and is off by 2e-8, which its schedule adds up.
 _LOOSER = {"nadam": 1e4}
@@ -168,15 +184,16 @@ def test_softmax_and_its_logarithm():
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
 def test_activation_and_its_derivative(name):
-    function = keras.activations.get(counterpart(_ACTIVATIONS, name, "activation"))
+    function = counterpart(_ACTIVATIONS, name, "activation")
     values = np.concatenate([np.linspace(-6, 6, 121), [0.0]])
     z = tf.Variable(values)
     with tf.GradientTape() as tape:
         expected = function(z)
-    h, slope = values.copy(), np.empty_like(values)
-    ACTIVATIONS[name]().forward(h, slope)
-    np.testing.assert_allclose(h, expected.numpy(), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(slope, tape.gradient(expected, z).numpy(), rtol=1e-10, atol=1e-15)
+    h, derivative = values.copy(), np.empty_like(values)
+    ACTIVATIONS[name]().forward(h, derivative)
+    loose = _ROUNDED.get(name, 1)
+    np.testing.assert_allclose(h, expected.numpy(), rtol=1e-11 * loose, atol=1e-15 * loose)
+    np.testing.assert_allclose(derivative, tape.gradient(expected, z).numpy(), rtol=1e-10 * loose, atol=1e-9)
 
 
 def models(sizes: list[int], activation: str, weight_decay: float) -> tuple[Network, Any]:
@@ -186,7 +203,7 @@ def models(sizes: list[int], activation: str, weight_decay: float) -> tuple[Netw
     network.initialize("xavier", rng)
     for b in network.biases:
         b[...] = rng.normal(0, 0.1, b.shape)
-    names = [counterpart(_ACTIVATIONS, activation, "activation")] * (len(sizes) - 2) + ["linear"]
+    names = [counterpart(_ACTIVATIONS, activation, "activation")] * (len(sizes) - 2) + [None]
     l2 = keras.regularizers.L2(weight_decay / 2)  # Keras' L2(λ) is λ ΣW²
     model = keras.Sequential(
         [
@@ -204,8 +221,9 @@ def test_forward_pass_with_the_same_weights(activation, hidden):
     network, model = models([8, *hidden, 3], activation, 0)
     x = np.random.default_rng(3).normal(0, 1, (20, 8))
     expected = model(x).numpy()
-    np.testing.assert_allclose(network.logits(x), expected, rtol=1e-11, atol=1e-14)
-    np.testing.assert_allclose(network.predict_proba(x), tf.nn.softmax(expected).numpy(), rtol=1e-11)
+    loose = _ROUNDED.get(activation, 1)
+    np.testing.assert_allclose(network.logits(x), expected, rtol=1e-11 * loose, atol=1e-14 * loose)
+    np.testing.assert_allclose(network.predict_proba(x), tf.nn.softmax(expected).numpy(), rtol=1e-11 * loose)
     np.testing.assert_array_equal(network.predict(x), expected.argmax(axis=1))
 
 
@@ -285,8 +303,11 @@ def test_training_with_batch_norm():
 def test_initial_weights_are_spread_alike(name):
     theirs = np.asarray(counterpart(_INITIALIZERS, name, "weight_init")()(shape=(400, 250)))
     ours = INITIALIZERS[name](np.random.default_rng(0), 400, 250)
-    # 100,000 draws: the largest lies within 1e-4 of the limit, quantiles within about 1 % of it
-    assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=1e-3)
+    # 100,000 draws: of a uniform distribution the largest lies within 1e-4 of the limit; the largest of a
+    # normal one varies; quantiles vary by about 1 % of either
+    if name in ("random", "xavier"):
+        assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=1e-3)
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.01)
     levels = np.linspace(0.05, 0.95, 19)
     np.testing.assert_allclose(
         np.quantile(ours, levels), np.quantile(theirs, levels), atol=0.02 * np.abs(theirs).max()

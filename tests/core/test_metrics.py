@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffcli.core.metrics import brier_score, class_scores, confusion_matrix, negative_log_likelihood
+from ffcli.core.metrics import (
+    brier_score,
+    class_scores,
+    confusion_matrix,
+    macro_f1,
+    negative_log_likelihood,
+)
 
 
 def test_rows_are_true_and_columns_predicted():
@@ -31,6 +37,13 @@ def test_scores_by_hand():
     assert (second.precision, second.recall) == (pytest.approx(2 / 3), 0.8)
     assert (third.precision, third.recall, third.f1, third.support) == (0, 0, 0, 0)
     assert {type(value) for value in (first.precision, third.f1)} == {float}
+
+
+def test_macro_f1_by_hand():
+    # class 0: 12/18, class 1: 16/22; class 2 never occurs nor is predicted
+    # in the second, it is predicted once
+    assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 0, 0]])) == pytest.approx(23 / 33)
+    assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 1, 0]])) == pytest.approx((12 / 18 + 16 / 23) / 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))

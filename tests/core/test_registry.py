@@ -14,10 +14,10 @@ def fruits() -> Registry[int]:
     return registry
 
 
-def test_a_registry_is_a_mapping_that_ignores_case_and_hyphens(fruits):
+def test_a_registry_is_a_mapping_that_ignores_case_hyphens_underscores_and_spaces(fruits):
     assert list(fruits) == ["apple_pie", "Banana"]
     assert len(fruits) == 2
-    for name in ("apple_pie", "APPLE-PIE", " pie ", "Pie"):
+    for name in ("apple_pie", "APPLE-PIE", "ApplePie", "apple pie", " pie ", "Pie"):
         assert fruits[name] == 1
         assert name in fruits
         assert fruits.canonical(name) == "apple_pie"

@@ -19,6 +19,8 @@ HIDDEN_FUNCTIONS = {
     "sigmoid": (lambda z: 1 / (1 + np.exp(-z)), lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2),
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
     "relu": (lambda z: np.where(z > 0, z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (lambda z: np.where(z > 0, z, 0.2 * z), lambda z: np.where(z > 0, 1.0, 0.2)),
+    "elu": (lambda z: np.where(z > 0, z, np.exp(z) - 1), lambda z: np.where(z > 0, 1.0, np.exp(z))),
 }
 
 
@@ -179,13 +181,30 @@ def test_float_features_are_taken_as_they_are():
     np.testing.assert_allclose(ends[0], ends[1], rtol=1e-4, atol=1e-6)
 
 
+def test_each_epoch_has_the_macro_f1_of_the_validation_images():
+    data = some_data(333)
+    made = parts()
+    (result,) = run(made, data, range(1, 2))
+    true = data.labels[data.val_indices]
+    predicted = made[0].logits(data.images[data.val_indices]).argmax(axis=1)
+    by_class = []
+    for label in range(N_CLASSES):  # harmonic mean of precision and recall
+        hits = np.sum((true == label) & (predicted == label))
+        if hits:
+            precision, recall = hits / np.sum(predicted == label), hits / np.sum(true == label)
+            by_class.append(2 * precision * recall / (precision + recall))
+        elif label in true or label in predicted:
+            by_class.append(0.0)
+    assert result.val_f1 == pytest.approx(np.mean(by_class), rel=1e-12)
+
+
 def test_every_image_counts_once_an_epoch():
     """Without steps the running training figures are those of the whole training part."""
     data = some_data(333)
     made = parts()
     made[2].learning_rate = 0.0
     (result,) = run(made, data, range(1, 2), batch_size=16)
-    loss, accuracy = evaluate(made[0], made[1].loss, data, data.train_indices)
+    loss, accuracy, _ = evaluate(made[0], made[1].loss, data, data.train_indices)
     assert result.train_loss == pytest.approx(loss, rel=1e-6)
     assert result.train_acc == pytest.approx(accuracy)
     # the mean over many chunks is the mean over all

@@ -1,26 +1,22 @@
-"""Small sweeps, objectives that train nothing, and, run as a script, a worker in a process of its own."""
+"""Small sweeps whose trials are made up, run by the coordinator on a fake pool."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from fake_pool import FakePool, Train
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.database import Database
-from ffcli.sweeping.events import TrialEnded, TrialStarted
+from ffcli.execution.pool import Task
 from ffcli.sweeping.spec.spec import parse_spec
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, Ended, Sweep
-from ffcli.sweeping.worker import LiveTrial, work
-from ffcli.util.processes import this_process
+from ffcli.sweeping.study import study
+from ffcli.sweeping.study.coordinator import Coordinator, Plan
+from ffcli.sweeping.study.events import OnEvent
+from ffcli.sweeping.study.record import Counts, Ended, Sweep, Trial
+from ffcli.sweeping.study.study import StudyWriter
 
 # 24 combinations
 FINITE = """
@@ -33,6 +29,18 @@ INFINITE = """
   epochs: {value: 2}
   learning_rate: {distribution: log_uniform_values, min: 1.0e-5, max: 1.0e-1}
   batch_size: {values: [16, 32, 64]}
+"""
+
+EVERY_KIND = """
+  epochs: {min: 3, max: 5}
+  batch_size: {distribution: q_log_uniform_values, min: 16, max: 256, q: 16}
+  hidden_size: {values: [[64, 32], 32]}
+  activation: {values: [relu, tanh], probabilities: [0.9, 0.1]}
+  learning_rate: {distribution: log_uniform_values, min: 1.0e-5, max: 1.0e-1}
+  weight_decay: {distribution: log_normal, mu: -8, sigma: 1}
+  momentum: {distribution: beta, a: 8, b: 2}
+  beta: {min: 0.5, max: 0.99}
+  beta1: {distribution: q_uniform, min: 0.5, max: 0.9, q: 0.1}
 """
 
 
@@ -48,7 +56,7 @@ def sweep_of(
     """Return a sweep that maximises val_acc."""
     metric = "{name: val_acc, goal: maximize" + (f", target: {target}" if target else "") + "}"
     spec = parse_spec(f"method: {method}\nmetric: {metric}\n{top}\nparameters:{parameters}")
-    return Sweep(id, spec, {"seed": 5}, "digest of the data", 1, seed, 0.0)
+    return Sweep(id, spec, "digest of the data", 1, seed, 1.8e9)
 
 
 def epoch(number: int, val_acc: float = 0.5, val_loss: float = 1.0) -> EpochResult:
@@ -61,108 +69,57 @@ def score(config: TrainConfig) -> float:
     return 0.5 + 0.2 * (config.activation == "relu") + 0.1 * (config.weight_init == "xavier") + size
 
 
-def objective(config: TrainConfig, trial: LiveTrial) -> None:
-    """Report the configuration's epochs; the best one is the first."""
-    for number in range(1, config.epochs + 1):
-        if trial.report(epoch(number, score(config) - 0.01 * (number - 1))):
-            return
+def objective(task: Task) -> Iterator[EpochResult]:
+    """Yield the configuration's epochs; the best one is the first."""
+    for number in range(1, task.config.epochs + 1):
+        yield epoch(number, score(task.config) - 0.01 * (number - 1))
 
 
-def claim(store: TrialStore, sweep: Sweep, token: str, **request: Any) -> Any:
-    return store.claim(sweep, Request(token, request.pop("worker", this_process()), **request))
+def trial_of(task: Task) -> int:
+    """Return the number of the trial that a task is of."""
+    return int(task.provenance["trial"])
 
 
-def take(store: TrialStore, sweep: Sweep, token: str, **request: Any) -> Claimed:
-    """Claim a trial that must be there."""
-    claimed = claim(store, sweep, token, **request)
-    assert isinstance(claimed, Claimed), claimed
-    return claimed
+def start_of(task: Task) -> int:
+    """Return which start of its trial a task is."""
+    return int(task.key.partition(".")[2])
 
 
-def complete(store: TrialStore, sweep: Sweep, count: int | None = None, **options: Any) -> Ended:
-    """Work until the sweep is over, which it must be within a minute."""
-    until = time.monotonic() + 60
-    options.setdefault("go_on", lambda: time.monotonic() < until)
-    ended = work(store, sweep, options.pop("objective", objective), count=count, **options)
-    assert ended is not None
-    return ended
+class Engine:
+    """Sweeps in a folder, each run by a coordinator whenever `complete` is called, as by a new process."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-def drawn(store: TrialStore, sweep: Sweep) -> list[dict[str, Any]]:
-    """Return the searched values of all trials."""
-    return [dict(trial.values) for trial in store.trials(sweep)]
+    def create(self, sweep: Sweep, count: int | None = None) -> Sweep:
+        (self.folder / sweep.id).mkdir(parents=True)
+        study.create(self.folder / sweep.id, sweep, count)
+        return sweep
 
+    def writer(self, sweep: Sweep) -> StudyWriter:
+        return StudyWriter(self.folder / sweep.id, lambda: None)
 
-# A worker as a process
+    def complete(
+        self,
+        sweep: Sweep,
+        count: int | None = None,
+        *,
+        train: Train = objective,
+        workers: int = 1,
+        on_event: OnEvent = lambda _: None,
+        **plan: Any,
+    ) -> Ended | None:
+        """Run a sweep until it is over, and return why it is."""
+        with FakePool(train, workers) as self.pool:
+            how_far = Plan(count, lambda _: sweep.dataset_digest, **plan)
+            return Coordinator(self.writer(sweep), self.pool, how_far, on_event).run()
 
+    def trials(self, sweep: Sweep) -> tuple[Trial, ...]:
+        return study.read(self.folder / sweep.id).trials
 
-def start_worker(url: str, sweep: Sweep, **task: Any) -> subprocess.Popen[str]:
-    """Start one; see `_main` for its task."""
-    command = [sys.executable, __file__, url, sweep.id, json.dumps(task)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    def counts(self, sweep: Sweep) -> Counts:
+        return study.read(self.folder / sweep.id).counts
 
-
-def ended_numbers(process: subprocess.Popen[str], *, code: int = 0) -> list[int]:
-    """Wait for a worker and return the numbers of the trials that it brought to their end."""
-    out = process.communicate(timeout=60)[0]
-    assert process.returncode == code, out
-    return [int(line.split()[1]) for line in out.splitlines() if line.startswith("ended")]
-
-
-def die_at(moment: int) -> None:
-    """Let the process kill itself before, within or after transaction n: at moment 3n, 3n + 1, 3n + 2."""
-    run, calls = Database.run, -1
-
-    def dying(database: Database, what: Callable[[Any], Any]) -> Any:
-        nonlocal calls
-        calls += 1
-        dies = moment - 3 * calls
-
-        def inside(connection: Any) -> Any:
-            done = what(connection)
-            if dies == 1:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return done
-
-        if dies == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        done = run(database, inside)
-        if dies == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return done
-
-    Database.run = dying  # type: ignore[method-assign]
-
-
-def _main(url: str, sweep_id: str, task: Mapping[str, Any]) -> None:
-    """Work for ``count`` trials with ``pause`` seconds an epoch; die at a ``moment``; tell what happens.
-
-    The trial ``hold`` goes on only once the parent is gone.
-    """
-    if "moment" in task:
-        die_at(task["moment"])
-    store = TrialStore(url)
-    started_by = os.getppid()
-
-    def slowly(config: TrainConfig, trial: LiveTrial) -> None:
-        time.sleep(task.get("pause", 0))
-        while trial.number == task.get("hold") and os.getppid() == started_by:
-            time.sleep(0.01)
-        objective(config, trial)
-        time.sleep(task.get("pause", 0))
-
-    def tell(event: object) -> None:
-        if isinstance(event, (TrialStarted, TrialEnded)):
-            word = "started" if isinstance(event, TrialStarted) else "ended"
-            print(word, event.number, flush=True)
-
-    sweep = store.sweep(sweep_id)
-    print("ready", flush=True)
-    work(store, sweep, slowly, count=task.get("count"), on_event=tell, parent=started_by)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))
-    sys.stdout.flush()
+    def drawn(self, sweep: Sweep) -> list[dict[str, Any]]:
+        """Return the searched values of all trials."""
+        return [dict(trial.values) for trial in self.trials(sweep)]

@@ -25,6 +25,7 @@ from ffcli.runs.record import STATUSES
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.runs.listing import list_runs
 from ffcli.training.context import Context
+from ffcli.util.atomic_files import json_value
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds: far more than anything takes on a busy machine
@@ -205,7 +206,7 @@ class Site:
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """Return what is listed, by id."""
-        return {run["run_id"]: run for run in list_runs(self.context)}
+        return {run.run_id: json_value(run) for run in list_runs(self.context)}
 
     def check(self) -> None:
         """Every run is listed, those that had ended are as they were, and nothing piles up."""

@@ -12,6 +12,7 @@ import numpy as np
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
 from ffcli.runs.record import HISTORY_COLUMNS, RunRecord
+from ffcli.runs.results import RunResult
 from ffcli.runs.store import SUMMARY
 from ffcli.services.train import train
 from ffcli.training.context import Context
@@ -92,7 +93,7 @@ class Place:
         }
         return validate({**defaults, **values})
 
-    def train(self, **values: Any) -> dict[str, Any]:
+    def train(self, **values: Any) -> RunResult:
         """Train a run to its end."""
         return train(self.context, self.config(**values), RunOptions(), Watcher())
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed, EndState
 from small_runs import Place
 
 from ffcli.core.training import EpochResult
 from ffcli.services.sweeps.create import create, storage_url
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, EndState
 from ffcli.util.processes import this_process
 
 SPACE = """

@@ -65,6 +65,7 @@ def _interrupt(run: Path) -> None:
     from ffcli.runs.recorder import RunRecorder
     from ffcli.runs.store import RunStore
     from ffcli.training.experiment import Experiment
+    from ffcli.training.recording import record_epoch
 
     store = RunStore(run.parent)
     record = store.read(run.name)
@@ -72,7 +73,7 @@ def _interrupt(run: Path) -> None:
     with RunRecorder(run, record) as recorder:
         recorder.begin(experiment.config)
         for result in experiment:
-            recorder.epoch(experiment, result)
+            record_epoch(recorder, experiment, result)
             if result.epoch == 2:
                 break
         recorder.end("interrupted")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ffcli.sweeping.database import masked, read_url
+from ffcli.sweeping.store import TrialStore
 from hostile_helpers import ANYTHING, NASTY, Cli, Trained, few_or_many, fuzz, refusal
 from hypothesis import strategies as st
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.database import masked, read_url
 from ffcli.sweeping.spec.spec import load_spec
-from ffcli.sweeping.store import TrialStore
 
 COLUMNS = {
     "ffnn_sweeps": ["id", "spec", "base", "dataset_digest", "core_version", "seed", "created"],

@@ -9,16 +9,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from ffcli.services.sweep_worker import _clear_up
+from ffcli.sweeping.store import TrialStore
 from hostile_helpers import NASTY, Cli, Trained
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore
-from ffcli.services.sweep_worker import _clear_up
 from ffcli.services.sweeps.create import sweep_folder
 from ffcli.services.sweeps.local import _Weights
-from ffcli.sweeping.store import TrialStore
 from ffcli.sweeping.wandb.address import parse_address
 from ffcli.training.context import Context
 

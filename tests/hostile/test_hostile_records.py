@@ -22,6 +22,7 @@ from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY, DamagedRunError, RunStore
 from ffcli.training.experiment import Experiment
+from ffcli.training.recording import restore
 
 
 @few_or_many
@@ -138,7 +139,7 @@ class Resumable:
 
     def restore(self) -> None:
         experiment = Experiment(validate(self.record.config), self.dataset)
-        RunRecorder(self.run, self.record, self.rows).restore(experiment)
+        restore(RunRecorder(self.run, self.record, self.rows), experiment)
         assert experiment.epoch == 2
         next(iter(experiment))
 

@@ -10,8 +10,8 @@ import pytest
 from hostile_helpers import ANYTHING, NASTY, few_or_many, fuzz, refusal, spoiled
 
 from ffcli.errors import FfnnError
-from ffcli.services.evaluation.best import metric_name
-from ffcli.services.evaluation.best_wandb import config_of
+from ffcli.runs.metric import Metric
+from ffcli.services.sweeps.originals import config_of
 from ffcli.services.sweeps.wandb import remote_spec
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
@@ -142,4 +142,4 @@ def test_a_mode_that_a_record_made_up_tracks_nothing(mode: str) -> None:
 
 
 def test_a_metric_is_one_of_ours() -> None:
-    assert refusal(FfnnError, lambda: metric_name(NASTY)) is not None
+    assert refusal(FfnnError, lambda: Metric.named(NASTY)) is not None

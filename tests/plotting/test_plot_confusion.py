@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from pixels import colour_at, pixels
 
-from ffcli.plotting.confusion import RGB, confusion_figure, percent, row_shares, shade, text_on
+from ffcli.plotting.confusion import RGB, confusion_figure, percent, row_fractions, shade, text_on
 
 WHITE = (255, 255, 255)
 MATRIX = [[75, 25, 0], [0, 100, 0], [0, 0, 0]]
@@ -55,14 +55,14 @@ def test_a_percentage_hides_no_error(share: float, text: str) -> None:
 
 
 def test_shares_are_of_the_row_and_an_empty_row_has_none() -> None:
-    assert row_shares(MATRIX) == [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]]
+    assert row_fractions(MATRIX) == [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]]
 
 
 def test_the_picture_shows_the_matrix() -> None:
     figure = confusion_figure(MATRIX, NAMES, "Run x", normalize=False)
     picture = pixels(figure)
     (axes,) = figure.axes
-    for i, row in enumerate(row_shares(MATRIX)):
+    for i, row in enumerate(row_fractions(MATRIX)):
         for j, share in enumerate(row):
             assert colour_at(picture, axes, j - 0.4, i - 0.4) == shade(share, i == j), (i, j)
     texts = {tuple(round(place) for place in text.get_position()): [] for text in axes.texts}

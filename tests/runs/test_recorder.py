@@ -20,6 +20,7 @@ from ffcli.runs.record import parse_history
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY, RunStore
 from ffcli.training.experiment import Experiment
+from ffcli.training.recording import record_epoch, restore
 from ffcli.util.atomic_files import json_text, lock_folder, unlock
 
 
@@ -29,7 +30,7 @@ def run_epochs(path: Path, experiment: Experiment, n: int) -> RunRecorder:
     recorder.begin(experiment.config)
     results = experiment.run()
     for _ in range(n):
-        recorder.epoch(experiment, next(results))
+        record_epoch(recorder, experiment, next(results))
     return recorder
 
 
@@ -41,7 +42,7 @@ def test_what_is_on_disk_after_each_epoch(tmp_path: Path) -> None:
     assert summary["status"] == "running"
     assert yaml.safe_load((tmp_path / CONFIG).read_text()) == experiment.config.as_dict()
     for result in experiment:
-        recorder.epoch(experiment, result)
+        record_epoch(recorder, experiment, result)
         rows = parse_history((tmp_path / HISTORY).read_text())
         summary = json.loads((tmp_path / SUMMARY).read_text())
         arrays, scalars = load_arrays(tmp_path / CHECKPOINT)
@@ -92,7 +93,7 @@ def test_a_diverged_epoch_is_recorded_without_weights(tmp_path: Path) -> None:
     assert experiment.best is not None
     lost = replace(experiment.best, epoch=2, train_loss=math.nan, val_loss=math.inf, val_acc=1.0)
     experiment.network.params[...] = math.nan
-    recorder.epoch(experiment, lost)
+    record_epoch(recorder, experiment, lost)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     last = (tmp_path / HISTORY).read_text().splitlines()[-1].split(",")
     assert (last[1], last[3]) == ("nan", "inf")
@@ -153,7 +154,7 @@ def test_a_run_whose_folder_was_removed_says_so(tmp_path: Path) -> None:
     recorder = run_epochs(path, experiment, 1)
     shutil.rmtree(path)
     for write in (
-        lambda: recorder.epoch(experiment, next(experiment.run())),
+        lambda: record_epoch(recorder, experiment, next(experiment.run())),
         lambda: recorder.end("finished"),
         lambda: recorder.begin(experiment.config),
     ):
@@ -167,7 +168,7 @@ def restored(path: Path, experiment: Experiment) -> RunRecorder:
     """Take a run up again from what is on disk."""
     store = RunStore(path.parent)
     recorder = RunRecorder(path, store.read(path.name), store.history(path.name))
-    recorder.restore(experiment)
+    restore(recorder, experiment)
     return recorder
 
 
@@ -318,7 +319,7 @@ def test_a_record_says_nothing_of_an_epoch_whose_files_could_not_be_written(
 
     monkeypatch.setattr("ffcli.runs.recorder.save_arrays", full)
     with pytest.raises(OSError, match="No space left"):
-        recorder.epoch(experiment, next(experiment.run()))
+        record_epoch(recorder, experiment, next(experiment.run()))
     recorder.end("failed", "full")
     summary = json.loads((tmp_path / SUMMARY).read_text())
     assert (summary["epochs_done"], summary["best_epoch"], summary["best_val_acc"]) == (1, 1, first)

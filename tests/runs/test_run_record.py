@@ -22,7 +22,7 @@ from ffcli.runs.record import (
     utc_now,
 )
 
-RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0)
+RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0, 0.625)
 TIME = "2026-01-01T00:00:00.000Z"
 
 
@@ -30,7 +30,7 @@ def bits(value: float) -> bytes:
     return np.float64(value).tobytes()
 
 
-@given(st.lists(st.tuples(*[st.floats(allow_nan=False)] * 6), max_size=5))
+@given(st.lists(st.tuples(*[st.floats(allow_nan=False)] * 7), max_size=5))
 def test_the_floats_of_a_history_keep_every_bit(epochs: list[tuple[float, ...]]) -> None:
     rows = [HistoryRow(EpochResult(n, *values), TIME) for n, values in enumerate(epochs, 1)]
     again = parse_history(history_csv(rows))
@@ -43,11 +43,20 @@ def test_the_floats_of_a_history_keep_every_bit(epochs: list[tuple[float, ...]])
 def test_a_history_is_plain_csv() -> None:
     text = history_csv([HistoryRow(RESULT, TIME)])
     assert text.splitlines() == [
-        "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time",
-        "1,0.5,0.75,0.25,0.875,1.5,1.0,2026-01-01T00:00:00.000Z",
+        "epoch,train_loss,train_acc,val_loss,val_acc,val_f1,seconds,train_seconds,time",
+        "1,0.5,0.75,0.25,0.875,0.625,1.5,1.0,2026-01-01T00:00:00.000Z",
     ]
     assert history_csv([]).strip() == ",".join(HISTORY_COLUMNS)
     assert parse_history(history_csv([])) == []
+
+
+def test_a_history_written_before_val_f1_was_recorded_is_read() -> None:
+    old = "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n"
+    (row,) = parse_history(f"{old}1,0.5,0.75,0.25,0.875,1.5,1.0,{TIME}\n")
+    assert math.isnan(row.result.val_f1)
+    assert row.result.val_acc == 0.875
+    with pytest.raises(KeyError):
+        parse_history(f"{old.replace('val_acc,', '')}1,0.5,0.75,0.25,1.5,1.0,{TIME}\n")
 
 
 def test_a_diverged_epoch_reads_as_it_was_written() -> None:
@@ -84,7 +93,13 @@ def test_a_diverged_epoch_is_never_the_best() -> None:
     one = record()
     one.note_epoch(RESULT, RESULT)
     one.note_epoch(EpochResult(2, math.nan, 1.0, math.inf, 1.0, 1.0, 1.0), RESULT)
-    assert one.best == {"train_loss": 0.5, "train_acc": 0.75, "val_loss": 0.25, "val_acc": 0.875}
+    assert one.best == {
+        "train_loss": 0.5,
+        "train_acc": 0.75,
+        "val_loss": 0.25,
+        "val_acc": 0.875,
+        "val_f1": 0.625,
+    }
     assert (one.epochs_done, one.best_epoch) == (2, 1)
 
 

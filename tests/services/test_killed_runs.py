@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_a_running_run_is_left_alone_and_interrupted_by_ctrl_c(place: Place, pro
     process = processes.train(hold_at=2)
     wait_for_hold(process)
     path = only_run(place)
-    assert [run["status"] for run in list_runs(place.context)] == ["running"]
+    assert [run.status for run in list_runs(place.context)] == ["running"]
     with pytest.raises(FfnnError, match="still running"):
         remove(place.context, [path.name])
     with pytest.raises(FfnnError, match="still running"):
@@ -141,7 +142,7 @@ def test_a_killed_run_was_interrupted_and_goes_on(place: Place, processes: Proce
     process.wait()
     path = only_run(place)
     assert json.loads((path / "summary.json").read_text())["status"] == "running"
-    assert show_run(place.context, path.name)["status"] == "interrupted"
+    assert show_run(place.context, path.name).status == "interrupted"
     resume(place.context, path.name, None, Watcher())
     assert_same_run(path, place.train(**CONFIG))
 
@@ -150,14 +151,14 @@ def test_a_killed_run_can_be_removed(place: Place, processes: Processes) -> None
     process = processes.train(die_at=10)
     assert process.wait(20) == -signal.SIGKILL
     path = only_run(place)
-    assert remove(place.context, [path.name]) == [path.name]
+    assert remove(place.context, [path.name]).removed == [path.name]
     assert list(place.context.runs_dir.iterdir()) == []
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(place: Place, processes: Processes) -> None:
     reference = place.train(**CONFIG)
-    place.path(reference["run_id"]).rename(place.folder / "reference")
-    reference["path"] = str(place.folder / "reference")
+    place.path(reference.run_id).rename(place.folder / "reference")
+    reference = replace(reference, path=place.folder / "reference")
     moments = (6, 7, 8, 9, 10, 17)
     for moment, process in [(moment, processes.train(die_at=moment)) for moment in moments]:
         assert process.wait(30) == -signal.SIGKILL, moment
@@ -180,7 +181,7 @@ def test_a_run_killed_within_its_first_record_has_never_been(place: Place, proce
     assert list(place.context.runs_dir.iterdir()) == []
     last = processes.train(die_at=5)  # it has its name, which is not yet sure to be on disk
     assert last.wait(30) == -signal.SIGKILL
-    assert [run["status"] for run in list_runs(place.context)] == ["interrupted"]
+    assert [run.status for run in list_runs(place.context)] == ["interrupted"]
 
 
 def test_of_two_that_resume_a_run_one_is_refused(place: Place, processes: Processes) -> None:

@@ -10,6 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ffcli.sweeping.claiming import ATTEMPTS, Request
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claimed
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 from test_sweep_running import Onlooker
@@ -18,9 +21,6 @@ from ffcli.runs.record import BEGUN_FOR, RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweeps.create import storage_url, stored_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
-from ffcli.sweeping.claiming import ATTEMPTS, Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed
 from ffcli.util.processes import this_process
 
 # A worker whose first trial is the last thing it does.
@@ -162,7 +162,7 @@ def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: P
     sweep = stored_sweep(place.context, sweep_id)
     run_id = "20260101-000000-000-aaaa"
     if here:
-        run_id = place.train()["run_id"]
+        run_id = place.train().run_id
         path = place.path(run_id) / SUMMARY
         about = json.loads(path.read_text())
         path.write_text(json.dumps({**about, "status": "running", "sweep_id": sweep_id}))

@@ -13,7 +13,7 @@ from stored_sweeps import put_sweep
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import SUMMARY
 from ffcli.services.runs.listing import Filter
-from ffcli.services.runs.remove import Choice, chosen, named, remove
+from ffcli.services.runs.remove import Selection, named, remove, selected
 from ffcli.util.atomic_files import lock_folder, unlock
 
 
@@ -23,7 +23,7 @@ def ago(**span: float) -> str:
 
 def going(place: Place, **options: Any) -> list[str]:
     which = Filter(**{name: options.pop(name) for name in list(options) if name in Filter.__annotations__})
-    return [document["run_id"] for document in chosen(place.context, Choice(which, **options))]
+    return [document.run_id for document in selected(place.context, Selection(which, **options))]
 
 
 def test_runs_older_than_some_time_go(place: Place) -> None:
@@ -89,8 +89,8 @@ def test_damaged_runs_go_by_their_age_or_when_asked_for(place: Place) -> None:
     assert going(place, keep_best=1) == []
     assert going(place, status="damaged") == ["a", "b"]
     assert going(place, status="damaged", tag="x") == []
-    assert [document["status"] for document in named(place.context, ["a", "b", "a"])] == ["damaged"] * 2
-    assert remove(place.context, ["a", "b", "gone"]) == ["a", "b"]
+    assert [document.status for document in named(place.context, ["a", "b", "a"])] == ["damaged"] * 2
+    assert remove(place.context, ["a", "b", "gone"]).removed == ["a", "b"]
     assert place.context.runs.ids() == []
 
 
@@ -105,5 +105,5 @@ def test_one_that_has_begun_meanwhile_stays_and_the_others_go(place: Place) -> N
 
 
 def test_a_status_that_there_is_not_is_refused() -> None:
-    with pytest.raises(RequestError, match=r"--status: 'damagd'.*Did you mean 'damaged'"):
+    with pytest.raises(RequestError, match=r"status.*'damaged'"):
         Filter(status="damagd")

@@ -18,6 +18,8 @@ from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.confusion import confusion, matrix_csv
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import ConfusionMatrix
+from ffcli.util.atomic_files import json_text
 
 TRUE = [0, 0, 0, 1, 1, 2, 0]
 PREDICTED = [0, 0, 1, 1, 0, 1, 1]  # class 2 is never predicted, class 3 neither there nor predicted
@@ -29,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def judge(place: Place, run: str | None = None, **options: Any) -> dict[str, Any]:
+def judge(place: Place, run: str | None = None, **options: Any) -> ConfusionMatrix:
     defaults: dict[str, Any] = dict.fromkeys(("dataset", "sweep_id", "out", "csv_file"))
     flags = {"best": False, "metric": None, "normalize": False}
     return confusion(place.context, run, **{**defaults, **flags, **options})
@@ -51,39 +53,41 @@ def identity(place: Place) -> str:
 
 def test_the_matrix_is_the_one_counted_by_hand(place: Place, identity: str) -> None:
     document = judge(place, identity)
-    assert document["matrix"] == MATRIX
-    assert document["labels"] == ["0", "1", "2", "3"]
-    assert (document["run_id"], document["n"], document["normalized"]) == ("identity", 7, False)
-    assert document["accuracy"] == pytest.approx(3 / 7)
-    assert [
-        (pair["true"]["label"], pair["predicted"]["label"], pair["count"]) for pair in document["confusions"]
-    ] == [(0, 1, 2), (1, 0, 1), (2, 1, 1)]
-    json.dumps(document, allow_nan=False)
+    assert document.matrix == MATRIX
+    assert document.labels == ["0", "1", "2", "3"]
+    assert (document.run_id, document.n, document.normalized) == ("identity", 7, False)
+    assert document.accuracy == pytest.approx(3 / 7)
+    assert [(pair.true.label, pair.predicted.label, pair.count) for pair in document.confusions] == [
+        (0, 1, 2),
+        (1, 0, 1),
+        (2, 1, 1),
+    ]
+    json_text(document)
 
 
 def test_it_agrees_with_evaluate(place: Place) -> None:
-    run = place.train()["run_id"]
+    run = place.train().run_id
     document = judge(place, run)
     (judged,) = evaluate(place.context, [run], best=False, metric="val_acc", dataset=None)
     for key in ("run_id", "name", "dataset", "n", "accuracy", "per_class"):
-        assert document[key] == judged[key]
-    assert [sum(row) for row in document["matrix"]] == [row["support"] for row in judged["per_class"]]
+        assert getattr(document, key) == getattr(judged, key)
+    assert [sum(row) for row in document.matrix] == [row.support for row in judged.per_class]
 
 
 def test_normalized_the_rows_are_shares(place: Place, identity: str) -> None:
     document = judge(place, identity, normalize=True, csv_file=Path("x.csv"))
     expected = [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    assert document["matrix"] == expected
-    assert document["normalized"] is True
+    assert document.matrix == expected
+    assert document.normalized is True
     rows = list(csv.reader(Path("x.csv").read_text().splitlines()))
     assert [list(map(float, row[1:])) for row in rows[1:]] == expected
 
 
 def test_the_files(place: Place, identity: str) -> None:
-    assert judge(place, identity)["png"] == "confusion-identity.png"
-    assert judge(place, identity)["csv"] is None
+    assert judge(place, identity).png == Path("confusion-identity.png")
+    assert judge(place, identity).csv is None
     document = judge(place, identity, out=Path("x.png"), csv_file=Path("x.csv"))
-    assert (document["png"], document["csv"]) == ("x.png", "x.csv")
+    assert (document.png, document.csv) == (Path("x.png"), Path("x.csv"))
     rows = list(csv.reader(Path("x.csv").read_text().splitlines()))
     assert rows == [
         ["true \\ predicted", "0", "1", "2", "3"],
@@ -102,7 +106,7 @@ def test_the_best_run_is_taken_without_a_name(place: Place) -> None:
     dataset = str(place.folder / "one hot.npz")
     sweep_id = put_sweep(place, "seed: {values: [1, 2]}", [Made([(0.5, 1.0)], run_id="identity")])
     for options in ({"dataset": dataset}, {"dataset": dataset, "best": True}, {"sweep_id": sweep_id}):
-        assert judge(place, **options)["run_id"] == "identity"
+        assert judge(place, **options).run_id == "identity"
     with pytest.raises(FfnnError, match="has no finished run yet"):
         judge(place, sweep_id=put_sweep(place, "seed: {values: [1, 2]}", []))
 
@@ -111,10 +115,10 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     place: Place,
 ) -> None:
     most, least = (place.train(seed=seed) for seed in (1, 2))
-    (place.path(least["run_id"]) / MODEL).unlink()
+    (place.path(least.run_id) / MODEL).unlink()
     made = [
-        Made([(0.9, 2.0)], run_id=most["run_id"]),
-        Made([(0.1, 1.0)], run_id=least["run_id"]),
+        Made([(0.9, 2.0)], run_id=most.run_id),
+        Made([(0.1, 1.0)], run_id=least.run_id),
     ]
     values = {name: {"value": value} for name, value in place.config().as_dict().items()}
     values["seed"] = {"values": [1, 2]}
@@ -122,10 +126,10 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     sweep_id = put_sweep(place, search, made, "val_loss")
     watcher = Watcher()
     document = judge(place, sweep_id=sweep_id, watcher=watcher)
-    assert document["run_id"] not in (most["run_id"], least["run_id"])
-    assert place.context.runs.read(document["run_id"]).config["seed"] == 2
-    assert watcher.told[0][:2] == ("started", document["run_id"])
-    assert judge(place, sweep_id=sweep_id, metric="val_acc")["run_id"] == most["run_id"]
+    assert document.run_id not in (most.run_id, least.run_id)
+    assert place.context.runs.read(document.run_id).config["seed"] == 2
+    assert watcher.told[0][:2] == ("started", document.run_id)
+    assert judge(place, sweep_id=sweep_id, metric="val_acc").run_id == most.run_id
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,7 @@ def test_a_network_without_mistakes_has_no_confusions(place: Place, identity: st
         right = {**arrays, "y_test": np.array(PREDICTED)}
     np.savez(path, **right)
     document = judge(place, identity)
-    assert (document["accuracy"], document["confusions"]) == (1.0, [])
+    assert (document.accuracy, document.confusions) == (1.0, [])
 
 
 def test_no_name_is_run_as_a_formula() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
+from ffcli.runs.results import ClassReport
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import Evaluation
+from ffcli.util.atomic_files import json_text
 
 TRUE = [0, 0, 0, 1, 1, 2]
 PREDICTED = [0, 0, 1, 1, 0, 1]  # class 2 is never predicted, class 3 neither there nor predicted
@@ -28,7 +30,7 @@ PER_CLASS = [
 ]
 
 
-def judge(place: Place, *runs: str, best: bool = False, **values: Any) -> list[dict[str, Any]]:
+def judge(place: Place, *runs: str, best: bool = False, **values: Any) -> list[Evaluation]:
     defaults: dict[str, Any] = {"metric": "val_acc", "dataset": None}
     return evaluate(place.context, runs, best=best, **{**defaults, **values})
 
@@ -62,11 +64,11 @@ def put_identity(place: Place, **values: Any) -> str:
 def test_the_figures_are_those_worked_by_hand(place: Place, values: dict[str, Any], loss: float) -> None:
     path = put_identity(place, **values)
     (document,) = judge(place, "identity")
-    assert document["loss"] == pytest.approx(loss, rel=1e-6)
-    assert (document["n"], document["accuracy"]) == (6, 0.5)
-    assert (document["run_id"], document["dataset"]) == ("identity", path)
-    assert document["per_class"] == [pytest.approx(scores) for scores in PER_CLASS]
-    json.dumps(document, allow_nan=False)
+    assert document.loss == pytest.approx(loss, rel=1e-6)
+    assert (document.n, document.accuracy) == (6, 0.5)
+    assert (document.run_id, document.dataset) == ("identity", path)
+    assert document.per_class == [ClassReport(**scores) for scores in PER_CLASS]
+    json_text(document)
 
 
 def test_the_confusion_matrix_has_a_row_for_each_true_class() -> None:
@@ -91,47 +93,47 @@ def test_a_perfect_matrix_scores_one() -> None:
 
 def test_a_trained_run_is_judged_on_the_test_images(place: Place) -> None:
     run = place.train()
-    (document,) = judge(place, run["run_id"])
-    assert document["n"] == 100
-    assert [scores["support"] for scores in document["per_class"]] == [34, 33, 33]
-    assert document["name"] == run["name"]
+    (document,) = judge(place, run.run_id)
+    assert document.n == 100
+    assert [scores.support for scores in document.per_class] == [34, 33, 33]
+    assert document.name == run.name
 
 
 def test_the_best_run_of_a_dataset(place: Place) -> None:
     runs = [place.train(seed=seed) for seed in range(3)]
-    best = max(runs, key=lambda run: run["best_val_acc"])
+    best = max(runs, key=lambda run: run.best_val_acc)
     (document,) = judge(place, best=True, dataset=str(place.dataset))
-    assert document["run_id"] == best["run_id"]
-    loss = min(runs, key=lambda run: min(epoch["val_loss"] for epoch in run["epochs"]))
+    assert document.run_id == best.run_id
+    loss = min(runs, key=lambda run: min(epoch.val_loss for epoch in run.epochs))
     (document,) = judge(place, best=True, dataset=str(place.dataset), metric="val_loss")
-    assert document["run_id"] == loss["run_id"]
+    assert document.run_id == loss.run_id
 
 
 def test_several_runs_in_the_order_given(place: Place) -> None:
-    ids = [place.train(seed=seed)["run_id"] for seed in range(2)]
-    assert [one["run_id"] for one in judge(place, ids[1], ids[0])] == [ids[1], ids[0]]
+    ids = [place.train(seed=seed).run_id for seed in range(2)]
+    assert [one.run_id for one in judge(place, ids[1], ids[0])] == [ids[1], ids[0]]
 
 
 def test_another_dataset_than_the_runs_own(place: Place) -> None:
     run = place.train()
     other = write_dataset(place.folder / "other.npz", seed=5)
-    (document,) = judge(place, run["run_id"], dataset=str(other))
-    assert document["dataset"] == str(other)
-    assert document["accuracy"] != judge(place, run["run_id"])[0]["accuracy"]
+    (document,) = judge(place, run.run_id, dataset=str(other))
+    assert document.dataset == str(other)
+    assert document.accuracy != judge(place, run.run_id)[0].accuracy
 
 
 @pytest.mark.parametrize("shape", [{"side": 9}, {"n_classes": 4}])
 def test_a_dataset_that_does_not_fit_is_refused(place: Place, shape: dict[str, int]) -> None:
     run = place.train()
     other = write_dataset(place.folder / "other.npz", **shape)
-    with pytest.raises(RequestError, match="takes 64 features and knows 3 classes"):
-        judge(place, run["run_id"], dataset=str(other))
+    with pytest.raises(RequestError, match="64 features and 3 classes"):
+        judge(place, run.run_id, dataset=str(other))
 
 
 def test_runs_or_best_but_not_both_nor_none(place: Place) -> None:
     run = place.train()
-    for runs, best in (((), False), ((run["run_id"],), True)):
-        with pytest.raises(RequestError, match="give --best"):
+    for runs, best in (((), False), ((run.run_id,), True)):
+        with pytest.raises(RequestError, match="best"):
             judge(place, *runs, best=best)
 
 
@@ -139,13 +141,13 @@ def test_a_run_that_is_unknown_or_damaged_is_refused(place: Place) -> None:
     run = place.train()
     with pytest.raises(RequestError, match="There is no run 'none'"):
         judge(place, "none")
-    (Path(run["path"]) / MODEL).write_bytes(b"")
+    (Path(run.path) / MODEL).write_bytes(b"")
     with pytest.raises(FfnnError, match="cannot be read"):
-        judge(place, run["run_id"])
+        judge(place, run.run_id)
 
 
 def test_notice_is_given_of_data_that_changed_since_the_training(place: Place) -> None:
-    run_id = place.train(epochs=1)["run_id"]
+    run_id = place.train(epochs=1).run_id
     evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=None)
     assert not any("has changed" in notice for notice in place.notices)
     write_dataset(place.dataset, seed=1)
@@ -154,7 +156,7 @@ def test_notice_is_given_of_data_that_changed_since_the_training(place: Place) -
 
 
 def test_notice_is_given_of_a_run_judged_on_other_data(place: Place) -> None:
-    run_id = place.train(epochs=1)["run_id"]
+    run_id = place.train(epochs=1).run_id
     other = write_dataset(place.folder / "other.npz", seed=1)
     evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=str(other))
     assert "was trained on" in place.notices[-1]

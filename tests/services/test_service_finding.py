@@ -8,14 +8,14 @@ from stored_sweeps import put_sweep
 
 from ffcli.errors import RequestError
 from ffcli.services.runs.listing import Filter, list_runs
-from ffcli.services.runs.remove import Choice, chosen
+from ffcli.services.runs.remove import Selection, selected
 from ffcli.services.sweeps.find import find_sweep
 
 SHARED, REMOTE = "20260105-000000-000-shrd", "team/nets/abc123"
 
 
 def of(place: Place, sweep: str) -> list[str]:
-    return [run["run_id"] for run in list_runs(place.context, sweep=sweep)]
+    return [run.run_id for run in list_runs(place.context, sweep=sweep)]
 
 
 def test_runs_of_a_sweep_elsewhere_are_found_by_their_own_records(place: Place) -> None:
@@ -25,7 +25,7 @@ def test_runs_of_a_sweep_elsewhere_are_found_by_their_own_records(place: Place) 
     place.put("c")
     for word, runs in ((SHARED, ["a"]), ("shrd", ["a"]), (REMOTE, ["b"]), ("abc123", ["b"])):
         assert of(place, word) == runs
-        gone = chosen(place.context, Choice(Filter(sweep=word)))
+        gone = selected(place.context, Selection(Filter(sweep=word)))
         assert [run["run_id"] for run in gone] == runs
 
 

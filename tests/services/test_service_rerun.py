@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
 from small_runs import Place, write_dataset
 from stored_sweeps import Made, put_sweep
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import METRICS
+from ffcli.runs.metric import METRICS
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.rerun import RerunOptions, rerun, spread
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
-from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
 
 RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"
 
@@ -185,7 +185,7 @@ def test_mean_and_standard_deviation_have_n_minus_1() -> None:
 
 def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place: Place, other: str) -> None:
     original = place.train(epochs=1)
-    made = [Made([(0.75, 0.5)]), Made([(0.5, 0.5)], run_id=original["run_id"])]
+    made = [Made([(0.75, 0.5)]), Made([(0.5, 0.5)], run_id=original.run_id)]
     sweep_id = put_sweep(place, RATES, made)
     documents = again(place, sweep_id, dataset=other, seeds=2)
     assert [(each["rank"], each["config"]["seed"]) for each in documents] == [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -207,8 +207,8 @@ def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place:
     before = documents[0]["original"]
     assert (before["metric"], before["value"], before["test_acc"]) == ("val_acc", 0.75, None)
     before = documents[3]["original"]
-    assert (before["run_id"], before["dataset"]) == (original["run_id"], str(place.dataset))
-    network = load_run(original["run_id"], place.context.runs_dir).network
+    assert (before["run_id"], before["dataset"]) == (original.run_id, str(place.dataset))
+    network = load_run(original.run_id, place.context.runs_dir).network
     data = place.context.dataset(str(place.dataset))
     assert before["test_acc"] == np.mean(network.predict(data.x_test) == data.y_test)
     json.dumps(documents, allow_nan=False)
@@ -229,7 +229,7 @@ def test_only_new_runs_get_their_figures_at_wandb(
     place: Place, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a run that W&B has not got all of, one is told where something would be added to it."""
-    original = place.train(epochs=1)["run_id"]
+    original = place.train(epochs=1).run_id
     sweep_id = put_sweep(place, RATES, [Made([(0.5, 0.5)], run_id=original)])
     (document,) = again(place, sweep_id, dataset=other)
     for run_id in (original, document["run_id"]):

@@ -13,6 +13,7 @@ from ffcli.runs.store import HISTORY, SUMMARY, DamagedRunError
 from ffcli.services.runs.listing import list_runs, show_run
 from ffcli.services.runs.remove import named, remove
 from ffcli.training.context import Context
+from ffcli.util.atomic_files import json_value
 
 
 def config(**values: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def place(place: Place) -> Place:
 
 
 def ids(place: Place, **options: Any) -> list[str]:
-    return [run["run_id"] for run in list_runs(place.context, **options)]
+    return [run.run_id for run in list_runs(place.context, **options)]
 
 
 def test_the_latest_comes_first(place: Place) -> None:
@@ -54,7 +55,7 @@ def test_the_latest_comes_first(place: Place) -> None:
 def test_a_listed_run_has_the_promised_keys(place: Place) -> None:
     promised = "run_id name status dataset sweep_id tags config best_epoch best_val_acc seconds started"
     run = list_runs(place.context)[0]
-    assert set(promised.split()) <= set(run)
+    assert set(promised.split()) <= set(json_value(run))
     json.dumps(run, allow_nan=False)
 
 
@@ -87,9 +88,7 @@ def test_values_of_any_kind_can_be_sorted(place: Place) -> None:
 
 
 def test_an_unknown_sort_key_names_the_nearest(place: Place) -> None:
-    with pytest.raises(
-        RequestError, match=r"--sort: 'learning_rat' is not known.*Did you mean 'learning_rate'"
-    ):
+    with pytest.raises(RequestError, match=r"sort: .*'learning_rate'"):
         list_runs(place.context, sort="learning_rat")
 
 
@@ -113,9 +112,9 @@ def test_filters_and_limits(place: Place, options: dict[str, Any], expected: lis
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limit": 0}, "--limit: 0 is not allowed"),
-        ({"limit": -3}, "--limit: -3"),
-        ({"status": "finish"}, "--status: 'finish'.*Did you mean 'finished'"),
+        ({"limit": 0}, "limit: .*0"),
+        ({"limit": -3}, "limit: .*-3"),
+        ({"status": "finish"}, "status: 'finish'.*Did you mean 'finished'"),
         ({"dataset": "mnits"}, "Did you mean 'mnist'"),
     ],
 )
@@ -139,12 +138,12 @@ def test_damaged_runs_are_listed_last_as_damaged(place: Place) -> None:
 
 
 def test_the_size_of_a_run(place: Place) -> None:
-    before = {run["run_id"]: run["size"] for run in list_runs(place.context)}
+    before = {run.run_id: run.size for run in list_runs(place.context)}
     assert before["r1"] == (place.path("r1") / SUMMARY).stat().st_size
     (place.path("r3") / "model.safetensors").write_bytes(b"x" * 5000)
     (place.path("r1") / "model.safetensors").write_bytes(b"x" * 9000)
     assert ids(place, sort="size")[:2] == ["r1", "r3"]
-    after = {run["run_id"]: run["size"] for run in list_runs(place.context)}
+    after = {run.run_id: run.size for run in list_runs(place.context)}
     assert after["r3"] - before["r3"] == 5000
 
 
@@ -154,14 +153,14 @@ def test_an_empty_store_lists_nothing(tmp_path: Any) -> None:
 
 def test_a_shown_run_is_its_document(place: Place) -> None:
     document = place.train()
-    assert show_run(place.context, document["run_id"]) == document
+    assert show_run(place.context, document.run_id) == document
 
 
 def test_a_diverged_run_is_shown(place: Place) -> None:
     document = place.train(optimizer="sgd", learning_rate=1e30)
-    shown = show_run(place.context, document["run_id"])
-    assert shown["status"] == "diverged"
-    assert len(shown["epochs"]) == shown["epochs_done"]
+    shown = show_run(place.context, document.run_id)
+    assert shown.status == "diverged"
+    assert len(shown.epochs) == shown.epochs_done
 
 
 @pytest.mark.parametrize("name", [SUMMARY, HISTORY])
@@ -173,7 +172,7 @@ def test_a_damaged_run_is_not_shown(place: Place, name: str) -> None:
 
 def remove_runs(context: Context, runs: list[str]) -> list[str]:
     """Remove runs by whatever stands for them, as the command does: all are found before the first goes."""
-    return remove(context, [document["run_id"] for document in named(context, runs)])
+    return remove(context, [run.run_id for run in named(context, runs)]).removed
 
 
 def test_runs_are_removed_once_each(place: Place) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.train import plan, train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_text
 
 OPTIONS = RunOptions(
     name="my run",
@@ -34,22 +36,22 @@ DIVERGING = {"optimizer": "sgd", "learning_rate": 1e30, "activation": "relu", "e
 def test_the_document_and_the_files_of_a_run(place: Place) -> None:
     config = place.config()
     document = train(place.context, config, OPTIONS, Watcher())
-    path = Path(document["path"])
-    assert path == place.path(document["run_id"])
-    assert (document["name"], document["tags"], document["status"]) == ("my run", ["a", "b"], "finished")
-    assert document["config"] == config.as_dict()
-    assert document["wandb"] == {"mode": "disabled", "project": "p", "entity": "e"}
-    assert document["provenance"]["command_line"] == ["ffnn", "train"]
-    assert document["parameters"] == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
-    assert [epoch["epoch"] for epoch in document["epochs"]] == [1, 2, 3, 4]
-    assert document["seconds"] == sum(epoch["seconds"] for epoch in document["epochs"])
-    best = max(document["epochs"], key=lambda epoch: epoch["val_acc"])
-    assert (document["best_epoch"], document["best_val_acc"]) == (best["epoch"], best["val_acc"])
-    json.dumps(document)
+    path = Path(document.path)
+    assert path == place.path(document.run_id)
+    assert (document.name, document.tags, document.status) == ("my run", ["a", "b"], "finished")
+    assert document.config == config.as_dict()
+    assert document.wandb == {"mode": "disabled", "project": "p", "entity": "e"}
+    assert document.provenance["command_line"] == ["ffnn", "train"]
+    assert document.parameters == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
+    assert [epoch.epoch for epoch in document.epochs] == [1, 2, 3, 4]
+    assert document.seconds == sum(epoch.seconds for epoch in document.epochs)
+    best = max(document.epochs, key=lambda epoch: epoch.val_acc)
+    assert (document.best_epoch, document.best_val_acc) == (best.epoch, best.val_acc)
+    json_text(document)
     assert sorted(entry.name for entry in path.iterdir()) == sorted([CONFIG, HISTORY, MODEL, SUMMARY])
     assert validate(yaml.safe_load((path / CONFIG).read_text())) == config
     rows = parse_history((path / HISTORY).read_text())
-    assert [row.as_dict() for row in rows] == document["epochs"]
+    assert [row.as_dict() for row in rows] == list(map(asdict, document.epochs))
     summary = json.loads((path / SUMMARY).read_text())
     assert {key: document[key] for key in summary if key != "best"} == {
         key: value for key, value in summary.items() if key != "best"
@@ -60,16 +62,16 @@ def test_the_stored_weights_are_those_of_the_best_epoch(place: Place) -> None:
     best_epochs = set()
     for seed in range(4):
         document = place.train(seed=seed)
-        best = document["best_epoch"]
+        best = document.best_epoch
         best_epochs.add(best)
-        network, about = load_network(Path(document["path"]) / MODEL)
+        network, about = load_network(Path(document.path) / MODEL)
         experiment = Experiment(
             place.config(seed=seed, epochs=best), place.context.dataset(str(place.dataset))
         )
         list(experiment)
         assert network.params.tobytes() == experiment.network.params.tobytes()
         assert about["epoch"] == best
-        assert about["config"] == document["config"]
+        assert about["config"] == document.config
         assert about["class_names"] == ["0", "1", "2"]
         assert about["image_shape"] == [8, 8]
     assert best_epochs - {4}, "some run's best epoch must not be its last"
@@ -77,8 +79,8 @@ def test_the_stored_weights_are_those_of_the_best_epoch(place: Place) -> None:
 
 def test_the_same_seed_gives_the_same_run_and_another_another(place: Place) -> None:
     runs = [place.train(seed=seed) for seed in (1, 1, 2)]
-    models = [(Path(run["path"]) / MODEL).read_bytes() for run in runs]
-    losses = [[epoch["train_loss"] for epoch in run["epochs"]] for run in runs]
+    models = [(Path(run.path) / MODEL).read_bytes() for run in runs]
+    losses = [[epoch.train_loss for epoch in run.epochs] for run in runs]
     assert models[0] == models[1]
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
@@ -88,12 +90,12 @@ def test_the_watcher_is_told_of_every_epoch(place: Place) -> None:
     batches: list[tuple[int, int]] = []
     watcher = Watcher(at_batches=lambda done, total: batches.append((done, total)))
     document = train(place.context, place.config(), RunOptions(), watcher)
-    assert watcher.told[0] == ("started", document["run_id"], 4, 1, 12)
+    assert watcher.told[0] == ("started", document.run_id, 4, 1, 12)
     assert [told[1] for told in watcher.told if told[0] == "epoch"] == [1, 2, 3, 4]
     assert watcher.told[-1] == ("finished",)
     assert batches[-1] == (12, 12)
     bests = [told[1] for told in watcher.told if told[0] == "epoch" and told[2]]
-    assert bests[-1] == document["best_epoch"]
+    assert bests[-1] == document.best_epoch
 
 
 def test_an_epoch_is_on_disk_when_the_watcher_hears_of_it(place: Place) -> None:
@@ -110,15 +112,15 @@ def test_an_epoch_is_on_disk_when_the_watcher_hears_of_it(place: Place) -> None:
 
 def test_a_diverged_run_keeps_its_record(place: Place) -> None:
     document = place.train(**DIVERGING)
-    path = Path(document["path"])
-    assert document["status"] == "diverged"
-    assert document["error"] == f"the loss was not finite in epoch {document['epochs_done']}"
+    path = Path(document.path)
+    assert document.status == "diverged"
+    assert document.error == f"the loss was not finite in epoch {document.epochs_done}"
     last = parse_history((path / HISTORY).read_text())[-1].result
     assert not math.isfinite(last.train_loss)
     summary = json.loads((path / SUMMARY).read_text(), parse_constant=pytest.fail)
     assert summary["status"] == "diverged"
     assert not (path / CHECKPOINT).exists()
-    assert place.context.runs.read(path.name).epochs_done == len(document["epochs"]) < 5
+    assert place.context.runs.read(path.name).epochs_done == len(document.epochs) < 5
 
 
 def test_an_interrupted_run_says_so_and_can_go_on(place: Place) -> None:
@@ -172,23 +174,23 @@ def test_a_disk_that_fills_up_ends_the_run_and_the_store_still_lists(
         place.train()
     monkeypatch.undo()
     one, other = place.context.runs.records()
-    assert (one.run_id, one.status) == (first["run_id"], "finished")
+    assert (one.run_id, one.status) == (first.run_id, "finished")
     assert other.status == "interrupted"
     assert not [path for path in place.path(other.run_id).iterdir() if path.name.startswith(".")]
 
 
 def test_a_plan_counts_without_training(place: Place) -> None:
     planned = plan(place.context, place.config(batch_size=100, epochs=3), RunOptions())
-    assert planned["train"] + planned["validation"] == 400
-    assert planned["validation"] == 40
-    assert (planned["steps_per_epoch"], planned["steps"]) == (4, 12)
-    assert planned["parameters"] == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
-    assert planned["config"] == place.config(batch_size=100, epochs=3).as_dict()
-    assert np.isfinite(planned["seconds_estimate"])
-    assert planned["seconds_estimate"] > 0
+    assert planned.train + planned.validation == 400
+    assert planned.validation == 40
+    assert (planned.steps_per_epoch, planned.steps) == (4, 12)
+    assert planned.parameters == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
+    assert planned.config == place.config(batch_size=100, epochs=3).as_dict()
+    assert np.isfinite(planned.seconds_estimate)
+    assert planned.seconds_estimate > 0
     assert not place.context.runs_dir.exists()
 
 
 def test_a_plan_for_batches_larger_than_the_dataset(place: Place) -> None:
     planned = plan(place.context, place.config(batch_size=10_000, num_layers=0), RunOptions())
-    assert (planned["steps_per_epoch"], planned["parameters"]) == (1, 64 * 3 + 3)
+    assert (planned.steps_per_epoch, planned.parameters) == (1, 64 * 3 + 3)

@@ -20,6 +20,7 @@ from ffcli.services.evaluation.images import Illustrated, as_pictures
 from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.util.atomic_files import json_text
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +45,15 @@ def save(path: Path, x: np.ndarray, y: np.ndarray) -> str:
 def test_one_training_image_of_each_class(place: Place) -> None:
     data = data_of(place)
     shown = show(place)
-    samples = shown.document["samples"]
-    assert [(sample["label"], sample["name"]) for sample in samples] == [(0, "0"), (1, "1"), (2, "2")]
+    samples = shown.result.samples
+    assert [(sample.label, sample.name) for sample in samples] == [(0, "0"), (1, "1"), (2, "2")]
     for sample, image in zip(samples, shown.images):
-        assert sample["split"] == "train"
-        assert data.y_train[sample["index"] - 1] == sample["label"]
-        np.testing.assert_array_equal(image, data.x_train[sample["index"] - 1])
-    assert shown.document["dataset"] == str(place.dataset)
-    assert shown.document["png"] == "visualize-mine.png"
-    json.dumps(shown.document, allow_nan=False)
+        assert sample.split == "train"
+        assert data.y_train[sample.index - 1] == sample.label
+        np.testing.assert_array_equal(image, data.x_train[sample.index - 1])
+    assert shown.result.dataset == str(place.dataset)
+    assert shown.result.png == Path("visualize-mine.png")
+    json_text(shown.result)
 
 
 def test_the_picture_holds_the_images(place: Place) -> None:
@@ -69,7 +70,7 @@ def test_the_picture_holds_the_images(place: Place) -> None:
 
 def test_a_seed_picks_other_samples_and_the_same_ones_again(place: Place) -> None:
     def indices(seed: int) -> list[int]:
-        return [sample["index"] for sample in show(place, seed=seed).document["samples"]]
+        return [sample.index for sample in show(place, seed=seed).result.samples]
 
     assert indices(0) == indices(0)
     assert len({tuple(indices(seed)) for seed in (0, 1, 2, -1, 10**30)}) == 5
@@ -79,9 +80,9 @@ def test_a_seed_picks_other_samples_and_the_same_ones_again(place: Place) -> Non
 def test_one_image_by_its_index(place: Place, index: int, split: str) -> None:
     data = data_of(place)
     shown = show(place, index=index)
-    (sample,) = shown.document["samples"]
+    (sample,) = shown.result.samples
     labels = np.concatenate([data.y_train, data.y_test])
-    assert (sample["index"], sample["split"], sample["label"]) == (index, split, labels[index - 1])
+    assert (sample.index, sample.split, sample.label) == (index, split, labels[index - 1])
     np.testing.assert_array_equal(shown.images[0], np.concatenate([data.x_train, data.x_test])[index - 1])
     assert Path(f"visualize-mine-{index}.png").is_file()
 
@@ -89,10 +90,10 @@ def test_one_image_by_its_index(place: Place, index: int, split: str) -> None:
 def test_the_first_image_of_fashion_mnist_is_an_ankle_boot() -> None:
     context = Context(data_folder(None), Path("runs"))
     shown = visualize(context, RunOptions(), dataset=None, index=1, seed=0, out=None)
-    (sample,) = shown.document["samples"]
-    assert (sample["label"], sample["name"]) == (9, "Ankle boot")
+    (sample,) = shown.result.samples
+    assert (sample.label, sample.name) == (9, "Ankle boot")
     assert shown.images[0].shape == (28, 28)
-    assert shown.document["png"] == "visualize-fashion_mnist-1.png"
+    assert shown.result.png == Path("visualize-fashion_mnist-1.png")
 
 
 def test_an_index_out_of_bounds_is_refused(place: Place) -> None:
@@ -105,10 +106,10 @@ class TestOtherImages:
         y = np.arange(6) % 2
         x = np.random.default_rng(0).random((6, 5, 3, 3)).astype(np.float32)
         shown = show(place, dataset=save(place.folder / "c.npz", x, y))
-        sample, image = shown.document["samples"][0], shown.images[0]
+        sample, image = shown.result.samples[0], shown.images[0]
         assert image.shape == (5, 3, 3)
         assert image.dtype == np.uint8
-        np.testing.assert_allclose(image, x[sample["index"] - 1] * 255, atol=0.51)
+        np.testing.assert_allclose(image, x[sample.index - 1] * 255, atol=0.51)
 
     def test_a_channel_of_gray(self, place: Place) -> None:
         x, y = np.full((4, 3, 3, 1), 9, np.uint8), np.arange(4) % 2
@@ -132,12 +133,12 @@ class TestOtherImages:
     def test_of_very_many_classes_the_first_hundred(self, place: Place) -> None:
         x, y = np.zeros((130, 2, 2), np.uint8), np.arange(130)
         shown = show(place, dataset=save(place.folder / "c.npz", x, y))
-        assert [sample["label"] for sample in shown.document["samples"]] == list(range(100))
+        assert [sample.label for sample in shown.result.samples] == list(range(100))
         assert any("130 classes" in notice for notice in place.notices)
 
     def test_the_name_of_the_file_does_no_harm(self, place: Place) -> None:
         path = write_dataset(place.folder / "my $data$ [red].v2.npz")
-        assert show(place, dataset=str(path)).document["png"] == "visualize-my_data_red_.v2.png"
+        assert show(place, dataset=str(path)).result.png == Path("visualize-my_data_red_.v2.png")
 
 
 def put_classifier(place: Place) -> str:
@@ -158,28 +159,28 @@ class TestMistakes:
     def test_the_surest_mistakes_come_first(self, place: Place) -> None:
         put_classifier(place)
         shown = visualize_mistakes(place.context, run="pair", dataset=None, out=None)
-        document = shown.document
-        assert (document["run_id"], document["n"], document["mistakes"]) == ("pair", 5, 3)
-        assert [sample["index"] for sample in document["samples"]] == [2 + 2, 2 + 4, 2 + 3]
-        for sample, pixel in zip(document["samples"], (200, 90, 40)):
-            assert sample["predicted"]["label"] == 1 - sample["label"]
-            assert sample["probability"] == pytest.approx(1 / (1 + np.exp(-10 * pixel / 255)), rel=1e-5)
+        document = shown.result
+        assert (document.run_id, document.n, document.mistakes) == ("pair", 5, 3)
+        assert [sample.index for sample in document.samples] == [2 + 2, 2 + 4, 2 + 3]
+        for sample, pixel in zip(document.samples, (200, 90, 40)):
+            assert sample.predicted.label == 1 - sample.label
+            assert sample.probability == pytest.approx(1 / (1 + np.exp(-10 * pixel / 255)), rel=1e-5)
         assert shown.images[0].tolist() == [[0, 200]]
-        assert document["png"] == "misclassified-pair.png"
+        assert document.png == "misclassified-pair.png"
         assert Path("misclassified-pair.png").is_file()
         json.dumps(document, allow_nan=False)
 
     def test_at_most_ten_of_the_best_run(self, place: Place) -> None:
         runs = [place.train(seed=seed) for seed in range(2)]
-        best = max(runs, key=lambda run: run["best_val_acc"])["run_id"]
+        best = max(runs, key=lambda run: run.best_val_acc).run_id
         shown = visualize_mistakes(place.context, run=None, dataset=str(place.dataset), out=Path("x.png"))
-        samples = shown.document["samples"]
-        assert shown.document["run_id"] == best
-        assert len(samples) == min(10, shown.document["mistakes"])
-        certainty = [sample["probability"] for sample in samples]
+        samples = shown.result.samples
+        assert shown.result.run_id == best
+        assert len(samples) == min(10, shown.result.mistakes)
+        certainty = [sample.probability for sample in samples]
         assert certainty == sorted(certainty, reverse=True)
-        assert all(sample["label"] != sample["predicted"]["label"] for sample in samples)
-        assert all(sample["split"] == "test" for sample in samples)
+        assert all(sample.label != sample.predicted.label for sample in samples)
+        assert all(sample.split == "test" for sample in samples)
 
     def test_a_perfect_network_has_none(self, place: Place) -> None:
         path = put_classifier(place)
@@ -187,7 +188,7 @@ class TestMistakes:
             right = {**arrays, "y_test": np.array([0, 1, 0, 1, 0])}
         np.savez(path, **right)
         shown = visualize_mistakes(place.context, run="pair", dataset=None, out=None)
-        assert (shown.document["mistakes"], shown.document["png"], shown.document["samples"]) == (0, None, [])
+        assert (shown.result.mistakes, shown.result.png, shown.result.samples) == (0, None, [])
         assert not list(Path().glob("*.png"))
         assert "no mistake" in place.notices[-1]
 

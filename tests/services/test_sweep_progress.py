@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import stored_sweeps
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.progress import raise_goal
+from ffcli.sweeping.store import TrialStore
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
 from ffcli.runs.layout import SWEEP_FILE
 from ffcli.services.sweeps.create import storage_url, stored_sweep
 from ffcli.services.sweeps.summary import list_sweeps, progress, show_sweep
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.progress import raise_goal
-from ffcli.sweeping.store import TrialStore
 from ffcli.util.processes import this_process
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"

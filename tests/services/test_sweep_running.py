@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ffcli.services.sweep_publishing import published
+from ffcli.services.sweep_worker import objective
+from ffcli.sweeping.events import TrialEnded
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Counts, Sweep
+from ffcli.sweeping.worker import work
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
 from ffcli.errors import RequestError
-from ffcli.services.sweep_publishing import published
-from ffcli.services.sweep_worker import objective
 from ffcli.services.sweeps.create import (
     DATABASE,
     create,
@@ -24,10 +28,6 @@ from ffcli.services.sweeps.create import (
     sweep_folder,
 )
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
-from ffcli.sweeping.events import TrialEnded
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Counts, Sweep
-from ffcli.sweeping.worker import work
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import Tracking
 

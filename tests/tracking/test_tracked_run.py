@@ -9,7 +9,7 @@ import pytest
 from tracking_helpers import Ffnn, no_run_begins, wait_for_rows, wait_until
 from wandb_standin import KEY, StandIn
 
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
 
 
 def seconds(time: str) -> float:

@@ -10,9 +10,9 @@ from test_wandb_sweeps import SPEC
 
 from ffcli.cli.app import main
 from ffcli.errors import RequestError
-from ffcli.services.evaluation.best_wandb import config_of
+from ffcli.runs.metric import Metric
+from ffcli.services.sweeps.originals import config_of
 from ffcli.services.sweeps.wandb import choose_backend
-from ffcli.sweeping.spec.spec import Metric
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
 from ffcli.sweeping.wandb.server import RemoteRun
 

@@ -10,15 +10,16 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from ffcli.cli.commands.sweeps import go_on_with
+from ffcli.cli.commands.sweeps import fail_where_all_failed, wants_to_resume
 from ffcli.cli.completion import complete_sweep_file
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import Columns, shown
@@ -56,7 +57,7 @@ def compare_loss(
         str | None,
         argument(
             metavar="FILE|SWEEP",
-            help="A sweep file, or a comparison to go on with or show again.",
+            help="A sweep file, or a comparison to resume or show again.",
             default="sweeps/compare_loss.yaml",
             completes=complete_sweep_file,
         ),
@@ -71,16 +72,9 @@ def compare_loss(
             default="as many as it was begun with, the file's run_cap, or 50",
         ),
     ] = None,
-    workers: Annotated[
-        str | None,
-        option(
-            "--workers",
-            group=_COMPARISON,
-            metavar="N",
-            help="Processes on this machine.",
-            default="the number of cores",
-        ),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    jobs: Jobs = None,
     file: Annotated[
         Path | None,
         option(
@@ -92,7 +86,7 @@ def compare_loss(
         option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
     ] = None,
     resume: Annotated[
-        bool, option("--resume", group=_COMPARISON, help="Go on with the last comparison of this FILE.")
+        bool, option("--resume", group=_COMPARISON, help="Resume the last comparison of this FILE.")
     ] = False,
     new: Annotated[
         bool, option("--new", group=_COMPARISON, help="Begin a new comparison of this FILE.")
@@ -107,23 +101,22 @@ def compare_loss(
 ) -> None:
     """Train the same configurations with each loss and compare.
 
-    Both networks of a pair start from the same weights and see the same batches. Killed, it goes on where it
-    stopped: ffnn compare-loss ID.
+    Both networks of a pair start from the same weights and see the same batches. Interrupted or
+    killed, it resumes where it stopped: ffnn compare-loss ID.
     """
     from ffcli.plotting.style import check_target
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log
     from ffcli.training.options import RunOptions
-    from ffcli.util.cores import usable_cores
 
     out = Output.of(ctx)
     place = context(out)
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
     tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
-    count = integer("--workers", workers, least=1) or usable_cores()
-    target = check_target("--out", file or Path("compare-loss.png"), ".png")
-    csv_target = None if csv_file is None else check_target("--csv", csv_file)
+    pool = pool_options(workers, cluster, jobs)
+    target = check_target("out", file or Path("compare-loss.png"), ".png")
+    csv_target = None if csv_file is None else check_target("csv", csv_file)
     comparison = _comparison(
         out,
         place,
@@ -133,25 +126,23 @@ def compare_loss(
         resume=resume,
         new=new,
     )
-    go_on = out.settings.command("compare-loss", comparison.sweep.id)
+    resume_it = out.settings.command("compare-loss", comparison.sweep.id)
     watcher = sweep_watcher(out)
     try:
         document = run(
             place,
             comparison,
             watcher,
-            workers=count,
+            pool=pool,
             out=target,
             csv_file=csv_target,
             command_line=out.settings.command_line,
         )
     except KeyboardInterrupt:
-        raise Interrupted(f"{watcher.how_far}Go on with: {go_on}") from None
+        raise Interrupted(f"{watcher.how_far}Resume with: {resume_it}") from None
     log(place, document, tracking)
     out.result(document, *_report(document))
-    if document.get("ended") == "failures":
-        out.error(document["message"], f"Mend the cause, then: {go_on}")
-        raise typer.Exit(FAILED)
+    fail_where_all_failed(out, document, resume_it)
     if document["png"] is None:
         out.error("no configuration was trained to its end with both losses.")
         raise typer.Exit(FAILED)
@@ -167,7 +158,7 @@ def _comparison(
     resume: bool,
     new: bool,
 ) -> Comparison:
-    """Return the comparison to go on with, or a new one."""
+    """Return the comparison to resume, or a new one."""
     from ffcli.services.compare_loss.run import PAIRED, begin, default_file, known
     from ffcli.services.sweeps.create import of_same_file
     from ffcli.services.sweeps.shipped import sweep_file
@@ -179,12 +170,12 @@ def _comparison(
     if resume and earlier is None:
         refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
     if earlier is not None:
-        wanted = resume or go_on_with(out, place, "comparison", earlier, count=runs)
+        wanted = resume or wants_to_resume(out, place, "comparison", earlier, count=runs)
         if wanted:
             return known(place, earlier, runs)
         if wanted is None:
-            go_on = out.settings.command("compare-loss", earlier)
-            out.notice(f"{file} was run before: {go_on} would go on with that comparison")
+            command = out.settings.command("compare-loss", earlier)
+            out.notice(f"{file} was run before: {command} resumes that comparison")
     return begin(place, file, runs, seed)
 
 
@@ -200,7 +191,7 @@ def _report(document: Mapping[str, Any]) -> list[RenderableType]:
     if summary["pairs"]:
         parts += [_pairs(document["pairs"]), ""]
         if summary["few"]:
-            parts.append(f"So few pairs ({summary['pairs']}) allow no judgement, whatever the intervals are:")
+            parts.append(f"So few pairs ({summary['pairs']}) allow no conclusion, whatever the intervals:")
         parts += [_measures(summary["measures"]), ""]
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, OUTPUT, argument, option
+from ffcli.cli.help import CHOICE, OUTPUT, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import (
+    BestOfSweep,
+    CsvFile,
+    MetricName,
+    OptionalRunId,
+    TestDataset,
+    best_options,
+    out_file,
+)
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import number, plain
 from ffcli.cli.views.confusion import Matrix
-from ffcli.cli.views.evaluation import judged_on, per_class
+from ffcli.cli.views.evaluation import on_test_images, per_class
+
+if TYPE_CHECKING:
+    from ffcli.services.evaluation.results import ConfusionMatrix
 
 app = typer.Typer(add_completion=False)
 
@@ -23,69 +34,20 @@ app = typer.Typer(add_completion=False)
 def confusion(
     ctx: typer.Context,
     *,
-    run: Annotated[
-        str | None,
-        argument(
-            metavar="RUN", help="The id of a run, or its unique beginning or end.", completes=complete_run
-        ),
-    ] = None,
+    run: OptionalRunId = None,
     best: Annotated[
         bool, option("--best", group=CHOICE, help="The best finished run, as without a RUN.")
     ] = False,
-    metric: Annotated[
-        str | None,
-        option(
-            "--metric",
-            group=CHOICE,
-            metavar="NAME",
-            help="What the best goes by: val_loss, …",
-            default="the sweep's own, else val_acc",
-            completes=complete_metric,
-        ),
-    ] = None,
-    sweep: Annotated[
-        str | None,
-        option(
-            "--sweep",
-            group=CHOICE,
-            metavar="SWEEP",
-            help="The best run of this sweep; at W&B entity/project/id.",
-            completes=complete_sweep,
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None,
-        option(
-            "--storage",
-            group=CHOICE,
-            metavar="URL",
-            help="The database of the sweep, where it is a shared one.",
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=CHOICE,
-            metavar="NAME",
-            help="Whose best run. With a RUN: judge it on these test images.",
-            default="fashion_mnist; the run's own",
-            completes=complete_dataset,
-        ),
-    ] = None,
+    metric: MetricName = None,
+    sweep: BestOfSweep = None,
+    dataset: TestDataset = None,
     normalize: Annotated[
-        bool, option("--normalize", group=OUTPUT, help="Shares of the true class instead of counts.")
+        bool, option("--normalize", group=OUTPUT, help="Fractions of the true class instead of counts.")
     ] = False,
-    out_file: Annotated[
-        Path | None,
-        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The PNG.", default="confusion-RUN.png"),
-    ] = None,
-    csv: Annotated[
-        Path | None, option("--csv", group=OUTPUT, metavar="FILE", help="Write the matrix as CSV too.")
-    ] = None,
+    file: Annotated[Path | None, out_file("The figure, a PNG.", "confusion-RUN.png")] = None,
+    csv: CsvFile = None,
 ) -> None:
-    """Show which class a stored network takes for which.
+    """Show the confusion matrix of a stored network.
 
     The best run is trained again where its weights are not stored here.
     """
@@ -93,16 +55,12 @@ def confusion(
     from ffcli.services.evaluation.confusion import confusion as run_confusion
 
     out = Output.of(ctx)
-    place, sweep_id = context(out), None
+    place = context(out)
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")
-    if sweep is not None:
-        from ffcli.services.sweeps.find import sweep_called
-
-        sweep_id = sweep_called(place, sweep, storage)
-    elif storage is not None:
-        out.notice("--storage is not used without --sweep")
-    document = run_confusion(
+        metric = None
+    sweep_id = best_options(out, place, best=True, metric=metric, sweep=sweep)
+    result = run_confusion(
         place,
         run,
         best=best,
@@ -110,32 +68,30 @@ def confusion(
         dataset=dataset,
         sweep_id=sweep_id,
         normalize=normalize,
-        out=out_file,
+        out=file,
         csv_file=csv,
-        storage=storage,
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )
     out.result(
-        document,
-        f"run {plain(document['run_id'])} {judged_on(document)}",
-        f"accuracy {number(document['accuracy'])}",
+        result,
+        f"run {plain(result.run_id)} {on_test_images(result.n, result.dataset)}",
+        f"accuracy {number(result.accuracy)}",
         "",
-        Matrix(document["matrix"], document["labels"], shares=document["normalized"]),
+        Matrix(result.matrix, result.labels, fractions=result.normalized),
         "",
-        per_class(document),
+        per_class(result.per_class),
         "",
-        *_in_words(document),
-        *(f"written to {plain(document[file])}" for file in ("png", "csv") if document[file]),
+        *_in_words(result),
+        *(f"written to {plain(path)}" for path in (result.png, result.csv) if path is not None),
     )
 
 
-def _in_words(document: dict[str, Any]) -> list[str]:
+def _in_words(result: ConfusionMatrix) -> list[str]:
     """Return a line for each of the most frequent confusions."""
-    if not document["confusions"]:
-        return ["No class is taken for another."]
+    if not result.confusions:
+        return ["No class is predicted as another."]
     return [
-        f"{plain(pair['true']['name'])} taken for {plain(pair['predicted']['name'])} "
-        + ("once" if pair["count"] == 1 else f"{pair['count']} times")
-        for pair in document["confusions"]
+        f"{plain(pair.true.name)} predicted as {plain(pair.predicted.name)}: {pair.count:,}"
+        for pair in result.confusions
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.datasets import KNOWN, source_names
 from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.datasets import Fetched
 
 app = typer.Typer(add_completion=False)
 
@@ -48,31 +51,29 @@ def download(
             "--source",
             group=_SOURCE,
             metavar="NAME",
-            help=f"Where to get it: auto, {', '.join(source_names())}.",
+            help=f"The source: auto, {', '.join(source_names())}.",
             default="auto",
             completes=words("auto", *source_names()),
         ),
     ] = "auto",
     force: Annotated[
-        bool, option("--force", group=_SOURCE, help="Fetch again what is already there.")
+        bool, option("--force", group=_SOURCE, help="Fetch the dataset again even if it is stored.")
     ] = False,
 ) -> None:
     """Fetch a dataset and verify every byte of it.
 
-    Known datasets are defined by the SHA-256 of their arrays, so any source of these bytes will do.
+    A known dataset is defined by the SHA-256 of its arrays, so it can come from any source of these bytes.
     """
     from ffcli.services.download import download as run
 
     out = Output.of(ctx)
-    documents = run(
-        context(out), datasets or ["fashion_mnist"], from_=from_, source=source.lower(), force=force
-    )
-    out.result(documents, *map(_line, documents))
+    found = run(context(out), datasets or ["fashion_mnist"], from_=from_, source=source.lower(), force=force)
+    out.result(found, *map(_line, found))
 
 
-def _line(document: dict[str, Any]) -> str:
-    verified = "verified" if document["verified"] else "not verified"
+def _line(fetched: Fetched) -> str:
+    verified = "verified" if fetched.verified else "not verified"
     return (
-        f"{document['dataset']}: {document['train']} training and {counted(document['test'], 'test image')}, "
-        f"{verified}, from {plain(document['origin'])}, in {plain(document['path'])}"
+        f"{fetched.dataset}: {fetched.train:,} training and {counted(fetched.test, 'test image')}, "
+        f"{verified}, from {plain(fetched.origin)}, in {plain(fetched.path)}"
     )

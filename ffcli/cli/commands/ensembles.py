@@ -1,9 +1,9 @@
-"""``ffnn ensembles``, and how an ensemble is shown."""
+"""``ffnn ensembles``: list, show."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
@@ -14,9 +14,12 @@ from ffcli.cli.help import argument
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.text import number, plain
-from ffcli.cli.views.evaluation import judged_on, judgement, per_class
+from ffcli.cli.views.evaluation import figures, on_test_images, per_class
 from ffcli.cli.views.tables import Columns
 from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.runs.ensembles import Ensemble
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -28,27 +31,27 @@ def _ensembles() -> None:
 
 @app.command("list", cls=Command)
 def list_(ctx: typer.Context) -> None:
-    """List what ffnn evaluate --ensemble has judged."""
+    """List the ensembles that ffnn evaluate --ensemble has evaluated."""
     from ffcli.services.evaluation.ensemble import list_ensembles
 
     out = Output.of(ctx)
-    documents = list_ensembles(context(out))
-    if not documents and not out.settings.json:
+    found = list_ensembles(context(out))
+    if not found and not out.settings.json:
         out.notice("there are no ensembles")
         return
     rows = [
         [
-            document["ensemble_id"],
-            len(document["run_ids"]),
-            "yes" if document["tta"] else "no",
-            number(document["val_acc"]),
-            number(document["accuracy"]),
-            Path(document["dataset"]).name,
+            each.ensemble_id,
+            len(each.run_ids),
+            "yes" if each.tta else "no",
+            number(each.val_acc),
+            number(each.accuracy),
+            Path(each.dataset).name,
         ]
-        for document in documents
+        for each in found
     ]
     heads = ["ensemble", "runs", "tta", "val_acc", "accuracy", "dataset"]
-    out.result(documents, Columns(heads, rows, right=["runs", "val_acc", "accuracy"]))
+    out.result(found, Columns(heads, rows, right=["runs", "val_acc", "accuracy"]))
 
 
 @app.command(cls=Command)
@@ -57,7 +60,9 @@ def show(
     ensemble: Annotated[
         str,
         argument(
-            metavar="ENSEMBLE", help="Its id, or its unique beginning or end.", completes=complete_ensemble
+            metavar="ENSEMBLE",
+            help="The id of an ensemble, or its unique beginning or end.",
+            completes=complete_ensemble,
         ),
     ],
 ) -> None:
@@ -65,27 +70,21 @@ def show(
     from ffcli.services.evaluation.ensemble import show_ensemble
 
     out = Output.of(ctx)
-    document = show_ensemble(context(out), ensemble)
-    out.result(document, *report(document))
+    found = show_ensemble(context(out), ensemble)
+    out.result(found, *parts(found))
 
 
-def report(document: dict[str, Any]) -> list[RenderableType]:
+def parts(ensemble: Ensemble) -> list[RenderableType]:
     """Return what is shown of an ensemble."""
-    members = document["members"]
     rows = [
-        [
-            member["run_id"],
-            number(member["val_acc"]),
-            number(member["accuracy"]),
-            member["views"],
-            member["name"],
-        ]
-        for member in members
+        [member.run_id, number(member.val_acc), number(member.accuracy), member.views, member.name]
+        for member in ensemble.members
     ]
     return [
-        f"ensemble {plain(document['ensemble_id'])} of {counted(len(members), 'run')} {judged_on(document)}",
-        *judgement(document),
-        f"stored in {plain(document['path'])}",
+        f"ensemble {plain(ensemble.ensemble_id)} of {counted(len(rows), 'run')} "
+        f"{on_test_images(ensemble.n, ensemble.dataset)}",
+        *figures(ensemble),
+        f"stored in {plain(ensemble.path)}",
         "",
         Columns(
             ["run alone", "val_acc", "accuracy", "views", "name"],
@@ -95,5 +94,5 @@ def report(document: dict[str, Any]) -> list[RenderableType]:
             spare=["views"],
         ),
         "",
-        per_class(document),
+        per_class(ensemble.per_class),
     ]

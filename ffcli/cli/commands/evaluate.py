@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
 
 from ffcli.cli.commands import ensembles
-from ffcli.cli.completion import complete_dataset, complete_metric, complete_run, complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, JUDGING, argument, option
+from ffcli.cli.help import EVALUATION, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import Best, BestOfSweep, MetricName, RunIds, TestDataset, best_options
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.views.evaluation import judged_on, judgement, per_class
+from ffcli.cli.views.evaluation import figures, on_test_images, per_class
+
+if TYPE_CHECKING:
+    from ffcli.services.evaluation.results import Evaluation
 
 app = typer.Typer(add_completion=False)
 
@@ -23,75 +26,29 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     ctx: typer.Context,
     *,
-    runs: Annotated[
-        list[str] | None,
-        argument(
-            metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run
-        ),
-    ] = None,
-    best: Annotated[
-        bool, option("--best", group=CHOICE, help="The best finished run of one dataset.")
-    ] = False,
-    metric: Annotated[
-        str | None,
-        option(
-            "--metric",
-            group=CHOICE,
-            metavar="NAME",
-            help="What --best goes by: val_loss, …",
-            default="the sweep's own, else val_acc",
-            completes=complete_metric,
-        ),
-    ] = None,
-    sweep: Annotated[
-        str | None,
-        option(
-            "--sweep",
-            group=CHOICE,
-            metavar="SWEEP",
-            help="Of --best: this sweep's runs; at W&B entity/project/id.",
-            completes=complete_sweep,
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None,
-        option(
-            "--storage",
-            group=CHOICE,
-            metavar="URL",
-            help="The database of the sweep, where it is a shared one.",
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=CHOICE,
-            metavar="NAME",
-            help="Of --best: whose runs. Of a RUN: judge it on these test images.",
-            default="fashion_mnist; the run's own",
-            completes=complete_dataset,
-        ),
-    ] = None,
+    runs: RunIds = None,
+    best: Best = False,
+    metric: MetricName = None,
+    sweep: BestOfSweep = None,
+    dataset: TestDataset = None,
     tta: Annotated[
         bool,
         option(
             "--tta",
-            group=JUDGING,
-            help="Average over views of each image, mirrored and moved, as --augment did in training.",
+            group=EVALUATION,
+            help="Average over several views of each image, augmented as in training.",
         ),
     ] = False,
     ensemble: Annotated[
         bool,
         option(
             "--ensemble",
-            group=JUDGING,
-            help="Judge the runs as one, by the mean of their probabilities (kept: ffnn ensembles list).",
+            group=EVALUATION,
+            help="Evaluate the runs as one, by the mean of their probabilities (see ffnn ensembles list).",
         ),
     ] = False,
 ) -> None:
-    """Judge stored runs on the test images.
+    """Evaluate stored runs on the test images.
 
     The best run is trained again where its weights are not stored here. With --json one run gives an object,
     several give a list, and an ensemble one object.
@@ -100,23 +57,14 @@ def evaluate(
     from ffcli.services.evaluation.evaluate import evaluate as run
 
     out = Output.of(ctx)
-    if metric is not None and not best:
-        out.notice("--metric is not used without --best")
-    place, sweep_id = context(out), None
-    if sweep is not None:
-        from ffcli.services.sweeps.find import sweep_called
-
-        if not best:
-            out.notice("--sweep is not used without --best")
-        sweep_id = sweep_called(place, sweep, storage)
-    elif storage is not None:
-        out.notice("--storage is not used without --sweep")
+    place = context(out)
+    sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
     if ensemble:
         if best:
-            refuse("--ensemble takes the runs that are named, not --best.", "ffnn runs list --sort val_acc")
-        _judge_ensemble(out, runs or [], dataset, tta)
+            refuse("Expected named runs with --ensemble, got --best.", "ffnn runs list --sort val_acc")
+        _evaluate_ensemble(out, runs or [], dataset, tta)
         return
-    documents = run(
+    evaluations = run(
         place,
         runs or [],
         best=best,
@@ -124,28 +72,27 @@ def evaluate(
         dataset=dataset,
         tta=tta,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )
-    shown = [part for document in documents for part in _report(document)]
-    out.result(documents[0] if len(documents) == 1 else documents, *shown[:-1])
+    shown = [part for evaluation in evaluations for part in _parts(evaluation)]
+    out.result(evaluations[0] if len(evaluations) == 1 else evaluations, *shown[:-1])
 
 
-def _judge_ensemble(out: Output, runs: list[str], dataset: str | None, tta: bool) -> None:
+def _evaluate_ensemble(out: Output, runs: list[str], dataset: str | None, tta: bool) -> None:
     from ffcli.services.evaluation.ensemble import evaluate_ensemble
 
-    document = evaluate_ensemble(
+    ensemble = evaluate_ensemble(
         context(out), runs, dataset=dataset, tta=tta, command_line=out.settings.command_line
     )
-    out.result(document, *ensembles.report(document))
+    out.result(ensemble, *ensembles.parts(ensemble))
 
 
-def _report(document: dict[str, Any]) -> list[RenderableType]:
+def _parts(evaluation: Evaluation) -> list[RenderableType]:
     """Return what is shown of one run, with an empty line at its end."""
     return [
-        f"run {plain(document['run_id'])} {judged_on(document)}",
-        *judgement(document),
-        per_class(document),
+        f"run {plain(evaluation.run_id)} {on_test_images(evaluation.n, evaluation.dataset)}",
+        *figures(evaluation),
+        per_class(evaluation.per_class),
         "",
     ]

@@ -11,19 +11,29 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
-from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, argument, option
+from ffcli.cli.help import IMAGES, NETWORK, argument, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import (
+    NetworkOfBest,
+    NetworkOfRun,
+    WandbEntity,
+    WandbMode,
+    WandbProject,
+    image_dataset,
+    out_file,
+    wandb_mode,
+)
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.drawing import Picture, bar, draws
 from ffcli.cli.views.tables import Columns
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ffcli.services.evaluation.results import Prediction
 
 app = typer.Typer(add_completion=False)
 
@@ -71,15 +81,8 @@ def predict(
             default="auto",
         ),
     ] = None,
-    run: Annotated[
-        str | None,
-        option(
-            "--run", group=NETWORK, metavar="RUN", help="The network of this run.", completes=complete_run
-        ),
-    ] = None,
-    best: Annotated[
-        bool, option("--best", group=NETWORK, help="The network of the best run, as without --run.")
-    ] = False,
+    run: NetworkOfRun = None,
+    best: NetworkOfBest = False,
     hidden_size: Annotated[
         str | None,
         option(
@@ -90,29 +93,15 @@ def predict(
             help="An untrained network with these layers.",
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=IMAGES,
-            metavar="NAME",
-            help="Whose images.",
-            default="those of the run's dataset",
-            completes=complete_dataset,
-        ),
-    ] = None,
-    out_file: Annotated[
-        Path | None,
-        option("--out", "-o", group=OUTPUT, metavar="FILE", help="Draw image and chart as a PNG too."),
-    ] = None,
+    dataset: Annotated[str | None, image_dataset("that of the run")] = None,
+    file: Annotated[Path | None, out_file("Draw the image and the chart, a PNG.")] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
 ) -> None:
     """Show the class probabilities of one image.
 
-    What --out draws also goes to W&B: to the run there, or of an untrained network as a run of its own.
+    The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
     from ffcli.cli.views.progress import watcher
@@ -121,10 +110,10 @@ def predict(
 
     out = Output.of(ctx)
     mode = wandb_mode(wandb)
-    if out_file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
+    if file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
     elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
-        out.notice("a run's prediction goes to where W&B has the run, whatever project is named")
+        out.notice("--wandb-project and --wandb-entity are not used: the prediction goes to the run at W&B")
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
@@ -138,32 +127,30 @@ def predict(
         best=best,
         untrained=configure(None, flags) if hidden_size is not None else None,
         dataset=dataset,
-        out=out_file,
+        out=file,
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )
-    document = shown.document
-    tail = [f"written to {plain(document['png'])}"] if document["png"] else []
-    out.result(document, _head(document), _Prediction(document, shown.images), *tail)
+    result = shown.result
+    tail = [f"written to {plain(result.png)}"] if result.png else []
+    out.result(result, _head(result), _Probabilities(result, shown.images), *tail)
 
 
-def _head(document: dict[str, Any]) -> str:
-    network = f"run {plain(document['run_id'])}" if document["run_id"] else "an untrained network"
-    guess = f"{network} predicts: {plain(document['predicted']['name'])}"
-    if document["index"] is None:
-        return guess
-    return (
-        f"image {document['index']} of {plain(document['dataset'])} ({document['split']}): "
-        f"{plain(document['true']['name'])}\n{guess}"
-    )
+def _head(result: Prediction) -> str:
+    network = f"run {plain(result.run_id)}" if result.run_id else "an untrained network"
+    lines = [f"predicted as {plain(result.predicted.name)} by {network}"]
+    if result.true is not None:
+        image = f"image {result.index} of {plain(result.dataset)} ({result.split})"
+        lines.insert(0, f"{image}: {plain(result.true.name)}")
+    return "\n".join(lines)
 
 
-class _Prediction:
+class _Probabilities:
     """The probabilities, the largest first: on a terminal with bars and beside the image."""
 
-    def __init__(self, document: dict[str, Any], images: Sequence[np.ndarray]) -> None:
-        self._ranked = sorted(document["probabilities"].items(), key=lambda item: -item[1])
-        self._true = None if document["true"] is None else document["true"]["name"]
+    def __init__(self, result: Prediction, images: Sequence[np.ndarray]) -> None:
+        self._ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
+        self._true = None if result.true is None else result.true.name
         self._images = images
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -178,7 +165,7 @@ class _Prediction:
         yield grid
 
     def _table(self, width: int) -> Columns:
-        """Return class, probability, bar, and a mark at the class that it is."""
+        """Return class, probability, bar, and a mark at the true class."""
         rows = [
             [name, f"{value:.4f}", bar(value, width) + (" ◂ true" if name == self._true else "")]
             for name, value in self._ranked

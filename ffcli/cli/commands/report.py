@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.util.text import counted
 
 app = typer.Typer(add_completion=False)
@@ -22,30 +20,17 @@ app = typer.Typer(add_completion=False)
 @app.command(cls=Command)
 def report(
     ctx: typer.Context,
-    sweep: Annotated[
-        str,
-        argument(
-            metavar="SWEEP",
-            help="A sweep's id, the beginning or end of it, or its name; entity/project/id at W&B.",
-            completes=complete_sweep,
-        ),
-    ],
+    sweep: SweepId,
     *,
-    out_file: Annotated[
-        Path | None,
-        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The page.", default="report-SWEEP.html"),
-    ] = None,
-    storage: Annotated[
-        str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
-    ] = None,
+    file: Annotated[Path | None, out_file("The page.", "report-SWEEP.html")] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
 ) -> None:
     """Show a sweep as one self-contained HTML page.
 
-    Of a sweep at W&B it shows the runs that are stored here. Where the runs were tracked, the page goes to
-    W&B too.
+    For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
+    too.
     """
     from ffcli.cli.views.progress import watcher
     from ffcli.services.report.report import report as run
@@ -54,13 +39,12 @@ def report(
 
     out = Output.of(ctx)
     place = context(out)
-    document = run(
+    result = run(
         place,
-        sweep_called(place, sweep, storage),
-        storage,
-        out_file,
+        sweep_called(place, sweep),
+        file,
         command_line=out.settings.command_line,
         watcher=watcher(out),
         options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
     )
-    out.result(document, f"{counted(document['runs'], 'run')} in {plain(document['html'])}")
+    out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")

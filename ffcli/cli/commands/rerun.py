@@ -17,15 +17,16 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import number, plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.tables import Columns, shown
 from ffcli.util.text import are, counted
 
 if TYPE_CHECKING:
-    from ffcli.services.side_by_side import Job, Message
+    from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
 
 app = typer.Typer(add_completion=False)
 
@@ -81,19 +82,9 @@ def rerun(
             completes=complete_metric,
         ),
     ] = None,
-    workers: Annotated[
-        str | None,
-        option(
-            "--workers",
-            group=TRAINING,
-            metavar="N",
-            help="Processes on this machine.",
-            default="the number of cores",
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None, option("--storage", group=CHOICE, metavar="URL", help="The database of a shared sweep.")
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    jobs: Jobs = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -102,7 +93,7 @@ def rerun(
 
     The test accuracy comes at the end, beside the original figures.
 
-    Interrupted or killed, the same command goes on.
+    Interrupted or killed, the same command resumes it.
 
     With --seeds N the seeds are the configuration's own + 1 to + N: its own had
     helped it to be chosen.
@@ -110,7 +101,6 @@ def rerun(
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
     from ffcli.training.options import RunOptions
-    from ffcli.util.cores import usable_cores
 
     out = Output.of(ctx)
     options = RerunOptions(
@@ -118,10 +108,9 @@ def rerun(
         dataset=dataset,
         seeds=integer("--seeds", seeds, least=1),
         metric=metric,
-        workers=integer("--workers", workers, least=1) or usable_cores(),
-        storage=storage,
+        pool=pool_options(workers, cluster, jobs, wandb=wandb),
         run=RunOptions(
-            wandb=wandb_mode(wandb),
+            wandb=wandb_mode(wandb, "disabled" if cluster else "auto"),
             wandb_project=wandb_project,
             wandb_entity=wandb_entity,
             command_line=out.settings.command_line,
@@ -130,7 +119,7 @@ def rerun(
     try:
         documents = run(context(out), sweep, options, _watcher(out))
     except KeyboardInterrupt:
-        raise Interrupted("The same command goes on.") from None
+        raise Interrupted("The same command resumes it.") from None
     out.result(documents, *_report(documents, out))
     bad = [document for document in documents if document["status"] != "finished"]
     if bad:
@@ -143,42 +132,43 @@ def rerun(
 
 
 class _Lines:
-    """Watches the runs: a plain line for each that ends."""
+    """Shows the runs: a plain line for each that ends."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
         self._jobs: Sequence[Job] = ()
         self._ended = 0
 
-    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
-        """Say what is to be done."""
-        self._jobs, self._ended = jobs, 0
-        begun = sum(job.run_id is not None for job in jobs)
-        notes = f", {begun} of them begun before" if begun else ""
-        notes += f"; {done} {are(done)} there already" if done else ""
-        self._out.notice(f"{counted(len(jobs), 'run')} to train with {counted(workers, 'worker')}{notes}")
+    def __call__(self, event: JobsStarted | JobEvent | JobsOver) -> None:
+        """Take in what happens."""
+        from ffcli.execution.pool import TaskEnded, TaskLost
+        from ffcli.services.jobs import JobEvent, JobsStarted
 
-    def message(self, job: int, message: Message) -> None:
-        """Print the line of a run that has ended."""
-        from ffcli.services.side_by_side import RunEnded
+        if isinstance(event, JobsStarted):
+            self._jobs, self._ended = event.jobs, 0
+            begun = sum(job.run_id is not None for job in event.jobs)
+            notes = f", {begun} of them begun before" if begun else ""
+            notes += f"; {event.done} {are(event.done)} there already" if event.done else ""
+            by = counted(event.workers, "worker")
+            self._out.notice(f"{counted(len(event.jobs), 'run')} to train with {by}{notes}")
+        elif isinstance(event, JobEvent) and isinstance(event.event, TaskLost):
+            self._out.notice(f"{self.name(event.job)} is lost: {event.event.reason}")
+        elif isinstance(event, JobEvent) and isinstance(event.event, TaskEnded):
+            ended = event.event
+            if ended.status in ("finished", "diverged"):
+                self._ended += 1
+            done = f"{self._ended}/{len(self._jobs)}"
+            outcome = ended.status if ended.error is None else f"{ended.status}: {ended.error}"
+            self._out.notice(f"{done}  {ended.run_id}  {plain(outcome)}  {self.name(event.job)}")
 
-        if isinstance(message, RunEnded):
-            self._ended += 1
-            self._out.notice(
-                f"{self._ended}/{len(self._jobs)}  {message.run_id}  {message.status} "
-                f"{number(message.best_val_acc)}  {self._name(job)}"
-            )
-
-    def _name(self, job: int) -> str:
+    def name(self, job: int) -> str:
+        """Return what tells a job from the others."""
         config = self._jobs[job].config
         return f"{_short(config.as_dict())} seed {config.seed}"
 
-    def finished(self) -> None:
-        """Say nothing: the result follows."""
-
 
 class _Bars(_Lines):
-    """Watches the runs on a terminal: below the lines a bar for each that is under way."""
+    """Shows the runs on a terminal: below the lines a bar for each that is under way."""
 
     def __init__(self, out: Output) -> None:
         super().__init__(out)
@@ -192,36 +182,34 @@ class _Bars(_Lines):
         )
         self._tasks: dict[int, TaskID] = {}
 
-    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
-        """Begin with no bar."""
-        super().started(jobs, done, workers)
-        self._progress.start()
+    def __call__(self, event: JobsStarted | JobEvent | JobsOver) -> None:
+        """Show, move and take away the bar of a run."""
+        from ffcli.execution.pool import TaskEpoch, TaskStarted
+        from ffcli.services.jobs import JobEvent, JobsStarted
 
-    def message(self, job: int, message: Message) -> None:
-        """Show, move and take away the run's bar."""
-        from ffcli.core.training import EpochResult
-        from ffcli.services.side_by_side import RunBegun
-
-        super().message(job, message)
-        if isinstance(message, RunBegun):
-            self._remove(job)  # of an attempt that was killed
-            config = self._jobs[job].config
-            self._tasks[job] = self._progress.add_task(
-                self._name(job), total=config.epochs, completed=message.first_epoch - 1, figure=""
+        super().__call__(event)
+        if isinstance(event, JobsStarted):
+            self._progress.start()
+        elif not isinstance(event, JobEvent):
+            self._progress.stop()
+        elif isinstance(event.event, TaskStarted):
+            self._remove(event.job)  # of an earlier start
+            self._tasks[event.job] = self._progress.add_task(
+                self.name(event.job),
+                total=self._jobs[event.job].config.epochs,
+                completed=event.event.first_epoch - 1,
+                figure="",
             )
-        elif isinstance(message, EpochResult):
-            figure = f"val_acc {number(message.val_acc)}"
-            self._progress.update(self._tasks[job], completed=message.epoch, figure=figure)
+        elif isinstance(event.event, TaskEpoch):
+            result = event.event.result
+            figure = f"val_acc {number(result.val_acc)}"
+            self._progress.update(self._tasks[event.job], completed=result.epoch, figure=figure)
         else:
-            self._remove(job)
+            self._remove(event.job)
 
     def _remove(self, job: int) -> None:
         if job in self._tasks:
             self._progress.remove_task(self._tasks.pop(job))
-
-    def finished(self) -> None:
-        """Take the bars away."""
-        self._progress.stop()
 
 
 def _watcher(out: Output) -> _Lines:

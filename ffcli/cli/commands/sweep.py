@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffcli.cli.commands.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.commands.sweeps import go_on_with, report, shared
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report, wants_to_resume
 from ffcli.cli.completion import complete_sweep_file, names_in, words
 from ffcli.cli.context import context
-from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.errors import Interrupted
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration
-from ffcli.cli.tracking import WandbEntity, WandbProject
 from ffcli.cli.values import integer, one_of
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import pairs
 from ffcli.errors import FfnnError
-from ffcli.util.redact import without_secrets
+from ffcli.sweeping.study.lock import SweepHeldError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.services.sweeps.local import SweepOptions
-    from ffcli.sweeping.trials import Sweep
+    from ffcli.sweeping.study.record import Sweep
     from ffcli.training.context import Context
 
 app = typer.Typer(add_completion=False)
@@ -41,8 +42,8 @@ def sweep(
         str,
         argument(
             metavar="FILE|SWEEP",
-            help="A W&B sweep file, one that comes with ffnn (quick, bayes, …), or a sweep to go on with or "
-            "join; at W&B that is entity/project/id.",
+            help="A W&B sweep file, one that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B "
+            "that is entity/project/id.",
             completes=complete_sweep_file,
         ),
     ],
@@ -64,31 +65,15 @@ def sweep(
             "--count",
             group=_SWEEP,
             metavar="N",
-            help="Runs in all, over all workers and resumptions.",
+            help="Runs in all, over all resumptions.",
             default="as many as a local sweep was asked for, else the file's run_cap",
         ),
     ] = None,
-    workers: Annotated[
-        str | None,
-        option(
-            "--workers",
-            group=_SWEEP,
-            metavar="N",
-            help="Processes on this machine.",
-            default="the number of cores",
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None,
-        option(
-            "--storage",
-            group=_SWEEP,
-            metavar="URL",
-            help="A database to share: postgresql://…, or sqlite:///FILE.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    jobs: Jobs = None,
     resume: Annotated[
-        bool, option("--resume", group=_SWEEP, help="Go on with the last sweep of this FILE.")
+        bool, option("--resume", group=_SWEEP, help="Resume the last sweep of this FILE.")
     ] = False,
     new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
@@ -121,54 +106,56 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Killed, it goes on where it stopped: ffnn sweep ID.
+    Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
     """
     from ffcli.services.sweeps.create import describe_space
-    from ffcli.services.sweeps.local import SweepOptions, run_sweep
+    from ffcli.services.sweeps.local import SweepOptions
     from ffcli.services.sweeps.shipped import no_such_file, sweep_file
-    from ffcli.util.cores import usable_cores
 
     out = Output.of(ctx)
     place = context(out)
+    mode = one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled"))
     options = SweepOptions(
         count=integer("--count", count, least=1),
-        workers=integer("--workers", workers, least=1) or usable_cores(),
-        storage=storage,
+        pool=pool_options(workers, cluster, jobs, wandb=mode),
         reuse=reuse,
-        wandb=one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled")),
+        wandb=mode,
         wandb_project=wandb_project,
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
-    if storage is not None and without_secrets(storage) != storage:
-        out.notice(
-            "--storage holds a password, which others on this machine can see in the list of processes; "
-            "docs/scaling.md says how to keep it in a file."
-        )
     file = sweep_file(spec)
     if dry_run:
         if not file.exists():
             refuse(f"--dry-run: {no_such_file(spec)}")
-        _show_space(out, describe_space(place, file, options.count, options.workers), options.count)
+        _show_space(out, describe_space(place, file, options.count, options.pool.workers or 1), options.count)
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
     spec = str(file)
-    if goes_by_wandb(out, spec, backend, storage, wandb):
+    if goes_by_wandb(out, spec, backend, cluster, wandb):
         for option, given in (("--seed", seed), ("--reuse", reuse or None)):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
         sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
         return
     made = _local_sweep(out, place, spec, options, integer("--seed", seed), resume=resume, new=new)
-    go_on = out.settings.command("sweep", made.id, *shared(storage))
+    _run(out, place, made, options)
+
+
+def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> None:
+    """Run a sweep and show what came of it."""
+    from ffcli.services.sweeps.local import run_sweep
+
+    resume = out.settings.command("sweep", made.id)
     watcher = sweep_watcher(out)
     try:
         document = run_sweep(place, made, options, watcher)
     except KeyboardInterrupt:
-        raise Interrupted(f"{watcher.how_far}Go on with: {go_on}") from None
-    except (FfnnError, OSError):
-        out.notice(f"Go on with: {go_on}")
+        raise Interrupted(f"{watcher.how_far}Resume with: {resume}") from None
+    except (FfnnError, OSError) as error:
+        if not isinstance(error, SweepHeldError):
+            out.notice(f"Resume with: {resume}")
         raise
     most = made.spec.most_trials()
     more = document.get("ended") == "count" and (most is None or most > document["planned"])
@@ -176,11 +163,9 @@ def sweep(
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
     elif more:
-        further = [f"further: {out.settings.command('sweep', made.id, '--count', 'N', *shared(storage))}"]
-    out.result(document, *report(document, out.settings, storage), *further)
-    if document.get("ended") == "failures":
-        out.error(document["message"], f"Mend the cause, then: {go_on}")
-        raise typer.Exit(FAILED)
+        further = [f"further: {out.settings.command('sweep', made.id, '--count', 'N')}"]
+    out.result(document, *report(document, out.settings), *further)
+    fail_where_all_failed(out, document, resume)
 
 
 def _local_sweep(
@@ -193,40 +178,39 @@ def _local_sweep(
     resume: bool,
     new: bool,
 ) -> Sweep:
-    """Return the sweep to go on with, or a new one of the file."""
-    from ffcli.services.sweeps.create import create, stored_sweep
+    """Return the sweep to resume, or a new one of the file."""
+    from ffcli.services.sweeps.create import create, read_sweep
     from ffcli.services.sweeps.find import find_sweep
     from ffcli.services.sweeps.shipped import no_such_file
 
-    file, storage = Path(spec), options.storage
+    file = Path(spec)
     if file.exists():
         earlier = None if new else _earlier(out, place, file, options, resume=resume)
         if earlier is None:
-            return create(place, file, seed or 0, storage, count=options.count)
+            return create(place, file, seed or 0, count=options.count)
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
-        earlier = spec if storage else find_sweep(place, spec, or_file=True)
-    made = stored_sweep(place, earlier, storage)
+        earlier = find_sweep(place, spec, or_file=True)
+    made = read_sweep(place, earlier).sweep
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
     return made
 
 
 def _earlier(out: Output, place: Context, file: Path, options: SweepOptions, *, resume: bool) -> str | None:
-    """Return the sweep of the same file to go on with, if that is what the user wants."""
+    """Return the sweep of the same file to resume, if that is what the user wants."""
     from ffcli.services.sweeps.create import of_same_file
 
-    storage = options.storage
-    earlier = of_same_file(place, file, storage=storage)
+    earlier = of_same_file(place, file)
     if earlier is None:
         if resume:
-            refuse(f"--resume: no sweep in {'the database' if storage else place.runs_dir} is of {file}.")
+            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
         return None
-    wanted = resume or go_on_with(out, place, "sweep", earlier, count=options.count, storage=storage)
+    wanted = resume or wants_to_resume(out, place, "sweep", earlier, count=options.count)
     if wanted is None:
-        command = out.settings.command("sweep", earlier, *shared(storage))
-        out.notice(f"{file} was run before: {command} would go on with that sweep")
+        command = out.settings.command("sweep", earlier)
+        out.notice(f"{file} was run before: {command} resumes that sweep")
     return earlier if wanted else None
 
 

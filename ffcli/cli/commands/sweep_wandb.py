@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ffcli.cli.commands.sweeps import report
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.values import one_of
@@ -17,7 +17,7 @@ from ffcli.util.text import are
 
 if TYPE_CHECKING:
     from ffcli.services.sweeps.local import SweepOptions
-    from ffcli.sweeping.trials import Sweep
+    from ffcli.sweeping.study.record import Sweep
     from ffcli.sweeping.wandb.address import WandbAddress
     from ffcli.sweeping.wandb.server import WandbServer
     from ffcli.training.context import Context
@@ -34,7 +34,7 @@ class Wanted:
     new: bool
 
 
-def goes_by_wandb(out: Output, spec: str, backend: str | None, storage: str | None, mode: str | None) -> bool:
+def goes_by_wandb(out: Output, spec: str, backend: str | None, cluster: str | None, mode: str | None) -> bool:
     """Whether W&B's agents run the sweep; says so where that was not the user's choice.
 
     ``mode`` is what ``--wandb`` says, of the runs of a local sweep: not to be online makes a sweep local.
@@ -49,12 +49,15 @@ def goes_by_wandb(out: Output, spec: str, backend: str | None, storage: str | No
     not_online = mode is not None and mode.lower() in ("offline", "disabled")
     if (chosen == "wandb" or (chosen == "auto" and remote)) and not_online:
         refuse(f"--wandb {mode}: with --backend wandb W&B follows every run.")
-    if chosen == "wandb" and storage is not None:
-        refuse("--storage is for --backend local: with W&B its server keeps the sweep.")
+    if cluster is not None and (chosen == "wandb" or remote):
+        refuse(
+            f"--cluster {cluster}: a sweep by W&B's agents trains on this machine.",
+            "--backend local runs the file on the cluster; ffnn sync sends its runs to W&B afterwards.",
+        )
     if chosen == "auto":
         if remote:
             return True
-        if storage is not None or not_online or not Path(spec).exists():
+        if cluster is not None or not_online or not Path(spec).exists():
             return False
         chosen, why = choose_backend()
         other = "local" if chosen == "wandb" else "wandb"
@@ -70,25 +73,23 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
     server, sweep = _connected(out, place, wanted)
     out.notice(f"W&B: {parse_address(sweep.id).url(server.site)}")
     count = [] if options.count is None else ["--count", str(options.count)]  # the server does not know it
-    go_on = out.settings.command("sweep", sweep.id, *count)
+    resume = out.settings.command("sweep", sweep.id, *count)
     try:
         document = run_wandb_sweep(place, server, sweep, options, sweep_watcher(out))
     except KeyboardInterrupt:
-        raise Interrupted(f"Go on with: {go_on}") from None
-    out.result(document, *report(document, out.settings, None))
+        raise Interrupted(f"Resume with: {resume}") from None
+    out.result(document, *report(document, out.settings))
     unsent, push = len(document["unsent"]), out.settings.command("sync", sweep.id)
     missing = f"{unsent} of its runs {are(unsent)} stored here and not, or not wholly, at W&B"
     missing += f": {push} pushes them"
     if document["ended"] == "lost":
         out.error(
-            f"{document['message']} {missing if unsent else 'All that ran is there'}.", f"Then: {go_on}"
+            f"{document['message']} {missing if unsent else 'All that ran is there'}.", f"Then: {resume}"
         )
         raise typer.Exit(FAILED)
     if unsent:
         out.notice(missing)
-    if document["ended"] == "failures":
-        out.error(document["message"], f"Mend the cause, then: {go_on}")
-        raise typer.Exit(FAILED)
+    fail_where_all_failed(out, document, resume)
 
 
 def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer, Sweep]:
@@ -125,7 +126,7 @@ def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> WandbA
         return None
     if not resume and not out.can_ask:
         command = out.settings.command("sweep", str(earlier))
-        out.notice(f"{file} was run before: {command} would go on with that sweep")
+        out.notice(f"{file} was run before: {command} resumes that sweep")
         return None
-    question = f"Go on with sweep {earlier} of the same file? n begins a new one."
+    question = f"Resume sweep {earlier} of the same file? n begins a new one."
     return earlier if resume or out.ask(question, default=True) else None

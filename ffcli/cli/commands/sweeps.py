@@ -9,7 +9,8 @@ from rich.console import RenderableType
 
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, argument, option
+from ffcli.cli.errors import FAILED
+from ffcli.cli.help import argument
 from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
@@ -21,9 +22,9 @@ from ffcli.util.text import counted
 if TYPE_CHECKING:
     from ffcli.training.context import Context
 
-app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
+_STATES = {"outdated": "made by an earlier version"}
 
-_STORAGE = option("--storage", group=CHOICE, metavar="URL", help="The database of shared sweeps.")
+app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
 
 @app.callback()
@@ -32,22 +33,22 @@ def _sweeps() -> None:
 
 
 @app.command("list", cls=Command)
-def list_(ctx: typer.Context, *, storage: Annotated[str | None, _STORAGE] = None) -> None:
+def list_(ctx: typer.Context) -> None:
     """List the sweeps of the store."""
-    from ffcli.services.sweeps.summary import list_sweeps
+    from ffcli.services.sweeps.listing import list_sweeps
 
     out = Output.of(ctx)
-    documents = list_sweeps(context(out), storage)
+    documents = list_sweeps(context(out))
     if not documents and not out.settings.json:
         out.notice("there are no sweeps")
         return
     rows = [
         [
             document["sweep_id"],
-            document["state"],
-            document["method"],
-            *document["counts"].values(),
-            document["planned"] or "no end",
+            _STATES.get(document["state"], document["state"]),
+            document["method"] or "–",
+            *("–" if count is None else count for count in document["counts"].values()),
+            "–" if document["state"] == "outdated" else document["planned"] or "no end",
             number(document["best"]["value"]) if document["best"] else "–",
             document["name"],
         ]
@@ -67,8 +68,6 @@ def show(
             metavar="SWEEP", help="Its id, the beginning or end of it, or its name.", completes=complete_sweep
         ),
     ],
-    *,
-    storage: Annotated[str | None, _STORAGE] = None,
 ) -> None:
     """Show a sweep with its best configurations."""
     from ffcli.services.sweeps.find import find_sweep
@@ -76,19 +75,19 @@ def show(
 
     out = Output.of(ctx)
     place = context(out)
-    document = show_sweep(place, sweep if storage else find_sweep(place, sweep), storage)
+    document = show_sweep(place, find_sweep(place, sweep))
     command = "sweep" if document["paired"] is None else "compare-loss"
-    go_on = out.settings.command(command, document["sweep_id"], *shared(storage))
-    left = [f"go on with it: {go_on}"] if document["state"] == "open" else []
-    out.result(document, *report(document, out.settings, storage), *left)
+    resume = out.settings.command(command, document["sweep_id"])
+    left = [f"resume it: {resume}"] if document["state"] == "open" else []
+    out.result(document, *report(document, out.settings), *left)
 
 
-def go_on_with(
-    out: Output, place: Context, what: str, sweep_id: str, *, count: int | None, storage: str | None = None
+def wants_to_resume(
+    out: Output, place: Context, what: str, sweep_id: str, *, count: int | None
 ) -> bool | None:
-    """Ask whether to go on with an earlier sweep of the same file; ``what`` calls it so.
+    """Ask whether to resume an earlier sweep of the same file, which ``what`` names in the question.
 
-    None where nobody is there to answer, or where it has as many trials as are wanted.
+    None where nobody is there to answer, or where it has as many trials as are asked for.
     """
     from ffcli.services.sweeps.summary import progress
 
@@ -96,7 +95,7 @@ def go_on_with(
         return None
     far = ""
     try:
-        known = progress(place, sweep_id, storage)
+        known = progress(place, sweep_id)
     except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
         pass
     else:
@@ -105,16 +104,23 @@ def go_on_with(
         of = f" of {known['planned']}" if known["planned"] else ""
         best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
         far = f" ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
-    return out.ask(f"Go on with {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
+    return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
 
 
-def shared(storage: str | None) -> list[str]:
-    """Return the option for a shared database in a command to type: its address may hold a password."""
-    return [] if storage is None else ["--storage", "URL"]
+def fail_where_all_failed(out: Output, document: dict[str, Any], resume: str) -> None:
+    """End with exit code 1 where nothing has come of a sweep; ``resume`` is the command that resumes it."""
+    counts = document["counts"]
+    if document.get("ended") == "failures":
+        out.error(document["message"], f"Mend the cause, then: {resume}")
+    elif counts["failed"] and not counts["finished"] + counts["pruned"]:
+        out.error(f"All {counted(counts['failed'], 'trial')} of sweep {document['sweep_id']} failed.")
+    else:
+        return
+    raise typer.Exit(FAILED)
 
 
-def report(document: dict[str, Any], settings: Settings, storage: str | None) -> list[RenderableType]:
-    """Return what is shown of a sweep: what came of it, the best, what mattered, how to judge the best."""
+def report(document: dict[str, Any], settings: Settings) -> list[RenderableType]:
+    """Return what is shown of a sweep: what came of it, the best, what mattered, how to evaluate the best."""
     counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
     reused = f" ({document['reused']} of them reused)" if document["reused"] else ""
     seconds = f" in {duration(document['seconds'])}" if "seconds" in document else ""
@@ -125,7 +131,7 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
     says_no_more = document["backend"] == "local" and document.get("ended") == "count"  # than the counts do
     if document.get("message") and not says_no_more:
         lines.append(plain(document["message"]))
-    lines.append(f"stored in {plain(document['path'])}, {plain(document['storage'])}")
+    lines.append(f"stored in {plain(document['path'])}")
     if document["best"] is None:
         return ["\n".join(lines)]
     searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
@@ -140,7 +146,7 @@ def report(document: dict[str, Any], settings: Settings, storage: str | None) ->
     if any(records):
         for row, record in zip([heads, *rows], ["record", *records]):
             row.insert(2, record)
-    evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"], *shared(storage))
+    evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"])
     return [
         "\n".join(lines),
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -12,10 +12,13 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import argument
 from ffcli.cli.output import Output
+from ffcli.cli.params import LogModel, WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.tracking import LogModel, WandbEntity, WandbProject
 from ffcli.util.text import are, counted
+
+if TYPE_CHECKING:
+    from ffcli.services.sync import RunSent
 
 app = typer.Typer(add_completion=False)
 
@@ -28,7 +31,7 @@ def sync(
         list[str],
         argument(
             metavar="RUN|SWEEP",
-            help="Ids of runs and of sweeps, or their unique ends.",
+            help="Ids of runs and of sweeps, or their unique beginnings or ends.",
             completes=complete_run_or_sweep,
         ),
     ],
@@ -38,7 +41,7 @@ def sync(
 ) -> None:
     """Send stored runs to Weights & Biases.
 
-    Each epoch keeps its time. What is there already is not sent again; interrupted, the same command goes on.
+    Each epoch keeps its time. Only what is missing is sent, so that an interrupted command can be repeated.
     """
     from ffcli.services.sync import SyncOptions
     from ffcli.services.sync import sync as run
@@ -50,44 +53,26 @@ def sync(
         raise typer.Exit(FAILED)
     options = SyncOptions(wandb_project, wandb_entity, log_model)
     try:
-        document = run(context(out), runs, options, _Bar(out) if out.live else _Lines(out))
+        with _Progress(out) as progress:
+            result = run(context(out), runs, options, progress.sent)
     except KeyboardInterrupt:
-        raise Interrupted("The same command goes on.") from None
-    counts = {name: len(document[name]) for name in ("synced", "skipped", "failed")}
-    out.result(document, ", ".join(f"{count} {name}" for name, count in counts.items()))
-    if document["failed"]:
-        reasons = sorted(set(document["problems"].values()))
-        failed = f"{counted(counts['failed'], 'run')} {are(counts['failed'])} not at W&B"
-        out.error(f"{failed}: {plain('; '.join(reasons))}.", "Try again later.")
+        raise Interrupted("Repeat the command to continue.") from None
+    failed = len(result.failed)
+    out.result(result, f"{len(result.synced)} synced, {len(result.skipped)} skipped, {failed} failed")
+    if failed:
+        reasons = sorted(set(result.problems.values()))
+        out.error(
+            f"{counted(failed, 'run')} {are(failed)} not at W&B: {plain('; '.join(reasons))}.",
+            "Try again later.",
+        )
         raise typer.Exit(FAILED)
 
 
-class _Lines:
-    """Watches runs being sent: a plain line for each."""
+class _Progress:
+    """Shows runs being sent: on a terminal a bar and a line for each failure, else a line for each run."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
-        self._runs = self._sent = 0
-
-    def started(self, runs: int) -> None:
-        """Remember how many there are."""
-        self._runs = runs
-
-    def sent(self, run_id: str, problem: str | None) -> None:
-        """Print the line of a run."""
-        self._sent += 1
-        end = "synced" if problem is None else f"failed: {plain(problem)}"
-        self._out.notice(f"{self._sent}/{self._runs}  run {run_id}  {end}")
-
-    def finished(self) -> None:
-        """Say nothing: the result follows."""
-
-
-class _Bar(_Lines):
-    """Watches runs being sent on a terminal: a bar, and a line for each that fails."""
-
-    def __init__(self, out: Output) -> None:
-        super().__init__(out)
         self._bar = Progress(
             TextColumn("runs"),
             BarColumn(bar_width=30),
@@ -96,18 +81,19 @@ class _Bar(_Lines):
             transient=True,
         )
 
-    def started(self, runs: int) -> None:
-        """Begin the bar."""
-        super().started(runs)
-        self._bar.add_task("", total=runs)
-        self._bar.start()
+    def __enter__(self) -> _Progress:
+        return self
 
-    def sent(self, run_id: str, problem: str | None) -> None:
-        """Move the bar."""
-        if problem is not None:
-            super().sent(run_id, problem)
-        self._bar.advance(self._bar.task_ids[0])
-
-    def finished(self) -> None:
-        """Take the bar away."""
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+    def sent(self, event: RunSent) -> None:
+        """Show that a run is sent, or could not be."""
+        if event.problem is not None or not self._out.live:
+            end = "synced" if event.problem is None else f"failed: {plain(event.problem)}"
+            self._out.notice(f"{event.done}/{event.total}  run {event.run_id}  {end}")
+        if self._out.live:
+            if not self._bar.task_ids:
+                self._bar.add_task("", total=event.total)
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[0], completed=event.done)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ffcli.cli.commands.recipes import LIST, show_recipes
 from ffcli.cli.completion import complete_run, names_in
@@ -17,8 +16,8 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.text import duration, number, plain
-from ffcli.cli.tracking import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, watcher
 from ffcli.cli.views.tables import pairs
@@ -26,6 +25,7 @@ from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
+    from ffcli.runs.results import RunResult
     from ffcli.training.options import RunOptions
 
 app = typer.Typer(add_completion=False)
@@ -114,8 +114,8 @@ def train(
         epochs = configure(None, flags).epochs if flags else None
         watch = watcher(out)
         with _ended_early(out, watch):
-            document = resume_run(context(out), resume, epochs, watch)
-        _finish(out, document)
+            result = resume_run(context(out), resume, epochs, watch)
+        _finish(out, result)
         return
 
     settings = configure(config, flags, recipe)
@@ -138,8 +138,8 @@ def train(
         return
     watch = watcher(out)
     with _ended_early(out, watch):
-        document = train_run(context(out), settings, options, watch)
-    _finish(out, document)
+        result = train_run(context(out), settings, options, watch)
+    _finish(out, result)
 
 
 def _refuse_with_resume(names: list[str]) -> None:
@@ -161,12 +161,12 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
         from ffcli.services.runs.listing import show_run
 
         try:
-            document = show_run(context(out), watch.run_id)
+            result = show_run(context(out), watch.run_id)
         except FfnnError:  # somebody has removed it
             raise error from None
         if out.settings.json:
-            out.result(document)
-        if document["status"] in ("finished", "diverged"):  # it ended all the same
+            out.result(result)
+        if result.status in ("finished", "diverged"):  # it ended all the same
             raise
         go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
         if isinstance(error, KeyboardInterrupt):
@@ -178,34 +178,28 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
 def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
     from ffcli.services.train import plan
 
-    document = plan(context(out), settings, options)
+    planned = plan(context(out), settings, options)
     sizes = {
-        "parameters": f"{document['parameters']:,}",
-        "images": f"{document['train']:,} train, {document['validation']:,} validation",
-        "steps": f"{document['steps']:,} ({document['steps_per_epoch']:,} an epoch)",
-        "time": f"about {duration(document['seconds_estimate'])}",
+        "parameters": f"{planned.parameters:,}",
+        "images": f"{planned.train:,} train, {planned.validation:,} validation",
+        "steps": f"{planned.steps:,} ({planned.steps_per_epoch:,} per epoch)",
+        "time": f"about {duration(planned.seconds_estimate)}",
     }
-    table: Table = pairs({**document["config"], **sizes})
-    out.result(document, table)
+    out.result(planned, pairs({**planned.config, **sizes}))
 
 
-def _finish(out: Output, document: dict[str, Any]) -> None:
-    run_id, epochs = plain(document["run_id"]), document["epochs"]
-    lines = [
-        f"run {run_id} ({plain(document['name'])}): {document['status']}, {duration(document['seconds'])}"
-    ]
-    if document["best_epoch"] is not None:
+def _finish(out: Output, result: RunResult) -> None:
+    run_id = plain(result.run_id)
+    lines = [f"run {run_id} ({plain(result.name)}): {result.status}, {duration(result.seconds)}"]
+    if result.best_epoch is not None:
         lines.append(
-            f"best epoch {document['best_epoch']} of {len(epochs)}: "
-            f"val_acc {number(document['best_val_acc'])}"
+            f"best epoch {result.best_epoch} of {len(result.epochs)}: val_acc {number(result.best_val_acc)}"
         )
-    lines.append(f"stored in {plain(document['path'])}")
-    if document["status"] == "finished":
-        lines.append(f"on the test images: {out.settings.command('evaluate', document['run_id'])}")
-    out.result(document, "\n".join(lines))
-    if document["status"] == "diverged":
-        out.error(
-            f"run {run_id} diverged: {document.get('error') or 'the loss was not finite'}.",
-            document.get("hint") or "A smaller --learning-rate may help.",
-        )
+    lines.append(f"stored in {plain(result.path)}")
+    if result.status == "finished":
+        lines.append(f"on the test images: {out.settings.command('evaluate', result.run_id)}")
+    out.result(result, "\n".join(lines))
+    if result.status == "diverged":
+        reason = result.error or "the loss was not finite"
+        out.error(f"run {run_id} diverged: {reason}.", "A smaller --learning-rate may help.")
         raise typer.Exit(FAILED)

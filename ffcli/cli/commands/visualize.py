@@ -9,21 +9,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console, ConsoleOptions, RenderResult
 
-from ffcli.cli.completion import complete_dataset, complete_run
 from ffcli.cli.context import context
-from ffcli.cli.help import IMAGES, NETWORK, OUTPUT, option
+from ffcli.cli.help import IMAGES, option
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.params import (
+    NetworkOfBest,
+    NetworkOfRun,
+    WandbEntity,
+    WandbMode,
+    WandbProject,
+    image_dataset,
+    out_file,
+    wandb_mode,
+)
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
-from ffcli.cli.tracking import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.values import integer
 from ffcli.cli.views.drawing import Gallery, draws
-from ffcli.cli.views.evaluation import judged_on
+from ffcli.cli.views.evaluation import on_test_images
 from ffcli.cli.views.tables import Columns
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from ffcli.services.evaluation.images import Illustrated
+    from ffcli.services.evaluation.results import Mistakes, Sample, Samples
 
 app = typer.Typer(add_completion=False)
 
@@ -32,59 +43,31 @@ app = typer.Typer(add_completion=False)
 def visualize(
     ctx: typer.Context,
     *,
-    dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=IMAGES,
-            metavar="NAME",
-            help="Whose images.",
-            default="fashion_mnist, or those of the --run",
-            completes=complete_dataset,
-        ),
-    ] = None,
+    dataset: Annotated[str | None, image_dataset("fashion_mnist, or that of the --run")] = None,
     index: Annotated[
         str | None,
         option(
             "--index",
             group=IMAGES,
             metavar="N",
-            help="This image alone, 1…70000: the training images come first.",
+            help="Only this image, 1…70000, the training images first.",
         ),
     ] = None,
     seed: Annotated[
         str | None,
-        option("--seed", group=IMAGES, metavar="INT", help="Picks other samples.", default=0),
+        option("--seed", group=IMAGES, metavar="INT", help="Seed of the choice of samples.", default=0),
     ] = None,
     misclassified: Annotated[
         bool,
         option(
             "--misclassified",
             group=IMAGES,
-            help="The test images that a network gets wrong with the most certainty.",
+            help="The test images that a network misclassifies with the highest probability.",
         ),
     ] = False,
-    run: Annotated[
-        str | None,
-        option(
-            "--run",
-            group=NETWORK,
-            metavar="RUN",
-            help="Of --misclassified: the network of this run.",
-            completes=complete_run,
-        ),
-    ] = None,
-    best: Annotated[
-        bool,
-        option(
-            "--best", group=NETWORK, help="Of --misclassified: the network of the best run, as without --run."
-        ),
-    ] = False,
-    out_file: Annotated[
-        Path | None,
-        option("--out", "-o", group=OUTPUT, metavar="FILE", help="The PNG.", default="visualize-DATASET.png"),
-    ] = None,
+    run: NetworkOfRun = None,
+    best: NetworkOfBest = False,
+    file: Annotated[Path | None, out_file("The figure, a PNG.", "visualize-DATASET.png")] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -99,67 +82,69 @@ def visualize(
     number, chosen_seed = integer("--index", index, least=1), integer("--seed", seed)
     if misclassified:
         if index is not None:
-            refuse("Give --index or --misclassified, not both.")
+            refuse("Expected --index or --misclassified, got both.")
         if run is not None and best:
-            refuse("Give --run or --best, not both.")
+            refuse("Expected --run or --best, got both.")
         if seed is not None:
             out.notice("--seed is not used with --misclassified")
         if wandb_project is not None or wandb_entity is not None:
-            out.notice("--misclassified goes to where W&B has the run, whatever project is named")
-        shown = visualize_mistakes(
-            context(out), run=run, dataset=dataset, out=out_file, track=mode != "disabled"
-        )
-    else:
-        if run is not None or best:
-            out.notice(f"{'--run' if run is not None else '--best'} is not used without --misclassified")
-        if seed is not None and index is not None:
-            out.notice("--seed is not used with --index")
-        options = RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity)
-        shown = run_visualize(
-            context(out), options, dataset=dataset, index=number, seed=chosen_seed or 0, out=out_file
-        )
-    document = shown.document
-    tail = [f"written to {plain(document['png'])}"] if document["png"] else []
-    out.result(document, *_head(document), _Samples(document["samples"], shown.images), *tail)
+            out.notice("--wandb-project and --wandb-entity are not used: the figure goes to the run at W&B")
+        shown = visualize_mistakes(context(out), run=run, dataset=dataset, out=file, track=mode != "disabled")
+        _show(out, shown, _mistakes_head(shown.result))
+        return
+    if run is not None or best:
+        out.notice(f"{'--run' if run is not None else '--best'} is not used without --misclassified")
+    if seed is not None and index is not None:
+        out.notice("--seed is not used with --index")
+    options = RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity)
+    _show(
+        out,
+        run_visualize(context(out), options, dataset=dataset, index=number, seed=chosen_seed or 0, out=file),
+    )
 
 
-def _head(document: dict[str, Any]) -> list[str]:
-    if "mistakes" not in document:
-        return []
-    head = f"run {plain(document['run_id'])} {judged_on(document)}"
-    if not document["mistakes"]:
+def _show(out: Output, shown: Illustrated[Any], head: Sequence[str] = ()) -> None:
+    result: Samples | Mistakes = shown.result
+    tail = [f"written to {plain(result.png)}"] if result.png else []
+    out.result(result, *head, _Gallery(result.samples, shown.images), *tail)
+
+
+def _mistakes_head(result: Mistakes) -> list[str]:
+    head = f"run {plain(result.run_id)} {on_test_images(result.n, result.dataset)}"
+    if not result.mistakes:
         return [head, "no mistakes"]
-    return [head, f"{counted(document['mistakes'], 'mistake')}; those that it is most certain of:", ""]
+    return [head, f"{counted(result.mistakes, 'mistake')}; those with the highest probability:", ""]
 
 
-class _Samples:
+class _Gallery:
     """The images on a terminal, a list of them elsewhere."""
 
-    def __init__(self, samples: Sequence[dict[str, Any]], images: Sequence[np.ndarray]) -> None:
+    def __init__(self, samples: Sequence[Sample], images: Sequence[np.ndarray]) -> None:
         self._samples, self._images = samples, images
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from ffcli.plotting.images import columns_for
+        from ffcli.services.evaluation.results import Mistake
+
         if not self._samples:
             return
         if draws(console):
-            from ffcli.plotting.images import columns_for
-
             yield Gallery(self._images, list(map(_caption, self._samples)), columns_for(len(self._images)))
             return
         heads = ["image", "split", "label", "class"]
-        rows = [
-            [sample["index"], sample["split"], sample["label"], sample["name"]] for sample in self._samples
-        ]
-        if "predicted" in self._samples[0]:
-            heads += ["taken for", "probability"]
-            for row, sample in zip(rows, self._samples):
-                row += [sample["predicted"]["name"], f"{sample['probability']:.4f}"]
+        rows = [[sample.index, sample.split, sample.label, sample.name] for sample in self._samples]
+        mistakes = [sample for sample in self._samples if isinstance(sample, Mistake)]
+        if mistakes:
+            heads += ["predicted as", "probability"]
+            for row, mistake in zip(rows, mistakes):
+                row += [mistake.predicted.name, f"{mistake.probability:.4f}"]
         yield Columns(heads, rows, right=["image", "label", "probability"])
 
 
-def _caption(sample: dict[str, Any]) -> list[str]:
-    place = f"#{sample['index']}"
-    if "predicted" not in sample:
-        return [sample["name"], place]
-    guess = f"→ {sample['predicted']['name']}"
-    return [sample["name"], guess, f"{sample['probability']:.1%}  {place}"]
+def _caption(sample: Sample) -> list[str]:
+    from ffcli.services.evaluation.results import Mistake
+
+    number = f"#{sample.index}"
+    if not isinstance(sample, Mistake):
+        return [sample.name, number]
+    return [sample.name, f"→ {sample.predicted.name}", f"{sample.probability:.1%}  {number}"]

@@ -1,38 +1,44 @@
-"""What the commands show of a network, or of an ensemble, that was judged on test images."""
+"""What is shown of a network, or of an ensemble, that was evaluated on test images."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ffcli.cli.text import number, plain
 from ffcli.cli.views.tables import Columns
-from ffcli.util.text import counted
+
+if TYPE_CHECKING:
+    from ffcli.runs.ensembles import Ensemble
+    from ffcli.runs.results import ClassReport
+    from ffcli.services.evaluation.results import Evaluation
 
 
-def judged_on(document: dict[str, Any]) -> str:
-    """Return the end of a title: on which test images a network, or an ensemble, was judged."""
-    return f"on the {counted(document['n'], 'test image')} of {plain(document['dataset'])}"
+def on_test_images(n: int, dataset: str) -> str:
+    """Return the end of a title: on which test images something was evaluated."""
+    return f"on the test images of {plain(dataset)} (n = {n:,})"
 
 
-def judgement(document: dict[str, Any]) -> list[str]:
-    """Return the figures of a judged network, or of an ensemble, in one to three lines."""
-    lines = [f"accuracy {number(document['accuracy'])}, loss {number(document['loss'])}"]
-    if document["tta"] or "members" in document:
+def figures(evaluation: Evaluation | Ensemble) -> list[str]:
+    """Return the figures of an evaluation in one to three lines."""
+    loss = f"{number(evaluation.loss)} ({evaluation.loss_name})"
+    lines = [f"accuracy {number(evaluation.accuracy)}, loss {loss}"]
+    members = getattr(evaluation, "members", None)
+    if evaluation.tta or members is not None:
         lines.append(
             "on the validation images: "
-            f"accuracy {number(document['val_acc'])}, loss {number(document['val_loss'])}"
+            f"accuracy {number(evaluation.val_acc)}, loss {number(evaluation.val_loss)}"
         )
-    if document["tta"] and "members" in document:
+    views = getattr(evaluation, "views", 0)
+    if evaluation.tta and members is not None:
         lines.append("test-time averaging over each run's own views of an image")
-    elif document["tta"] and document["views"] > 1:
-        lines.append(f"test-time averaging over {document['views']} views of an image")
+    elif evaluation.tta and views > 1:
+        lines.append(f"test-time averaging over {views} views of an image")
     return lines
 
 
-def per_class(document: dict[str, Any]) -> Columns:
+def per_class(classes: Sequence[ClassReport]) -> Columns:
     """Return the table of the classes."""
     heads = ["precision", "recall", "f1"]
-    rows = [
-        [row["name"], *(number(row[head]) for head in heads), row["support"]] for row in document["per_class"]
-    ]
+    rows = [[each.name, *(number(getattr(each, head)) for head in heads), each.support] for each in classes]
     return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

@@ -1,9 +1,8 @@
-"""What is seen of a sweep while it runs: a live view on a terminal, a line a trial elsewhere."""
+"""What is shown of a sweep while it runs: a live view on a terminal, a line for each trial elsewhere."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -17,9 +16,8 @@ from ffcli.util.text import are, counted
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
     from ffcli.core.training import EpochResult
-    from ffcli.services.sweep_worker import Message
-    from ffcli.sweeping.events import TrialEnded
-    from ffcli.sweeping.trials import Counts, Sweep
+    from ffcli.sweeping.study.events import Event, SweepStarted, TrialEnded
+    from ffcli.sweeping.study.record import Sweep
 
 _BAR = 40  # characters
 
@@ -36,13 +34,32 @@ class TrialLines:
         self._configs: dict[int, TrainConfig] = {}
         self._sweep: Sweep | None = None
 
-    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
+    def __call__(self, event: Event) -> None:
+        """Take in what happens."""
+        from ffcli.execution.pool import Notice
+        from ffcli.sweeping.study.events import Stopping, SweepStarted, TrialEnded, TrialLost, TrialStarted
+
+        if isinstance(event, SweepStarted):
+            self.started(event)
+        elif isinstance(event, TrialStarted):
+            self._configs[event.number] = event.config
+        elif isinstance(event, TrialEnded):
+            self._trial_ended(event)
+        elif isinstance(event, TrialLost):
+            self._out.notice(f"trial {event.number} is lost: {event.reason}; it will be tried again")
+        elif isinstance(event, Notice):
+            self._out.notice(event.text)
+        elif isinstance(event, Stopping):
+            self._out.notice("stopping once the runs under way have ended; Ctrl-C again stops them now")
+
+    def started(self, event: SweepStarted) -> None:
         """Say which sweep it is, and where it stands."""
+        sweep, counts = event.sweep, event.counts
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
-        self.total = sweep.spec.most_trials(count)
-        by = counted(workers, "worker")
-        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}, {self._of_all(count)}")
+        self.total = sweep.spec.most_trials(event.count)
+        by = counted(event.workers, "worker")
+        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}, {self._of_all(event.count)}")
 
     def _of_all(self, count: int | None) -> str:
         """Return in words how many runs there will be, and how many there are."""
@@ -62,15 +79,6 @@ class TrialLines:
         ended = sum(self.counts.values())
         of = f" of {self.total}" if self.total else ""
         return f"{counted(ended, 'run')}{of} {are(ended)} done. "
-
-    def message(self, worker: int, message: Message) -> None:
-        """Take in what a worker tells."""
-        from ffcli.sweeping.events import TrialEnded, TrialStarted
-
-        if isinstance(message, TrialStarted):
-            self._configs[message.number] = message.config
-        elif isinstance(message, TrialEnded):
-            self._trial_ended(message)
 
     def _trial_ended(self, message: TrialEnded) -> None:
         self.counts[message.state] += 1
@@ -92,20 +100,13 @@ class TrialLines:
         )
 
     def name(self, config: TrainConfig) -> str:
-        """Return what a trial is called: the value that sets it apart from its twin, and its run's name."""
+        """Return what a trial is called: the value that sets it apart from its pair, and its run's name."""
         paired = self._sweep.paired if self._sweep is not None else None
         return config.run_name if paired is None else f"{getattr(config, paired)}  {config.run_name}"
 
     def _beats(self, value: float) -> bool:
         assert self._sweep is not None
         return self.best is None or self._sweep.metric.better(value, self.best)
-
-    def stopping(self) -> None:
-        """Say what the first Ctrl-C does."""
-        self._out.notice("stopping once the runs under way have ended; Ctrl-C again breaks them off")
-
-    def finished(self) -> None:
-        """Say nothing: the result follows."""
 
 
 class LiveView(TrialLines):
@@ -114,38 +115,32 @@ class LiveView(TrialLines):
     def __init__(self, out: Output) -> None:
         super().__init__(out)
         self._live = Live(console=out.stderr, auto_refresh=False, transient=True)
-        self._doing: dict[int, str] = {}
+        self._doing: dict[int, str] = {}  # by trial
         self._start = time.monotonic()
         self._done_here = 0
 
-    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
-        """Begin the view."""
-        super().started(sweep, path, counts, count, workers)
-        self._doing = dict.fromkeys(range(workers), "starting")
-        self._live.start()
-        self._draw()
+    def __call__(self, event: Event) -> None:
+        """Take in what happens, and draw."""
+        from ffcli.sweeping.study.events import EpochDone, SweepOver, SweepStarted, TrialEnded, TrialLost
+        from ffcli.sweeping.study.events import TrialStarted as Started
 
-    def message(self, worker: int, message: Message) -> None:
-        """Take in what a worker tells, and draw."""
-        from ffcli.sweeping.events import EpochDone, TrialStarted, Waiting
-
-        super().message(worker, message)
-        if isinstance(message, TrialStarted):
-            self._doing[worker] = self._of(message.number, message.config)
-        elif isinstance(message, EpochDone):
-            config = self._configs.get(message.number)
-            self._doing[worker] = self._of(message.number, config, message.result)
-        elif isinstance(message, Waiting):
-            self._doing[worker] = f"waiting for {counted(message.running, 'run')} of others"
+        super().__call__(event)
+        if isinstance(event, SweepStarted):
+            self._live.start()
+        elif isinstance(event, SweepOver):
+            self._live.stop()
+            return
+        elif isinstance(event, Started):
+            self._doing[event.number] = self._of(event.number, event.config)
+        elif isinstance(event, EpochDone):
+            self._doing[event.number] = self._of(event.number, self._configs.get(event.number), event.result)
+        elif isinstance(event, (TrialEnded, TrialLost)):
+            self._doing.pop(event.number, None)
         self._draw()
 
     def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
         """Count it; the view shows the rest."""
         self._done_here += 1
-
-    def finished(self) -> None:
-        """Take the view away."""
-        self._live.stop()
 
     def _draw(self) -> None:
         done = sum(self.counts.values())
@@ -157,13 +152,12 @@ class LiveView(TrialLines):
             lines.append(Text.assemble(("━" * filled, "green"), ("━" * (_BAR - filled), "dim")))
         best = f"best {number(self.best)}  {self.name(self.best_config) if self.best_config else ''}"
         lines.append(Text(best, style="green", no_wrap=True, overflow="ellipsis"))
-        for worker, doing in self._doing.items():
-            text = f"worker {worker + 1}  {plain(doing)}"
-            lines.append(Text(text, no_wrap=True, overflow="ellipsis"))
+        for doing in self._doing.values():
+            lines.append(Text(plain(doing), no_wrap=True, overflow="ellipsis"))
         self._live.update(Group(*lines), refresh=True)
 
     def _of(self, trial: int, config: TrainConfig | None, last: EpochResult | None = None) -> str:
-        """Return what a worker does, the name at the end: a narrow terminal has no room for it."""
+        """Return how far a trial is, the name at the end: a narrow terminal has no room for it."""
         epoch = f"epoch {last.epoch if last else 0}/{config.epochs if config else '?'}"
         val_acc = f"val_acc {number(last.val_acc if last else None)}"
         return f"trial {trial}  {epoch}  {val_acc}  {self.name(config) if config else ''}"

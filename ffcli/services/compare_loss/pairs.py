@@ -15,7 +15,7 @@ from ffcli.datasets import Dataset, split_indices
 from ffcli.errors import FfnnError
 from ffcli.services.compare_loss.statistics import GOALS, LOSSES, MEASURES
 from ffcli.services.runs.select import load_run
-from ffcli.sweeping.trials import Trial
+from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
 
 _UNKNOWN = dict.fromkeys((*MEASURES, *GOALS))

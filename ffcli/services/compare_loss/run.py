@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import RequestError
+from ffcli.execution.open import PoolOptions
 from ffcli.plotting.style import save_file, save_png
 from ffcli.services.compare_loss.figure import draw, native_charts
 from ffcli.services.compare_loss.pairs import find_pairs, judge
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
 from ffcli.services.compare_loss.table import table_csv
-from ffcli.services.sweeps.create import create, storage_url, stored_sweep
+from ffcli.services.sweeps.create import create, read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.services.sweeps.find import find_sweep
-from ffcli.services.sweeps.local import SweepOptions, SweepWatcher, run_sweep
+from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.shipped import sweep_file
-from ffcli.sweeping.progress import goal
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Sweep
+from ffcli.sweeping.study.events import OnEvent
+from ffcli.sweeping.study.record import Sweep
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -49,7 +50,7 @@ def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparis
     spec = load_spec(file)
     _check(spec, file)
     total = _runs(runs, spec, spec.run_cap or RUNS)
-    return Comparison(create(context, file, seed, None, PAIRED, count=total), total)
+    return Comparison(create(context, file, seed, PAIRED, count=total), total)
 
 
 def known(context: Context, word: str, runs: int | None) -> Comparison:
@@ -58,21 +59,22 @@ def known(context: Context, word: str, runs: int | None) -> Comparison:
     Raises RequestError where there is none, or where the sweep of this id compares nothing.
     """
     sweep_id = find_sweep(context, word, or_file=True)
-    sweep = stored_sweep(context, sweep_id)
+    study = read_sweep(context, sweep_id)
+    sweep = study.sweep
     if sweep.paired != PAIRED:
         raise RequestError(
             f"Sweep {sweep_id} does not compare losses: its runs are not paired.",
             hint="ffnn compare-loss FILE begins a comparison.",
         )
-    return Comparison(sweep, _runs(runs, sweep.spec, _asked(context, sweep)))
+    return Comparison(sweep, _runs(runs, sweep.spec, study.count or sweep.spec.run_cap or RUNS))
 
 
 def compare_loss(
     context: Context,
     comparison: Comparison,
-    watcher: SweepWatcher,
+    on_event: OnEvent,
     *,
-    workers: int,
+    pool: PoolOptions,
     out: Path,
     csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
@@ -84,16 +86,12 @@ def compare_loss(
     Raises KeyboardInterrupt and FfnnError as `run_sweep`.
     """
     sweep = comparison.sweep
-    options = SweepOptions(count=comparison.runs, workers=workers, command_line=command_line)
-    trained = run_sweep(context, sweep, options, watcher)
+    options = SweepOptions(count=comparison.runs, pool=pool, command_line=command_line)
+    trained = run_sweep(context, sweep, options, on_event)
     curves: dict[int, list[float]] = defaultdict(list)
-    store = TrialStore(storage_url(context, sweep.id, None))
-    try:
-        trials = store.trials(sweep)
-        for epoch in store.epochs(sweep.id):
-            curves[epoch.number].append(epoch.result.val_acc)
-    finally:
-        store.close()
+    trials = read_sweep(context, sweep.id).trials
+    for epoch in epochs_of(context, trials):
+        curves[epoch.number].append(epoch.result.val_acc)
     pairs = find_pairs(trials, curves)
     networks = counted(trained["counts"]["finished"], "network")
     context.notify(f"judging {networks} on the validation and the test images")
@@ -174,11 +172,3 @@ def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
     if spec.run_cap is not None and asked > spec.run_cap:
         raise RequestError(f"--runs: {asked} is not allowed; the file's run_cap is {spec.run_cap}.")
     return asked
-
-
-def _asked(context: Context, sweep: Sweep) -> int:
-    store = TrialStore(storage_url(context, sweep.id, None))
-    try:
-        return goal(store.database, sweep) or sweep.spec.run_cap or RUNS  # of an earlier version
-    finally:
-        store.close()

@@ -1,29 +1,28 @@
-"""``ffnn confusion``: which class a stored network takes for which."""
+"""``ffnn confusion``: the confusion matrix of a stored network on the test images."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ffcli.core.metrics import class_scores, confusion_matrix
+from ffcli.core.metrics import confusion_matrix
 from ffcli.errors import RequestError
-from ffcli.plotting.confusion import confusion_figure, row_shares
+from ffcli.plotting.confusion import confusion_figure, row_fractions
 from ffcli.plotting.style import check_target, label, save_file, save_png
-from ffcli.runs.documents import label_document
+from ffcli.runs.results import ClassLabel
+from ffcli.services.evaluation.evaluate import class_reports, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
 from ffcli.training.runner import Watcher
 from ffcli.training.tracking import attach
 from ffcli.util.atomic_files import cell
-from ffcli.util.text import counted
 
 _TOP = 3
 
@@ -39,63 +38,54 @@ def confusion(
     normalize: bool,
     out: Path | None,
     csv_file: Path | None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """Judge a run, or the best one, on the test images; write the PNG and, if it is asked for, the CSV.
+) -> ConfusionMatrix:
+    """Evaluate a run, or the best one, on the test images; write the figure and, if named, the CSV.
 
-    A run that W&B follows gets the matrix there too.
-
-    The document is {run_id, name, dataset, n, accuracy, labels, matrix, normalized, per_class, confusions:
-    [{true, predicted, count}], png, csv}. ``matrix`` has a row for each true class and a column for each
-    predicted one: counts, or with ``normalize`` shares of the row. ``dataset`` limits which run is the best;
-    a run named by id is judged on it instead of its own. The best run is trained again where its weights are
-    not in the store (see `best_with_weights`).
+    W&B gets the matrix of a run that it tracks. With ``normalize`` the matrix holds fractions of its rows.
+    ``dataset`` limits which run is the best; a named run is evaluated on it instead of on its own dataset.
+    The best run is trained again where its weights are not stored (see `best_with_weights`). Raises
+    RequestError.
     """
     if run is not None and (best or sweep_id is not None):
-        raise RequestError("Name a run or give --best or --sweep, not both.")
+        raise RequestError("Expected a run, or the best one (of a sweep), not both.")
     if out is not None:
-        out = check_target("--out", out, ".png")
+        out = check_target("out", out, ".png")
     if csv_file is not None:
-        csv_file = check_target("--csv", csv_file)
+        csv_file = check_target("csv", csv_file)
     stored, data = chosen_run(
         context,
         run,
         dataset,
         metric=metric,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher,
         command_line=command_line,
     )
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
-    run_id, n, accuracy = stored.record.run_id, len(data.y_test), float(counts.trace() / counts.sum())
+    run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)
     rows = counts.tolist()
-    matrix = row_shares(rows) if normalize else rows
+    matrix = row_fractions(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")
-    images = counted(n, "test image")
-    title = f"Run {run_id} on {label(Path(data.name).name)}\n{accuracy:.2%} of {images} right"
+    title = f"Run {run_id} on {label(Path(data.name).name)}\ntest accuracy {accuracy:.2%} (n = {n:,})"
     save_png(confusion_figure(rows, data.class_names, title, normalize=normalize), png)
     if csv_file is not None:
         save_file(csv_file, matrix_csv(matrix, data.class_names))
-    document = {
-        "run_id": run_id,
-        "name": stored.record.name,
-        "dataset": data.name,
-        "n": n,
-        "accuracy": accuracy,
-        "labels": list(data.class_names),
-        "matrix": matrix,
-        "normalized": normalize,
-        "per_class": [
-            {**label_document(class_, data.class_names), **asdict(score)}
-            for class_, score in enumerate(class_scores(counts))
-        ],
-        "confusions": _most_frequent(counts, data.class_names),
-        "png": str(png),
-        "csv": None if csv_file is None else str(csv_file),
-    }
+    result = ConfusionMatrix(
+        run_id=run_id,
+        name=stored.record.name,
+        dataset=data.name,
+        n=n,
+        accuracy=accuracy,
+        labels=list(data.class_names),
+        matrix=matrix,
+        normalized=normalize,
+        per_class=class_reports(counts, data.class_names),
+        confusions=_most_frequent(counts, data.class_names),
+        png=png,
+        csv=csv_file,
+    )
     if data.name == stored.record.dataset:
         additions = Additions(
             values={"test_acc": accuracy},
@@ -105,29 +95,25 @@ def confusion(
     else:
         additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": png})
     attach(context, stored.record, additions)
-    return document
+    return result
 
 
-def _most_frequent(counts: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+def _most_frequent(counts: np.ndarray, names: Sequence[str]) -> list[Confusion]:
     """Return the largest counts off the diagonal, the first in reading order on a tie."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_TOP]
     return [
-        {
-            "true": label_document(true, names),
-            "predicted": label_document(predicted, names),
-            "count": int(wrong[true, predicted]),
-        }
+        Confusion(ClassLabel.of(true, names), ClassLabel.of(predicted, names), int(wrong[true, predicted]))
         for true, predicted in zip(*np.unravel_index(order, wrong.shape))
         if wrong[true, predicted]
     ]
 
 
 def matrix_csv(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> str:
-    """Return a matrix as CSV, the true class first in its row and the predicted ones in the head.
+    """Return a matrix as CSV: a row for each true class, a column for each predicted one.
 
-    No name in it is run as a formula by a spreadsheet (see `cell`).
+    Spreadsheets do not run a name in it as a formula (see `cell`).
     """
     safe = [cell(name) for name in names]
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""``ffnn evaluate``: a stored network judged on the test images."""
+"""``ffnn evaluate``: stored networks evaluated on the test images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
-from ffcli.runs.documents import label_document
+from ffcli.runs.results import ClassReport
 from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.inference import (
     Views,
@@ -24,6 +24,7 @@ from ffcli.services.evaluation.inference import (
     own_views,
     unseen_indices,
 )
+from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.select import StoredRun, load_run
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
@@ -42,25 +43,21 @@ def evaluate(
     dataset: str | None,
     tta: bool = False,
     sweep_id: str | None = None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
     track: bool = True,
-) -> list[dict[str, Any]]:
-    """Judge runs on the test images.
+) -> list[Evaluation]:
+    """Evaluate runs on the test images; with ``track`` W&B gets the figures of a run that it tracks.
 
-    The documents are {run_id, dataset, n, loss, accuracy, per_class, val_n, val_loss, val_acc, tta, views}.
-    With ``track`` a run that W&B follows gets its figures there too.
-
-    ``dataset`` limits which run is the best; with runs named by id it is what they are judged on instead of
-    their own. ``loss`` is the run's own, with its L2 term. ``val_…`` are of its validation images, None where
-    the data is not what it was trained on. With ``tta`` all figures are of the mean of the probabilities over
-    ``views`` views of each image (see `own_views`). The best run is trained again where its weights
-    are not in the store (see `best_with_weights`); ``watcher`` looks on then.
+    ``dataset`` limits which run is the best; named runs are evaluated on it instead of on their own dataset.
+    With ``tta`` all figures are of the mean of the probabilities over several views of each image (see
+    `own_views`). The best run is trained again where its weights are not stored (see `best_with_weights`),
+    with ``watcher`` as observer. Raises RequestError, and errors as `load_run` and `best_with_weights` do.
     """
     if best == bool(runs):
         raise RequestError(
-            "Name the runs to evaluate or give --best, one of the two.", hint="ffnn runs list shows the runs."
+            "Expected either runs or the best one, got " + ("both." if best else "neither."),
+            hint="ffnn runs list shows the runs; --best chooses one.",
         )
     if best:
         runs = [
@@ -69,38 +66,39 @@ def evaluate(
                 metric=metric,
                 dataset=dataset,
                 sweep_id=sweep_id,
-                storage=storage,
                 watcher=watcher,
                 command_line=command_line,
             )
         ]
-    judged_on = None if best else dataset
-    return [_evaluate(context, load_run(run, context.runs_dir), judged_on, tta, track) for run in runs]
+    other = None if best else dataset
+    return [_evaluate(context, load_run(run, context.runs_dir), other, tta, track) for run in runs]
 
 
 def _evaluate(
     context: Context, run: StoredRun, dataset_name: str | None, tta: bool, track: bool
-) -> dict[str, Any]:
+) -> Evaluation:
     config = validate(run.record.config)
     dataset = context.dataset(dataset_name or config.dataset)
     check_fits(context, run, dataset)
     over = own_views(context, run, dataset) if tta else Views()
     logits = _logits(run, dataset.x_test, over)
     matrix = confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.n_classes)
-    document: dict[str, Any] = {
-        "run_id": run.record.run_id,
-        "name": run.record.name,
-        "dataset": dataset.name,
-        "n": len(dataset.y_test),
-        "loss": _mean_loss(config, run, logits, dataset.y_test),
-        **scores(matrix, dataset),
+    evaluation = Evaluation(
+        run_id=run.record.run_id,
+        name=run.record.name,
+        dataset=dataset.name,
+        n=len(dataset.y_test),
+        loss=_mean_loss(config, run, logits, dataset.y_test),
+        loss_name=config.loss,
+        accuracy=matrix_accuracy(matrix),
+        per_class=class_reports(matrix, dataset.class_names),
         **_validation(config, run, dataset, over),
-        "tta": tta,
-        "views": over.count,
-    }
+        tta=tta,
+        views=over.count,
+    )
     if track and dataset.name == run.record.dataset:
-        attach(context, run.record, _additions(document, matrix, dataset))
-    return document
+        attach(context, run.record, _additions(evaluation, matrix, dataset))
+    return evaluation
 
 
 def _logits(run: StoredRun, images: Array, over: Views) -> Array:
@@ -110,7 +108,7 @@ def _logits(run: StoredRun, images: Array, over: Views) -> Array:
 
 
 def _validation(config: TrainConfig, run: StoredRun, dataset: Dataset, over: Views) -> dict[str, Any]:
-    """Return the figures of the images that the run was validated on."""
+    """Return the figures of the validation images of the run."""
     val = unseen_indices(config, run, dataset)
     if val is None:
         return {"val_n": None, "val_loss": None, "val_acc": None}
@@ -123,27 +121,29 @@ def _validation(config: TrainConfig, run: StoredRun, dataset: Dataset, over: Vie
     }
 
 
-def scores(matrix: np.ndarray, dataset: Dataset) -> dict[str, Any]:
-    """Return {accuracy, per_class} of a confusion matrix."""
-    return {
-        "accuracy": float(matrix.trace() / matrix.sum()),
-        "per_class": [
-            {**label_document(label, dataset.class_names), **asdict(score)}
-            for label, score in enumerate(class_scores(matrix))
-        ],
-    }
+def matrix_accuracy(matrix: np.ndarray) -> float:
+    """Return the fraction of a confusion matrix that lies on its diagonal."""
+    return float(matrix.trace() / matrix.sum())
+
+
+def class_reports(matrix: np.ndarray, class_names: Sequence[str]) -> list[ClassReport]:
+    """Return the scores of each class of a confusion matrix."""
+    return [
+        ClassReport(label, class_names[label], **asdict(score))
+        for label, score in enumerate(class_scores(matrix))
+    ]
 
 
 def accuracy(logits: Array, labels: Array) -> float:
-    """Return how often the highest of the logits or probabilities (n, classes) is at the label."""
+    """Return the fraction of the logits or probabilities (n, classes) whose maximum is at the label."""
     return float(np.mean(logits.argmax(axis=1) == labels))
 
 
-def _additions(document: dict[str, Any], matrix: np.ndarray, dataset: Dataset) -> Additions:
-    """Return what W&B gets; with test-time averaging under other names, beside the figures without it."""
-    if document["tta"]:
-        return Additions(values={"test_acc_tta": document["accuracy"], "test_loss_tta": document["loss"]})
-    values = {"test_acc": document["accuracy"], "test_loss": document["loss"]}
+def _additions(evaluation: Evaluation, matrix: np.ndarray, dataset: Dataset) -> Additions:
+    """Return what W&B gets; figures with test-time averaging have names of their own."""
+    if evaluation.tta:
+        return Additions(values={"test_acc_tta": evaluation.accuracy, "test_loss_tta": evaluation.loss})
+    values = {"test_acc": evaluation.accuracy, "test_loss": evaluation.loss}
     return Additions(values=values, confusion=(matrix.tolist(), dataset.class_names))
 
 
@@ -161,8 +161,8 @@ def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
     sizes = run.network.layer_sizes
     if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
         raise RequestError(
-            f"Run {run.record.run_id} takes {counted(sizes[0], 'feature')} and knows "
-            f"{counted(sizes[-1], 'class', 'classes')}; "
+            f"Run {run.record.run_id} expects {counted(sizes[0], 'feature')} and "
+            f"{counted(sizes[-1], 'class', 'classes')}, "
             f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
         )
     if dataset.name != run.record.dataset:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.util.text import counted
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
-class Illustrated:
-    """A command's document, and the images it is about: uint8, (height, width) or (height, width, 3)."""
+class Illustrated(Generic[Result]):
+    """The result of a command, and its images: uint8, (height, width) or (height, width, 3)."""
 
-    document: dict[str, Any]
+    result: Result
     images: list[Array]
 
 

@@ -1,4 +1,4 @@
-"""What networks predict for whole sets of images: one view of each, or the mean over several (test time)."""
+"""Predictions of a network for a set of images, from one view of each or averaged over several views."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Views:
 
 
 def own_views(context: Context, run: StoredRun, dataset: Dataset) -> Views:
-    """Return the views that a run knows from its training: mirrored with flip, moved by a pixel with shift.
+    """Return the views that a run has seen in training: mirrored with flip, shifted by a pixel with shift.
 
-    A run that was trained without augmentation has but the image itself, of which notice is given. Raises
-    RequestError where the dataset is not for such views.
+    A run that was trained without augmentation has one view, the image itself, and a notice says so. Raises
+    RequestError where the dataset does not allow these views.
     """
     config = validate(run.record.config)
     if augmentation(config, dataset) is None:
         context.notify(
-            f"--tta changes nothing for run {run.record.run_id}: it was trained without --augment, "
-            "so that it is judged on the images as they are"
+            f"test-time averaging changes nothing for run {run.record.run_id}, which was trained without "
+            "augmentation: it is evaluated on the images as they are"
         )
         return Views()
     return Views(config.flip, min(config.shift, _SHIFT))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from ffcli.core.buffers import Array
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
 from ffcli.plotting.style import check_target, label, save_png
-from ffcli.runs.documents import label_document
 from ffcli.runs.record import RunRecord
+from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
 from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.context import Context
 from ffcli.training.experiment import untrained_network
@@ -42,8 +43,8 @@ def predict(
     out: Path | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
-) -> Illustrated:
-    """Return {run_id, dataset, index, split, true, predicted, probabilities, png} and the image, if any.
+) -> Illustrated[Prediction]:
+    """Return the class probabilities of one image, and the image if it can be shown.
 
     The network is that of ``run``, or of the best run, trained again where its weights are not in the store
     (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
@@ -52,11 +53,11 @@ def predict(
     ``image`` is read, and what ``invert`` does, says `own_picture.read_picture`.
     """
     if (index is None) == (image is None):
-        raise RequestError("Give the index of an image or --image FILE, one of the two.")
+        raise RequestError("Expected either the index of an image or an image file.")
     if sum((run is not None, best, untrained is not None)) > 1:
-        raise RequestError("Give one of --run, --best and --hidden-size.")
+        raise RequestError("Expected one of a run, the best run and an untrained network (hidden_size).")
     if out is not None:
-        out = check_target("--out", out, ".png")
+        out = check_target("out", out, ".png")
     record: RunRecord | None = None
     if untrained is not None:
         data = context.dataset(untrained.dataset)
@@ -75,19 +76,19 @@ def predict(
         pixels, split, class_ = dataset_image(data, index)
     probabilities = network.predict_proba(pixels[np.newaxis])[0]
     named = dict(zip(data.class_names, map(float, probabilities)))
-    document = {
-        "run_id": None if record is None else record.run_id,
-        "dataset": data.name,
-        "index": index,
-        "split": split,
-        "true": None if class_ is None else label_document(class_, data.class_names),
-        "predicted": label_document(int(probabilities.argmax()), data.class_names),
-        "probabilities": named,
-        "png": None if out is None else str(out),
-    }
+    result = Prediction(
+        run_id=None if record is None else record.run_id,
+        dataset=data.name,
+        index=index,
+        split=split,
+        true=None if class_ is None else ClassLabel.of(class_, data.class_names),
+        predicted=ClassLabel.of(int(probabilities.argmax()), data.class_names),
+        probabilities=named,
+        png=out,
+    )
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
-        save_png(_figure(document, images), out)
+        save_png(_figure(result, images), out)
         shown = f"prediction of {out.stem if index is None else f'image {index}'}"
         bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
         additions = Additions(images={shown: out}, charts=[bars])
@@ -95,16 +96,16 @@ def predict(
             log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
         elif options.wandb != "disabled":
             attach(context, record, additions)
-    return Illustrated(document, images)
+    return Illustrated(result, images)
 
 
-def _figure(document: dict[str, Any], images: list[Array]) -> Figure:
-    network = f"Run {document['run_id']}" if document["run_id"] else "An untrained network"
-    guess = f"{network} predicts: {document['predicted']['name']}"
-    true = document["true"]
+def _figure(result: Prediction, images: list[Array]) -> Figure:
+    network = f"run {result.run_id}" if result.run_id else "an untrained network"
+    lines = [f"Predicted as {result.predicted.name} by {network}"]
+    true = result.true
     if true is not None:
-        place = f"Image {document['index']} of {Path(document['dataset']).name} ({document['split']})"
-        guess = f"{place}: {true['name']}\n{guess}"
-    title = "\n".join(label(line, 80) for line in guess.split("\n"))
+        image_ = f"Image {result.index} of {Path(result.dataset).name} ({result.split})"
+        lines.insert(0, f"{image_}: {true.name}")
+    title = "\n".join(label(line, 80) for line in lines)
     image = images[0] if images else None
-    return prediction_figure(image, title, document["probabilities"], None if true is None else true["name"])
+    return prediction_figure(image, title, result.probabilities, None if true is None else true.name)

@@ -17,7 +17,6 @@ def chosen_run(
     *,
     metric: str | None = None,
     sweep_id: str | None = None,
-    storage: str | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> tuple[StoredRun, Dataset]:
@@ -33,7 +32,6 @@ def chosen_run(
             metric=metric,
             dataset=dataset,
             sweep_id=sweep_id,
-            storage=storage,
             watcher=watcher,
             command_line=command_line,
         )

@@ -1,9 +1,9 @@
-"""``ffnn visualize``: samples of a dataset, or what a network takes them for, as a picture."""
+"""``ffnn visualize``: samples of a dataset, or the mistakes of a network, as a figure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
 from ffcli.plotting.style import check_target, label, save_png
-from ffcli.runs.documents import label_document
+from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import (
     Illustrated,
     as_pictures,
@@ -20,6 +20,7 @@ from ffcli.services.evaluation.images import (
     file_stem,
 )
 from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.results import Mistake, Mistakes, Sample, Samples
 from ffcli.tracking.base import Additions, Rows
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -36,40 +37,36 @@ def visualize(
     index: int | None,
     seed: int,
     out: Path | None,
-) -> Illustrated:
-    """Draw one training image of each class, which ``seed`` picks, or the image ``index``.
+) -> Illustrated[Samples]:
+    """Draw one training image of each class, chosen at random by ``seed``, or the image ``index``.
 
-    Where ``options`` turn W&B on the picture becomes a run of its own there.
-    The document is {dataset, png, samples: [{label, name, index, split}]}. Raises RequestError where the
+    Where ``options`` turn W&B on, the figure becomes a run of its own there. Raises RequestError where the
     dataset has no images or no such index.
     """
     if out is not None:
-        out = check_target("--out", out, ".png")
+        out = check_target("out", out, ".png")
     data = context.dataset(dataset or "fashion_mnist")
     check_pictorial(data)
     indices = _one_of_each_class(context, data, seed) if index is None else [index]
     samples, images = _samples(data, indices)
     stem = f"visualize-{file_stem(data.name)}" + ("" if index is None else f"-{index}")
-    titles = [sample["name"] for sample in samples]
     png = out or Path(f"{stem}.png")
-    shown = _draw({"dataset": data.name}, samples, images, titles, png)
+    _draw(samples, images, [sample.name for sample in samples], png)
     title = f"samples of {file_stem(data.name)}" if index is None else f"image {index}"
     additions = Additions(images={title: png})
     log_alone(context, options, name=stem, job_type="visualize", additions=additions)
-    return shown
+    return Illustrated(Samples(data.name, png, samples), images)
 
 
 def visualize_mistakes(
     context: Context, *, run: str | None, dataset: str | None, out: Path | None, track: bool = True
-) -> Illustrated:
-    """Draw the test images that a run, or the best one, gets wrong with the highest probability.
+) -> Illustrated[Mistakes]:
+    """Draw the test images that a run, or the best one, misclassifies with the highest probability.
 
-    With ``track`` a run that W&B follows gets the picture and a table there too.
-    The document is {run_id, dataset, n, mistakes, png, samples: [{label, name, index, split, predicted:
-    {label, name}, probability}]}; ``png`` is None where the network makes no mistake.
+    With ``track`` W&B gets the figure and a table of a run that it tracks.
     """
     if out is not None:
-        out = check_target("--out", out, ".png")
+        out = check_target("out", out, ".png")
     stored, data = chosen_run(context, run, dataset)
     check_pictorial(data)
     probabilities = stored.network.predict_proba(data.x_test)
@@ -77,27 +74,29 @@ def visualize_mistakes(
     wrong = np.flatnonzero(guesses != data.y_test)
     worst = wrong[np.argsort(-certainty[wrong], kind="stable")][:_MISTAKES]
     run_id = stored.record.run_id
-    about = {"run_id": run_id, "dataset": data.name, "n": len(data.y_test), "mistakes": len(wrong)}
     if not len(worst):
         context.notify(f"run {run_id} makes no mistake on the test images: there is nothing to draw")
-        return Illustrated({**about, "png": None, "samples": []}, [])
+        return Illustrated(Mistakes(run_id, data.name, len(data.y_test), 0, None, []), [])
     samples, images = _samples(data, [len(data.x_train) + int(test) + 1 for test in worst])
-    for sample, test in zip(samples, worst):
-        sample["predicted"] = label_document(guesses[test], data.class_names)
-        sample["probability"] = float(certainty[test])
+    mistakes = [
+        Mistake(
+            **vars(sample),
+            predicted=ClassLabel.of(guesses[test], data.class_names),
+            probability=float(certainty[test]),
+        )
+        for sample, test in zip(samples, worst)
+    ]
     titles = [
-        f"{label(sample['name'], 20)}\n→ {label(sample['predicted']['name'], 16)} {sample['probability']:.1%}"
-        for sample in samples
+        f"{label(each.name, 20)}\n→ {label(each.predicted.name, 16)} {each.probability:.1%}"
+        for each in mistakes
     ]
     png = out or Path(f"misclassified-{run_id}.png")
-    shown = _draw(about, samples, images, titles, png)
+    _draw(mistakes, images, titles, png)
     if track:
-        rows = [
-            [each["index"], each["name"], each["predicted"]["name"], each["probability"]] for each in samples
-        ]
-        table = Rows("mistakes", ["image", "class", "taken for", "probability"], rows)
+        rows = [[each.index, each.name, each.predicted.name, each.probability] for each in mistakes]
+        table = Rows("mistakes", ["image", "class", "predicted as", "probability"], rows)
         attach(context, stored.record, Additions(images={"misclassified": png}, charts=[table]))
-    return shown
+    return Illustrated(Mistakes(run_id, data.name, len(data.y_test), len(wrong), png, mistakes), images)
 
 
 def _one_of_each_class(context: Context, data: Dataset, seed: int) -> list[int]:
@@ -110,22 +109,14 @@ def _one_of_each_class(context: Context, data: Dataset, seed: int) -> list[int]:
     return [int(rng.choice(np.flatnonzero(data.y_train == class_))) + 1 for class_ in shown]
 
 
-def _samples(data: Dataset, indices: list[int]) -> tuple[list[dict[str, Any]], list[Array]]:
+def _samples(data: Dataset, indices: list[int]) -> tuple[list[Sample], list[Array]]:
     samples, images = [], []
     for index in indices:
         pixels, split, class_ = dataset_image(data, index)
-        samples.append({**label_document(class_, data.class_names), "index": index, "split": split})
+        samples.append(Sample(class_, data.class_names[class_], index, split))
         images.append(pixels)
     return samples, as_pictures(images)
 
 
-def _draw(
-    about: dict[str, Any],
-    samples: list[dict[str, Any]],
-    images: list[Array],
-    titles: list[str],
-    path: Path,
-) -> Illustrated:
-    captions = [f"image {sample['index']}" for sample in samples]
-    save_png(grid_figure(images, titles, captions), path)
-    return Illustrated({**about, "png": str(path), "samples": samples}, images)
+def _draw(samples: Sequence[Sample], images: list[Array], titles: list[str], path: Path) -> None:
+    save_png(grid_figure(images, titles, [f"image {sample.index}" for sample in samples]), path)

@@ -6,25 +6,25 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ffcli.config import FIELDS, TrainConfig, unused
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
-from ffcli.runs.record import METRICS, RunRecord, utc_now
+from ffcli.runs.metric import METRICS
+from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.report.tracked import log
-from ffcli.services.sweeps.create import storage_url
-from ffcli.services.sweeps.summary import best_trial
+from ffcli.services.sweeps.best import best_trial
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Epoch, Sweep, Trial
+from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -34,43 +34,50 @@ from ffcli.util.text import are, counted
 _TOP = 10  # runs with a learning curve
 
 
+@dataclass(frozen=True)
+class ReportResult:
+    """The report of a sweep."""
+
+    html: Path
+    sweep_id: str
+    runs: int
+    """Number of runs in it."""
+
+
 def report(
     context: Context,
     sweep_id: str,
-    storage: str | None,
     out: Path | None,
     *,
     command_line: tuple[str, ...] = (),
     watcher: Watcher | None = None,
     options: RunOptions | None = None,
-) -> dict[str, Any]:
-    """Write the page of a sweep and return {html, sweep_id, runs}, the last their number.
+) -> ReportResult:
+    """Write the page of a sweep, with the trials so far.
 
-    It also goes to W&B where ``options`` and the sweep's runs say so (see `report_tracked.log`).
-
-    It shows what the sweep has come to so far; of a sweep at W&B (entity/project/id), with a notice, the runs
-    that this store holds. The best run is judged on the test images, trained again if its weights are not
-    here (see `best_with_weights`), while ``watcher`` looks on; where that cannot be, the page says why.
-    Raises RequestError where there is no such sweep, or no folder for the file.
+    Of a sweep at W&B (entity/project/id) it shows the runs that are stored here, with a notice. The best run
+    is evaluated on the test images, and trained again if its weights are not stored (see `best_with_weights`)
+    with ``watcher`` as observer; where that fails, the page says why. The page also goes to W&B where
+    ``options`` and the sweep's runs say so (see `tracked.log`). Raises RequestError for an unknown sweep or
+    directory.
     """
     if out is not None:
-        out = check_target("--out", out)
+        out = check_target("out", out)
     weights = partial(
         best_with_weights,
         context,
         sweep_id=sweep_id,
-        storage=storage,
         watcher=watcher,
         command_line=command_line,
     )
-    if storage is None and is_address(sweep_id):
+    if is_address(sweep_id):
         from ffcli.services.report.wandb_sweep import stored_part
 
         sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     else:
-        sweep, trials, epochs = _stored(context, sweep_id, storage)
+        sweep, trials, epochs = _stored(context, sweep_id)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
     shown = _report(context, sweep, trials, _by_trial(epochs))
     best = best_trial(sweep, trials)
@@ -83,16 +90,12 @@ def report(
     if options is not None:
         records = [record for trial in trials if (record := _record(context, trial)) is not None]
         log(context, options, records, sweep_id=sweep_id, html=path, report=shown)
-    return {"html": str(path), "sweep_id": sweep_id, "runs": len(trials)}
+    return ReportResult(path, sweep_id, len(trials))
 
 
-def _stored(context: Context, sweep_id: str, storage: str | None) -> tuple[Sweep, list[Trial], list[Epoch]]:
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        sweep = store.sweep(sweep_id)
-        return sweep, store.trials(sweep), store.epochs(sweep_id)
-    finally:
-        store.close()
+def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
+    study = read_sweep(context, sweep_id)
+    return study.sweep, list(study.trials), epochs_of(context, study.trials)
 
 
 def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
@@ -124,15 +127,18 @@ def _report(
             if each.size != 1  # else it was not searched
         ],
         runs=runs,
-        curves=[_curve(trial.number, epochs.get(trial.number, ())) for trial in _top(sweep, trials)],
+        curves=[
+            _curve(trial.number, epochs.get(trial.number, ()))
+            for trial in ranked(sweep.metric, trials)[:_TOP]
+        ],
         influences=[Influence(**asdict(effect)) for effect in effects(sweep, trials)],
         influence_note=f"Importance: {IMPORTANCE}, from {LEAST} runs on. Correlation with {metric.name}: "
-        f"{CORRELATION}'s, from -1 to 1; of a choice in words, that of taking it.",
+        f"{CORRELATION}'s, from -1 to 1; for a choice in words, that of choosing it.",
     )
 
 
 def _record(context: Context, trial: Trial) -> RunRecord | None:
-    """Return the record of the trial's run; None where it lies on another machine, or was removed."""
+    """Return the record of the trial's run; None where it is on another machine, or was removed."""
     try:
         return context.runs.read(trial.run_id) if trial.run_id else None
     except DamagedRunError:
@@ -166,20 +172,9 @@ def _about(sweep: Sweep, runs: Sequence[Run]) -> dict[str, str]:
         "sweep": sweep.id,
         "search": f"{sweep.spec.method}, to {sweep.metric.goal} {sweep.metric.name}",
         "runs": f"{number}{f': {counts}' if counts else ''}",
-        "training": f"{sum(run.seconds or 0.0 for run in runs) / 60:.1f} min in all",
+        "training": f"{sum(run.seconds or 0.0 for run in runs) / 60:.1f} min in total",
         "report of": f"{utc_now()[:16].replace('T', ' ')} UTC",
     }
-
-
-def _top(sweep: Sweep, trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials with the best values, the finished before the pruned as in `best_trial`."""
-    sign = -1 if sweep.metric.goal == "maximize" else 1
-
-    def place(trial: Trial) -> tuple[bool, float, int]:
-        assert trial.value is not None
-        return trial.state != "finished", sign * trial.value, trial.number
-
-    return sorted((trial for trial in trials if trial.value is not None), key=place)[:_TOP]
 
 
 def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
@@ -188,7 +183,7 @@ def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
 
 
 def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
-    # Imported here: judging needs the core, and a page is also made of runs that nobody here can judge.
+    # Imported here: evaluation needs the core, and a page can also be made without it.
     from ffcli.core.metrics import confusion_matrix
 
     config = trial.config
@@ -198,7 +193,7 @@ def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Be
         stored, data = chosen_run(context, with_weights(), None)
     except FfnnError as error:
         context.notify(f"the page has no confusion matrix: {error}")
-        missing = f"The best run could not be judged on the test images. {error}"
+        missing = f"The best run could not be evaluated on the test images. {error}"
         return Best(*about, dataset=config.dataset, missing=missing)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     return Best(*about, dataset=data.name, labels=data.class_names, matrix=counts.tolist())

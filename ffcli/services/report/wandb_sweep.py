@@ -8,13 +8,13 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import RequestError
 from ffcli.runs.layout import SWEEP_FILE
 from ffcli.services.sweeps.create import sweep_folder
+from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec, trials
 from ffcli.sweeping.spec.spec import load_spec
-from ffcli.sweeping.trials import Epoch, Sweep, Trial
+from ffcli.sweeping.study.record import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.server import WandbServer
 from ffcli.training.context import Context
-from ffcli.util.safe_read import parse_time
 
 
 def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Trial], list[Epoch]]:
@@ -35,13 +35,9 @@ def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Tr
     else:
         check_account()
         spec = remote_spec(WandbServer(), address)
-    sweep = Sweep(sweep_id, spec, {}, "", CORE_VERSION, 0, 0.0)
+    sweep = Sweep(sweep_id, spec, "", CORE_VERSION, 0, 0.0)
     known = trials(context, sweep)
-    epochs = [
-        Epoch(trial.number, row.result, parse_time(row.time))
-        for trial in known
-        for row in context.runs.history(str(trial.run_id))
-    ]
+    epochs = epochs_of(context, known)
     begun = min((epoch.time - epoch.result.seconds for epoch in epochs), default=0.0)
     ends = {epoch.number: epoch.time for epoch in epochs}
     ended = [replace(trial, ended=ends.get(trial.number)) for trial in known]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ffcli.errors import RequestError
 from ffcli.plotting.run_curves import MOST, RunCurves, run_curves_figure
 from ffcli.plotting.style import check_target, save_png
-from ffcli.runs.record import METRICS
+from ffcli.runs.metric import METRICS, is_loss
+from ffcli.runs.results import EpochRow, RunResult
 from ffcli.services.runs.listing import show_run
 from ffcli.tracking.base import Additions, Lines, Rows
 from ffcli.training.context import Context
@@ -17,73 +19,91 @@ from ffcli.training.options import RunOptions
 from ffcli.training.tracking import log_about
 
 
-def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None) -> list[dict[str, Any]]:
-    """Return train's document of each run, and draw their learning curves into one PNG.
+@dataclass(frozen=True)
+class ComparedRun(RunResult):
+    """A stored run beside others."""
 
-    Each has also {short, at_best, different, png}: ``short`` is the end of its id that tells it from the
-    others, ``at_best`` the row of its best epoch or None, ``different`` its values of the hyper-parameters in
-    which not all of the runs agree, and ``png`` the figure's path, None where no run has an epoch.
+    short: str
+    """The end of the id that distinguishes it from the others."""
+    at_best: EpochRow | None
+    """The row of the best epoch."""
+    different: dict[str, Any]
+    """Its values of the hyper-parameters in which the runs differ."""
+    png: Path | None
+    """The learning curves of all; null where no run has an epoch."""
+
+
+def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None) -> list[ComparedRun]:
+    """Return the runs side by side, and draw their learning curves into one PNG.
+
+    Raises RequestError unless there are two to `MOST` different runs.
     """
-    target = check_target("--out", out or Path("runs-compare.png"), ".png")
+    target = check_target("out", out or Path("runs-compare.png"), ".png")
     ids = list(dict.fromkeys(context.runs.find(run).name for run in runs))
     if not 2 <= len(ids) <= MOST:
-        raise RequestError(f"runs compare takes 2 to {MOST} different runs, not {len(ids)}.")
-    documents = [show_run(context, run_id) for run_id in ids]
-    names = dict.fromkeys(name for document in documents for name in document["config"])
+        raise RequestError(f"runs compare: expected 2 to {MOST} different runs, got {len(ids)}.")
+    results = [show_run(context, run_id) for run_id in ids]
+    names = dict.fromkeys(name for result in results for name in result.config)
     different = [
         name
         for name in names
-        if any(document["config"].get(name) != documents[0]["config"].get(name) for document in documents)
+        if any(result.config.get(name) != results[0].config.get(name) for result in results)
     ]
     shorts = _shorts(ids)
-    drawn = any(document["epochs"] for document in documents)
+    drawn = any(result.epochs for result in results)
     if drawn:
-        curves = [_curves(document, short) for document, short in zip(documents, shorts)]
+        curves = [_curves(result, short) for result, short in zip(results, shorts)]
         save_png(run_curves_figure(curves), target)
     return [
-        {
-            **document,
-            "short": short,
-            "at_best": next(
-                (row for row in document["epochs"] if row["epoch"] == document["best_epoch"]), None
-            ),
-            "different": {name: document["config"].get(name) for name in different},
-            "png": str(target) if drawn else None,
-        }
-        for document, short in zip(documents, shorts)
+        ComparedRun(
+            **vars(result),
+            short=short,
+            at_best=next((row for row in result.epochs if row.epoch == result.best_epoch), None),
+            different={name: result.config.get(name) for name in different},
+            png=target if drawn else None,
+        )
+        for result, short in zip(results, shorts)
     ]
 
 
-def log(context: Context, documents: Sequence[dict[str, Any]], options: RunOptions) -> None:
+def comparable(runs: Sequence[ComparedRun], metric: str) -> dict[str, list[ComparedRun]]:
+    """Return the runs whose values of a metric can be compared, by the label of the metric.
+
+    All runs share one label, but a loss has one for each loss function that the runs were trained with.
+    """
+    losses = list(dict.fromkeys(str(run.config.get("loss")) for run in runs))
+    if not is_loss(metric) or len(losses) == 1:
+        return {metric: list(runs)}
+    return {
+        f"{metric} ({loss})": [run for run in runs if str(run.config.get("loss")) == loss] for loss in losses
+    }
+
+
+def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> None:
     """Make a W&B run of a comparison: the figure, and W&B's own charts of the same, where tracking is on."""
-    png = documents[0]["png"]
+    png = runs[0].png
     if png is None:
         return
-    shorts = [document["short"] for document in documents]
+    shorts = [run.short for run in runs]
     lines = [
         Lines(
-            metric,
-            metric,
+            title,
+            title,
             "epoch",
-            {
-                f"{document['short']} {document['name']}": [row[metric] for row in document["epochs"]]
-                for document in documents
-            },
+            {f"{run.short} {run.name}": [getattr(row, metric) for row in run.epochs] for run in group},
         )
         for metric in METRICS
+        for title, group in comparable(runs, metric).items()
     ]
-    values = [
-        [name, *(_cell(document["different"][name]) for document in documents)]
-        for name in documents[0]["different"]
-    ]
+    values = [[name, *(_cell(run.different[name]) for run in runs)] for name in runs[0].different]
     log_about(
         context,
         options,
-        [context.runs.read(document["run_id"]) for document in documents],
+        [context.runs.read(run.run_id) for run in runs],
         name=f"compare {' '.join(shorts)}",
         job_type="compare-runs",
         additions=Additions(
-            images={"learning curves": Path(png)},
+            images={"learning curves": png},
             charts=[*lines, Rows("differences", ["hyper-parameter", *shorts], values)],
         ),
     )
@@ -102,12 +122,12 @@ def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
     return list(ids)
 
 
-def _curves(document: dict[str, Any], short: str) -> RunCurves:
-    rows = document["epochs"]
-    figures = {metric: [row[metric] for row in rows] for metric in METRICS}
+def _curves(result: RunResult, short: str) -> RunCurves:
+    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in METRICS}
     return RunCurves(
-        name=f"{short}  {document['name']}",
-        epochs=[row["epoch"] for row in rows],
-        best_epoch=document["best_epoch"],
+        name=f"{short}  {result.name}",
+        loss=str(result.config.get("loss")),
+        epochs=[row.epoch for row in result.epochs],
+        best_epoch=result.best_epoch,
         **figures,
     )

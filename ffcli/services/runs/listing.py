@@ -1,14 +1,15 @@
-"""``ffnn runs``: what the store holds."""
+"""``ffnn runs list`` and ``show``: the runs of the store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ffcli.errors import RequestError
-from ffcli.runs.documents import run_document
-from ffcli.runs.record import METRICS, STATUSES, RunRecord, is_loss
+from ffcli.runs.metric import METRICS, Metric, Standing, is_loss
+from ffcli.runs.record import STATUSES, RunRecord
+from ffcli.runs.results import RunResult
 from ffcli.runs.staging import remove_unbegun
 from ffcli.services.sweeps.find import sweep_of_runs
 from ffcli.training.context import Context
@@ -16,32 +17,42 @@ from ffcli.util.safe_read import shown
 from ffcli.util.suggest import nearest, question, unknown
 from ffcli.util.text import are, counted
 
-DAMAGED = "damaged"  # the status of what has no readable record
-_LISTED = (
-    "run_id",
-    "name",
-    "status",
-    "dataset",
-    "sweep_id",
-    "recipe",
-    "tags",
-    "config",
-    "epochs_done",
-    "best_epoch",
-    "best_val_acc",
-    "seconds",
-    "started",
-)
+DAMAGED = "damaged"  # the status of a run directory without a readable record
 _SORTABLE = ("started", "name", "status", "seconds", "best_epoch", "best_val_acc", "run_id", "parameters")
 _SIZE = "size"
 _LARGEST_FIRST = ("started", "best_val_acc", _SIZE)
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which runs: those that are all of what is given, ``sweep`` an id or the beginning or end of one.
+class ListedRun:
+    """A run as it is listed. Only run_id, status and size are known of a damaged one."""
 
-    Raises RequestError for a status that there is not.
+    run_id: str
+    name: str | None
+    status: str
+    """That of the run, or damaged."""
+    dataset: str | None
+    sweep_id: str | None
+    recipe: str | None
+    tags: list[str]
+    config: dict[str, Any]
+    """All hyper-parameters, by their names."""
+    epochs_done: int | None
+    best_epoch: int | None
+    best_val_acc: float | None
+    seconds: float | None
+    """Duration of all epochs with validation."""
+    started: str | None
+    """When the run started, in UTC."""
+    size: int
+    """Bytes of all files of the run."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which runs: those that meet all conditions; ``sweep`` is an id, or the beginning or end of one.
+
+    Raises RequestError for an unknown status.
     """
 
     tag: str | None = None
@@ -52,12 +63,12 @@ class Filter:
     def __post_init__(self) -> None:
         known = (*STATUSES, DAMAGED)
         if self.status is not None and self.status.lower() not in known:
-            raise RequestError(f"--status: {unknown('status', self.status, known)}")
+            raise RequestError(unknown("status", self.status, known), parameter="status")
 
-    def chosen(self, context: Context) -> tuple[list[RunRecord], list[str]]:
+    def select(self, context: Context) -> tuple[list[RunRecord], list[str]]:
         """Return the records of these runs, the oldest first, and the ids of the damaged ones among them.
 
-        Raises RequestError for a sweep that there is not, or of which there are several.
+        Raises RequestError for an unknown or ambiguous sweep.
         """
         name = None
         if self.dataset is not None:
@@ -76,71 +87,104 @@ class Filter:
             and (name is None or record.dataset == name)
             and (sweep_id is None or record.sweep_id == sweep_id)
         ]
-        # What has no record has no dataset, no tag and no sweep.
-        wanted = self.tag is self.dataset is self.sweep is None and status in (None, DAMAGED)
-        return records, damaged if wanted else []
+        # Without a record there is no dataset, no tag and no sweep.
+        included = self.tag is self.dataset is self.sweep is None and status in (None, DAMAGED)
+        return records, damaged if included else []
 
 
 def list_runs(
     context: Context, *, sort: str | None = None, limit: int | None = None, **which: str | None
-) -> list[dict[str, Any]]:
+) -> list[ListedRun]:
     """Return the runs, the latest first or the best by ``sort`` first; runs without a value come last.
 
-    ``which`` are the fields of a `Filter`. ``size`` is in bytes, of all files of a run. Damaged ones come at
-    the very end, with the status "damaged" and nothing else that is known.
+    Sorted by a loss, the runs that were trained with one loss stand together: losses of different kinds are
+    not compared. ``which`` are the fields of a `Filter`. Damaged runs come at the very end. Raises
+    RequestError.
     """
     if limit is not None and limit < 1:
-        raise RequestError(f"--limit: {limit} is not allowed; give an integer ≥ 1.")
-    key, descending = _sort_key(context, sort or "started")
+        raise RequestError(f"must be an integer ≥ 1, got {limit}", parameter="limit")
+    order = _order(context, sort or "started")
     remove_unbegun(context.runs_dir)
-    records, damaged = Filter(**which).chosen(context)
+    records, damaged = Filter(**which).select(context)
     if damaged:
         named = f"{', '.join(map(shown, damaged[:3]))}{' …' * (len(damaged) > 3)}"
         context.notify(f"{counted(len(damaged), 'run')} {are(len(damaged))} damaged: {named}")
-    by_value = [(key(record), record) for record in records]
-    with_value = [pair for pair in by_value if pair[0] is not None]
-    with_value.sort(key=lambda pair: pair[0], reverse=descending)
-    in_order = [record for _, record in with_value]
-    in_order += [record for value, record in by_value if value is None]
-    documents = [record_document(context, record) for record in in_order[:limit]]
-    left = None if limit is None else limit - len(documents)
-    return documents + [damaged_document(context, run_id) for run_id in damaged[:left]]
+    in_order = order(records)
+    with_value = {record.run_id for record in in_order}
+    in_order += [record for record in records if record.run_id not in with_value]
+    found = [listed(context, record) for record in in_order[:limit]]
+    left = None if limit is None else limit - len(found)
+    return found + [listed_damaged(context, run_id) for run_id in damaged[:left]]
 
 
-def record_document(context: Context, record: RunRecord) -> dict[str, Any]:
-    """Return what is listed of a run."""
+def listed(context: Context, record: RunRecord) -> ListedRun:
+    """Return a run as it is listed."""
     files = context.runs.files(record.run_id)
     context.runs.tidy(record, files)
-    return {**{name: getattr(record, name) for name in _LISTED}, _SIZE: sum(files.values())}
+    names = [field.name for field in fields(ListedRun) if field.name != _SIZE]
+    return ListedRun(**{name: getattr(record, name) for name in names}, size=sum(files.values()))
 
 
-def damaged_document(context: Context, run_id: str) -> dict[str, Any]:
-    """Return the same of a run that has no readable record."""
-    known = {"run_id": run_id, "status": DAMAGED, "tags": [], "config": {}}
+def listed_damaged(context: Context, run_id: str) -> ListedRun:
+    """Return a run without a readable record as it is listed."""
+    unknown_: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedRun))
     size = sum(context.runs.files(run_id).values())
-    return {**dict.fromkeys(_LISTED), **known, _SIZE: size}
+    return ListedRun(
+        **{**unknown_, "run_id": run_id, "status": DAMAGED, "tags": [], "config": {}, _SIZE: size}
+    )
 
 
-def _sort_key(context: Context, sort: str) -> tuple[Callable[[RunRecord], Any], bool]:
-    """Return what to sort by, and whether the largest comes first (accuracies, times and sizes do)."""
+_Order = Callable[[list[RunRecord]], list[RunRecord]]
+
+
+def _order(context: Context, sort: str) -> _Order:
+    """Return what sorts the runs that have a value and leaves out the others.
+
+    The largest value comes first for accuracies, times and sizes, the smallest for anything else.
+    """
     word = sort.strip().lower().replace("-", "_")
     if word in METRICS:
-        return (lambda record: record.best.get(word)), not is_loss(word)
+        return _by_metric(context, Metric.named(word))
     if word == _SIZE:
-        return (lambda record: sum(context.runs.files(record.run_id).values())), True
+        return _by_value(lambda record: sum(context.runs.files(record.run_id).values()), descending=True)
     if word in _SORTABLE:
-        return (lambda record: getattr(record, word)), word in _LARGEST_FIRST
+        return _by_value(lambda record: getattr(record, word), descending=word in _LARGEST_FIRST)
     # Imported only where it is needed: building the model takes longer than reading a thousand runs.
     from ffcli.config import FIELDS, field_name
 
-    field = field_name(word)
-    if field is not None:
-        return (lambda record: _sortable(record.config.get(field))), False
+    name = field_name(word)
+    if name is not None:
+        return _by_value(lambda record: _sortable(record.config.get(name)), descending=False)
     meant = question(nearest(sort, [*METRICS, *_SORTABLE, _SIZE, *FIELDS]))
     raise RequestError(
-        f"--sort: '{sort}' is not known: give a metric ({', '.join(METRICS)}), "
-        f"one of {', '.join((*_SORTABLE, _SIZE))}, or a hyper-parameter.{meant}"
+        f"expected a metric ({', '.join(METRICS)}), one of {', '.join((*_SORTABLE, _SIZE))}, or a "
+        f"hyper-parameter, got '{sort}'.{meant}",
+        parameter="sort",
     )
+
+
+def _by_metric(context: Context, metric: Metric) -> _Order:
+    def order(records: list[RunRecord]) -> list[RunRecord]:
+        ranked = metric.ranked(
+            records, lambda run: Standing(run.best.get(metric.name), run.config.get("loss")), mixed=True
+        )
+        losses = sorted({str(run.config.get("loss")) for run in ranked})
+        if is_loss(metric.name) and len(losses) > 1:
+            context.notify(
+                f"{metric.name} cannot be compared between losses: sorted within {', '.join(losses)}"
+            )
+        return ranked
+
+    return order
+
+
+def _by_value(value: Callable[[RunRecord], Any], *, descending: bool) -> _Order:
+    def order(records: list[RunRecord]) -> list[RunRecord]:
+        pairs = [(value(record), record) for record in records]
+        known = [pair for pair in pairs if pair[0] is not None]
+        return [record for _, record in sorted(known, key=lambda pair: pair[0], reverse=descending)]
+
+    return order
 
 
 def _sortable(value: Any) -> Any:
@@ -151,10 +195,10 @@ def _sortable(value: Any) -> Any:
     return [(0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item)) for item in items]
 
 
-def show_run(context: Context, run: str) -> dict[str, Any]:
-    """Return train's document of a stored run."""
+def show_run(context: Context, run: str) -> RunResult:
+    """Return a stored run. Raises RequestError where there is none, FfnnError where it is damaged."""
     path = context.runs.find(run)
     record = context.runs.read(path.name)
     # A process that died within an epoch's writes has left a row that the summary does not know yet.
     rows = context.runs.history(path.name)[: record.epochs_done]
-    return run_document(record, rows, path)
+    return RunResult.of(record, rows, path)

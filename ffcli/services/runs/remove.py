@@ -1,4 +1,4 @@
-"""``ffnn runs rm``: which runs go, and their removal."""
+"""``ffnn runs rm``: selection of the runs to remove, and their removal."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SWEEP_FILE
-from ffcli.runs.record import RunRecord, is_loss
+from ffcli.runs.metric import BY_VAL_ACC, Metric, is_loss
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import DamagedRunError
-from ffcli.services.runs.listing import Filter, damaged_document, record_document
+from ffcli.services.runs.listing import Filter, ListedRun, listed, listed_damaged
+from ffcli.services.runs.select import standing_by
 from ffcli.training.context import Context
 from ffcli.util.safe_read import parse_time
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which runs go: those of ``which`` that ended longer ago than ``older_than`` and are not ``keep_best``.
+class Selection:
+    """Which runs to remove: those of ``which`` that ended longer ago than ``older_than``.
 
-    ``keep_best`` is so many of the best finished runs of each sweep by its own metric, and of each dataset,
-    by val_acc, among the runs that are of no sweep. A run that is being trained never goes; a damaged one,
-    of which nobody knows how good it is, only by its age or where ``which`` asks for damaged ones.
+    The ``keep_best`` best finished runs of each sweep by its own metric, and of each dataset by val_acc among
+    the runs outside of sweeps, are kept. A run that is being trained is never removed; a damaged one, which
+    cannot be ranked, only by its age or where ``which`` selects damaged ones.
     """
 
     which: Filter = field(default_factory=Filter)
@@ -32,39 +33,49 @@ class Choice:
     keep_best: int | None = None
 
 
-def named(context: Context, runs: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what is listed of these runs, each once. Raises RequestError where one is unknown."""
+@dataclass(frozen=True)
+class Removal:
+    """Which runs were removed, or would be."""
+
+    removed: list[str]
+    """Ids of the removed runs."""
+    would_remove: list[str] = field(default_factory=list)
+    """In a dry run: ids of the runs that would be removed."""
+    size: int = 0
+    """In a dry run: bytes of the runs that would be removed."""
+
+
+def named(context: Context, runs: Sequence[str]) -> list[ListedRun]:
+    """Return these runs as listed, each once. Raises RequestError where one is unknown."""
     paths = dict.fromkeys(context.runs.find(run) for run in runs)
-    return [_document(context, path.name) for path in paths]
+    return [_listed(context, path.name) for path in paths]
 
 
-def _document(context: Context, run_id: str) -> dict[str, Any]:
+def _listed(context: Context, run_id: str) -> ListedRun:
     try:
-        return record_document(context, context.runs.read(run_id))
+        return listed(context, context.runs.read(run_id))
     except DamagedRunError:
-        return damaged_document(context, run_id)
+        return listed_damaged(context, run_id)
 
 
-def chosen(context: Context, choice: Choice) -> list[dict[str, Any]]:
-    """Return what is listed of the runs that would go, the oldest first."""
-    records, damaged = choice.which.chosen(context)
-    kept = set() if choice.keep_best is None else _best(context, records, choice.keep_best)
+def selected(context: Context, selection: Selection) -> list[ListedRun]:
+    """Return the runs that would be removed as listed, the oldest first."""
+    records, damaged = selection.which.select(context)
+    kept = set() if selection.keep_best is None else _best(context, records, selection.keep_best)
     now = time.time()
 
-    def goes(since: float | None) -> bool:
-        older_than = choice.older_than
+    def is_old(since: float | None) -> bool:
+        older_than = selection.older_than
         return older_than is None or (since is not None and now - since > older_than.total_seconds())
 
-    documents = [
-        record_document(context, record)
+    found = [
+        listed(context, record)
         for record in records
-        if record.status != "running" and record.run_id not in kept and goes(_ended(record))
+        if record.status != "running" and record.run_id not in kept and is_old(_ended(record))
     ]
-    if choice.older_than is not None or choice.which.status is not None:
-        documents += [
-            damaged_document(context, run_id) for run_id in damaged if goes(_changed(context, run_id))
-        ]
-    return sorted(documents, key=lambda document: str(document["run_id"]))
+    if selection.older_than is not None or selection.which.status is not None:
+        found += [listed_damaged(context, run_id) for run_id in damaged if is_old(_changed(context, run_id))]
+    return sorted(found, key=lambda run: run.run_id)
 
 
 def _ended(record: RunRecord) -> float | None:
@@ -81,42 +92,40 @@ def _changed(context: Context, run_id: str) -> float | None:
 
 
 def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]:
-    """Return the ids of the best finished runs of each group, the earlier on a tie."""
-    groups: dict[tuple[str | None, str], list[RunRecord]] = {}
+    """Return the ids of the best finished runs of each sweep or dataset, per loss where a loss ranks."""
+    metrics: dict[str | None, Metric] = {None: BY_VAL_ACC}
+    groups: dict[tuple[str | None, str, object], list[RunRecord]] = {}
     for record in records:
+        sweep_id = record.sweep_id
         if record.status == "finished":
-            group = (record.sweep_id, "" if record.sweep_id else record.dataset)
-            groups.setdefault(group, []).append(record)
+            metric = metrics.setdefault(sweep_id, _metric(context, sweep_id))
+            loss = record.config.get("loss") if is_loss(metric.name) else None
+            groups.setdefault((sweep_id, "" if sweep_id else record.dataset, loss), []).append(record)
     best: set[str] = set()
-    for (sweep_id, _), members in groups.items():
-        metric = _metric(context, sweep_id)
-        sign = 1 if is_loss(metric) else -1
-        ranked = sorted(
-            (sign * record.best[metric], record.run_id) for record in members if metric in record.best
-        )
-        best.update(run_id for _, run_id in ranked[:keep])
+    for (sweep_id, _, _), members in groups.items():
+        metric = metrics[sweep_id]
+        best.update(record.run_id for record in metric.ranked(members, standing_by(metric))[:keep])
     return best
 
 
-def _metric(context: Context, sweep_id: str | None) -> str:
-    """Return what makes runs of a sweep the best; val_acc where there is no sweep, or no file of it here."""
+def _metric(context: Context, sweep_id: str | None) -> Metric:
+    """Return the metric of a sweep; val_acc where there is no sweep, or no file of it here."""
     if sweep_id is not None:
         from ffcli.services.sweeps.create import sweep_folder
         from ffcli.sweeping.spec.spec import load_spec
 
         with suppress(FfnnError, OSError):
-            metric = load_spec(sweep_folder(context, sweep_id) / SWEEP_FILE).metric
-            if metric is not None:
-                return metric.name
-    return "val_acc"
+            return load_spec(sweep_folder(context, sweep_id) / SWEEP_FILE).metric or BY_VAL_ACC
+    return BY_VAL_ACC
 
 
-def remove(context: Context, run_ids: Sequence[str]) -> list[str]:
-    """Remove runs and return the ids of those that were there.
+def remove(context: Context, run_ids: Sequence[str]) -> Removal:
+    """Remove runs that still exist.
 
     Raises FfnnError where one is being trained, once all the others are removed.
     """
-    removed, busy = [], None
+    removed: list[str] = []
+    busy = None
     for run_id in run_ids:
         try:
             context.runs.remove(context.runs_dir / run_id)
@@ -128,4 +137,4 @@ def remove(context: Context, run_ids: Sequence[str]) -> list[str]:
             removed.append(run_id)
     if busy is not None:
         raise busy
-    return removed
+    return Removal(removed)

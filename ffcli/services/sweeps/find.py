@@ -41,16 +41,16 @@ def find_sweep(context: Context, word: str, *, or_file: bool = False) -> str:
     )
 
 
-def sweep_called(context: Context, word: str, storage: str | None) -> str:
-    """Return the id that a word stands for: at ``storage`` and at W&B itself, else as `find_sweep`."""
-    return word if storage is not None or is_address(word) else find_sweep(context, word)
+def sweep_called(context: Context, word: str) -> str:
+    """Return the id that a word stands for: an address at W&B itself, else as `find_sweep`."""
+    return word if is_address(word) else find_sweep(context, word)
 
 
 def sweep_of_runs(context: Context, word: str, records: Iterable[RunRecord]) -> str:
     """Return the id of the sweep that is called so, or alone starts or ends so, to find its runs.
 
-    The sweep lies in the store, where its name will do as well, or ``records`` are of it: those of a shared
-    database and of W&B leave only runs here. Raises RequestError where there is none or more than one.
+    The sweep lies in the store, where its name will do as well, or ``records`` are of it: a sweep of W&B's
+    may leave only runs here. Raises RequestError where there is none or more than one.
     """
     here = sweep_ids(context.runs_dir)
     ids = sorted({*here, *(record.sweep_id for record in records if record.sweep_id)})
@@ -115,7 +115,8 @@ def _refuse_others(context: Context, word: str) -> None:
         )
     if elsewhere is not None:
         raise RequestError(
-            f"Sweep {elsewhere} is not stored here but in a shared database.", hint="Give its --storage URL."
+            f"Sweep {elsewhere} was made by an earlier version of ffnn, which this one cannot read.",
+            hint=f"ffnn runs list --sweep {elsewhere} lists its runs, which a new sweep can reuse.",
         )
     _refuse_run(context, word)
 
@@ -124,7 +125,7 @@ def _refuse_run(context: Context, word: str) -> None:
     run = alone(word, run_ids(context.runs_dir))
     if run is None:
         return
-    hint = f"ffnn runs show {run} shows it, ffnn evaluate {run} judges it."
+    hint = f"ffnn runs show {run} shows it, ffnn evaluate {run} evaluates it."
     with suppress(FfnnError):
         if sweep := context.runs.read(run).sweep_id:
             hint += f" Its sweep is {sweep}."

@@ -1,24 +1,25 @@
-"""The finished runs of a sweep, the best first: of ours by its database, of one of W&B's by the server."""
+"""The finished runs of a sweep, the best first, from its study or from W&B's server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from ffcli.config import TrainConfig, validate
+from ffcli.config import FIELDS, TrainConfig, field_name, validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import is_loss
-from ffcli.services.evaluation.best import metric_name, ranked_trials
-from ffcli.services.evaluation.best_wandb import config_of
-from ffcli.services.sweep_wandb_worker import best_epoch
-from ffcli.services.sweeps.create import storage_url
-from ffcli.services.sweeps.find import sweep_called
+from ffcli.runs.layout import SUMMARY
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
+from ffcli.runs.record import RunRecord
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.epochs import epochs_of
+from ffcli.services.sweeps.find import find_sweep
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
-from ffcli.sweeping.spec.spec import Metric
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import BY_VAL_ACC
+from ffcli.sweeping.study.record import Trial, best_epoch
+from ffcli.sweeping.study.study import Study
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
-from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
+from ffcli.sweeping.wandb.server import RemoteRun, ServerLostError, WandbServer
 from ffcli.training.context import Context
 from ffcli.util.text import are, counted
 
@@ -27,64 +28,107 @@ from ffcli.util.text import are, counted
 class Original:
     """A finished run of a sweep; ``value`` is the metric at its best epoch.
 
-    ``run_id`` is that of this store where it may hold the run, else W&B's.
+    ``run_id`` is that of this store where it may hold the run, else W&B's. ``title`` names the run in
+    messages. ``dataset_digest`` is None where it is not known.
     """
 
+    title: str
     sweep_id: str
     run_id: str | None
     config: TrainConfig
-    metric: str
+    metric: Metric
     value: float
+    dataset_digest: str | None = None
+    core_version: int = CORE_VERSION
+    threads: int = 1
 
 
 def ranked_originals(
-    context: Context, sweep: str, *, metric: str | None = None, storage: str | None = None
+    context: Context, sweep: str, *, metric: str | None = None, dataset: str | None = None
 ) -> list[Original]:
-    """Return the finished runs of a sweep, the best first and the earlier first on a tie: one at least.
+    """Return the finished runs of a sweep, the best first and the earlier first on a tie: at least one.
 
-    ``sweep`` is a sweep of the store, of the database at ``storage``, or entity/project/id at W&B. The
-    sweep's own metric decides unless another is given. Raises RequestError where there is no such sweep or
-    metric, FfnnError where no run has finished or W&B cannot be asked.
+    ``sweep`` is a sweep of the store, or entity/project/id at W&B. The sweep's own metric ranks unless
+    another is given. Raises RequestError for an unknown sweep or metric, IncomparableError where a loss is to
+    rank runs with different losses, FfnnError where no run has finished (on ``dataset``, if given) or W&B
+    cannot be asked.
     """
-    chosen = None if metric is None else metric_name(metric)
-    if storage is None and is_address(sweep):
+    only = canonical_name(dataset) if dataset else None
+    if is_address(sweep):
         sweep_id = sweep
-        originals = _of_wandb(context, parse_address(sweep), chosen)
+        metric_, found = _of_wandb(context, parse_address(sweep), metric)
     else:
-        sweep_id = sweep_called(context, sweep, storage)
-        originals = _of_store(context, sweep_id, chosen, storage)
-    if not originals:
-        raise FfnnError(f"Sweep {sweep_id} has no finished run yet.")
-    return originals
+        sweep_id = find_sweep(context, sweep)
+        metric_, found = _of_store(context, sweep_id, metric)
+    found = [original for original in found if only in (None, original.config.dataset)]
+    if not found:
+        raise FfnnError(f"Sweep {sweep_id} has no finished run{f' on {only}' if only else ''} yet.")
+    ranked = metric_.ranked(found, lambda original: Standing(original.value, original.config.loss))
+    return [_as_stored(context, original) for original in ranked]
 
 
-def _of_store(context: Context, sweep_id: str, metric: str | None, storage: str | None) -> list[Original]:
-    store = TrialStore(storage_url(context, sweep_id, storage))
-    try:
-        sweep = store.sweep(sweep_id)
-        name = metric or sweep.metric.name
-        ranked = ranked_trials(store, sweep, name)
-    finally:
-        store.close()
-    return [Original(sweep_id, trial.run_id, trial.config, name, value) for value, trial in ranked]
+def _as_stored(context: Context, original: Original) -> Original:
+    """Return an original with what its record says of the data and the threads, where it is stored here."""
+    run_id = original.run_id
+    if run_id is None or not (context.runs.path(run_id) / SUMMARY).is_file():
+        return original
+    record = context.runs.read(run_id)
+    about = record.provenance
+    return replace(
+        original,
+        dataset_digest=about.get("dataset_digest"),
+        core_version=about.get("core", CORE_VERSION),
+        threads=record.threads,
+    )
 
 
-def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> list[Original]:
-    """Ask W&B; where that cannot be, the runs of the sweep that this store holds do, with a notice."""
+def _of_store(context: Context, sweep_id: str, metric: str | None) -> tuple[Metric, list[Original]]:
+    study = read_sweep(context, sweep_id)
+    sweep, chosen = study.sweep, study.sweep.metric.or_named(metric)
+    return chosen, [
+        Original(
+            title=f"Trial {trial.number} of sweep {sweep_id}"
+            + (f" (run {trial.run_id})" * bool(trial.run_id)),
+            sweep_id=sweep_id,
+            run_id=trial.run_id,
+            config=trial.config,
+            metric=chosen,
+            value=value,
+            dataset_digest=sweep.dataset_digest if sweep.has_one_dataset else None,
+            core_version=sweep.core_version,
+        )
+        for trial, value in _values(context, study, chosen)
+    ]
+
+
+def _values(context: Context, study: Study, metric: Metric) -> list[tuple[Trial, float]]:
+    """Return the finished trials that have a value of a metric at their best epoch, with this value."""
+    finished = [trial for trial in study.trials if trial.state == "finished"]
+    if metric == study.sweep.metric:
+        return [(trial, trial.value) for trial in finished if trial.value is not None]
+    figures: dict[int, list[float]] = {}
+    for epoch in epochs_of(context, finished):
+        figures.setdefault(epoch.number, []).append(getattr(epoch.result, metric.name))
+    values = ((trial, metric.best(figures.get(trial.number, ()))) for trial in finished)
+    return [(trial, value) for trial, value in values if value is not None]
+
+
+def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tuple[Metric, list[Original]]:
+    """Ask W&B; where it cannot be asked, the runs of the sweep in this store are used, with a notice."""
     stored = {record.wandb.get("id"): record for record in records(context, str(address))}
-    finished = {key: record.run_id for key, record in stored.items() if record.status == "finished"}
+    finished = {key: record for key, record in stored.items() if record.status == "finished"}
     try:
         check_account()
         server = WandbServer()
-        spec = remote_spec(server, address)
-        chosen = _metric(spec.metric or BY_VAL_ACC, metric)
+        chosen = (remote_spec(server, address).metric or BY_VAL_ACC).or_named(metric)
         runs = [run for run in server.runs(address, chosen.name) if run.state == "finished"]
     except (ServerLostError, RequestError) as error:
+        chosen = BY_VAL_ACC.or_named(metric)
         if not finished:
             raise
         here = f"{counted(len(finished), 'run')} that {are(len(finished))} stored here"
-        context.notify(f"{error} The {here} {are(len(finished))} taken.")
-        return _of_records(context, address, list(finished.values()), _metric(BY_VAL_ACC, metric))
+        context.notify(f"{error} The {here} {are(len(finished))} used.")
+        return chosen, _of_records(context, address, finished.values(), chosen)
     found = []
     for run in runs:
         value = run.best(chosen)
@@ -96,29 +140,28 @@ def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> li
         except (RequestError, OSError) as error:
             context.notify(f"run {run.id} of sweep {address} is left out: {error}")
             continue
-        found.append(Original(str(address), finished.get(run.id, run.id), config, chosen.name, value))
-    return _ranked(found, chosen)
+        run_id = finished[run.id].run_id if run.id in finished else run.id
+        title = f"W&B's run {run.id} of sweep {address}"
+        found.append(Original(title, str(address), run_id, config, chosen, value))
+    return chosen, found
 
 
 def _of_records(
-    context: Context, address: WandbAddress, run_ids: Sequence[str], metric: Metric
+    context: Context, address: WandbAddress, finished: Iterable[RunRecord], metric: Metric
 ) -> list[Original]:
     found = []
-    for run_id in run_ids:
-        value = best_epoch(metric, [row.result for row in context.runs.history(run_id)])[0]
+    for record in finished:
+        value = best_epoch(metric, [row.result for row in context.runs.history(record.run_id)])[0]
         if value is not None:
-            config = validate(context.runs.read(run_id).config)
-            found.append(Original(str(address), run_id, config, metric.name, value))
-    return _ranked(found, metric)
+            title, config = f"Run {record.run_id} of sweep {address}", validate(record.config)
+            found.append(Original(title, str(address), record.run_id, config, metric, value))
+    return found
 
 
-def _metric(of_sweep: Metric, given: str | None) -> Metric:
-    """Return the metric that decides: the sweep's, or another, whose nature says what is the best."""
-    if given is None or given == of_sweep.name:
-        return of_sweep
-    return Metric(given, "minimize" if is_loss(given) else "maximize")
+def config_of(run: RemoteRun) -> TrainConfig:
+    """Return the configuration of a run; where it has a hyper-parameter under two names, ours counts.
 
-
-def _ranked(originals: Iterable[Original], metric: Metric) -> list[Original]:
-    sign = 1 if metric.goal == "minimize" else -1
-    return sorted(originals, key=lambda original: sign * original.value)
+    Raises RequestError where W&B has values that no configuration takes.
+    """
+    old = {field: value for name, value in run.config.items() if (field := field_name(name)) is not None}
+    return validate({**old, **{name: run.config[name] for name in FIELDS if name in run.config}})

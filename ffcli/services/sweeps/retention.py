@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Iterable
 
-from ffcli.sweeping.trials import Sweep
+from ffcli.runs.store import MODEL
+from ffcli.sweeping.study.record import END_STATES, Sweep, Trial
+from ffcli.training.context import Context
 
-KEPT = 5  # so many of the best runs keep their weights
+KEPT = 5  # so many of the best trials keep their weights
 
 
 class BestWeights:
-    """Lets only the ``most`` best finished runs of a sweep keep their weights; all of them where it is None.
+    """Lets only the ``KEPT`` best finished trials keep their weights; all that are finished where paired.
 
-    ``drop`` is told the run whose weights are to go.
+    ``trials`` are those that the sweep has already; each that has an end is then told to `ended`.
     """
 
-    def __init__(self, sweep: Sweep, drop: Callable[[str], None], most: int | None = KEPT) -> None:
-        self._drop = drop
-        self._most = most
+    def __init__(self, context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:
+        self._context = context
+        self._sweep = sweep
+        self._most = KEPT if sweep.paired is None else None
         self._sign = 1 if sweep.metric.goal == "maximize" else -1
-        self._best: list[tuple[float, int, str]] = []
-        self._seen = 0
+        self._best: list[tuple[float, int, Trial]] = []
+        for trial in trials:
+            if trial.state in END_STATES:
+                self.ended(trial)
 
-    def ended(self, run_id: str, state: str, value: float | None, number: int | None = None) -> None:
-        """Drop the weights of this run, or of the one that it pushes out of the best.
-
-        On a tie the one of the lower ``number`` stays, which by default counts the calls.
-        """
-        if state != "finished" or value is None:
-            self._drop(run_id)
+    def ended(self, trial: Trial) -> None:
+        """Drop the weights of this trial, or of the one that it replaces among the best."""
+        if trial.state != "finished" or trial.value is None:
+            self._drop(trial)
             return
-        self._seen += 1
-        heapq.heappush(self._best, (self._sign * value, -(self._seen if number is None else number), run_id))
+        heapq.heappush(self._best, (self._sign * trial.value, -trial.number, trial))
         if self._most is not None and len(self._best) > self._most:
             self._drop(heapq.heappop(self._best)[2])
+
+    def _drop(self, trial: Trial) -> None:
+        for run_id in trial.run_ids:
+            path = self._context.runs.of_sweep(run_id, self._sweep.id)
+            if path is not None:
+                (path / MODEL).unlink(missing_ok=True)

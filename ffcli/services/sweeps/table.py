@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 from ffcli.services.sweeps.create import sweep_folder
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Sweep, Trial
+from ffcli.sweeping.study.record import Sweep, Trial
 from ffcli.training.context import Context
 from ffcli.util.atomic_files import cell, write_atomic
 
 TABLE = "runs.csv"
 _COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
-
-
-@contextmanager
-def table_at_the_end(context: Context, store: TrialStore, sweep: Sweep) -> Iterator[None]:
-    """Write the table once all within this context is done, after Ctrl-C too."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        write_table(context, sweep, store.trials(sweep))
-        raise
-    write_table(context, sweep, store.trials(sweep))
 
 
 def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:

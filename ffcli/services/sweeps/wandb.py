@@ -14,12 +14,11 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord
-from ffcli.services.sweep_wandb_worker import best_epoch
 from ffcli.services.sweeps.create import any_config, holds, keep_file
 from ffcli.services.sweeps.summary import describe
 from ffcli.sweeping.spec.document import parse, read_text
 from ffcli.sweeping.spec.spec import KEYS, SweepSpec, load_spec, parse_spec
-from ffcli.sweeping.trials import EndState, Sweep, Trial, digest
+from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
 from ffcli.sweeping.wandb.server import SweepGoneError, WandbServer
 from ffcli.tracking.base import PROJECT
@@ -72,7 +71,7 @@ def register(
     dataset = context.dataset(any_config(spec).dataset)
     project = project or spec.project or os.environ.get("WANDB_PROJECT") or PROJECT
     address = server.register(spec.document, entity or spec.entity, project)
-    sweep = Sweep(str(address), spec, {}, dataset.digest, CORE_VERSION, 0, 0.0)
+    sweep = Sweep(str(address), spec, dataset.digest, CORE_VERSION, 0, 0.0)
     keep_file(context, sweep)
     return sweep
 
@@ -81,7 +80,7 @@ def join(context: Context, server: WandbServer, address: WandbAddress) -> Sweep:
     """Return a sweep of W&B's. Raises RequestError where there is none, or none that can be trained here."""
     spec = remote_spec(server, address)
     dataset = context.dataset(any_config(spec).dataset)
-    sweep = Sweep(str(address), spec, {}, dataset.digest, CORE_VERSION, 0, 0.0)
+    sweep = Sweep(str(address), spec, dataset.digest, CORE_VERSION, 0, 0.0)
     keep_file(context, sweep)
     return sweep
 
@@ -149,18 +148,12 @@ def _trial(context: Context, sweep: Sweep, record: RunRecord, number: int) -> Tr
         sweep_id=sweep.id,
         number=number,
         state=state,
-        key=digest(config),
         values={name: getattr(config, name) for name in sweep.spec.space},
         config=config,
-        attempts=1,
-        worker="",
-        run_id=record.run_id,
+        run_ids=(record.run_id,),
         value=value,
         best_epoch=epoch,
         error=record.error,
-        created=0.0,
-        started=None,
-        ended=None,
     )
 
 
@@ -169,6 +162,6 @@ def document(context: Context, sweep: Sweep, url: str, refused: int) -> dict[str
 
     ``refused`` runs have failed without ever being stored.
     """
-    known = describe(context, sweep, trials(context, sweep), backend="wandb", storage=url)
+    known = describe(context, sweep, trials(context, sweep))
     known["counts"]["failed"] += refused
     return {**known, "url": url}

@@ -13,17 +13,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ffcli.errors import FfnnError
-from ffcli.runs.store import MODEL
-from ffcli.services.sweep_wandb_worker import Message, Ready, Unsent, WandbTask
+from ffcli.services.sweep_wandb_worker import Message, Ready, RunStarted, Unsent, WandbTask, WorkerFailed
 from ffcli.services.sweep_wandb_worker import main as worker_main
-from ffcli.services.sweep_worker import RunStarted, WorkerFailed
 from ffcli.services.sweeps.create import sweep_folder
-from ffcli.services.sweeps.local import SweepOptions, SweepWatcher
+from ffcli.services.sweeps.local import SweepOptions
 from ffcli.services.sweeps.retention import BestWeights
-from ffcli.services.sweeps.summary import best_trial
 from ffcli.services.sweeps.wandb import document, interrupted, trials
-from ffcli.sweeping.events import TrialEnded
-from ffcli.sweeping.trials import END_STATES, Counts, Ended, Sweep
+from ffcli.sweeping.study.events import OnEvent, Stopping, SweepOver, SweepStarted, TrialEnded, unfailing
+from ffcli.sweeping.study.record import Ended, Sweep, tally
 from ffcli.sweeping.wandb.address import parse_address
 from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Train
 from ffcli.sweeping.wandb.server import WandbServer
@@ -37,7 +34,7 @@ _FIRST_FAILURES = 3  # so many failures before any success end the sweep
 
 
 def run_wandb_sweep(
-    context: Context, server: WandbServer, sweep: Sweep, options: SweepOptions, watcher: SweepWatcher
+    context: Context, server: WandbServer, sweep: Sweep, options: SweepOptions, on_event: OnEvent
 ) -> dict[str, Any]:
     """Train what W&B hands out of a sweep, until it has no more or the sweep has ``count`` runs in all.
 
@@ -48,12 +45,9 @@ def run_wandb_sweep(
     began = time.monotonic()
     address = parse_address(sweep.id)
     known = trials(context, sweep)
-    best = best_trial(sweep, known)
-    counts = Counts(
-        **{state: sum(trial.state == state for trial in known) for state in END_STATES},
-        best=None if best is None else best.value,
-    )
-    watcher.started(sweep, sweep_folder(context, sweep.id), counts, options.count, options.workers)
+    on_event = unfailing(on_event)
+    counts, workers = tally(sweep.metric, known), options.pool.workers
+    on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, options.count, workers))
     task = WandbTask(
         address=address,
         text=sweep.spec.text,
@@ -62,7 +56,7 @@ def run_wandb_sweep(
         runs_dir=context.runs_dir,
         options=RunOptions(
             tags=("sweep",),
-            threads=max(1, (os.cpu_count() or 1) // options.workers),
+            threads=max(1, (os.cpu_count() or 1) // workers),
             wandb="online",
             wandb_project=address.project,
             wandb_entity=address.entity,
@@ -71,12 +65,12 @@ def run_wandb_sweep(
         before=len(known),
         parent=os.getpid(),
     )
-    crew = _Crew(context, server, sweep, task, options, watcher)
+    crew = _Crew(context, server, sweep, task, options, on_event)
     try:
         crew.work()
     finally:
         crew.dismiss()
-        watcher.finished()
+        on_event(SweepOver())
     about = document(context, sweep, address.url(server.site), crew.refused)
     return {
         **about,
@@ -85,15 +79,6 @@ def run_wandb_sweep(
         "unsent": sorted(crew.unsent),
         "seconds": time.monotonic() - began,
     }
-
-
-def _weights(context: Context, sweep: Sweep) -> BestWeights:
-    """Return what lets only the best runs keep their weights, told of those that the store has."""
-    weights = BestWeights(sweep, lambda run_id: (context.runs.path(run_id) / MODEL).unlink(missing_ok=True))
-    for trial in trials(context, sweep):
-        if trial.run_id is not None:
-            weights.ended(trial.run_id, trial.state, trial.value)
-    return weights
 
 
 @dataclass
@@ -116,22 +101,23 @@ class _Crew:
         sweep: Sweep,
         task: WandbTask,
         options: SweepOptions,
-        watcher: SweepWatcher,
+        on_event: OnEvent,
     ) -> None:
         self.ended: str | None = None
         self.message: str | None = None
         self.unsent: set[str] = set()
         self.refused = 0
         self._task = task
-        self._watcher = watcher
-        self._weights = _weights(context, sweep)
+        self._on_event = on_event
+        self._context, self._sweep = context, sweep
+        self._weights = BestWeights(context, sweep, trials(context, sweep))
         self._spawn = multiprocessing.get_context("spawn")
         self._orders, self._desk = self._spawn.Pipe(duplex=False)
         self._order_turn = threading.Lock()
         self._agents = Agents(
             server,
             task.address,
-            options.workers,
+            options.pool.workers,
             self._order,
             count=options.count,
             before=task.before,
@@ -141,9 +127,9 @@ class _Crew:
         self._failure: str | None = None
         self._errors: list[str] = []
         self._succeeded = False
-        self._deaths = [0] * options.workers
+        self._deaths = [0] * options.pool.workers
         self._members: dict[Connection, _Member] = {}
-        for number in range(options.workers):
+        for number in range(options.pool.workers):
             self._hire(number)
 
     def _order(self, agent: int, order: Order) -> None:
@@ -169,7 +155,7 @@ class _Crew:
             raise
         except KeyboardInterrupt:
             self._stop()
-            self._watcher.stopping()
+            self._on_event(Stopping())
             self._listen()
             raise
         if self._failure is not None:
@@ -230,13 +216,16 @@ class _Crew:
             member.run_id = message.run_id
         elif isinstance(message, TrialEnded):
             self._trial_ended(member, message)
-        self._watcher.message(member.number, message)
+        if not isinstance(message, (RunStarted, WorkerFailed)):
+            self._on_event(message)
 
     def _trial_ended(self, member: _Member, message: TrialEnded) -> None:
         self._deaths[member.number] = 0
         self.refused += member.run_id is None
         if member.run_id is not None:
-            self._weights.ended(member.run_id, message.state, message.value)
+            for trial in trials(self._context, self._sweep):
+                if trial.run_id == member.run_id:
+                    self._weights.ended(trial)
         member.wandb_run = None
         self._agents.ended(member.number)
         if message.state != "failed":

@@ -1,4 +1,4 @@
-"""Bayesian search: Optuna's tree-structured Parzen estimator (TPE), told of the trials in our tables.
+"""Bayesian search: Optuna's tree-structured Parzen estimator (TPE), told of the trials of the sweep.
 
 Optuna sees coordinates in place of values: the position in a finite distribution, else the quantile u of
 `Distribution.from_uniform`. So every distribution is its own prior, unbounded ones too.
@@ -14,7 +14,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from ffcli.sweeping.search.proposers import DRAWS, Known, Proposal, RandomProposer, position
+from ffcli.sweeping.search.base import Known, Proposal, position
+from ffcli.sweeping.search.random import DRAWS, RandomProposer
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.spec import SweepSpec
 
@@ -25,7 +26,7 @@ _ASKS = 4
 _MOVES = 32
 
 # An ask takes time in proportion to the trials known. So past 1,000 it is the 100 best and the latest 400 to
-# 900: TPE takes the 25 best at most for good ones anyway, and the others only for the density of the rest.
+# 900: TPE counts the 25 best at most as good anyway, and the others only for the density of the rest.
 _MOST, _BEST, _LATEST, _BLOCK = 1000, 100, 400, 500
 
 
@@ -50,8 +51,8 @@ class BayesProposer(RandomProposer):
     value.
     """
 
-    def __init__(self, spec: SweepSpec, base: Mapping[str, Any], seed: int) -> None:
-        super().__init__(spec, base, seed)
+    def __init__(self, spec: SweepSpec, seed: int) -> None:
+        super().__init__(spec, seed)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sign = -1.0 if spec.metric is not None and spec.metric.goal == "maximize" else 1.0
         self._coordinates = {name: _coordinate(each) for name, each in spec.parameters.items()}
@@ -88,7 +89,7 @@ class BayesProposer(RandomProposer):
             name: _of_position(each, position(each, proposal.values[name]))
             for name, each in self.spec.parameters.items()
         }
-        return Proposal(proposal.values, proposal.config, proposal.place, point)
+        return Proposal(proposal.values, proposal.config, point)
 
     def _points_to_try(self, rng: np.random.Generator) -> Iterator[Point]:
         if len(self._losses) < _STARTUP:
@@ -109,7 +110,7 @@ class BayesProposer(RandomProposer):
         # The sampler is made anew, so that its randomness is that of this trial and of no process.
         self._study.sampler = _Sampler(self._coordinates, int(rng.integers(2**32)))
         trial = self._study.ask(self._coordinates)
-        self._study.tell(trial, state=TrialState.FAIL)  # it comes back from the tables, if at all
+        self._study.tell(trial, state=TrialState.FAIL)  # it comes back from the sweep, if at all
         self._size += 1
         return dict(trial.params)
 

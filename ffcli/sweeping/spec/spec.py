@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ffcli.config import TrainConfig, field_name, merge, validate
+from ffcli.runs.metric import METRICS, Metric
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.document import Section, parse, read_text
 from ffcli.sweeping.spec.hyperband import Hyperband, read_hyperband
@@ -21,7 +22,6 @@ from ffcli.sweeping.spec.quantized import Steps
 from ffcli.sweeping.spec.space import Parameter, read_space
 
 METHODS = ("bayes", "random", "grid")
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 KEYS = (
     "method",
     "metric",
@@ -35,23 +35,6 @@ KEYS = (
     "program",
     "command",
 )
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a sweep optimises: one of `METRICS`; ``target`` ends the sweep once a run reaches it."""
-
-    name: str
-    goal: Literal["minimize", "maximize"] = "minimize"
-    target: float | None = None
-
-    def better(self, value: float, other: float) -> bool:
-        """Whether a value beats another."""
-        return value > other if self.goal == "maximize" else value < other
-
-    def reached(self, value: float) -> bool:
-        """Whether a value is at the target or beyond; NaN never is."""
-        return self.target is not None and (value == self.target or self.better(value, self.target))
 
 
 @dataclass(frozen=True)
@@ -194,7 +177,7 @@ def _command(top: Section) -> tuple[str, ...] | None:
 
 
 def _surprises(metric: Metric | None, space: Mapping[str, Parameter]) -> Iterator[str]:
-    if metric is not None and (metric.goal == "maximize") != metric.name.endswith("acc"):
+    if metric is not None and (metric.goal == "minimize") != metric.name.endswith("loss"):
         other = "minimize" if metric.goal == "maximize" else "maximize"
         yield f"metric.goal is {metric.goal} (the default is minimize), but one would {other} {metric.name}."
     for parameter in space.values():

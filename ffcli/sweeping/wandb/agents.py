@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ffcli.errors import FfnnError
-from ffcli.sweeping.trials import Ended
+from ffcli.sweeping.study.record import Ended
 from ffcli.sweeping.wandb.address import WandbAddress
 from ffcli.sweeping.wandb.server import Command, ServerLostError, WandbServer, timeout
 from ffcli.util.text import are, counted

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.spec.spec import Metric
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
 from ffcli.sweeping.wandb.service import end_in_time
 from ffcli.util.redact import without_keys

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
-from ffcli.sweeping.spec.spec import Metric, load_spec
+from ffcli.sweeping.spec.spec import load_spec
 from ffcli.training.experiment import Experiment
 
 FOLDER = Path(__file__).parents[3] / "sweeps"

@@ -9,8 +9,9 @@ from sweep_golden import BANDS
 
 from ffcli.config import TrainConfig
 from ffcli.errors import RequestError
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
-from ffcli.sweeping.spec.spec import Metric, SweepSpec, load_spec, parse_spec
+from ffcli.sweeping.spec.spec import SweepSpec, load_spec, parse_spec
 
 
 def space(*lines: str, method: str = "random", top: str = "") -> SweepSpec:

@@ -1,0 +1,63 @@
+"""The options that say where the trainings of a command run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ffcli.cli.completion import words
+from ffcli.cli.help import option
+from ffcli.cli.output import refuse
+from ffcli.cli.values import integer
+
+if TYPE_CHECKING:
+    from ffcli.execution.open import PoolOptions
+
+POOL = "Workers"
+
+Workers = Annotated[
+    str | None,
+    option(
+        "--workers",
+        group=POOL,
+        metavar="N",
+        help="Processes on this machine, or trainings at a time on a cluster.",
+        default="the number of cores",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    option(
+        "--cluster",
+        group=POOL,
+        metavar="ADDRESS|KIND",
+        help="Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is started "
+        "here: local, slurm, pbs, lsf, sge.",
+        completes=words("local", "slurm", "pbs", "lsf", "sge"),
+    ),
+]
+Jobs = Annotated[
+    str | None,
+    option("--jobs", group=POOL, metavar="N", help="Jobs to submit to the batch system of --cluster."),
+]
+
+
+def pool_options(
+    workers: str | None, cluster: str | None, jobs: str | None, *, wandb: str | None = None
+) -> PoolOptions:
+    """Return where the trainings run. Raises RequestError for options that do not go together.
+
+    ``wandb`` is the mode in which W&B follows the runs: the workers of a cluster cannot reach it.
+    """
+    from ffcli.execution.open import PoolOptions
+    from ffcli.util.cores import usable_cores
+
+    if cluster is not None and wandb == "online":
+        refuse(
+            f"--cluster {cluster}: W&B cannot follow runs on a cluster while they train.",
+            "Leave out --wandb online; ffnn sync sends the runs afterwards.",
+        )
+    if jobs is not None and cluster is None:
+        refuse("--jobs: expected --cluster with it, such as --cluster slurm.")
+    most = integer("--workers", workers, least=1)
+    given = 0 if cluster is not None else usable_cores()
+    return PoolOptions(most or given, cluster, integer("--jobs", jobs, least=1))

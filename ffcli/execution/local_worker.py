@@ -1,0 +1,140 @@
+"""One worker process of `ffcli.execution.local`: trains the tasks that its pipe brings, one after another."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import cast
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.execution.local import Setup, Stop, Verdict
+from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskStarted, TaskStatus
+from ffcli.execution.training import dataset_of, explain, is_fatal
+from ffcli.runs.results import RunResult
+from ffcli.runs.store import MODEL
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.resuming import resume_run
+from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.tracking import Tracking
+from ffcli.util.signals import ended_by_the_parent
+
+
+class ParentGoneError(KeyboardInterrupt):
+    """The process that started this worker has ended; to a training it is an interruption like Ctrl-C."""
+
+
+@ended_by_the_parent
+def main() -> None:
+    """Train until the pipe closes, whose descriptor is the one argument; SIGTERM interrupts a training."""
+    with Connection(int(sys.argv[1])) as connection, ExitStack() as trackers:
+        try:
+            setup: Setup = connection.recv()
+            _Worker(setup, connection, trackers).work()
+        except EOFError:
+            pass
+
+
+@dataclass
+class _Worker:
+    """What one worker process holds between its tasks: W&B's process, if any, stays for the next."""
+
+    setup: Setup
+    connection: Connection
+    trackers: ExitStack
+    context: Context = field(init=False)
+    tracking: dict[str, Tracking] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.context = Context(self.setup.data_dir, self.setup.runs_dir, lambda text: self.send(Notice(text)))
+
+    def work(self) -> None:
+        """Train the tasks that come. Raises EOFError when the pipe closes."""
+        while True:
+            message = self.connection.recv()
+            if isinstance(message, Task):
+                self._train(message)
+
+    def send(self, event: PoolEvent) -> None:
+        try:
+            self.connection.send(event)
+        except OSError:
+            raise ParentGoneError from None
+
+    def _train(self, task: Task) -> None:
+        began = time.monotonic()
+        progress = _Progress(self, task)
+        fatal = False
+        try:
+            result = self._run(task, progress)
+            status: TaskStatus = cast("TaskStatus", result.status)  # it has ended
+            reason = result.error
+        except Exception as error:
+            status, reason, fatal = "failed", explain(error), is_fatal(error)
+        seconds = time.monotonic() - began
+        self.send(TaskEnded(task.key, progress.run_id, status, reason, seconds, fatal))
+
+    def _run(self, task: Task, progress: _Progress) -> RunResult:
+        dataset = dataset_of(self.context, task)
+        if task.resume is not None:
+            return resume_run(self.context, task.resume, progress, stop=progress.report)
+        experiment = Experiment(task.config, dataset)
+        with new_run(self.context, experiment, task.options, task.sweep_id) as recorder:
+            recorder.record.provenance |= task.provenance
+            result = run(
+                recorder,
+                experiment,
+                progress,
+                progress.report,
+                tracking=self._tracking(task.options.wandb),
+                assigned=task.assigned,
+            )
+            if not task.keep_weights:
+                (recorder.path / MODEL).unlink(missing_ok=True)
+        return result
+
+    def _tracking(self, mode: str) -> Tracking:
+        if mode not in self.tracking:
+            self.tracking[mode] = self.trackers.enter_context(Tracking(self.context, mode, hint=False))
+        return self.tracking[mode]
+
+
+class _Progress(Unwatched):
+    """Passes a training's epochs on, and reads what the parent says of it."""
+
+    def __init__(self, worker: _Worker, task: Task) -> None:
+        self.run_id: str | None = None
+        self._worker, self._task = worker, task
+        self._stopped = False
+
+    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
+        if self.run_id is not None:  # told before the epochs without a checkpoint were trained again
+            return
+        self.run_id = run_id
+        name = f"{platform.node()}:{os.getpid()}"
+        self._worker.send(TaskStarted(self._task.key, run_id, first_epoch, name))
+
+    def batches(self, done: int, total: int) -> None:
+        if os.getppid() != self._worker.setup.parent:
+            raise ParentGoneError
+
+    def report(self, result: EpochResult) -> bool:
+        """Tell of an epoch, and return whether the training ends after it."""
+        self._worker.send(TaskEpoch(self._task.key, result))
+        connection = self._worker.connection
+        answered = not self._task.waits_for_verdict
+        try:
+            while not answered or connection.poll():
+                message = connection.recv()
+                if isinstance(message, Verdict):
+                    answered = True
+                self._stopped |= isinstance(message, Stop) or message.stop
+        except EOFError:
+            raise ParentGoneError from None
+        return self._stopped

@@ -1,0 +1,41 @@
+"""What every worker does alike: the dataset by its digest, and what an error says of task and machine."""
+
+from __future__ import annotations
+
+import errno
+
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError
+from ffcli.execution.pool import Task
+from ffcli.training.context import Context
+
+# Faults of the machine, which the next task would meet as well.
+_FATAL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE")}
+
+
+def dataset_of(context: Context, task: Task) -> Dataset:
+    """Return the dataset of a task. Raises FfnnError where it is another than the task's.
+
+    It is opened anew for each task, so that one that was replaced in between is noticed.
+    """
+    dataset = context.dataset(task.config.dataset)
+    if task.dataset_digest not in (None, dataset.digest):
+        raise FfnnError(
+            f"The dataset {task.config.dataset} has changed: "
+            f"expected digest {task.dataset_digest}, got {dataset.digest}."
+        )
+    return dataset
+
+
+def is_fatal(error: Exception) -> bool:
+    """Whether an error is a fault of the machine rather than of the configuration."""
+    return isinstance(error, OSError) and error.errno in _FATAL
+
+
+def explain(error: Exception) -> str:
+    """Return an error as one line for the user."""
+    if isinstance(error, (FfnnError, OSError)):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return f"{type(error).__name__}: {error}"

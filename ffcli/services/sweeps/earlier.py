@@ -1,0 +1,87 @@
+"""Stored runs that spare a sweep a training: those of earlier starts of a trial, and identical ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ffcli.config import TrainConfig
+from ffcli.errors import FfnnError
+from ffcli.services.past_runs import PastRuns, own_past, take_over
+from ffcli.sweeping.study.record import Past, Sweep, Trial
+from ffcli.training.context import Context
+from ffcli.training.options import RunOptions
+
+TRIAL = "trial"  # in the provenance of a sweep's run: the number of the trial
+
+
+class EarlierRuns:
+    """Looks into the store for what `Plan` of the coordinator asks for."""
+
+    def __init__(
+        self,
+        context: Context,
+        sweep: Sweep,
+        options: RunOptions,
+        digest: Callable[[TrainConfig], str | None],
+        *,
+        reuse: bool,
+    ) -> None:
+        self._context = context
+        self._sweep = sweep
+        self._options = options
+        self._digest = digest
+        self._past_runs = PastRuns(context) if reuse else None
+        self._left: list[Path] = []  # runs of earlier starts that a process still holds
+
+    def left_over(self, trial: Trial) -> Past | None:
+        """Return what an earlier start of a trial came to, if its run has ended; else remove its runs."""
+        found: Past | None = None
+        for run_id in self._runs_of(trial):
+            past = own_past(self._context, run_id, trial.config, self._digest(trial.config))
+            if past is not None and found is None:
+                found = past
+            else:
+                self._remove(self._context.runs.path(run_id))
+        return found
+
+    def _runs_of(self, trial: Trial) -> list[str]:
+        """Return the runs of a trial, also those that a killed process never told the sweep of."""
+        mine = []
+        for record in self._context.runs.records():
+            if record.sweep_id == self._sweep.id and (
+                record.run_id in trial.run_ids or record.provenance.get(TRIAL) == trial.number
+            ):
+                mine.append(record.run_id)
+        return mine
+
+    def _remove(self, path: Path) -> None:
+        try:
+            self._context.runs.remove(path)
+        except FfnnError:  # the worker of a coordinator that was killed has not noticed yet
+            self._left.append(path)
+        except OSError as error:
+            self._context.notify(f"run {path.name} of an earlier start could not be removed: {error}")
+
+    def remove_left(self) -> None:
+        """Remove the runs that were still held by a process when they were to be removed."""
+        left, self._left = self._left, []
+        for path in left:
+            self._remove(path)
+
+    def reusable(self, trial: Trial) -> Past | None:
+        """Return what a trial comes to where a finished run of the store is the same, copied as its run."""
+        digest = self._digest(trial.config)
+        if self._past_runs is None or digest is None:
+            return None
+        source = self._past_runs.find(trial.config, digest)
+        if source is None:
+            return None
+        return take_over(
+            self._context,
+            source,
+            trial.config,
+            sweep_id=self._sweep.id,
+            provenance={TRIAL: trial.number},
+            options=self._options,
+        )

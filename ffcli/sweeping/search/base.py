@@ -1,0 +1,108 @@
+"""Proposers: what every method of a search knows, and what it must answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ffcli.config import TrainConfig
+from ffcli.errors import FfnnError, RequestError
+from ffcli.sweeping.spec.distributions import Categorical, Distribution
+from ffcli.sweeping.spec.spec import SweepSpec
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a proposer may know of a trial; ``value`` is None while it is open and where it failed."""
+
+    number: int
+    is_open: bool
+    value: float | None
+    values: Mapping[str, Any]
+    point: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A configuration to train; ``point`` is the same as the proposer's coordinates, if it has such."""
+
+    values: Mapping[str, Any]
+    config: TrainConfig
+    point: Mapping[str, float] | None = None
+
+
+class Proposer(ABC):
+    """Proposes configurations of a sweep. Where the space is finite, none that it has learned of.
+
+    All randomness follows from ``seed`` and the number of the trial, so that a resumed sweep proposes what it
+    would have proposed.
+    """
+
+    def __init__(self, spec: SweepSpec, seed: int) -> None:
+        self.spec = spec
+        self._seed = seed
+        self._tried: set[int] = set()
+
+    def learn(self, trial: Known) -> None:
+        """Take in a trial that is new or has changed."""
+        index = self.index(trial.values)
+        if index is not None:
+            self._tried.add(index)
+
+    @abstractmethod
+    def propose(self, number: int) -> Proposal:
+        """Return the configuration of a trial. In a finite space one must be left.
+
+        Raises FfnnError where no valid one is found.
+        """
+
+    def generator(self, number: int) -> np.random.Generator:
+        """Return the randomness of a trial."""
+        return np.random.default_rng([self._seed % 2**64, number])
+
+    def proposal(
+        self, values: Mapping[str, Any], point: Mapping[str, float] | None = None
+    ) -> Proposal | None:
+        """Return values as a proposal, or None where they were tried before or are refused."""
+        index = self.index(values)
+        if index is not None and index in self._tried:
+            return None
+        try:
+            config = self.spec.config(values)
+        except RequestError:
+            if self.spec.size is not None:
+                raise
+            return None  # a draw far out of an unbounded distribution
+        return Proposal(values, config, point)
+
+    def index(self, values: Mapping[str, Any]) -> int | None:
+        """Return the grid index of a combination (see `SweepSpec.combination`), None in an infinite space."""
+        if self.spec.size is None:
+            return None
+        index = 0
+        for name in sorted(self.spec.space, key=lambda name: self.spec.space[name].key):
+            distribution = self.spec.space[name].distribution
+            index = index * (distribution.size or 1) + position(distribution, values[name])
+        return index
+
+    def untried(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Return any combination of a finite space that was not tried, all with the same probability."""
+        left = (self.spec.size or 0) - len(self._tried)
+        if left <= 0:
+            raise FfnnError("No combination of the sweep's space is left.")
+        index = int(rng.random() * left)  # of those left: step over the tried ones before it
+        for tried in sorted(self._tried):
+            index += tried <= index
+        return self.spec.combination(index)
+
+
+def position(distribution: Distribution, value: Any) -> int:
+    """Return the index of a value of a finite distribution, the reverse of `Distribution.value`."""
+    if isinstance(distribution, Categorical):
+        return distribution.choices.index(value)
+    steps: float = (value - distribution.value(0)) / (distribution.step or 1)
+    return round(steps)

@@ -1,0 +1,29 @@
+"""Random search: each parameter by its own distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ffcli.errors import FfnnError
+from ffcli.sweeping.search.base import Proposal, Proposer
+
+DRAWS = 100  # tries to draw a new or a valid combination
+
+
+class RandomProposer(Proposer):
+    """Each parameter by its own distribution; over a finite space without repeats."""
+
+    def propose(self, number: int) -> Proposal:
+        rng = self.generator(number)
+        for _ in range(DRAWS):
+            proposal = self.proposal(self.spec.sample(rng))
+            if proposal is not None:
+                return proposal
+        return self.last_resort(rng)
+
+    def last_resort(self, rng: np.random.Generator) -> Proposal:
+        """Return any that was not tried. Raises FfnnError in an infinite space."""
+        proposal = self.proposal(self.untried(rng)) if self.spec.size is not None else None
+        if proposal is None:
+            raise FfnnError(f"None of {DRAWS} draws from the sweep's distributions is allowed.")
+        return proposal

@@ -1,0 +1,169 @@
+"""What a sweep and its trials are, whatever they are stored in."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ffcli.config import TrainConfig
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError
+from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
+from ffcli.sweeping.spec.spec import SweepSpec
+
+State = Literal["running", "finished", "pruned", "failed"]
+EndState = Literal["finished", "pruned", "failed"]
+END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
+
+
+class DamagedSweepError(FfnnError):
+    """The record of a sweep holds what no ffnn has written."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep as stored.
+
+    Attributes:
+        dataset_digest: of the dataset of any of its configurations (see `has_one_dataset`).
+        created: in seconds since 1970.
+        paired: the field whose values are compared: each configuration is trained with all of them.
+    """
+
+    id: str
+    spec: SweepSpec
+    dataset_digest: str
+    core_version: int
+    seed: int
+    created: float
+    paired: str | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the file; val_acc where it names none."""
+        return self.spec.metric or BY_VAL_ACC
+
+    @property
+    def has_one_dataset(self) -> bool:
+        """Whether all its trials are trained on the dataset that ``dataset_digest`` is of."""
+        searched = self.spec.parameters.get("dataset")
+        return searched is None or searched.size == 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration of a sweep and what came of it. It is "running" until it has an end.
+
+    Attributes:
+        number: from 1, in the order of the proposals.
+        values: the searched values, canonical.
+        point: the same as the proposer's coordinates, where it has such.
+        starts: how often it was started without being given back.
+        run_ids: its runs in the store; its value is their mean.
+        history: the metric after each epoch, where it was finite.
+        reused: the earlier run that the result was taken over from, if it was.
+        started, ended: in seconds since 1970.
+    """
+
+    sweep_id: str
+    number: int
+    state: State
+    values: Mapping[str, Any]
+    config: TrainConfig
+    point: Mapping[str, float] | None = None
+    starts: int = 1
+    run_ids: tuple[str, ...] = ()
+    value: float | None = None
+    best_epoch: int | None = None
+    error: str | None = None
+    reused: str | None = None
+    history: Mapping[int, float] = field(default_factory=dict)
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of its (first) run."""
+        return self.run_ids[0] if self.run_ids else None
+
+
+def ranked(metric: Metric, trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that have a value, the best first: the finished before the pruned.
+
+    Ranked by a loss, trials with different losses form one group for each loss.
+    """
+    return metric.ranked(
+        trials, lambda trial: Standing(trial.value, trial.config.loss, trial.state != "finished"), mixed=True
+    )
+
+
+@dataclass(frozen=True)
+class Past:
+    """What an earlier training came to.
+
+    ``source`` names the run that was taken over, None where the run is the trial's own and only its end was
+    not recorded. ``pruned``: it was stopped early. ``error`` says why it failed.
+    """
+
+    run_id: str
+    source: str | None
+    results: tuple[EpochResult, ...]
+    pruned: bool = False
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many trials are in each state, and the best value of those finished or pruned."""
+
+    running: int = 0
+    finished: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: float | None = None
+
+    @property
+    def ended(self) -> int:
+        """How many trials have an end: what a sweep's count counts."""
+        return self.finished + self.pruned + self.failed
+
+
+def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
+    """Count trials by state."""
+    states: Counter[str] = Counter()
+    best: float | None = None
+    for trial in trials:
+        states[trial.state] += 1
+        if trial.value is not None and (best is None or metric.better(trial.value, best)):
+            best = trial.value
+    return Counts(**states, best=best)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The sweep is over. ``message`` says why, in a sentence."""
+
+    reason: Literal["count", "space", "target", "failures"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of a trial, and when it ended, in seconds since 1970."""
+
+    number: int
+    result: EpochResult
+    time: float
+
+
+def best_epoch(metric: Metric, results: Iterable[EpochResult]) -> tuple[float | None, int | None]:
+    """Return the metric at its best epoch, and that epoch: the earlier one on a tie."""
+    value: float | None = None
+    epoch: int | None = None
+    for result in results:
+        new = float(getattr(result, metric.name))
+        if not result.diverged and math.isfinite(new) and (value is None or metric.better(new, value)):
+            value, epoch = new, result.epoch
+    return value, epoch

@@ -1,0 +1,102 @@
+"""Continuing a stored run from its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from threadpoolctl import threadpool_limits
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.record import BEGUN_FOR, RunRecord
+from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.results import RunResult
+from ffcli.runs.store import CHECKPOINT
+from ffcli.training.context import Context
+from ffcli.training.experiment import Experiment
+from ffcli.training.recording import checkpoint_of, restore
+from ffcli.training.runner import Watcher, run
+from ffcli.training.tracking import Tracking
+from ffcli.util.text import are, counted
+
+
+def resume_run(
+    context: Context,
+    run_id: str,
+    watcher: Watcher,
+    *,
+    epochs: int | None = None,
+    stop: Callable[[EpochResult], bool] = lambda _: False,
+) -> RunResult:
+    """Continue an unfinished run, or a finished one to ``epochs`` in all; see `ffcli.training.runner.run`.
+
+    Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
+    changed.
+    """
+    path = context.runs.find(run_id)
+    record = context.runs.read(path.name)
+    config = _config(context, record, epochs)
+    dataset = context.dataset(config.dataset)
+    if record.provenance.get("dataset_digest") != dataset.digest:
+        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    experiment = Experiment(config, dataset)
+    with (
+        Tracking(context, record.wandb.get("mode") or "disabled", hint=False) as tracking,
+        RunRecorder(path, record, context.runs.history(path.name)) as recorder,
+    ):
+        if record.epochs_done and not (path / CHECKPOINT).exists():
+            context.notify(
+                f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
+                f"{are(record.epochs_done)} trained again, to the same numbers, before it continues."
+            )
+            _replay(recorder, experiment, watcher)
+        else:
+            restore(recorder, experiment)
+        return run(recorder, experiment, watcher, stop, tracking=tracking)
+
+
+def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainConfig:
+    """Return the configuration to continue with, and note in the record where its epochs change."""
+    stored = context.runs.config(record.run_id)
+    config = validate(stored if epochs is None else {**stored, "epochs": epochs})
+    if config.epochs != stored.get("epochs"):
+        record.provenance.setdefault(BEGUN_FOR, stored.get("epochs"))
+    if record.status == "running":
+        raise FfnnError(f"Run {record.run_id} is still running in another process.")
+    if record.status == "diverged":
+        raise RequestError(
+            f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing would give the same.",
+            hint="Start a new run with a smaller learning_rate.",
+        )
+    done = config.epochs == record.epochs_done and record.status == "finished"
+    if config.epochs < record.epochs_done or done:
+        raise RequestError(
+            f"Run {record.run_id} has done {counted(record.epochs_done, 'epoch')}: "
+            f"nothing is left to train for epochs={config.epochs}.",
+            hint=f"To continue it, epochs must be above {record.epochs_done}.",
+        )
+    return config
+
+
+def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> None:
+    """Train the recorded epochs again without changing the record, and leave a checkpoint after them."""
+    recorded = {row.result.epoch: row.result for row in recorder.rows}
+    watcher.started(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch)
+    try:
+        with threadpool_limits(recorder.record.threads):
+            for result in experiment.run(watcher.batches):
+                before = recorded.get(result.epoch)
+                if before is None:
+                    raise FfnnError(f"The history of run {recorder.path.name} lacks epoch {result.epoch}.")
+                if (result.train_loss, result.val_loss) != (before.train_loss, before.val_loss):
+                    raise FfnnError(
+                        f"Epoch {result.epoch} of run {recorder.path.name} does not come out as recorded "
+                        "(another processor or another NumPy): it would not be the same run.",
+                        hint="Train it anew from the config.yaml in its folder.",
+                    )
+                if result.epoch == recorder.record.epochs_done:
+                    recorder.checkpoint(checkpoint_of(experiment))
+                    return
+    finally:
+        watcher.finished()
