@@ -43,7 +43,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Annotated[str, BeforeValidator(read_dataset_name), Option("Data", ("-d",), metavar="NAME")] = (
-        Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own .npz")
+        Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
     )
     val_fraction: Annotated[Number, Option("Data")] = Field(
         0.1, gt=0, lt=1, description="part of the training images kept for validation"

@@ -58,6 +58,8 @@ def new_run(
     """Return what writes a new run, which is there from its first record on."""
     config = experiment.config
     origin = provenance(experiment.dataset.digest, options.command_line)
+    if (split := experiment.dataset.split) is not None:
+        origin["test_split"] = dict(split)
     new = context.runs.create()
     record = RunRecord(
         run_id=new.path.name,
