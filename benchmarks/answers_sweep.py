@@ -11,15 +11,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ffcli.sweeping.database import TRIALS
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import digest
 from sqlalchemy import Connection, insert
 
 from benchmarks.measure import ROOT
 from ffcli.config import FIELDS, TrainConfig
 from ffcli.services.sweeps.create import create, storage_url
-from ffcli.sweeping.database import TRIALS
 from ffcli.sweeping.search.paired import proposer
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import digest
 from ffcli.training.context import Context
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks import sweep_engines
-from benchmarks.sweep_engines import OURS, Task
 from ffcli.sweeping.publishing import publish
 from ffcli.sweeping.store import TrialStore
+
+from benchmarks import sweep_engines
+from benchmarks.sweep_engines import OURS, Task
 
 STUDY_TRIALS = 1000  # up to which the writing of the study is measured, too: it takes longer than the rest
 

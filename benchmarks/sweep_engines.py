@@ -16,20 +16,20 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ffcli.sweeping.claiming import Request
+from ffcli.sweeping.events import Event, TrialEnded
+from ffcli.sweeping.search.proposers import PROPOSERS
+from ffcli.sweeping.store import TrialStore
+from ffcli.sweeping.trials import Claim, Claimed, EndState, Sweep
+from ffcli.sweeping.worker import LiveTrial, work
 from sqlalchemy import Engine, event
 
 from benchmarks.measure import MeasurementError
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION, EpochResult
 from ffcli.runs.store import new_run_id
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.events import Event, TrialEnded
-from ffcli.sweeping.search.proposers import PROPOSERS
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claim, Claimed, EndState, Sweep
-from ffcli.sweeping.worker import LiveTrial, work
 
 OURS = "ffnn"
 PEERS = {"rdb": "Optuna, RDBStorage", "journal": "Optuna, JournalStorage", "memory": "Optuna, in memory"}

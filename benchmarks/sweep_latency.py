@@ -10,9 +10,8 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import create_engine, text
-
 from ffcli.sweeping.database import read_url
+from sqlalchemy import create_engine, text
 
 
 class SlowLink:

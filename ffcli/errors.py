@@ -1,9 +1,13 @@
 """What can go wrong, as exceptions that know their exit code.
 
-Every error that a user can cause is one of these; the command line turns each into one message.
+Every error that a user can cause is one of these; the command line turns each into one message. An error of
+the lower layers names parameters and values; what it says of options is added by ``ffcli.cli.errors``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 class FfnnError(Exception):
@@ -19,11 +23,69 @@ class FfnnError(Exception):
         super().__init__(message if parameter is None else f"{parameter.strip('_')}: {message}")
         self.hint, self.parameter, self.reason = hint, parameter, message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by content: an error passes between processes whatever its constructor takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[FfnnError], args: tuple[Any, ...], content: Mapping[str, Any]) -> FfnnError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(content)
+    return error
+
 
 class RequestError(FfnnError):
     """The request itself is wrong: an option, a value or a file."""
 
     exit_code = 2
+
+
+class InvalidValueError(RequestError):
+    """A value that a parameter does not take. Each second of its message's ``parts`` names a parameter."""
+
+    def __init__(self, *parts: str, hint: str | None = None) -> None:
+        super().__init__("".join(parts), hint=hint)
+        self.parts = parts
+
+    def named(self, label: Callable[[str], str]) -> InvalidValueError:
+        """Return the same error with the names of parameters as ``label`` gives them."""
+        parts = [label(part) if index % 2 else part for index, part in enumerate(self.parts)]
+        return InvalidValueError(*parts, hint=self.hint)
+
+
+class UnknownNameError(RequestError):
+    """A name that is none of the ``choices`` of its ``kind``; ``meant`` are those that it may stand for.
+
+    ``place`` comes before the message, such as ``FILE: parameters.lr: ``.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        choices: Sequence[str],
+        *,
+        meant: Sequence[str] = (),
+        place: str = "",
+        also: str = "",
+        hint: str | None = None,
+    ) -> None:
+        question = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+        listed = f" Choose one of {', '.join(choices)}." if choices else ""
+        super().__init__(f"{place}'{name}' is not a known {kind}.{question}{listed}{also}", hint=hint)
+        self.kind, self.name, self.choices, self.meant = kind, name, tuple(choices), tuple(meant)
+
+
+class UnknownParameterError(UnknownNameError):
+    """A parameter of a sweep that is not a hyper-parameter; the sweep can be read without it."""
+
+
+class SeveralSweepsError(RequestError):
+    """A script or notebook holds several sweeps, ``choices``, and none or no known one is chosen."""
+
+    def __init__(self, message: str, choices: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.choices = tuple(choices)
 
 
 class DataError(FfnnError):

@@ -18,19 +18,20 @@ from ffcli.cli.parsing import Command
 from ffcli.config import (
     ABOUT,
     FIELDS,
+    NAMES,
     Choice,
     Option,
     TrainConfig,
     allowed,
-    fields_of,
     load_recipe,
     merge,
     metadata,
     used_by,
     validate,
 )
+from ffcli.config.names import ALPHA, by_field
 from ffcli.errors import RequestError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml
+from ffcli.util.safe_read import YAML_BYTES, parse_yaml, shown
 
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 
@@ -44,10 +45,9 @@ class FieldsCommand(Command):
     """A command that takes the fields of TrainConfig as options, by all their names."""
 
     other_names: ClassVar[Mapping[str, str]] = {
-        flag(other): flag(name)
-        for name, info in FIELDS.items()
-        for other in metadata(info, Option).other_names
+        flag(alias): flag(name) for alias, name in NAMES.aliases.items()
     }
+    lists: ClassVar[frozenset[str]] = frozenset({"--hidden-size"})
 
 
 def _help(name: str) -> str:
@@ -66,8 +66,7 @@ def _help(name: str) -> str:
 
 
 def _parameter(name: str) -> inspect.Parameter:
-    option = metadata(FIELDS[name], Option)
-    choice = metadata(FIELDS[name], Choice)
+    option, choice = metadata(FIELDS[name], Option), metadata(FIELDS[name], Choice)
     is_truth = FIELDS[name].annotation is bool
     noun = "NAME" if choice else "INT" if allowed(name).startswith("an int") else "NUMBER"
     declared = typer.Option(
@@ -85,10 +84,16 @@ def _parameter(name: str) -> inspect.Parameter:
     )
 
 
+def _alpha() -> inspect.Parameter:
+    """Return the hidden option whose field depends on the others that are given; see `FieldNames.resolve`."""
+    declared = Annotated[str | None, typer.Option(flag(ALPHA), hidden=True, metavar="NUMBER")]
+    return inspect.Parameter(ALPHA, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=declared)
+
+
 def with_fields(function: Callable[..., None]) -> Callable[..., None]:
     """Give ``function(ctx, …, **fields)`` an option for each field of TrainConfig, in the fields' order.
 
-    It receives them as text by the fields' names, None where they are not given.
+    It receives them as text by the fields' names, None where they are not given, and ``alpha`` beside them.
     """
 
     @functools.wraps(function)
@@ -101,7 +106,8 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
         for parameter in own
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    command.__signature__ = inspect.Signature([*map(_parameter, FIELDS), *fixed])  # type: ignore[attr-defined]
+    parameters = [*map(_parameter, FIELDS), _alpha(), *fixed]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
 
 
@@ -117,9 +123,10 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
     """
     from_recipe = load_recipe(recipe).settings if recipe is not None else {}
     from_file = _read_config(file) if file is not None else {}
+    given_flags = merge(flags)
 
     def label(name: str) -> str:
-        if name in flags:
+        if name in given_flags:
             return flag(name)
         if name in from_file:
             return f"{file}: {name}"
@@ -129,22 +136,22 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    mapping = {key: value for key, value in _read_mapping(path).items() if key != ABOUT}
-    fields = fields_of(mapping, lambda _: f"--config {path}: ")
-    for key, value in mapping.items():
-        name = fields[key]
-        if name in values:
-            refuse(f"--config {path}: {name} is given twice, the second time as {key}.")
+    """Return the settings of a configuration file by their fields."""
+    place = f"--config {path}: "
+    values = {key: value for key, value in _read_mapping(path).items() if key != ABOUT}
+    if strange := [key for key in values if not isinstance(key, str)]:
+        refuse(f"{place}the key {shown(strange[0])} is not a word.")
+    fields = NAMES.resolve(values)
+    if strange := [key for key, field in fields.items() if field is None]:
+        raise NAMES.unknown(strange, place)
+    for key, value in values.items():
         if not _is_simple(value):
-            refuse(f"--config {path}: {key}: a nested value is not allowed; give {allowed(name)}.")
-        values[name] = value
+            refuse(f"{place}{key} must be {allowed(str(fields[key]))}, got a nested value.")
     try:
-        validate(values, lambda name: f"--config {path}: {name}")
+        validate(values, lambda name: place + name)
+        return by_field(values, NAMES)
     except RequestError as error:
-        place = f"--config {path}: "
         refuse(place + str(error).removeprefix(place), error.hint)
-    return values
 
 
 def _is_simple(value: object) -> bool:
@@ -160,11 +167,11 @@ def _read_mapping(path: Path) -> dict[Any, Any]:
     except FileNotFoundError:
         refuse(f"--config {path}: there is no such file.")
     except IsADirectoryError:
-        refuse(f"--config {path}: this is a folder; a YAML file is wanted.")
+        refuse(f"--config {path}: expected a YAML file, got a folder.")
     except (OSError, ValueError, RuntimeError) as error:
         refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
     if len(content) > YAML_BYTES:
-        refuse(f"--config {path}: it is larger than {YAML_BYTES} bytes, which no configuration is.")
+        refuse(f"--config {path}: it is larger than {YAML_BYTES} bytes, which no configuration file is.")
     try:
         values = parse_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -172,7 +179,7 @@ def _read_mapping(path: Path) -> dict[Any, Any]:
     except ValueError as error:
         refuse(f"--config {path}: {error}.")
     if not isinstance(values, dict):
-        refuse(f"--config {path}: lines such as 'epochs: 5' are wanted, not {_kind(values)}.")
+        refuse(f"--config {path}: expected lines such as 'epochs: 5', got {_kind(values)}.")
     return values
 
 

@@ -71,6 +71,18 @@ TestDataset = Annotated[
         completes=complete_dataset,
     ),
 ]
+BestDataset = Annotated[
+    str | None,
+    option(
+        "--dataset",
+        "-d",
+        group=CHOICE,
+        metavar="NAME",
+        help="The best run on this dataset.",
+        default="fashion_mnist",
+        completes=complete_dataset,
+    ),
+]
 Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
 Status = Annotated[
     str | None,
@@ -145,6 +157,14 @@ def out_file(help: str, default: str | None = None) -> Any:
     return option("--out", "-o", group=OUTPUT, metavar="FILE", help=help, default=default)
 
 
+def figure_file(default: str | None = None) -> Any:
+    """Declare ``--out`` of a command that draws; its file goes through `plotting.style.check_figure`."""
+    return out_file("The figure: PNG, SVG or PDF by the ending.", default)
+
+
+Dpi = Annotated[
+    str | None, option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of the figure.", default=150)
+]
 CsvFile = Annotated[Path | None, option("--csv", group=OUTPUT, metavar="FILE", help="Write CSV as well.")]
 
 # Weights & Biases
@@ -162,13 +182,16 @@ WandbMode = Annotated[
 ]
 WandbProject = Annotated[
     str | None,
-    option("--wandb-project", "-wp", group=WANDB, metavar="NAME", help="The project.", default="ffnn"),
+    option(
+        "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
+    ),
 ]
 WandbEntity = Annotated[
     str | None,
     option(
         "--wandb-entity",
         "-we",
+        "-w_e",
         group=WANDB,
         metavar="NAME",
         help="The team or user.",

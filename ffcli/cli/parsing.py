@@ -7,6 +7,7 @@ spellings does not matter. The grammar:
 - short options have one letter or more (``-e``, ``-lr``, ``-w_d``) and also take ``-e10`` and ``-e=10``;
 - every boolean takes ``--flag``, ``--no-flag``, ``--flag=true|false`` and ``--flag true|false``;
 - a long option with a single dash (``-epochs 3``) is refused, for ``-e pochs`` is never meant;
+- an option that takes a list of integers also takes them as several words (``-sz 128 64``);
 - a negative number where no value is due is an argument, not an option.
 """
 
@@ -17,16 +18,16 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ffcli.cli.shared import PANEL, shared_options
-from ffcli.util.suggest import guesses, question
+from ffcli.util.suggest import closest, compact, guesses, question
 
 _NUMBER = re.compile(r"-\.?\d")
+_INTEGERS = re.compile(r"\d+(,\d+)*,?")
 _TRUTH = {"true": True, "false": False}
 # What completion keeps in a context's ``meta``: the words of the command, and that a group got no command.
 _WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"
@@ -35,10 +36,13 @@ _WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"
 class Command(TyperCommand):
     """A command with the shared options and the grammar of this module.
 
-    ``other_names`` maps further long names of options to the ones that the help lists.
+    ``other_names`` maps further long names of options to the ones that the help lists, or to one with its
+    value; they are compared without case, hyphens and underscores. ``lists`` are the options that take
+    several integers.
     """
 
     other_names: ClassVar[Mapping[str, str]] = {}
+    lists: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         params = _with_shared(settings.pop("params", None))
@@ -54,7 +58,7 @@ class Command(TyperCommand):
         return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names)
+        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names, self.lists)
         if ctx.resilient_parsing:
             ctx.meta[_WORDS] = args
             args = grammar.unfinished(args)
@@ -64,7 +68,7 @@ class Command(TyperCommand):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Complete the value of an option in one of its other spellings, which Typer does not know."""
-        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names)
+        grammar = _Grammar(ctx, self.get_params(ctx), self.other_names, self.lists)
         option = grammar.awaiting(ctx.meta.get(_WORDS, []))
         completed = (
             option.shell_complete(ctx, incomplete) if option else super().shell_complete(ctx, incomplete)
@@ -157,10 +161,17 @@ class _Grammar:
     """Rewrites the words given to one command; mistakes end in a usage error."""
 
     def __init__(
-        self, ctx: typer.Context, params: Iterable[Any], other_names: Mapping[str, str] | None = None
+        self,
+        ctx: typer.Context,
+        params: Iterable[Any],
+        other_names: Mapping[str, str] | None = None,
+        lists: frozenset[str] = frozenset(),
     ) -> None:
         self._ctx = ctx
-        self._other_names = other_names or {}
+        names = {"--no-wandb": "--wandb=disabled", **(other_names or {})}
+        self._other_names = {compact(name): meant for name, meant in names.items()}
+        self._lists = lists
+        self._spelled: dict[str, str] = {}  # how each long option that is given by another name is spelled
         self._options: dict[str, TyperOption] = {}
         self._negatives: set[str] = set()
         for option in params:
@@ -203,18 +214,35 @@ class _Grammar:
         return None if option is None or option.is_flag else option
 
     def _option(self, word: str, words: deque[str]) -> list[str]:
-        name, equals, value = word.partition("=")
-        name = self._known_name(name)
+        spelling, equals, value = word.partition("=")
+        name = self._known_name(spelling)
+        if "=" in name:
+            if equals:
+                self._ctx.fail(f"{spelling} takes no value: it stands for {name}.")
+            name, equals, value = name.partition("=")
         if name not in self._options:
             if name.startswith("--"):
-                self._refuse(name, *self._guesses(name[2:]))
+                self._refuse(spelling, *self._guesses(spelling[2:]))
             return self._short_options(word, words)
+        self._refuse_two_names(name, spelling)
         return self._with_value(name, value if equals else None, words)
 
     def _known_name(self, name: str) -> str:
-        if name.startswith("--"):
-            name = "--" + name[2:].replace("_", "-")
-        return self._other_names.get(name, name)
+        """Return the long option that a name stands for; short ones as they are."""
+        if not name.startswith("--"):
+            return name
+        hyphenated = "--" + name[2:].replace("_", "-")
+        if hyphenated in self._options:
+            return hyphenated
+        return self._other_names.get(compact(name), hyphenated)
+
+    def _refuse_two_names(self, name: str, spelling: str) -> None:
+        """Refuse ``--lr 0.1 --learning-rate 0.2``, of which only one can be meant."""
+        if not spelling.startswith("--"):
+            return
+        before = self._spelled.setdefault(name, spelling)
+        if compact(before) != compact(spelling):
+            self._ctx.fail(f"{before} and {spelling} are the same option: leave one of them out.")
 
     def _with_value(self, name: str, value: str | None, words: deque[str]) -> list[str]:
         option = self._options[name]
@@ -223,7 +251,7 @@ class _Grammar:
                 value = words.popleft()
             truth = True if value is None else _TRUTH.get(value.lower())
             if truth is None:
-                self._ctx.fail(f"{name} takes true or false, not '{value}'.")
+                self._ctx.fail(f"{name} must be true or false, got '{value}'.")
             if truth != (name in self._negatives):
                 return [_label(option)]
             return [*option.secondary_opts, f"--no-{_label(option)[2:]}"][:1]
@@ -231,6 +259,9 @@ class _Grammar:
             if not words or (words[0].startswith("--") and self._known_name(words[0]) in self._options):
                 self._ctx.fail(f"{name} needs a value.")
             value = words.popleft()
+        if _label(option) in self._lists and _INTEGERS.fullmatch(value):
+            while words and _INTEGERS.fullmatch(words[0]):
+                value = f"{value.rstrip(',')},{words.popleft()}"
         return [_label(option), value]
 
     def _short_options(self, word: str, words: deque[str]) -> list[str]:
@@ -247,24 +278,26 @@ class _Grammar:
         raise AssertionError("unreachable")
 
     def _long_option_meant(self, word: str) -> str | None:
-        names = self._long_names()
-        if word in names:
-            return word
-        if len(word) < 2 or not word.replace("-", "").isalpha():
+        if len(word) < 2:
             return None
-        same_start = [name for name in names if name[0] == word[0]]
-        started = [name for name in same_start if name.startswith(word)]
-        return next(iter(started or get_close_matches(word, same_start, n=1, cutoff=0.75)), None)
+        if (name := self._known_name(f"--{word}").partition("=")[0]) in self._options:
+            return name[2:]
+        if not word.replace("-", "").isalpha():
+            return None
+        names = self._long_names()
+        started = [name for name in names if name.startswith(word)]
+        return next(iter(started or closest(word, dict(zip(names, names)))), None)
 
     def _long_names(self) -> list[str]:
-        return [name[2:] for name in (*self._options, *self._other_names) if name.startswith("--")]
+        return [name[2:] for name in self._options if name.startswith("--")]
 
     def _guesses(self, word: str) -> list[str]:
         """Return the long names that an unknown one may mean: --lr is -lr with a dash too many."""
         for short in (word, word.replace("-", "_")):
             if (option := self._options.get(f"-{short}")) is not None:
                 return [_label(option)[2:]]
-        return guesses(word, self._long_names())
+        meant = {name: known[2:].partition("=")[0] for name, known in self._other_names.items()}
+        return guesses(word, self._long_names(), meant)
 
     def _refuse(self, name: str, *meant: str) -> None:
         self._ctx.fail(f"No such option '{name}'.{question(*(f'--{each}' for each in meant))}")

@@ -63,7 +63,7 @@ def _option(*names: str, **settings: Any) -> Any:
     )
 
 
-def _declare(  # noqa: PLR0917 - it is never called
+def _declare(
     data_dir: Annotated[
         str | None, _option("--data-dir", metavar="DIR", help="Datasets (./data or FFNN_DATA_DIR).")
     ] = None,

@@ -1,21 +1,24 @@
 """The hyper-parameters of a run: what they are, how they are read, and what is said when they are wrong."""
 
-from ffcli.config.fields import Choice, Option
-from ffcli.config.loading import allowed, field_name, fields_of, merge, unused, used_by, validate
+from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
+from ffcli.config.fields import Choice, Option, metadata
+from ffcli.config.loading import allowed, field_name, merge, validate
 from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
-from ffcli.config.train_config import FIELDS, TrainConfig, metadata
+from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
 
 __all__ = [
     "ABOUT",
+    "CONDITIONS",
     "FIELDS",
+    "NAMES",
     "Choice",
+    "Condition",
     "Option",
     "Recipe",
     "TrainConfig",
     "all_recipes",
     "allowed",
     "field_name",
-    "fields_of",
     "load_recipe",
     "merge",
     "metadata",

@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be: how its value is read, and how it shows on the command line."""
+"""What a hyper-parameter may be: how its value is read, its aliases, and how it shows on the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from ffcli import datasets
 from ffcli.core.registry import Registry
@@ -15,6 +16,7 @@ from ffcli.util.safe_read import shown
 from ffcli.util.suggest import unknown
 
 _MOST_BITS = 1024  # of an integer
+MOST_UNITS, MOST_LAYERS = 1 << 20, 10_000  # of a layer, of a network: more is a mistake, and fills the memory
 _LEAST, _MOST = 1.1754943508222875e-38, 3.4028234663852886e38  # normal numbers of single precision
 
 Group = Literal["Data", "Model", "Optimizer", "Training"]
@@ -22,12 +24,20 @@ Group = Literal["Data", "Model", "Optimizer", "Training"]
 
 @dataclass(frozen=True)
 class Option:
-    """How a field shows on the command line: its group in the help, short flags, and other long names."""
+    """How a field is given: its group in the help, short flags, and aliases (``also``, between spaces).
+
+    Aliases are understood wherever the field's own name is; see `FieldNames` for how they are compared.
+    """
 
     group: Group
     flags: tuple[str, ...] = ()
-    other_names: tuple[str, ...] = ()
     metavar: str = ""
+    also: str = ""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The other names of the field."""
+        return tuple(self.also.split())
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class Choice:
     """The field takes a name of this registry, in any case; aliases are stored under the first name."""
 
     registry: Registry[Any]
+
+
+def metadata(field: FieldInfo, kind: type[Any]) -> Any:
+    """Return the ``Option`` or ``Choice`` of a field, or None."""
+    return next((item for item in field.metadata if isinstance(item, kind)), None)
 
 
 def choice(registry: Registry[Any]) -> tuple[Choice, BeforeValidator]:
@@ -58,18 +73,25 @@ def read_dataset_name(value: object) -> str:
 def no_booleans(value: object) -> object:
     """Refuse what Python would quietly read as 0 or 1."""
     if isinstance(value, bool):
-        raise ValueError("a truth value is not a number")
+        raise ValueError("true and false are not numbers")
     return value
 
 
 def read_sizes(value: object) -> object:
-    """Read ``128``, ``"128,64"`` or ``"[128, 64]"`` as one size or a tuple of sizes."""
+    """Read ``128``, ``"128,64"``, ``"128 64"`` or ``"[128, 64]"`` as one size or a tuple of sizes."""
     if not isinstance(value, str):
         return tuple(value) if isinstance(value, list) else value
     text = value.strip()
-    if text.startswith("[") and text.endswith("]"):
-        return tuple(size.strip() for size in text[1:-1].split(","))
-    return tuple(size.strip() for size in text.split(",")) if "," in text else text
+    if text[:1] + text[-1:] in ("[]", "()"):
+        return tuple(_items(text[1:-1]))
+    sizes = _items(text)
+    return tuple(sizes) if len(sizes) > 1 else text
+
+
+def _items(text: str) -> list[str]:
+    """Return what stands between commas or, without any, between spaces; a last comma ends nothing."""
+    text = text.strip().removesuffix(",")
+    return [item.strip() for item in text.split(",")] if "," in text else text.split()
 
 
 def read_truth(value: object) -> object:
@@ -77,7 +99,7 @@ def read_truth(value: object) -> object:
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
     if not isinstance(value, bool):
-        raise ValueError("true or false is wanted")
+        raise ValueError("it is neither true nor false")
     return value
 
 
@@ -87,7 +109,7 @@ def read_augmentation(value: object) -> str:
     for word in str(value).lower().replace("+", ",").split(","):
         match = re.fullmatch(r"\s*(?:(flip)|shift:(\d{1,3})|none)\s*", word)
         if match is None:
-            raise ValueError(f"'{word.strip()}' is no augmentation")
+            raise ValueError(f"'{word.strip()}' is not an augmentation")
         flip = flip or bool(match[1])
         shift = int(match[2] or shift)
     return ",".join(["flip"] * flip + [f"shift:{shift}"] * (shift > 0)) or "none"
@@ -101,18 +123,18 @@ def readable(value: int) -> int:
 
 
 class PrecisionError(ValueError):
-    """A number that the training, which is in single precision, would take for zero or for infinity."""
+    """A number that the training, which is in single precision, would round to zero or to infinity."""
 
 
 def single(value: float) -> float:
     """Refuse a number that is neither zero nor a normal one of single precision."""
     if value and not _LEAST <= abs(value) <= _MOST:
         known = f"{_LEAST:.3g} to {_MOST:.3g}"
-        raise PrecisionError(f"it is beyond single precision ({known}), in which networks are trained")
+        raise PrecisionError(f"networks are trained in single precision ({known})")
     return value
 
 
 Truth = Annotated[bool, BeforeValidator(read_truth)]
 Number = Annotated[float, BeforeValidator(no_booleans), Field(allow_inf_nan=False), AfterValidator(single)]
 Integer = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable)]
-Size = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable), Field(ge=1)]
+Size = Annotated[int, BeforeValidator(no_booleans), AfterValidator(readable), Field(ge=1, le=MOST_UNITS)]

@@ -16,8 +16,8 @@ import yaml
 
 from ffcli.config.loading import validate
 from ffcli.config.train_config import TrainConfig
-from ffcli.errors import RequestError
-from ffcli.util.suggest import unknown
+from ffcli.errors import UnknownNameError
+from ffcli.util.suggest import closest, compact
 
 ABOUT = "about"
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -45,14 +45,12 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return the recipe of this name, in any case. Raises RequestError for another, with the nearest one."""
+    """Return the recipe of this name, in any case. Raises UnknownNameError for another."""
     names = recipe_names()
-    known = name.strip().lower().replace("-", "_")
-    if known not in names:
-        raise RequestError(
-            f"--recipe: {unknown('recipe', name, names)}",
-            hint="--recipe list shows them; a file of your own goes with --config.",
-        )
+    known = next((each for each in names if compact(each) == compact(name)), None)
+    if known is None:
+        meant = closest(name, dict(zip(names, names)))
+        raise UnknownNameError("recipe", name, names, meant=meant)
     path = FOLDER / f"{known}.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     about = settings.pop(ABOUT)

@@ -1,4 +1,4 @@
-"""TrainConfig: the one place where a hyper-parameter has its name, type, default, bounds, help and flags.
+"""TrainConfig: the one place that says a hyper-parameter's name, aliases, type, default, bounds, help, flags.
 
 The options of ``ffnn train``, the keys of a configuration file, the record of a run and the table in the
 documentation follow from it. The choices of an enumerated field come from the registries in ``core``.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
+from ffcli.config.explain import explained
 from ffcli.config.fields import (
+    MOST_LAYERS,
     Integer,
     Number,
     Option,
@@ -23,6 +25,7 @@ from ffcli.config.fields import (
     read_dataset_name,
     read_sizes,
 )
+from ffcli.config.names import FieldNames, by_field
 from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.initializers import INITIALIZERS
 from ffcli.core.losses import LOSSES
@@ -38,68 +41,131 @@ _SCHEDULE, _SCHEDULE_NAME = choice(SCHEDULES)
 
 
 class TrainConfig(BaseModel):
-    """The hyper-parameters of one run. Wrong or unknown values raise ``pydantic.ValidationError``."""
+    """The hyper-parameters of one run. A wrong value or an unknown name raises RequestError."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: Annotated[str, BeforeValidator(read_dataset_name), Option("Data", ("-d",), metavar="NAME")] = (
-        Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
-    )
-    val_fraction: Annotated[Number, Option("Data")] = Field(
-        0.1, gt=0, lt=1, description="part of the training images kept for validation"
-    )
-    augment: Annotated[str, BeforeValidator(read_augmentation), Option("Data", metavar="WHAT")] = Field(
-        "none", description="of training images: none, flip, shift:PIXELS or both as in flip,shift:1"
-    )
-    num_layers: Annotated[Integer, Option("Model", ("-nhl",), ("hidden_layers",))] = Field(
-        3, ge=0, description="hidden layers"
-    )
+    dataset: Annotated[
+        str,
+        BeforeValidator(read_dataset_name),
+        Option("Data", ("-d",), metavar="NAME", also="data_set dataset_name"),
+    ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
+    val_fraction: Annotated[
+        Number,
+        Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
+    ] = Field(0.1, gt=0, lt=1, description="part of the training images kept for validation")
+    augment: Annotated[
+        str,
+        BeforeValidator(read_augmentation),
+        Option("Data", metavar="WHAT", also="augmentation data_augmentation"),
+    ] = Field("none", description="of training images: none, flip, shift:PIXELS or both as in flip,shift:1")
+    num_layers: Annotated[
+        Integer,
+        Option(
+            "Model",
+            ("-nhl",),
+            also="hidden_layers num_hidden_layers number_of_hidden_layers no_of_hidden_layers "
+            "no_hidden_layers num_of_hidden_layers number_hidden_layers n_hidden_layers "
+            "hidden_layer hidden_layer_count n_hidden num_hidden n_layers layers "
+            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth",
+        ),
+    ] = Field(3, ge=0, le=MOST_LAYERS, description="hidden layers")
     hidden_size: Annotated[
-        Size | Annotated[tuple[Size, ...], Field(min_length=1)],
+        Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=MOST_LAYERS)],
         BeforeValidator(read_sizes),
-        Option("Model", ("-sz",), metavar="SIZE[,SIZE…]"),
+        Option(
+            "Model",
+            ("-sz",),
+            metavar="SIZE[,SIZE…]",
+            also="hidden_sizes hidden_layer_size hidden_layer_sizes hidden_layers_size "
+            "hidden_layers_sizes size_of_hidden_layer size_of_hidden_layers "
+            "size_of_every_hidden_layer size_of_each_hidden_layer hidden_units hidden_nodes "
+            "hidden_neurons hidden_dim hidden_layer_units hidden_layer_nodes "
+            "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
+            "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
+            "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
+            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs",
+        ),
     ] = Field(128, description="one size for all hidden layers, or a list such as 128,64")
-    activation: Annotated[str, _ACTIVATION, _ACTIVATION_NAME, Option("Model", ("-a",))] = Field(
-        "relu", description="of the hidden layers"
-    )
-    weight_init: Annotated[str, _INIT, _INIT_NAME, Option("Model", ("-w_i",))] = Field(
+    activation: Annotated[
+        str,
+        _ACTIVATION,
+        _ACTIVATION_NAME,
+        Option(
+            "Model",
+            ("-a",),
+            also="activations act act_fn act_func act_function activation_fn activation_func "
+            "activation_fun activation_function activation_functions activation_type "
+            "hidden_activation non_linearity af",
+        ),
+    ] = Field("relu", description="of the hidden layers")
+    weight_init: Annotated[
+        str,
+        _INIT,
+        _INIT_NAME,
+        Option(
+            "Model",
+            ("-w_i",),
+            also="init initializer initialiser initialization initialisation init_method init_type "
+            "weights_init weight_initialization weight_initialisation weights_initialization "
+            "weights_initialisation weight_initializer weight_initialiser weight_init_method "
+            "initialization_method w_init wi",
+        ),
+    ] = Field(
         "xavier",
         description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
     )
-    batch_norm: Annotated[Truth, Option("Model")] = Field(
-        False, description="batch normalization of the hidden layers"
+    batch_norm: Annotated[
+        Truth, Option("Model", also="batch_normalization batch_normalisation use_batch_norm bn")
+    ] = Field(False, description="batch normalization of the hidden layers")
+    dropout: Annotated[
+        Number, Option("Model", also="dropout_rate dropout_prob dropout_probability drop_rate dropout_p")
+    ] = Field(0.0, ge=0, lt=1, description="fraction of the hidden values dropped while training")
+    input_dropout: Annotated[Number, Option("Model", also="input_dropout_rate")] = Field(
+        0.0, ge=0, lt=1, description="fraction of the features dropped while training"
     )
-    dropout: Annotated[Number, Option("Model")] = Field(
-        0.0, ge=0, lt=1, description="share of the hidden values dropped while training"
-    )
-    input_dropout: Annotated[Number, Option("Model")] = Field(
-        0.0, ge=0, lt=1, description="share of the features dropped while training"
-    )
-    optimizer: Annotated[str, _OPTIMIZER, _OPTIMIZER_NAME, Option("Optimizer", ("-o",))] = Field(
-        "adam", description="nag is another name of nesterov"
-    )
-    learning_rate: Annotated[Number, Option("Optimizer", ("-lr",))] = Field(
-        1e-3, gt=0, description="step size"
-    )
-    momentum: Annotated[Number, Option("Optimizer", ("-m",))] = Field(
-        0.9, ge=0, lt=1, description="share of the last step kept"
-    )
-    beta: Annotated[Number, Option("Optimizer", ("-beta",))] = Field(
+    optimizer: Annotated[
+        str,
+        _OPTIMIZER,
+        _OPTIMIZER_NAME,
+        Option(
+            "Optimizer",
+            ("-o",),
+            also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization "
+            "optimisation optimization_algorithm optimizer_algorithm optimization_method",
+        ),
+    ] = Field("adam", description="nag is another name of nesterov")
+    learning_rate: Annotated[
+        Number,
+        Option(
+            "Optimizer",
+            ("-lr",),
+            also="lr eta step_size learn_rate learning_rates initial_learning_rate initial_lr "
+            "init_lr base_lr",
+        ),
+    ] = Field(1e-3, gt=0, description="step size")
+    momentum: Annotated[
+        Number, Option("Optimizer", ("-m",), also="gamma mu momentum_coefficient momentum_rate")
+    ] = Field(0.9, ge=0, lt=1, description="fraction of the last step kept")
+    beta: Annotated[Number, Option("Optimizer", ("-beta",), also="rho beta_rms rmsprop_beta")] = Field(
         0.9, ge=0, lt=1, description="decay of the mean squared gradient"
     )
-    beta1: Annotated[Number, Option("Optimizer", ("-beta1",))] = Field(
+    beta1: Annotated[Number, Option("Optimizer", ("-beta1",), also="adam_beta1 b1")] = Field(
         0.9, ge=0, lt=1, description="decay of the first moment"
     )
-    beta2: Annotated[Number, Option("Optimizer", ("-beta2",))] = Field(
+    beta2: Annotated[Number, Option("Optimizer", ("-beta2",), also="adam_beta2 b2")] = Field(
         0.999, ge=0, lt=1, description="decay of the second moment"
     )
-    epsilon: Annotated[Number, Option("Optimizer", ("-eps",))] = Field(
+    epsilon: Annotated[Number, Option("Optimizer", ("-eps",), also="eps adam_eps adam_epsilon")] = Field(
         1e-7, gt=0, description="keeps the division finite"
     )
-    schedule: Annotated[str, _SCHEDULE, _SCHEDULE_NAME, Option("Optimizer")] = Field(
-        "constant", description="of the learning rate"
-    )
-    warmup_epochs: Annotated[Number, Option("Optimizer")] = Field(
+    schedule: Annotated[
+        str,
+        _SCHEDULE,
+        _SCHEDULE_NAME,
+        Option("Optimizer", also="scheduler lr_schedule lr_scheduler learning_rate_schedule"),
+    ] = Field("constant", description="of the learning rate")
+    warmup_epochs: Annotated[Number, Option("Optimizer", also="warmup")] = Field(
         0.0, ge=0, description="epochs over which the learning rate rises from zero"
     )
     decay_epochs: Annotated[Integer, Option("Optimizer")] = Field(
@@ -110,34 +176,70 @@ class TrainConfig(BaseModel):
     decay_factor: Annotated[Number, Option("Optimizer")] = Field(
         0.1, gt=0, lt=1, description="what schedules step and plateau multiply by"
     )
-    clip_norm: Annotated[Number, Option("Optimizer")] = Field(
-        0.0, ge=0, description="longest gradient, by its norm; 0 clips none"
-    )
-    loss: Annotated[str, _LOSS, _LOSS_NAME, Option("Training", ("-l",))] = Field(
-        "cross_entropy", description="mean_squared_error is another name of squared_error"
-    )
-    epochs: Annotated[Integer, Option("Training", ("-e",))] = Field(
-        10, ge=1, description="passes over the training images"
-    )
-    batch_size: Annotated[Integer, Option("Training", ("-b",))] = Field(32, ge=1, description="images a step")
-    weight_decay: Annotated[Number, Option("Training", ("-w_d",))] = Field(
-        0.0, ge=0, description="L2: the gradient of each weight W gains weight_decay·W"
-    )
+    clip_norm: Annotated[
+        Number,
+        Option(
+            "Optimizer",
+            also="clip clip_grad grad_clip gradient_clip gradient_clipping max_grad_norm max_norm "
+            "grad_clip_norm",
+        ),
+    ] = Field(0.0, ge=0, description="longest gradient, by its norm; 0 clips none")
+    loss: Annotated[
+        str,
+        _LOSS,
+        _LOSS_NAME,
+        Option(
+            "Training",
+            ("-l",),
+            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function objective",
+        ),
+    ] = Field("cross_entropy", description="mean_squared_error is another name of squared_error")
+    epochs: Annotated[
+        Integer,
+        Option(
+            "Training",
+            ("-e",),
+            also="epoch n_epochs n_epoch num_epochs num_epoch max_epochs max_epoch "
+            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs",
+        ),
+    ] = Field(10, ge=1, description="passes over the training images")
+    batch_size: Annotated[
+        Integer,
+        Option("Training", ("-b",), also="batch batches_size batch_sizes minibatch_size minibatch b_size bs"),
+    ] = Field(32, ge=1, description="images per step")
+    weight_decay: Annotated[
+        Number,
+        Option(
+            "Training",
+            ("-w_d", "-wd"),
+            also="l2 l2_reg l2_regularization l2_regularisation l2_regularizer l2_lambda "
+            "l2_penalty l2_decay reg regularization regularisation regularization_strength "
+            "regularization_parameter reg_param reg_lambda reg_strength lambda lambd lmbda "
+            "lam weight_decay_rate w_d wd",
+        ),
+    ] = Field(0.0, ge=0, description="L2: the gradient of each weight W gains weight_decay·W")
     label_smoothing: Annotated[Number, Option("Training")] = Field(
-        0.0, ge=0, lt=1, description="share of each training target spread over all classes"
+        0.0, ge=0, lt=1, description="fraction of each training target spread over all classes"
     )
-    ema: Annotated[Number, Option("Training")] = Field(
+    ema: Annotated[Number, Option("Training", also="ema_decay")] = Field(
         0.0,
         ge=0,
         lt=1,
         description="decay of an average of the weights, which is then kept; 0: none",
     )
-    patience: Annotated[Integer, Option("Training")] = Field(
+    patience: Annotated[Integer, Option("Training", also="early_stopping_patience")] = Field(
         0, ge=0, description="epochs without a higher val_acc after which to stop; 0: never"
     )
-    seed: Annotated[Integer, Option("Training")] = Field(
+    seed: Annotated[Integer, Option("Training", also="random_seed random_state rng_seed")] = Field(
         0, description="of the initial weights and the shuffling"
     )
+
+    def __init__(self, **values: Any) -> None:
+        known = by_field(values, NAMES)
+        try:
+            super().__init__(**known)
+        except ValidationError as invalid:
+            raise explained(invalid, known, FIELDS) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -151,9 +253,10 @@ class TrainConfig(BaseModel):
         """Refuse a ``num_layers`` that is not the length of the list of sizes."""
         sizes = self.hidden_size
         if isinstance(sizes, tuple) and len(sizes) != self.num_layers:
-            raise ValueError(
-                f"num_layers {self.num_layers} contradicts hidden_size {','.join(map(str, sizes))}, "
-                f"which makes {counted(len(sizes), 'hidden layer')}: leave one of the two out."
+            listed, layers = ",".join(map(str, sizes)), counted(len(sizes), "hidden layer")
+            raise ValueError(  # the parts of an InvalidValueError
+                *("", "num_layers", f" {self.num_layers} contradicts ", "hidden_size"),
+                f" {listed}, which makes {layers}: leave one of the two out.",
             )
         return self
 
@@ -189,8 +292,4 @@ class TrainConfig(BaseModel):
 
 
 FIELDS: Mapping[str, FieldInfo] = TrainConfig.model_fields
-
-
-def metadata(field: FieldInfo, kind: type[Any]) -> Any:
-    """Return the ``Option`` or ``Choice`` of a field, or None."""
-    return next((item for item in field.metadata if isinstance(item, kind)), None)
+NAMES = FieldNames(FIELDS)

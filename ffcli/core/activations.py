@@ -6,29 +6,64 @@ The names and parameters follow Keras 3.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import ABC
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
+from ffcli.core import rules, tape
 from ffcli.core.buffers import Array
 from ffcli.core.registry import Registry
-
-# Arrays without axes, since a ufunc takes 0.3 µs to turn a Python number into one. Both are exact in float32,
-# so that they serve float64 networks too.
-ZERO, HALF, ONE = (np.array(value, np.float32) for value in (0, 0.5, 1))
-
-_GELU_A = math.sqrt(2 / math.pi)
+from ffcli.core.rules import HALF, ONE, ZERO
 
 
 class Activation(ABC):
-    """An element-wise function f, applied in place."""
+    """An elementwise function h = f(z) with its derivative, by elementwise rules (`core.rules`).
 
-    @abstractmethod
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        """Overwrite the pre-activations ``z`` (any shape) with h = f(z).
+    ``rule(z)`` returns (f(z), f'(z)). Where f needs ``function``, one of NumPy's, t = function(u) is computed
+    in between: ``before(z)`` returns u, and ``rule(t)`` follows; or, with ``keeps_z``, ``before(z)`` returns
+    (z, u) and ``rule(z, t)`` follows.
+    """
 
-        While training ``derivative``, of the same shape, receives f'(z).
+    before: ClassVar[Callable[..., Any] | None] = None
+    function: ClassVar[np.ufunc | None] = None
+    keeps_z: ClassVar[bool] = False
+    rule: ClassVar[Callable[..., Any]]
+
+    def forward(self, z: Array) -> None:
+        """Overwrite the pre-activations ``z`` (any shape) with f(z)."""
+        function, kind = self.function, type(self)
+        t = np.empty_like(z) if self.keeps_z else z
+        if kind.before is not None:
+            tape.bind(kind.before, [z], [], [t] if self.keeps_z else [])()
+        if function is not None:
+            function(t, out=t)
+        tape.bind(kind.rule, [z], [t] if self.keeps_z else [])()
+
+    def training(self, z: Array, derivative: Array, bias: Array | None = None) -> Callable[[], None]:
+        """Return what overwrites ``z`` with f(z + bias), and ``derivative`` with f' there.
+
+        ``z`` and ``derivative`` are (batch, units), ``bias`` is (units,).
         """
+        function, kind = self.function, type(self)
+        if function is None:
+            return rules.bind_biased(kind.rule, z, bias, derivative)
+        flat, flat_derivative = z.reshape(-1), derivative.reshape(-1)
+        t = derivative if self.keeps_z else z
+        before = rules.bind_biased(kind.before, z, bias, t if self.keeps_z else None)
+        after = (
+            rules.bind(kind.rule, [flat, flat_derivative])
+            if self.keeps_z
+            else rules.bind(kind.rule, [flat], written=[flat_derivative])
+        )
+
+        def activate() -> None:
+            before()
+            function(t, out=t)
+            after()
+
+        return activate
 
 
 ACTIVATIONS: Registry[type[Activation]] = Registry("activation")
@@ -38,77 +73,73 @@ ACTIVATIONS: Registry[type[Activation]] = Registry("activation")
 class Identity(Activation):
     """f(z) = z: the network stays a linear map."""
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        if derivative is not None:
-            derivative[...] = 1
+    @staticmethod
+    def rule(z: Array) -> tuple[Array, Any]:
+        return z, ONE
 
 
 @ACTIVATIONS.register("sigmoid", "logistic")
 class Sigmoid(Activation):
     """f(z) = 1 / (1 + e^-z) = (1 + tanh(z/2)) / 2, which cannot overflow; f' = h (1 - h)."""
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        np.multiply(z, HALF, z)
-        np.tanh(z, z)
-        np.multiply(z, HALF, z)
-        np.add(z, HALF, z)
-        if derivative is not None:
-            np.subtract(ONE, z, derivative)
-            np.multiply(derivative, z, derivative)
+    function = np.tanh
+
+    @staticmethod
+    def before(z: Array) -> Any:
+        return z * HALF
+
+    @staticmethod
+    def rule(t: Array) -> tuple[Array, Array]:
+        h = t * HALF + HALF
+        return h, (ONE - h) * h
 
 
 @ACTIVATIONS.register("tanh")
 class Tanh(Activation):
     """f(z) = tanh z; f' = 1 - h²."""
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        np.tanh(z, z)
-        if derivative is not None:
-            np.multiply(z, z, derivative)
-            np.subtract(ONE, derivative, derivative)
+    function = np.tanh
+
+    @staticmethod
+    def rule(t: Array) -> tuple[Array, Array]:
+        return t, ONE - t * t
 
 
 @ACTIVATIONS.register("relu")
 class ReLU(Activation):
     """f(z) = max(z, 0); f' = 1 where z > 0, else 0 (at z = 0 too, as Keras and PyTorch have it)."""
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        if derivative is None:
-            np.maximum(z, 0, out=z)
-        else:
-            # A third of the time of np.maximum with a number, which is not vectorised. An infinite z becomes
-            # NaN here: by then the training has diverged in any case.
-            np.copyto(derivative, np.greater(z, ZERO))
-            np.multiply(z, derivative, z)
+    @staticmethod
+    def rule(z: Array) -> tuple[Array, Array]:
+        above = np.greater(z, ZERO)  # NumPy's maximum with a number is not vectorised
+        return np.multiply(z, above), above
+
+
+_ROOT = np.float32(math.sqrt(2 / math.pi))
+_CUBIC = np.float32(0.044715)
+_THREE = np.float32(3)
 
 
 @ACTIVATIONS.register("gelu")
 class GELU(Activation):
     """f(z) = z (1 + t) / 2 with t = tanh u, u = √(2/π) (z + 0.044715 z³): z Φ(z) to within 5e-4.
 
-    Then f' = (1 + t) / 2 + z (1 - t²) u' / 2. Hendrycks & Gimpel, "Gaussian error linear units", 2016. This
-    is Keras' gelu(approximate=True) and PyTorch's GELU(approximate="tanh"); both use the exact Φ by default.
+    Then f' = (1 + t) / 2 + z (1 - t²) u' / 2. Hendrycks & Gimpel, "Gaussian error linear units", 2016.
+    As Keras' gelu(approximate=True) and PyTorch's GELU(approximate="tanh"); both use the exact Φ by default.
     """
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        square = np.multiply(z, z)
-        t = np.multiply(square, _GELU_A * 0.044715)
-        np.add(t, _GELU_A, t)
-        np.multiply(t, z, t)
-        np.tanh(t, t)
-        if derivative is not None:  # (1 - t²) u' z
-            np.multiply(square, _GELU_A * 3 * 0.044715, derivative)
-            np.add(derivative, _GELU_A, derivative)
-            np.multiply(derivative, z, derivative)
-            np.multiply(t, t, square)
-            np.subtract(ONE, square, square)
-            np.multiply(derivative, square, derivative)
-        np.add(t, ONE, t)
-        np.multiply(t, HALF, t)
-        np.multiply(z, t, z)
-        if derivative is not None:
-            np.multiply(derivative, HALF, derivative)
-            np.add(derivative, t, derivative)
+    function = np.tanh
+    keeps_z = True
+
+    @staticmethod
+    def before(z: Array) -> tuple[Array, Array]:
+        return z, _ROOT * (z + _CUBIC * (z * z) * z)
+
+    @staticmethod
+    def rule(z: Array, t: Array) -> tuple[Array, Array]:
+        phi = t * HALF + HALF
+        du = _ROOT * (ONE + _THREE * (_CUBIC * (z * z)))
+        return z * phi, phi + HALF * z * (ONE - t * t) * du
 
 
 @ACTIVATIONS.register("silu", "swish")
@@ -119,16 +150,21 @@ class SiLU(Activation):
     it swish.
     """
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        sigma = np.multiply(z, HALF)
-        np.tanh(sigma, sigma)
-        np.multiply(sigma, HALF, sigma)
-        np.add(sigma, HALF, sigma)
-        np.multiply(z, sigma, z)
-        if derivative is not None:
-            np.subtract(ONE, sigma, derivative)
-            np.multiply(derivative, z, derivative)
-            np.add(derivative, sigma, derivative)
+    function = np.tanh
+    keeps_z = True
+
+    @staticmethod
+    def before(z: Array) -> tuple[Array, Array]:
+        return z, z * HALF
+
+    @staticmethod
+    def rule(z: Array, t: Array) -> tuple[Array, Array]:
+        sigma = t * HALF + HALF
+        h = z * sigma
+        return h, sigma + h * (ONE - sigma)
+
+
+_LEAK = np.float32(0.2)
 
 
 @ACTIVATIONS.register("leaky_relu", "lrelu")
@@ -139,13 +175,10 @@ class LeakyReLU(Activation):
     value; PyTorch's and the paper's is 0.01.
     """
 
-    negative_slope = 0.2
-
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        factor = np.empty_like(z) if derivative is None else derivative
-        np.copyto(factor, np.greater(z, ZERO))
-        np.maximum(factor, self.negative_slope, out=factor)
-        np.multiply(z, factor, z)
+    @staticmethod
+    def rule(z: Array) -> tuple[Array, Array]:
+        derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), _LEAK)
+        return z * derivative, derivative
 
 
 @ACTIVATIONS.register("elu")
@@ -156,10 +189,13 @@ class ELU(Activation):
     α = 1 as in Keras and PyTorch.
     """
 
-    def forward(self, z: Array, derivative: Array | None = None) -> None:
-        below = np.minimum(z, ZERO)
-        np.expm1(below, below)
-        np.maximum(z, ZERO, out=z)
-        np.add(z, below, z)
-        if derivative is not None:
-            np.add(below, ONE, derivative)
+    function = np.expm1
+    keeps_z = True
+
+    @staticmethod
+    def before(z: Array) -> tuple[Array, Array]:
+        return z, np.minimum(z, ZERO)
+
+    @staticmethod
+    def rule(z: Array, t: Array) -> tuple[Array, Array]:
+        return np.maximum(z, ZERO) + t, t + ONE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network
 from ffcli.core.regularization import BatchNorm, Dropout
+from ffcli.core.rules import bind
 
 
 class _Layer:
@@ -23,6 +26,7 @@ class _Layer:
         self.ones = np.ones(batch_size, network.dtype)
         # Made here once: at small sizes making a view costs as much as using it.
         self.W_T = self.W.T
+        self.activate: Callable[[], None] = lambda: None
         self.batch_norm: BatchNorm | None = None
         self.dropout: Dropout | None = None
         self.out_T = self.h.T  # what the next layer takes in
@@ -53,10 +57,13 @@ class Backpropagation:
     ) -> None:
         self.network = network
         self.loss = loss
+        self._loss_gradient = loss.training(network.layer_sizes[-1], network.dtype)
         self.weight_decay = weight_decay
         self.dropout, self.input_dropout = dropout, input_dropout
         self._rng = rng or np.random.default_rng()
         self.gradient = aligned_zeros(network.params.size, network.dtype)
+        weights = slice(network.n_weights)
+        self._add_decay = bind(_decayed, [self.gradient[weights]], [network.params[weights]])
         self._dW, self._db = network.views(self.gradient)
         self._dgamma = network.scales(self.gradient)
         self._input_dropouts: dict[int, Dropout] = {}
@@ -71,18 +78,20 @@ class Backpropagation:
         if self.input_dropout:
             x = self._input_dropouts[len(x)].forward(x)
         self._forward(x, logits, layers)
-        self.loss.gradient(logits, targets, layers[-1].delta)
+        self._loss_gradient(logits, targets, layers[-1].delta)
         self._backward(x, layers)
         if self.weight_decay:
-            self._decay()
+            self._add_decay(self.weight_decay)
 
     def _make_layers(self, batch_size: int) -> list[_Layer]:
         gradients = enumerate(zip(self._dW, self._db))
         layers = [_Layer(self.network, index, batch_size, dW, db) for index, (dW, db) in gradients]
         for layer, normal, dgamma in zip(layers, self.network.normalizations, self._dgamma):
             layer.batch_norm = BatchNorm(normal, dgamma, batch_size)
-        if self.dropout:
-            for layer in layers[:-1]:
+        for layer in layers[:-1]:
+            bias = layer.b if layer.batch_norm is None else None
+            layer.activate = self.network.activation.training(layer.h, layer.derivative, bias)
+            if self.dropout:
                 layer.drop(self.dropout, self._rng)
         if self.input_dropout:
             shape = (batch_size, self.network.layer_sizes[0])
@@ -91,16 +100,14 @@ class Backpropagation:
         return layers
 
     def _forward(self, x: Array, logits: Array, layers: list[_Layer]) -> None:
-        h, activate = x, self.network.activation.forward
+        h = x
         *hidden, last = layers
         for layer in hidden:
             np.dot(h, layer.W, layer.h)
             h = layer.h
-            if layer.batch_norm is None:
-                np.add(h, layer.b, h)
-            else:
+            if layer.batch_norm is not None:
                 layer.batch_norm.forward(h, layer.b)
-            activate(h, layer.derivative)
+            layer.activate()
             if layer.dropout is not None:
                 h = layer.dropout.forward(h)
         np.dot(h, last.W, logits)
@@ -121,10 +128,9 @@ class Backpropagation:
                     below.dropout.backward(below.delta)
                 np.multiply(below.delta, below.derivative, below.delta)
 
-    def _decay(self) -> None:
-        """Add weight_decay · W, layer by layer so that the temporary stays small."""
-        for W, dW in zip(self.network.weights, self._dW):
-            dW += self.weight_decay * W
+
+def _decayed(dW: Array, W: Array, weight_decay: float) -> Array:
+    return dW + weight_decay * W
 
 
 def penalty(network: Network, weight_decay: float) -> float:

@@ -1,26 +1,25 @@
 """Optimizers in order of increasing complexity, each by Keras 3's definition.
 
 An optimizer is bound to two flat vectors, the parameters w and their gradient g, and knows no shapes.
-``step()`` changes w in place; it may overwrite g, which the next backpropagation fills anew.
-Every update is elementwise, so it runs over cache-sized pieces of the vectors, which for large networks
-is faster than ten passes over memory.
+``step()`` changes w in place.
+
+Each is defined by its ``rule``, an elementwise rule (`core.rules`) that returns the new parameters and state:
+(w, *state) ← rule(w, *state, g, *coefficients).
 """
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.registry import Registry
+from ffcli.core.rules import bind
 
-# Vectors up to this many elements are updated in one piece: the calls would cost more than the cache gains.
-_ONE_PIECE = 1 << 18
-_PIECE = 1 << 16
 # Moments of weights whose gradient stays at zero decay into denormal numbers, on which some processors are
 # many times slower. Adding and taking off 1e-25 rounds what is below 3e-33 to zero; nothing moves by more.
 _FLUSH_EVERY = 100
@@ -28,55 +27,57 @@ _FLUSH = 1e-25
 
 
 class Optimizer(ABC):
-    """The base: state vectors, the split into pieces, and what a checkpoint needs."""
+    """The base: the state vectors, the step, and what a checkpoint holds."""
 
     state_names: ClassVar[tuple[str, ...]] = ()
     decouples_weight_decay: ClassVar[bool] = False
+    rule: ClassVar[Callable[..., Any]]
 
     def __init__(self, params: Array, gradient: Array, *, learning_rate: float) -> None:
         self.learning_rate = learning_rate
         self.steps = 0
         self.state = {name: aligned_zeros(params.size, params.dtype) for name in self.state_names}
-        piece = params.size if params.size <= _ONE_PIECE else _PIECE
-        scratch = aligned_zeros(min(piece, params.size), params.dtype)
-        self._pieces = []
-        for start in range(0, params.size, piece):
-            part = slice(start, start + piece)
-            views = [vector[part] for vector in (params, gradient, *self.state.values())]
-            self._pieces.append((*views[:2], scratch[: views[0].size], *views[2:]))
+        self._params, self._gradient = params, gradient
+        self._update = self._bound(slice(None))
+
+    def _bound(self, part: slice) -> Callable[..., None]:
+        """Return what updates a part of the parameters, given the rule's coefficients."""
+        updated = [vector[part] for vector in (self._params, *self.state.values())]
+        return bind(type(self).rule, updated, [self._gradient[part]])
 
     def step(self) -> None:
         """Change the parameters once by their gradient."""
         self.steps += 1
-        self._prepare()
-        for piece in self._pieces:
-            self._update(*piece)
+        self._step()
         if self.steps % _FLUSH_EVERY == 0:
             for vector in self.state.values():
                 np.add(vector, _FLUSH, vector)
                 np.subtract(vector, _FLUSH, vector)
 
-    def _prepare(self) -> None:
-        """Compute the step's scalars, once for all pieces."""
+    def _step(self) -> None:
+        self._update(*self.coefficients())
 
     @abstractmethod
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        """Update one piece: parameters ``w``, gradient ``g``, scratch ``t`` and the state vectors."""
+    def coefficients(self) -> tuple[float, ...]:
+        """Return the numbers that the rule takes after its vectors in the step number ``steps``."""
 
     def decay(self, weights: Array, weight_decay: float) -> None:
-        """Take over the decay of the weights, where the optimizer decouples it from the gradient."""
+        """Decay ``weights``, the beginning of the parameters, where the optimizer decouples that from the gradient.
+
+        Raises NotImplementedError where it does not.
+        """
         raise NotImplementedError(f"{type(self).__name__} takes weight decay by the gradient")
 
-    def scalars(self) -> dict[str, float]:
-        """Return what a checkpoint must hold beside ``state``."""
+    def state_dict(self) -> dict[str, float]:
+        """Return the numbers that a checkpoint must hold beside ``state``."""
         return {"steps": self.steps}
 
-    def restore(self, state: Mapping[str, Array], scalars: Mapping[str, float]) -> None:
+    def load_state_dict(self, state: Mapping[str, Array], numbers: Mapping[str, float]) -> None:
         """Take over the state of a checkpoint. Raises KeyError where a part of it is missing."""
         for name, vector in self.state.items():
             vector[...] = state[name]
-        for name in self.scalars():
-            setattr(self, name, scalars[name])
+        for name in self.state_dict():
+            setattr(self, name, numbers[name])
 
 
 OPTIMIZERS: Registry[type[Optimizer]] = Registry("optimizer")
@@ -95,9 +96,12 @@ class SGD(Optimizer):
     def __init__(self, params: Array, gradient: Array, *, learning_rate: float = 0.01) -> None:
         super().__init__(params, gradient, learning_rate=learning_rate)
 
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        np.multiply(g, self.learning_rate, g)
-        np.subtract(w, g, w)
+    @staticmethod
+    def rule(w: Array, g: Array, rate: float) -> Array:
+        return w - rate * g
+
+    def coefficients(self) -> tuple[float, ...]:
+        return (self.learning_rate,)
 
 
 @OPTIMIZERS.register("momentum", "sgdm", "sgd_momentum", "momentum_sgd", "mgd", "momentum_gd")
@@ -112,12 +116,13 @@ class Momentum(Optimizer):
         super().__init__(params, gradient, learning_rate=learning_rate)
         self.momentum = momentum
 
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        (u,) = state
-        np.multiply(u, self.momentum, u)
-        np.multiply(g, self.learning_rate, g)
-        np.subtract(u, g, u)
-        np.add(w, u, w)
+    @staticmethod
+    def rule(w: Array, u: Array, g: Array, rate: float, momentum: float) -> tuple[Array, Array]:
+        u = momentum * u - rate * g
+        return w + u, u
+
+    def coefficients(self) -> tuple[float, ...]:
+        return self.learning_rate, self.momentum
 
 
 @OPTIMIZERS.register("nesterov", "nag", "nesterov_momentum", "nesterov_accelerated_gradient", "sgd_nesterov")
@@ -128,21 +133,17 @@ class Nesterov(Momentum):
     Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013.
     """
 
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        (u,) = state
-        np.multiply(u, self.momentum, u)
-        np.multiply(g, self.learning_rate, g)
-        np.subtract(u, g, u)
-        np.multiply(u, self.momentum, t)
-        np.subtract(t, g, t)
-        np.add(w, t, w)
+    @staticmethod
+    def rule(w: Array, u: Array, g: Array, rate: float, momentum: float) -> tuple[Array, Array]:
+        u = momentum * u - rate * g
+        return w + (momentum * u - rate * g), u
 
 
 @OPTIMIZERS.register("rmsprop", "rms")
 class RMSprop(Optimizer):
     """v ← β v + (1 - β) g²; w ← w - η g / √(v + ε).
 
-    Hinton, "Neural networks for machine learning", lecture 6e, 2012. ε stands inside the root, as in Keras;
+    Hinton, "Neural networks for machine learning", lecture 6e, 2012. ε is inside the root, as in Keras;
     PyTorch adds it to the root.
     """
 
@@ -160,17 +161,15 @@ class RMSprop(Optimizer):
         super().__init__(params, gradient, learning_rate=learning_rate)
         self.beta, self.epsilon = beta, epsilon
 
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        (v,) = state
-        np.multiply(v, self.beta, v)
-        np.multiply(g, g, t)
-        np.multiply(t, 1 - self.beta, t)
-        np.add(v, t, v)
-        np.add(v, self.epsilon, t)
-        np.sqrt(t, t)
-        np.multiply(g, self.learning_rate, g)
-        np.divide(g, t, t)
-        np.subtract(w, t, w)
+    @staticmethod
+    def rule(
+        w: Array, v: Array, g: Array, rate: float, beta: float, rest: float, epsilon: float
+    ) -> tuple[Array, Array]:
+        v = beta * v + rest * (g * g)
+        return w - rate * g / np.sqrt(v + epsilon), v
+
+    def coefficients(self) -> tuple[float, ...]:
+        return self.learning_rate, self.beta, 1 - self.beta, self.epsilon
 
 
 @OPTIMIZERS.register("adam")
@@ -181,7 +180,7 @@ class Adam(Optimizer):
     their section 2, which is Keras': ε is added to the uncorrected √v.
 
     The state holds the sums M = m / (1 - β₁) and V = v / (1 - β₂): M ← β₁ M + g and V ← β₂ V + g² need two
-    passes over memory fewer, and the factors move into the step's scalars.
+    operations fewer, and the factors move into the step's coefficients.
     """
 
     state_names = ("m_sum", "v_sum")
@@ -199,25 +198,19 @@ class Adam(Optimizer):
         super().__init__(params, gradient, learning_rate=learning_rate)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
-    def _prepare(self) -> None:
+    @staticmethod
+    def rule(
+        w: Array, m: Array, v: Array, g: Array, rate: float, beta1: float, beta2: float, epsilon: float
+    ) -> tuple[Array, Array, Array]:
+        m = beta1 * m + g
+        v = beta2 * v + g * g
+        return w - m / (np.sqrt(v) + epsilon) * rate, m, v
+
+    def coefficients(self) -> tuple[float, ...]:
         corrected = np.sqrt(1 - self.beta2**self.steps) / (1 - self.beta1**self.steps)
         scale_v = (1 - self.beta2) ** 0.5
-        self._rate = float(self.learning_rate * corrected * (1 - self.beta1) / scale_v)
-        self._epsilon = self.epsilon / scale_v
-
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        m, v = state
-        np.multiply(m, self.beta1, m)
-        np.add(m, g, m)
-        np.multiply(v, self.beta2, v)
-        # From here on g's memory serves as scratch: one vector fewer in the cache is 10 % of the time.
-        np.multiply(g, g, g)
-        np.add(v, g, v)
-        np.sqrt(v, g)
-        np.add(g, self._epsilon, g)
-        np.divide(m, g, g)
-        np.multiply(g, self._rate, g)
-        np.subtract(w, g, w)
+        rate = float(self.learning_rate * corrected * (1 - self.beta1) / scale_v)
+        return rate, self.beta1, self.beta2, self.epsilon / scale_v
 
 
 @OPTIMIZERS.register("adamw")
@@ -229,17 +222,35 @@ class AdamW(Adam):
     """
 
     decouples_weight_decay = True
-    _weights: Array
     _weight_decay = 0.0
+    _update_weights: Callable[..., None] | None = None
+
+    @staticmethod
+    def rule(  # type: ignore[override]
+        w: Array,
+        m: Array,
+        v: Array,
+        g: Array,
+        rate: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        kept: float,
+    ) -> tuple[Array, Array, Array]:
+        m = beta1 * m + g
+        v = beta2 * v + g * g
+        return kept * w - m / (np.sqrt(v) + epsilon) * rate, m, v
 
     def decay(self, weights: Array, weight_decay: float) -> None:
-        """Let each step decay ``weights``, the part of the parameters that weights are."""
-        self._weights, self._weight_decay = weights, weight_decay
+        self._weight_decay = weight_decay
+        self._update = self._bound(slice(weights.size, None))
+        self._update_weights = self._bound(slice(weights.size))
 
-    def _prepare(self) -> None:
-        super()._prepare()
-        if self._weight_decay:
-            np.multiply(self._weights, 1 - self.learning_rate * self._weight_decay, self._weights)
+    def _step(self) -> None:
+        coefficients = self.coefficients()
+        self._update(*coefficients, 1.0)
+        if self._update_weights is not None:
+            self._update_weights(*coefficients, 1 - self.learning_rate * self._weight_decay)
 
 
 @OPTIMIZERS.register("nadam")
@@ -255,31 +266,37 @@ class Nadam(Adam):
 
     momentum_product = 1.0  # Π_t
 
-    def _prepare(self) -> None:
-        momentum = self.beta1 * (1 - 0.5 * 0.96**self.steps)
-        next_momentum = self.beta1 * (1 - 0.5 * 0.96 ** (self.steps + 1))
-        self.momentum_product *= momentum
+    @staticmethod
+    def rule(  # type: ignore[override]
+        w: Array,
+        m: Array,
+        v: Array,
+        g: Array,
+        rate_m: float,
+        rate_g: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+    ) -> tuple[Array, Array, Array]:
+        m = beta1 * m + g
+        v = beta2 * v + g * g
+        return w - (rate_g * g + rate_m * m) / (np.sqrt(v) + epsilon), m, v
+
+    def _step(self) -> None:
+        self.momentum_product *= self._momentum(self.steps)
+        super()._step()
+
+    def _momentum(self, step: int) -> float:
+        return float(self.beta1 * (1 - 0.5 * 0.96**step))
+
+    def coefficients(self) -> tuple[float, ...]:
+        momentum, next_momentum = self._momentum(self.steps), self._momentum(self.steps + 1)
         # √v̂ + ε = (√V + ε c) / c with c² = (1 - β₂ᵗ) / (1 - β₂)
         c = ((1 - self.beta2**self.steps) / (1 - self.beta2)) ** 0.5
-        self._epsilon = self.epsilon * c
         rate = self.learning_rate * c
-        self._rate_m = rate * next_momentum * (1 - self.beta1) / (1 - self.momentum_product * next_momentum)
-        self._rate_g = rate * (1 - momentum) / (1 - self.momentum_product)
+        rate_m = rate * next_momentum * (1 - self.beta1) / (1 - self.momentum_product * next_momentum)
+        rate_g = rate * (1 - momentum) / (1 - self.momentum_product)
+        return rate_m, rate_g, self.beta1, self.beta2, self.epsilon * c
 
-    def scalars(self) -> dict[str, float]:
-        return {**super().scalars(), "momentum_product": self.momentum_product}
-
-    def _update(self, w: Array, g: Array, t: Array, *state: Array) -> None:
-        m, v = state
-        np.multiply(m, self.beta1, m)
-        np.add(m, g, m)
-        np.multiply(v, self.beta2, v)
-        np.multiply(g, g, t)
-        np.add(v, t, v)
-        np.multiply(g, self._rate_g, g)
-        np.multiply(m, self._rate_m, t)
-        np.add(g, t, g)
-        np.sqrt(v, t)
-        np.add(t, self._epsilon, t)
-        np.divide(g, t, t)
-        np.subtract(w, t, w)
+    def state_dict(self) -> dict[str, float]:
+        return {**super().state_dict(), "momentum_product": self.momentum_product}

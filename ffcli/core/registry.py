@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
-from ffcli.util.suggest import unknown
+from ffcli.util.suggest import closest, compact, unknown
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 
-def _key(name: str) -> str:
-    """Return a name in the form in which names are compared."""
-    return "".join(letter for letter in name.lower() if letter not in "-_" and not letter.isspace())
-
-
 class Registry(Mapping[str, T], Generic[T]):
     """A mapping from names to things that is filled by a decorator where each thing is defined.
 
-    Look-ups ignore case, hyphens, underscores and spaces, and know aliases. Iteration gives the first names
+    Look-ups ignore case, spaces, hyphens and underscores, and know aliases. Iteration gives the first names
     only, in the order of definition.
     """
 
@@ -27,18 +22,18 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind = kind
         self._items: dict[str, T] = {}
         self._names: dict[str, str] = {}
-        self._aliases: dict[str, list[str]] = {}
+        self._spelled: dict[str, str] = {}
 
     def register(self, name: str, *aliases: str) -> Callable[[D], D]:
         """Return a decorator that files what it decorates under ``name`` and its ``aliases``."""
 
         def add(item: D) -> D:
-            for key in map(_key, (name, *aliases)):
-                if key in self._names:
-                    raise ValueError(f"the {self.kind} '{key}' is registered twice")
-                self._names[key] = name
+            for spelling in (name, *aliases):
+                if compact(spelling) in self._names:
+                    raise ValueError(f"the {self.kind} '{spelling}' is registered twice")
+                self._names[compact(spelling)] = name
+                self._spelled[spelling] = name
             self._items[name] = cast(T, item)
-            self._aliases[name] = list(aliases)
             return item
 
         return add
@@ -46,19 +41,19 @@ class Registry(Mapping[str, T], Generic[T]):
     def canonical(self, name: str) -> str:
         """Return the first name of ``name``. Raises ValueError where there is none."""
         try:
-            return self._names[_key(name)]
+            return self._names[compact(name)]
         except KeyError:
-            raise ValueError(unknown(self.kind, name, self)) from None
+            raise ValueError(unknown(self.kind, name, self, closest(name, self._spelled))) from None
 
     def aliases(self, name: str) -> list[str]:
         """Return the other names of ``name``."""
-        return list(self._aliases[name])
+        return [alias for alias, first in self._spelled.items() if first == name and alias != name]
 
     def __getitem__(self, name: str) -> T:
         return self._items[self.canonical(name)]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _key(name) in self._names
+        return isinstance(name, str) and compact(name) in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)

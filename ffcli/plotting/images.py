@@ -1,4 +1,4 @@
-"""Images in a grid, and an image beside what a network takes it for."""
+"""Images in a grid, and an image beside the class probabilities that a network gives it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from ffcli.plotting.style import BLUE, GRID, INK, MUTED, label, new_figure, styled
+from ffcli.util.text import percentage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,18 +17,18 @@ GRID_LIMIT = 100
 """The most images that one grid holds."""
 
 _SIDE, _TEXT = 1.5, 0.35  # inches: a column's width, and the height of title and caption
-_BARS = 20  # classes whose probabilities find room in one chart
+_BARS = 20  # classes with a bar in one chart
 
 
 def columns_for(n: int) -> int:
-    """Return how many of ``n`` images stand in a row."""
+    """Return how many of ``n`` images are in a row."""
     return min(n, 5 if n <= 25 else 10)
 
 
 def grid_figure(images: Sequence[Any], titles: Sequence[str], captions: Sequence[str]) -> Figure:
     """Draw images, uint8 of shape (H, W) or (H, W, 3), in rows of five (of ten from 26 on).
 
-    Above each stands its title, of one line or two, and below it its caption.
+    The title above an image has one line or two, the caption below it one.
     """
     columns = columns_for(len(images))
     rows = ceil(len(images) / columns)
@@ -35,8 +36,8 @@ def grid_figure(images: Sequence[Any], titles: Sequence[str], captions: Sequence
     tall = _SIDE * min(max(images[0].shape[0] / images[0].shape[1], 0.2), 3)
     with styled():
         figure = new_figure(_SIDE * columns, (tall + _TEXT + lines) * rows)
-        for place, (image, title, caption) in enumerate(zip(images, titles, captions), start=1):
-            axes = figure.add_subplot(rows, columns, place)
+        for position, (image, title, caption) in enumerate(zip(images, titles, captions), start=1):
+            axes = figure.add_subplot(rows, columns, position)
             _show(axes, image)
             axes.set_title("\n".join(label(line, 24) for line in title.split("\n")), fontsize=9, pad=4)
             axes.set_xlabel(caption, fontsize=7, color=MUTED, labelpad=3)
@@ -46,8 +47,8 @@ def grid_figure(images: Sequence[Any], titles: Sequence[str], captions: Sequence
 def prediction_figure(image: Any, title: str, probabilities: Mapping[str, float], true: str | None) -> Figure:
     """Draw an image beside the probabilities of the classes, the most probable first.
 
-    The most probable class is in the strong colour, the ``true`` one marked in words. Of many classes only
-    the first are drawn. Without an ``image`` the chart stands alone.
+    The most probable class is highlighted by colour, the ``true`` one by words. Of more than 20 classes the
+    first 20 are drawn. Without an ``image`` the chart is alone.
     """
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])[:_BARS]
     with styled():
@@ -59,7 +60,7 @@ def prediction_figure(image: Any, title: str, probabilities: Mapping[str, float]
             axes = figure.add_subplot()
         values = [value for _, value in ranked]
         bars = axes.barh(range(len(ranked)), values, color=[BLUE] + [GRID] * (len(ranked) - 1), height=0.72)
-        texts = [f"{value:.1%}" + (" · true class" if name == true else "") for name, value in ranked]
+        texts = [percentage(value, 1) + (" · true class" if name == true else "") for name, value in ranked]
         axes.bar_label(bars, texts, padding=4, fontsize=8, color=INK)
         axes.set_yticks(range(len(ranked)), [label(name, 24) for name, _ in ranked])
         axes.invert_yaxis()

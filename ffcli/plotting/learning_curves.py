@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLES = ((BLUE, "-", "o"), (VERMILLION, "--", "s"))  # told apart in gray, too
+_STYLES = ((BLUE, "-", "o"), (VERMILLION, "--", "s"))  # distinguishable in gray, too
+_LEAST_SCALE = 5.0  # percentage points
 
 
 @dataclass(frozen=True)
 class Band:
-    """A curve over the epochs from 1, and what lies about it."""
+    """A curve over the epochs from 1, with the ends of an interval at each."""
 
     middle: Sequence[float]
     low: Sequence[float]
@@ -29,9 +30,10 @@ def comparison_figure(
 ) -> Figure:
     """Draw two curves of accuracies beside their difference, the first minus the second.
 
-    All values are accuracies in [0, 1], and are drawn in percent. ``pairs`` counts for each epoch those that
-    were trained so far. Where some end the curves are interrupted and the figure says so: the mean of others
-    comes next.
+    All values are accuracies in [0, 1], drawn in percent. ``pairs`` counts the pairs that were trained up to
+    each epoch. Where some of them end the curves are interrupted and the figure says so, since the values
+    that follow are of fewer pairs. The scale of the difference follows the curve: the wide intervals of few
+    pairs leave the axes, and the figure says so.
     """
     names = [label(name) for name in curves]
     with styled():
@@ -50,7 +52,26 @@ def comparison_figure(
             axes.set_xlim(0.7, len(pairs) + 0.3)
             axes.grid(axis="y")
             _mark_ends(axes, pairs)
+        _scale(right, difference)
     return figure
+
+
+def _scale(axes: Axes, band: Band) -> None:
+    """Limit the y axis to twice the extent of the curve on either side of it and of zero."""
+    middle, low, high = ([100 * each for each in row] for row in (band.middle, band.low, band.high))
+    bottom, top = min(0.0, *middle), max(0.0, *middle)
+    margin = max(2 * (top - bottom), _LEAST_SCALE)
+    ends = max(bottom - margin, 1.05 * min(bottom, *low)), min(top + margin, 1.05 * max(top, *high))
+    if ends[0] < ends[1]:
+        axes.set_ylim(*ends)
+    if min(low) < ends[0] or max(high) > ends[1]:
+        axes.annotate(
+            "the interval extends beyond the axes",
+            (0.01, 0.01),
+            xycoords="axes fraction",
+            fontsize=8,
+            color=MUTED,
+        )
 
 
 def _stretches(pairs: Sequence[int]) -> Iterator[slice]:

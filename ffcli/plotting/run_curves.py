@@ -69,8 +69,11 @@ def _draw(
     axes: Axes, run: RunCurves, curves: tuple[Sequence[float], Sequence[float]], colour: str, marker: str
 ) -> None:
     training, validation = curves
-    axes.plot(run.epochs, training, color=colour, linestyle=(0, (4, 2)), linewidth=1)
-    axes.plot(run.epochs, validation, color=colour)
+    point = "." if len(run.epochs) == 1 else None  # of which a line shows nothing
+    axes.plot(
+        run.epochs, training, color=colour, linestyle=(0, (4, 2)), linewidth=1, marker=point, mfc="white"
+    )
+    axes.plot(run.epochs, validation, color=colour, marker=point)
     for epoch, value in zip(run.epochs, validation):
         if epoch == run.best_epoch:
             axes.plot(epoch, value, color=colour, marker=marker, markersize=7)

@@ -1,14 +1,15 @@
-"""What every figure shares: its colours, its sizes, its text, and how it becomes a PNG.
+"""What every figure shares: colours, sizes, text, and the file that it is written to.
 
-matplotlib is imported when the first figure is made, and never its pyplot: no window, no state of a session.
+matplotlib is imported when the first figure is made, and never its pyplot: no window and no global state.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FORMATS = (".png", ".svg", ".pdf")
+"""The endings of a figure's file."""
+
 DPI = 150
+_LEAST_DPI, _MOST_DPI = 30, 1200
 
 # Okabe and Ito 2008, https://jfly.uni-koeln.de/color/: told apart with every kind of colour blindness.
 # Their black is left to the text and their yellow, too pale on white, out.
@@ -54,16 +59,18 @@ _RC: dict[Any, Any] = {
     "figure.constrained_layout.h_pad": 0.07,  # inches
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "svg.hashsalt": "ffnn",  # with it, and without dates, the same figure gives the same file
+    "pdf.fonttype": 42,  # TrueType: journals refuse the default, Type 3
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in the house's style, whatever the user's own matplotlibrc says, and without warnings.
+    """Draw in one style, whatever the user's own matplotlibrc says, and without warnings.
 
     A character that the font lacks is drawn as a box.
     """
-    # Before its caches are made matplotlib speaks of them, and of a home that cannot be written to.
+    # matplotlib warns while it makes its caches, and of a home directory that cannot be written to.
     logger = logging.getLogger("matplotlib")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -81,9 +88,9 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of this size in inches, whose parts make room for one another.
+    """Return an empty figure of this size in inches with a constrained layout.
 
-    It is drawn within `styled` and saved by `save_png`.
+    It is drawn within `styled` and saved by `save_figure`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -94,7 +101,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def epochs_axis(axes: Axes) -> None:
-    """Let the x axis be that of the epochs, with ticks at whole ones only, even where there is just one."""
+    """Make the x axis that of the epochs, with ticks at integers only, even where there is one epoch."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("epoch")
@@ -110,27 +117,58 @@ def label(text: object, longest: int = 60) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG of 150 dpi."""
+def figure_bytes(figure: Figure, ending: str = ".png", dpi: int = DPI) -> bytes:
+    """Return a figure as a file of the format with this ending; the same figure gives the same bytes."""
     content = io.BytesIO()
+    dates: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with styled():
-        figure.savefig(content, format="png", dpi=DPI)
+        figure.savefig(content, format=ending[1:], dpi=dpi, metadata=dates.get(ending))
     return content.getvalue()
 
 
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG of 150 dpi, whole or not at all. Raises FfnnError where that cannot be."""
-    save_file(path, png(figure))
+def save_figure(figure: Figure, path: Path, dpi: int | None = None) -> None:
+    """Write a figure, whole or not at all, as PNG, SVG or PDF by the ending of ``path``.
+
+    ``dpi`` are the dots per inch of a PNG and of the images within an SVG or PDF, by default `DPI`. A path
+    that passes `check_figure` without an ending is a device and gets a PNG. Raises FfnnError where the file
+    cannot be written.
+    """
+    save_file(path, figure_bytes(figure, path.suffix.lower() or ".png", dpi or DPI))
+
+
+def check_figure(path: Path | None, dpi: int | None = None) -> Path | None:
+    """Return the path of a figure to write with ``~`` resolved, as `check_target`; None for None.
+
+    Raises RequestError that names ``out`` or ``dpi``.
+    """
+    if dpi is not None and not _LEAST_DPI <= dpi <= _MOST_DPI:
+        raise RequestError(f"must be an integer from {_LEAST_DPI} to {_MOST_DPI}, got {dpi}", parameter="dpi")
+    return None if path is None else check_target("out", path, *FORMATS)
+
+
+@contextmanager
+def as_png(path: Path, draw: Callable[[], Figure]) -> Iterator[Path]:
+    """Yield the PNG of the figure that was written to ``path``: that file, or a temporary one that is drawn.
+
+    For readers of pixels only, such as W&B.
+    """
+    if path.suffix.lower() == ".png":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / f"{path.stem}.png"
+        picture.write_bytes(figure_bytes(draw()))
+        yield picture
 
 
 def save_file(path: Path, content: bytes | str) -> None:
-    """Write a file, whole or not at all. Raises FfnnError where that cannot be.
+    """Write a file, whole or not at all. Raises FfnnError where it cannot be written.
 
-    A link, a device or a pipe such as /dev/stdout is written to: a file in its place would take it away from
-    all. Links stay links even where a file is behind them, as behind a redirected /dev/stdout.
+    A link, a device or a pipe such as /dev/stdout is written through instead of being replaced, also where a
+    regular file is behind the link, as behind a redirected /dev/stdout.
     """
     try:
-        if path.is_symlink() or (path.exists() and not path.is_file()):
+        if _is_written_through(path):
             path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         else:
             write_atomic(path, content)
@@ -138,11 +176,15 @@ def save_file(path: Path, content: bytes | str) -> None:
         raise FfnnError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def check_target(parameter: str, path: Path, suffix: str | None = None) -> Path:
+def _is_written_through(path: Path) -> bool:
+    return path.is_symlink() or (path.exists() and not path.is_file())
+
+
+def check_target(parameter: str, path: Path, *endings: str) -> Path:
     """Return the path of a file to write with ``~`` resolved; called before any long work starts.
 
     Raises RequestError that names ``parameter`` where its directory does not exist, where it is itself a
-    directory, or where it does not end in ``suffix``.
+    directory, or where it does not end in one of ``endings``. A device or a pipe needs no ending.
     """
     try:
         target = path.expanduser()
@@ -150,8 +192,13 @@ def check_target(parameter: str, path: Path, suffix: str | None = None) -> Path:
         raise RequestError(f"{path}: {error}", parameter=parameter) from None
     if target.is_dir():
         raise RequestError(f"expected a file, got the directory {path}", parameter=parameter)
-    if suffix is not None and target.suffix.lower() != suffix:
-        raise RequestError(f"must end in {suffix}, got {path}", parameter=parameter)
+    if (
+        endings
+        and target.suffix.lower() not in endings
+        and (target.suffix or not _is_written_through(target))
+    ):
+        expected = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
+        raise RequestError(f"must end in {expected}, got {path}", parameter=parameter)
     if not target.parent.is_dir():
         raise RequestError(f"{path}: there is no directory {target.parent}", parameter=parameter)
     return target

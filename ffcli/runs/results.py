@@ -64,7 +64,7 @@ class RunResult:
     """Number of weights and biases."""
     threads: int
     """BLAS threads."""
-    wandb: dict[str, str | None]
+    wandb: dict[str, Any]
     """What is known of the run at W&B."""
     provenance: dict[str, Any]
     """Versions, machine, digest of the dataset and command line."""
@@ -77,6 +77,7 @@ class RunResult:
         """Return the result of a run from what its directory holds."""
         names = [field.name for field in fields(cls) if field.name not in ("path", "epochs")]
         known = {name: getattr(record, name) for name in names}
+        known |= {"wandb": record.wandb.as_dict(), "provenance": record.provenance.as_dict()}
         return cls(**known, path=path, epochs=[EpochRow(**row.as_dict()) for row in rows])
 
 

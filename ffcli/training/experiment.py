@@ -190,7 +190,7 @@ class Experiment:
         schedule = self.refinements.schedule
         return {
             "epoch": self.epoch,
-            "optimizer": self.optimizer.scalars(),
+            "optimizer": self.optimizer.state_dict(),
             "schedule": schedule.scalars() if schedule else {},
             "generator": self.rng.bit_generator.state,
         }
@@ -208,7 +208,7 @@ class Experiment:
             self.judged.state[...] = arrays["average"]
         if self.refinements.schedule is not None:
             self.refinements.schedule.restore(scalars["schedule"])
-        self.optimizer.restore(arrays, scalars["optimizer"])
+        self.optimizer.load_state_dict(arrays, scalars["optimizer"])
         self.rng.bit_generator.state = scalars["generator"]
         self.epoch = scalars["epoch"]
         self.best = best

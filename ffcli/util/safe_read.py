@@ -19,10 +19,13 @@ if TYPE_CHECKING:  # it takes its time to load, and is used here only
     import yaml
 
 YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
-RECORD_BYTES = 1 << 24  # far above the record or the history of any run
+RECORD_BYTES = 1 << 24  # far above the record of any run
+HISTORY_BYTES = 1 << 28  # of a million epochs, each of at most 200 bytes
 _MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any real file
 _MAX_DEPTH = 50  # of a YAML text, whose parser takes the square of the depth, and worse, in time
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_SEXAGESIMAL = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?")
 
 
 def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
@@ -30,11 +33,17 @@ def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
 
     A pipe or a device, which may never end or never answer, is no ordinary file.
     """
+    # Without a file object, which takes as long as the reading: there may be thousands of records.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError(f"{Path(path).name} is not an ordinary file")
-        content = file.read(most + 1)
+        content = os.read(descriptor, min(about.st_size, most) + 1)
+        while len(content) <= most and (more := os.read(descriptor, most + 1 - len(content))):
+            content += more
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise ValueError(f"{Path(path).name} is larger than {most} bytes")
     return content
@@ -65,8 +74,9 @@ def parse_time(text: str) -> float:
 def parse_yaml(text: str) -> Any:
     """Return what a YAML text holds: words, numbers, lists, mappings and nothing that runs code.
 
-    Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Refused are a key that is
-    given twice, what aliases would unfold to an absurd size, and levels beyond all use.
+    Numbers such as ``1e-5``, which YAML 1.1 takes for words, are read as numbers. Refused are numbers that it
+    reads as nobody means them (064 is octal, 1:30 sexagesimal), a key that is given twice, what aliases would
+    unfold to an absurd size, and levels beyond all use.
     """
     import yaml
 
@@ -85,7 +95,10 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ValueError(f"this is not YAML{place}: {error.problem or error.context}") from None
+        problem = error.problem or error.context
+        if "'\\t'" in str(problem):
+            problem = "there is a tab; indent with spaces"
+        raise ValueError(f"this is not YAML{place}: {problem}") from None
     except RecursionError:
         raise ValueError("this is not YAML: it is nested too deeply") from None
     except (yaml.YAMLError, ValueError) as error:
@@ -136,8 +149,8 @@ def _count(node: yaml.Node, path: str, counts: dict[yaml.Node, int]) -> int:
     counts[node] = 0  # begun, not done
     total = 1
     if isinstance(node, yaml.ScalarNode):
-        if node.tag == "tag:yaml.org,2002:str" and node.style is None and _NUMBER.fullmatch(node.value):
-            node.tag = "tag:yaml.org,2002:float"
+        if node.style is None:
+            _mend_number(node, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             total += _count(item, f"{path}[{index}]", counts)
@@ -156,6 +169,21 @@ def _count(node: yaml.Node, path: str, counts: dict[yaml.Node, int]) -> int:
         raise _UnsoundError(f"with its aliases it unfolds to more than {_MAX_NODES} values")
     counts[node] = total
     return total
+
+
+def _mend_number(node: yaml.ScalarNode, path: str) -> None:
+    """Give a bare ``1e-5`` the tag of a number. Refuse a number that YAML 1.1 reads as another one."""
+    if node.tag == "tag:yaml.org,2002:str" and _NUMBER.fullmatch(node.value):
+        node.tag = "tag:yaml.org,2002:float"
+    elif node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
+        kind, meant, digits = "", node.value, node.value.replace("_", "")
+        if _OCTAL.fullmatch(node.value):
+            kind, meant = f"octal, that is {int(digits, 8)}", digits.lstrip("+0") or "0"
+        elif _SEXAGESIMAL.fullmatch(node.value):
+            kind, meant = "sexagesimal, as 1:30 is 90", "the number"
+        if kind:
+            instead = f"write {meant}, or '{node.value}' in quotes"
+            raise _UnsoundError(f"{shown(path)}: in YAML 1.1 {node.value} is {kind}; {instead}")
 
 
 def shown(value: object) -> str:

@@ -1,6 +1,8 @@
-"""Counts in words: one run, two runs."""
+"""Numbers as text: counts in words, percentages."""
 
 from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -11,3 +13,9 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def are(number: int) -> str:
     """Return the verb for so many things."""
     return "is" if number == 1 else "are"
+
+
+def percentage(fraction: float, digits: int = 0) -> str:
+    """Return a fraction as a percentage, rounded half up as people do: 0.125 is 13%, 0.145 is 15%."""
+    exact = Decimal(repr(float(fraction))) * 100
+    return f"{exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}%"

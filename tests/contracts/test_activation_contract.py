@@ -17,9 +17,14 @@ def applied(name: str, z: np.ndarray) -> np.ndarray:
 
 
 def derivative_of(name: str, z: np.ndarray) -> np.ndarray:
-    out = np.full_like(z, 7)
-    ACTIVATIONS[name]().forward(z.copy(), out)
-    return out
+    return trained(name, z)[1]
+
+
+def trained(name: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return h and f' as training computes them from (batch, units)."""
+    h, derivative = z.reshape(-1, z.shape[-1]).copy(), np.full_like(z.reshape(-1, z.shape[-1]), 7)
+    ACTIVATIONS[name]().training(h, derivative)()
+    return h.reshape(z.shape), derivative.reshape(z.shape)
 
 
 def test_rises_from_zero_or_one_half_above_zero(name):
@@ -46,21 +51,25 @@ def test_derivative_is_the_central_difference(name):
 
 def test_gives_the_same_with_and_without_the_derivative(name):
     z = np.random.default_rng(0).normal(0, 2, (7, 5))
-    h = z.copy()
-    ACTIVATIONS[name]().forward(h, np.empty_like(h))
-    np.testing.assert_array_equal(h, applied(name, z))
+    np.testing.assert_array_equal(trained(name, z)[0], applied(name, z))
+
+
+def test_a_bias_is_added_to_every_row(name):
+    z, bias = np.random.default_rng(0).normal(0, 2, (7, 5)), np.linspace(-2, 2, 5)
+    h, derivative = z.copy(), np.empty_like(z)
+    ACTIVATIONS[name]().training(h, derivative, bias)()
+    for ours, expected in zip((h, derivative), trained(name, z + bias)):
+        np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_works_in_place_on_any_shape_and_stays_finite(name, dtype):
     for shape in ((6,), (2, 3), (1, 3, 2)):
         z = np.array([-1e4, -100, -1, 1, 100, 1e4], dtype).reshape(shape)
-        h, derivative = z.copy(), np.full_like(z, 7)
-        assert ACTIVATIONS[name]().forward(h, derivative) is None
-        assert h.shape == derivative.shape == shape
-        assert h.dtype == derivative.dtype == dtype
-        assert np.isfinite(h).all()
-        assert np.isfinite(derivative).all()
+        for values in (applied(name, z), *trained(name, z)):
+            assert values.shape == shape
+            assert values.dtype == dtype
+            assert np.isfinite(values).all()
 
 
 BY_HAND = [

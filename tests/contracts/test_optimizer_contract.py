@@ -78,12 +78,12 @@ def test_restored_state_goes_on_bit_for_bit(name, stop):
     optimizer, gradient = bound(name, whole)
     walk(optimizer, gradient, range(stop))
     state = {key: vector.copy() for key, vector in optimizer.state.items()}
-    scalars = json.loads(json.dumps(optimizer.scalars()))
+    scalars = json.loads(json.dumps(optimizer.state_dict()))
     resumed = whole.copy()
     walk(optimizer, gradient, range(stop, stop + 20))
 
     again, its_gradient = bound(name, resumed)
-    again.restore(state, scalars)
+    again.load_state_dict(state, scalars)
     assert again.steps == stop
     walk(again, its_gradient, range(stop, stop + 20))
     assert resumed.tobytes() == whole.tobytes()
@@ -96,7 +96,7 @@ def test_restore_copies_the_state(name):
     walk(optimizer, gradient, range(3))
     kept = {key: vector.copy() for key, vector in optimizer.state.items()}
     again, its_gradient = bound(name, start())
-    again.restore(kept, optimizer.scalars())
+    again.load_state_dict(kept, optimizer.state_dict())
     walk(again, its_gradient, range(3, 6))
     for key, vector in optimizer.state.items():
         np.testing.assert_array_equal(kept[key], vector)
@@ -104,16 +104,16 @@ def test_restore_copies_the_state(name):
 
 def test_restore_refuses_what_is_incomplete(name):
     optimizer, _ = bound(name, start())
-    state, scalars = dict(optimizer.state), optimizer.scalars()
+    state, scalars = dict(optimizer.state), optimizer.state_dict()
     for missing in state:
         with pytest.raises(KeyError):
-            optimizer.restore({key: state[key] for key in state if key != missing}, scalars)
+            optimizer.load_state_dict({key: state[key] for key in state if key != missing}, scalars)
     for missing in scalars:
         with pytest.raises(KeyError):
-            optimizer.restore(state, {key: scalars[key] for key in scalars if key != missing})
+            optimizer.load_state_dict(state, {key: scalars[key] for key in scalars if key != missing})
     for key, vector in state.items():
         with pytest.raises(ValueError, match="broadcast"):
-            optimizer.restore({**state, key: vector[:-1].copy()}, scalars)
+            optimizer.load_state_dict({**state, key: vector[:-1].copy()}, scalars)
 
 
 def test_settings_of_other_optimizers_are_refused(name):
@@ -205,4 +205,4 @@ def test_counts_its_steps(name):
     optimizer, gradient = bound(name, start())
     walk(optimizer, gradient, range(5))
     assert optimizer.steps == 5
-    assert optimizer.scalars()["steps"] == 5
+    assert optimizer.state_dict()["steps"] == 5

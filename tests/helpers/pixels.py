@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ffcli.plotting.style import png
+from ffcli.plotting.style import figure_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def pixels(figure: Figure) -> np.ndarray:
     """Return the PNG of a figure, (height, width, 3) uint8."""
-    return np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(figure_bytes(figure))).convert("RGB"))
 
 
 def colour_at(picture: np.ndarray, axes: Axes, x: float, y: float) -> tuple[int, ...]:

@@ -46,7 +46,16 @@ def test_every_number_can_be_read_and_deeper_is_darker(right: bool, least: float
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        *((0, "0%"), (0.0001, "<1%"), (0.0099, "<1%"), (0.01, "1%"), (0.143, "14%"), (0.99, "99%")),
+        *(
+            (0, "0%"),
+            (0.0001, "<1%"),
+            (0.0099, "<1%"),
+            (0.01, "1%"),
+            (0.143, "14%"),
+            (0.125, "13%"),
+            (0.145, "15%"),
+            (0.99, "99%"),
+        ),
         *((0.9999, ">99%"), (1, "100%")),
     ],
 )
@@ -96,3 +105,12 @@ def test_many_classes_still_make_a_picture(n: int, numbers: bool, names: bool) -
     assert colour_at(picture, axes, 0.4, 0.4) == shade(1, True)
     assert colour_at(picture, axes, n - 0.6, n - 0.6) == shade(1, True)
     assert colour_at(picture, axes, 0.6, n - 0.6) == WHITE
+
+
+@pytest.mark.parametrize(("names", "tilted"), [("012", False), (NAMES, True)])
+def test_only_long_names_are_tilted(names: list[str], tilted: bool) -> None:
+    figure = confusion_figure(MATRIX, list(names), "", normalize=False)
+    pixels(figure)
+    (axes,) = figure.axes
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(names)
+    assert {bool(tick.get_rotation()) for tick in axes.get_xticklabels()} == {tilted}

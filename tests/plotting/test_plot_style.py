@@ -10,11 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from pixels import colour_at
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.plotting.style import PALETTE, check_target, label, new_figure, save_file, save_png, styled
+from ffcli.plotting.style import (
+    PALETTE,
+    as_png,
+    check_figure,
+    check_target,
+    figure_bytes,
+    label,
+    new_figure,
+    save_figure,
+    save_file,
+    styled,
+)
 
 # Full colour blindness of the three kinds, on linear RGB: Machado, Oliveira, Fernandes 2009,
 # https://doi.org/10.1109/TVCG.2009.113
@@ -62,7 +74,7 @@ def test_a_figure_is_saved_at_150_dpi_whole_and_alone(tmp_path: Path) -> None:
         figure = new_figure(2, 1)
         axes = figure.add_subplot()
         axes.imshow([[[255, 0, 0], [0, 0, 255]]])
-    save_png(figure, path)
+    save_figure(figure, path)
     with Image.open(path) as picture:
         assert picture.size == (300, 150)
         assert [round(dpi) for dpi in picture.info["dpi"]] == [150, 150]
@@ -74,7 +86,7 @@ def test_a_figure_is_saved_at_150_dpi_whole_and_alone(tmp_path: Path) -> None:
 
 def test_a_figure_that_cannot_be_written_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(FfnnError, match=r"gone/x.png cannot be written: No such file or directory"):
-        save_png(new_figure(1, 1), tmp_path / "gone" / "x.png")
+        save_figure(new_figure(1, 1), tmp_path / "gone" / "x.png")
 
 
 def text_extent(text: str) -> float:
@@ -94,7 +106,7 @@ def test_a_character_that_the_font_lacks_is_no_warning(tmp_path: Path) -> None:
     with styled():
         figure = new_figure(2, 1)
         figure.text(0, 0.5, "漢字 \U0010fffd")
-    save_png(figure, tmp_path / "x.png")
+    save_figure(figure, tmp_path / "x.png")
 
 
 @pytest.mark.parametrize(
@@ -105,39 +117,85 @@ def test_a_label_is_one_line_that_does_nothing(text: str, shown: str) -> None:
     assert label(text) == shown
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("", "is a folder"),
-        ("x.jpg", r"give a name that ends in \.png"),
-        ("x", r"give a name that ends in \.png"),
-        ("nowhere/x.png", "there is no folder"),
-        ("file.txt/x.png", "there is no folder"),
-    ],
-)
-def test_a_wrong_target_is_refused_before_any_work(tmp_path: Path, name: str, message: str) -> None:
+@pytest.mark.parametrize("name", ["", "x.jpg", "x", "nowhere/x.png", "file.txt/x.png"])
+def test_a_wrong_target_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     (tmp_path / "file.txt").touch()
-    with pytest.raises(RequestError, match=f"^--out: .*{message}"):
-        check_target("--out", tmp_path / name, ".png")
+    with pytest.raises(RequestError) as caught:
+        check_figure(tmp_path / name)
+    assert caught.value.parameter == "out"
 
 
 def test_a_target_may_be_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert check_target("--out", Path("~/x.PNG"), ".png") == tmp_path / "x.PNG"
-    assert check_target("--csv", Path("~/x")) == tmp_path / "x"
-    with pytest.raises(RequestError, match="--out: ~nobody-of-this-name"):
-        check_target("--out", Path("~nobody-of-this-name/x.png"))
+    assert check_target("out", Path("~/x.PNG"), ".png") == tmp_path / "x.PNG"
+    assert check_target("csv", Path("~/x")) == tmp_path / "x"
+    with pytest.raises(RequestError, match="~nobody-of-this-name"):
+        check_target("out", Path("~nobody-of-this-name/x.png"))
+
+
+def test_a_device_needs_no_ending(tmp_path: Path) -> None:
+    (tmp_path / "stdout").symlink_to(tmp_path / "behind")
+    target = check_figure(tmp_path / "stdout")
+    assert target == tmp_path / "stdout"
+    save_figure(new_figure(1, 1), target)
+    assert (tmp_path / "behind").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("dpi", [0, -150, 29, 1201])
+def test_a_resolution_out_of_bounds_is_refused(dpi: int) -> None:
+    with pytest.raises(RequestError) as caught:
+        check_figure(None, dpi)
+    assert caught.value.parameter == "dpi"
+    assert check_figure(None, 300) is None
+
+
+@pytest.mark.parametrize(("name", "start"), [("x.png", b"\x89PNG"), ("x.SVG", b"<?xml"), ("x.pdf", b"%PDF-")])
+def test_the_ending_is_the_format(tmp_path: Path, name: str, start: bytes) -> None:
+    target = check_figure(tmp_path / name)
+    assert target is not None
+    save_figure(new_figure(1, 1), target)
+    assert target.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg", ".pdf"])
+def test_the_same_figure_is_the_same_file(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def figure_at(seconds: str) -> bytes:
+        monkeypatch.setattr("time.time", lambda: float(seconds))
+        with styled():
+            figure = new_figure(1, 1)
+            figure.add_subplot().plot([1, 2], [3, 4])
+        return figure_bytes(figure, ending)
+
+    assert figure_at("1e9") == figure_at("1.5e9")
+
+
+def test_dots_per_inch_are_the_users(tmp_path: Path) -> None:
+    save_figure(new_figure(2, 1), tmp_path / "x.png", 300)
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.size == (600, 300)
+
+
+def test_readers_of_pixels_get_a_png(tmp_path: Path) -> None:
+    def draw() -> Figure:
+        return new_figure(2, 1)
+
+    with as_png(tmp_path / "x.png", draw) as path:
+        assert path == tmp_path / "x.png"
+    with as_png(tmp_path / "x.svg", draw) as path, Image.open(path) as picture:
+        assert picture.format == "PNG"
+    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 CHILD = """
 import sys
 from pathlib import Path
-from ffcli.plotting.style import new_figure, save_png, styled
+from ffcli.plotting.style import new_figure, save_figure, styled
 assert "matplotlib" not in sys.modules
 with styled():
     figure = new_figure(1, 1)
     print(figure.add_subplot().get_facecolor(), figure.text(0, 0, "x").get_fontsize())
-save_png(figure, Path("x.png"))
+save_figure(figure, Path("x.png"))
 print("matplotlib.pyplot" in sys.modules)
 """
 

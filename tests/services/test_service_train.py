@@ -53,7 +53,7 @@ def test_the_document_and_the_files_of_a_run(place: Place) -> None:
     rows = parse_history((path / HISTORY).read_text())
     assert [row.as_dict() for row in rows] == list(map(asdict, document.epochs))
     summary = json.loads((path / SUMMARY).read_text())
-    assert {key: document[key] for key in summary if key != "best"} == {
+    assert {key: json_value(document)[key] for key in summary if key != "best"} == {
         key: value for key, value in summary.items() if key != "best"
     }
 

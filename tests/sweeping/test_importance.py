@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 import pytest
 from engine_helpers import FINITE, epoch, sweep_of, trial_of
 
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.importance import effects
-from ffcli.sweeping.spec.spec import Metric
 
 # https://en.wikipedia.org/wiki/Spearman%27s_rank_correlation_coefficient#Example: r = -29/165
 IQ = [106, 100, 86, 101, 99, 103, 97, 113, 112, 110]

@@ -16,7 +16,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
@@ -75,12 +75,8 @@ def compare_loss(
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
-    file: Annotated[
-        Path | None,
-        option(
-            "--out", "-o", group=OUTPUT, metavar="FILE", help="The figure, a PNG.", default="compare-loss.png"
-        ),
-    ] = None,
+    file: Annotated[Path | None, figure_file("compare-loss.png")] = None,
+    dpi: Dpi = None,
     csv_file: Annotated[
         Path | None,
         option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
@@ -104,7 +100,7 @@ def compare_loss(
     Both networks of a pair start from the same weights and see the same batches. Interrupted or
     killed, it resumes where it stopped: ffnn compare-loss ID.
     """
-    from ffcli.plotting.style import check_target
+    from ffcli.plotting.style import check_figure, check_target
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log
     from ffcli.training.options import RunOptions
@@ -115,7 +111,8 @@ def compare_loss(
         refuse("Give --resume or --new, one of the two.")
     tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
     pool = pool_options(workers, cluster, jobs)
-    target = check_target("out", file or Path("compare-loss.png"), ".png")
+    dots = integer("--dpi", dpi)
+    target = check_figure(file, dots) or Path("compare-loss.png")
     csv_target = None if csv_file is None else check_target("csv", csv_file)
     comparison = _comparison(
         out,
@@ -135,6 +132,7 @@ def compare_loss(
             watcher,
             pool=pool,
             out=target,
+            dpi=dots,
             csv_file=csv_target,
             command_line=out.settings.command_line,
         )

@@ -13,14 +13,16 @@ from ffcli.cli.output import Output
 from ffcli.cli.params import (
     BestOfSweep,
     CsvFile,
+    Dpi,
     MetricName,
     OptionalRunId,
     TestDataset,
     best_options,
-    out_file,
+    figure_file,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import number, plain
+from ffcli.cli.values import integer
 from ffcli.cli.views.confusion import Matrix
 from ffcli.cli.views.evaluation import on_test_images, per_class
 
@@ -44,7 +46,8 @@ def confusion(
     normalize: Annotated[
         bool, option("--normalize", group=OUTPUT, help="Fractions of the true class instead of counts.")
     ] = False,
-    file: Annotated[Path | None, out_file("The figure, a PNG.", "confusion-RUN.png")] = None,
+    file: Annotated[Path | None, figure_file("confusion-RUN.png")] = None,
+    dpi: Dpi = None,
     csv: CsvFile = None,
 ) -> None:
     """Show the confusion matrix of a stored network.
@@ -70,6 +73,7 @@ def confusion(
         normalize=normalize,
         out=file,
         csv_file=csv,
+        dpi=integer("--dpi", dpi),
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )

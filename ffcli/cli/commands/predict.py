@@ -15,13 +15,14 @@ from ffcli.cli.context import context
 from ffcli.cli.help import IMAGES, NETWORK, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.params import (
+    Dpi,
     NetworkOfBest,
     NetworkOfRun,
     WandbEntity,
     WandbMode,
     WandbProject,
+    figure_file,
     image_dataset,
-    out_file,
     wandb_mode,
 )
 from ffcli.cli.parsing import Command
@@ -76,8 +77,8 @@ def predict(
         option(
             "--invert",
             group=IMAGES,
-            help="Exchange light and dark of the --image; --no-invert: leave them; --invert auto: where its "
-            "background is not as the dataset's.",
+            help="Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
+            "is not as the dataset's.",
             default="auto",
         ),
     ] = None,
@@ -94,7 +95,8 @@ def predict(
         ),
     ] = None,
     dataset: Annotated[str | None, image_dataset("that of the run")] = None,
-    file: Annotated[Path | None, out_file("Draw the image and the chart, a PNG.")] = None,
+    file: Annotated[Path | None, figure_file()] = None,
+    dpi: Dpi = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -128,6 +130,7 @@ def predict(
         untrained=configure(None, flags) if hidden_size is not None else None,
         dataset=dataset,
         out=file,
+        dpi=integer("--dpi", dpi),
         watcher=watcher(out),
         command_line=out.settings.command_line,
     )

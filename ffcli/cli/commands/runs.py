@@ -13,6 +13,7 @@ from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, OUTPUT, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.params import (
+    Dpi,
     OfSweep,
     OnDataset,
     RunId,
@@ -21,7 +22,7 @@ from ffcli.cli.params import (
     WandbEntity,
     WandbMode,
     WandbProject,
-    out_file,
+    figure_file,
     wandb_mode,
 )
 from ffcli.cli.parsing import Command, Group
@@ -96,9 +97,8 @@ def compare(
     everything: Annotated[
         bool, option("--all", group=OUTPUT, help="Show the hyper-parameters that all share as well.")
     ] = False,
-    png: Annotated[
-        Path | None, out_file("The figure of the learning curves, a PNG.", "runs-compare.png")
-    ] = None,
+    png: Annotated[Path | None, figure_file("runs-compare.png")] = None,
+    dpi: Dpi = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -110,7 +110,7 @@ def compare(
     out = Output.of(ctx)
     place = context(out)
     options = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
-    compared = compare_runs(place, runs, png)
+    compared = compare_runs(place, runs, png, integer("--dpi", dpi))
     log(place, compared, options)
     out.result(compared, *comparison_parts(compared, everything))
 

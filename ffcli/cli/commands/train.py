@@ -114,6 +114,7 @@ def train(
             refuse("--recipe list shows the recipes and goes with no other option.")
         show_recipes(out)
         return
+    from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
     from ffcli.training.options import RunOptions
@@ -148,7 +149,7 @@ def train(
     options = RunOptions(
         name=name,
         tags=tuple(tag or ()),
-        threads=integer("--threads", threads, least=1) or 1,
+        threads=integer("--threads", threads, least=1, most=MOST_THREADS) or 1,
         wandb=mode,
         wandb_project=wandb_project,
         wandb_entity=wandb_entity,

@@ -13,13 +13,14 @@ from ffcli.cli.context import context
 from ffcli.cli.help import IMAGES, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import (
+    Dpi,
     NetworkOfBest,
     NetworkOfRun,
     WandbEntity,
     WandbMode,
     WandbProject,
+    figure_file,
     image_dataset,
-    out_file,
     wandb_mode,
 )
 from ffcli.cli.parsing import Command
@@ -28,7 +29,7 @@ from ffcli.cli.values import integer
 from ffcli.cli.views.drawing import Gallery, draws
 from ffcli.cli.views.evaluation import on_test_images
 from ffcli.cli.views.tables import Columns
-from ffcli.util.text import counted
+from ffcli.util.text import counted, percentage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +68,8 @@ def visualize(
     ] = False,
     run: NetworkOfRun = None,
     best: NetworkOfBest = False,
-    file: Annotated[Path | None, out_file("The figure, a PNG.", "visualize-DATASET.png")] = None,
+    file: Annotated[Path | None, figure_file("visualize-DATASET.png")] = None,
+    dpi: Dpi = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -80,6 +82,7 @@ def visualize(
     out = Output.of(ctx)
     mode = wandb_mode(wandb)
     number, chosen_seed = integer("--index", index, least=1), integer("--seed", seed)
+    dots = integer("--dpi", dpi)
     if misclassified:
         if index is not None:
             refuse("Expected --index or --misclassified, got both.")
@@ -89,7 +92,9 @@ def visualize(
             out.notice("--seed is not used with --misclassified")
         if wandb_project is not None or wandb_entity is not None:
             out.notice("--wandb-project and --wandb-entity are not used: the figure goes to the run at W&B")
-        shown = visualize_mistakes(context(out), run=run, dataset=dataset, out=file, track=mode != "disabled")
+        shown = visualize_mistakes(
+            context(out), run=run, dataset=dataset, out=file, dpi=dots, track=mode != "disabled"
+        )
         _show(out, shown, _mistakes_head(shown.result))
         return
     if run is not None or best:
@@ -99,7 +104,9 @@ def visualize(
     options = RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity)
     _show(
         out,
-        run_visualize(context(out), options, dataset=dataset, index=number, seed=chosen_seed or 0, out=file),
+        run_visualize(
+            context(out), options, dataset=dataset, index=number, seed=chosen_seed or 0, out=file, dpi=dots
+        ),
     )
 
 
@@ -147,4 +154,4 @@ def _caption(sample: Sample) -> list[str]:
     number = f"#{sample.index}"
     if not isinstance(sample, Mistake):
         return [sample.name, number]
-    return [sample.name, f"→ {sample.predicted.name}", f"{sample.probability:.1%}  {number}"]
+    return [sample.name, f"→ {sample.predicted.name}", f"{percentage(sample.probability, 1)}  {number}"]

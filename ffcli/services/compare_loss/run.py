@@ -9,7 +9,7 @@ from typing import Any
 
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
-from ffcli.plotting.style import save_file, save_png
+from ffcli.plotting.style import as_png, save_figure, save_file
 from ffcli.services.compare_loss.figure import draw, native_charts
 from ffcli.services.compare_loss.pairs import find_pairs, judge
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
@@ -76,6 +76,7 @@ def compare_loss(
     *,
     pool: PoolOptions,
     out: Path,
+    dpi: int | None = None,
     csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
 ) -> dict[str, Any]:
@@ -99,7 +100,7 @@ def compare_loss(
     documents = [pair.document() for pair in pairs]
     whole = [document for document in documents if document["left_out"] is None]
     if whole:
-        save_png(draw(whole), out)
+        save_figure(draw(whole), out, dpi)
     if csv_file is not None:
         save_file(csv_file, table_csv(documents))
     kept = ("sweep_id", "path", "counts", "ended", "message", "seconds")
@@ -121,17 +122,19 @@ def log(context: Context, document: dict[str, Any], options: RunOptions) -> None
         for key in (*LOSSES, "difference", "low", "high"):
             if found[key] is not None:
                 values[f"{name}/{key}"] = found[key]
-    log_alone(
-        context,
-        options,
-        name=f"compare-loss {document['sweep_id']}",
-        job_type="compare-loss",
-        additions=Additions(
-            values=values,
-            images={"learning curves": Path(document["png"])},
-            charts=native_charts(document["pairs"]),
-        ),
-    )
+    whole = [pair for pair in document["pairs"] if pair["left_out"] is None]
+    with as_png(Path(document["png"]), lambda: draw(whole)) as picture:
+        log_alone(
+            context,
+            options,
+            name=f"compare-loss {document['sweep_id']}",
+            job_type="compare-loss",
+            additions=Additions(
+                values=values,
+                images={"learning curves": picture},
+                charts=native_charts(document["pairs"]),
+            ),
+        )
 
 
 def _check(spec: SweepSpec, file: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ffcli.core.metrics import confusion_matrix
 from ffcli.errors import RequestError
 from ffcli.plotting.confusion import confusion_figure, row_fractions
-from ffcli.plotting.style import check_target, label, save_file, save_png
+from ffcli.plotting.style import as_png, check_figure, check_target, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.evaluate import class_reports, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
@@ -23,6 +23,7 @@ from ffcli.training.context import Context
 from ffcli.training.runner import Watcher
 from ffcli.training.tracking import attach
 from ffcli.util.atomic_files import cell
+from ffcli.util.text import percentage
 
 _TOP = 3
 
@@ -38,6 +39,7 @@ def confusion(
     normalize: bool,
     out: Path | None,
     csv_file: Path | None,
+    dpi: int | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> ConfusionMatrix:
@@ -50,8 +52,7 @@ def confusion(
     """
     if run is not None and (best or sweep_id is not None):
         raise RequestError("Expected a run, or the best one (of a sweep), not both.")
-    if out is not None:
-        out = check_target("out", out, ".png")
+    out = check_figure(out, dpi)
     if csv_file is not None:
         csv_file = check_target("csv", csv_file)
     stored, data = chosen_run(
@@ -68,8 +69,11 @@ def confusion(
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")
-    title = f"Run {run_id} on {label(Path(data.name).name)}\ntest accuracy {accuracy:.2%} (n = {n:,})"
-    save_png(confusion_figure(rows, data.class_names, title, normalize=normalize), png)
+    title = (
+        f"Run {run_id} on {label(Path(data.name).name)}\ntest accuracy {percentage(accuracy, 2)} (n = {n:,})"
+    )
+    figure = confusion_figure(rows, data.class_names, title, normalize=normalize)
+    save_figure(figure, png, dpi)
     if csv_file is not None:
         save_file(csv_file, matrix_csv(matrix, data.class_names))
     result = ConfusionMatrix(
@@ -86,15 +90,16 @@ def confusion(
         png=png,
         csv=csv_file,
     )
-    if data.name == stored.record.dataset:
-        additions = Additions(
-            values={"test_acc": accuracy},
-            images={"confusion matrix": png},
-            confusion=(rows, data.class_names),
-        )
-    else:
-        additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": png})
-    attach(context, stored.record, additions)
+    with as_png(png, lambda: figure) as picture:
+        if data.name == stored.record.dataset:
+            additions = Additions(
+                values={"test_acc": accuracy},
+                images={"confusion matrix": picture},
+                confusion=(rows, data.class_names),
+            )
+        else:
+            additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": picture})
+        attach(context, stored.record, additions)
     return result
 
 

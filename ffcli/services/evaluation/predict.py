@@ -11,7 +11,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
-from ffcli.plotting.style import check_target, label, save_png
+from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
@@ -41,6 +41,7 @@ def predict(
     untrained: TrainConfig | None,
     dataset: str | None,
     out: Path | None = None,
+    dpi: int | None = None,
     watcher: Watcher | None = None,
     command_line: tuple[str, ...] = (),
 ) -> Illustrated[Prediction]:
@@ -56,8 +57,7 @@ def predict(
         raise RequestError("Expected either the index of an image or an image file.")
     if sum((run is not None, best, untrained is not None)) > 1:
         raise RequestError("Expected one of a run, the best run and an untrained network (hidden_size).")
-    if out is not None:
-        out = check_target("out", out, ".png")
+    out = check_figure(out, dpi)
     record: RunRecord | None = None
     if untrained is not None:
         data = context.dataset(untrained.dataset)
@@ -88,14 +88,18 @@ def predict(
     )
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
-        save_png(_figure(result, images), out)
+        figure = _figure(result, images)
+        save_figure(figure, out, dpi)
         shown = f"prediction of {out.stem if index is None else f'image {index}'}"
         bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
-        additions = Additions(images={shown: out}, charts=[bars])
-        if record is None:
-            log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
-        elif options.wandb != "disabled":
-            attach(context, record, additions)
+        with as_png(out, lambda: figure) as picture:
+            additions = Additions(images={shown: picture}, charts=[bars])
+            if record is None:
+                log_alone(
+                    context, options, name=f"untrained, {shown}", job_type="predict", additions=additions
+                )
+            elif options.wandb != "disabled":
+                attach(context, record, additions)
     return Illustrated(result, images)
 
 

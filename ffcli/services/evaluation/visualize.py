@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
-from ffcli.plotting.style import check_target, label, save_png
+from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.images import (
     Illustrated,
@@ -25,6 +26,10 @@ from ffcli.tracking.base import Additions, Rows
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import attach, log_alone
+from ffcli.util.text import percentage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MISTAKES = 10
 
@@ -37,36 +42,43 @@ def visualize(
     index: int | None,
     seed: int,
     out: Path | None,
+    dpi: int | None = None,
 ) -> Illustrated[Samples]:
     """Draw one training image of each class, chosen at random by ``seed``, or the image ``index``.
 
     Where ``options`` turn W&B on, the figure becomes a run of its own there. Raises RequestError where the
     dataset has no images or no such index.
     """
-    if out is not None:
-        out = check_target("out", out, ".png")
+    out = check_figure(out, dpi)
     data = context.dataset(dataset or "fashion_mnist")
     check_pictorial(data)
     indices = _one_of_each_class(context, data, seed) if index is None else [index]
     samples, images = _samples(data, indices)
     stem = f"visualize-{file_stem(data.name)}" + ("" if index is None else f"-{index}")
     png = out or Path(f"{stem}.png")
-    _draw(samples, images, [sample.name for sample in samples], png)
+    figure = _figure(samples, images, [sample.name for sample in samples])
+    save_figure(figure, png, dpi)
     title = f"samples of {file_stem(data.name)}" if index is None else f"image {index}"
-    additions = Additions(images={title: png})
-    log_alone(context, options, name=stem, job_type="visualize", additions=additions)
+    with as_png(png, lambda: figure) as picture:
+        additions = Additions(images={title: picture})
+        log_alone(context, options, name=stem, job_type="visualize", additions=additions)
     return Illustrated(Samples(data.name, png, samples), images)
 
 
 def visualize_mistakes(
-    context: Context, *, run: str | None, dataset: str | None, out: Path | None, track: bool = True
+    context: Context,
+    *,
+    run: str | None,
+    dataset: str | None,
+    out: Path | None,
+    dpi: int | None = None,
+    track: bool = True,
 ) -> Illustrated[Mistakes]:
     """Draw the test images that a run, or the best one, misclassifies with the highest probability.
 
     With ``track`` W&B gets the figure and a table of a run that it tracks.
     """
-    if out is not None:
-        out = check_target("out", out, ".png")
+    out = check_figure(out, dpi)
     stored, data = chosen_run(context, run, dataset)
     check_pictorial(data)
     probabilities = stored.network.predict_proba(data.x_test)
@@ -87,15 +99,17 @@ def visualize_mistakes(
         for sample, test in zip(samples, worst)
     ]
     titles = [
-        f"{label(each.name, 20)}\n→ {label(each.predicted.name, 16)} {each.probability:.1%}"
+        f"{label(each.name, 20)}\n→ {label(each.predicted.name, 16)} {percentage(each.probability, 1)}"
         for each in mistakes
     ]
     png = out or Path(f"misclassified-{run_id}.png")
-    _draw(mistakes, images, titles, png)
+    figure = _figure(mistakes, images, titles)
+    save_figure(figure, png, dpi)
     if track:
         rows = [[each.index, each.name, each.predicted.name, each.probability] for each in mistakes]
         table = Rows("mistakes", ["image", "class", "predicted as", "probability"], rows)
-        attach(context, stored.record, Additions(images={"misclassified": png}, charts=[table]))
+        with as_png(png, lambda: figure) as picture:
+            attach(context, stored.record, Additions(images={"misclassified": picture}, charts=[table]))
     return Illustrated(Mistakes(run_id, data.name, len(data.y_test), len(wrong), png, mistakes), images)
 
 
@@ -118,5 +132,5 @@ def _samples(data: Dataset, indices: list[int]) -> tuple[list[Sample], list[Arra
     return samples, as_pictures(images)
 
 
-def _draw(samples: Sequence[Sample], images: list[Array], titles: list[str], path: Path) -> None:
-    save_png(grid_figure(images, titles, [f"image {sample.index}" for sample in samples]), path)
+def _figure(samples: Sequence[Sample], images: list[Array], titles: list[str]) -> Figure:
+    return grid_figure(images, titles, [f"image {sample.index}" for sample in samples])

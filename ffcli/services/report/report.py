@@ -62,7 +62,7 @@ def report(
     directory.
     """
     if out is not None:
-        out = check_target("out", out)
+        out = check_target("out", out, ".html", ".htm")
     weights = partial(
         best_with_weights,
         context,

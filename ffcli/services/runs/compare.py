@@ -9,7 +9,7 @@ from typing import Any
 
 from ffcli.errors import RequestError
 from ffcli.plotting.run_curves import MOST, RunCurves, run_curves_figure
-from ffcli.plotting.style import check_target, save_png
+from ffcli.plotting.style import as_png, check_figure, save_figure
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.results import EpochRow, RunResult
 from ffcli.services.runs.listing import show_run
@@ -33,12 +33,14 @@ class ComparedRun(RunResult):
     """The learning curves of all; null where no run has an epoch."""
 
 
-def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None) -> list[ComparedRun]:
-    """Return the runs side by side, and draw their learning curves into one PNG.
+def compare_runs(
+    context: Context, runs: Sequence[str], out: Path | None = None, dpi: int | None = None
+) -> list[ComparedRun]:
+    """Return the runs side by side, and draw their learning curves into one figure.
 
     Raises RequestError unless there are two to `MOST` different runs.
     """
-    target = check_target("out", out or Path("runs-compare.png"), ".png")
+    target = check_figure(out, dpi) or Path("runs-compare.png")
     ids = list(dict.fromkeys(context.runs.find(run).name for run in runs))
     if not 2 <= len(ids) <= MOST:
         raise RequestError(f"runs compare: expected 2 to {MOST} different runs, got {len(ids)}.")
@@ -53,7 +55,7 @@ def compare_runs(context: Context, runs: Sequence[str], out: Path | None = None)
     drawn = any(result.epochs for result in results)
     if drawn:
         curves = [_curves(result, short) for result, short in zip(results, shorts)]
-        save_png(run_curves_figure(curves), target)
+        save_figure(run_curves_figure(curves), target, dpi)
     return [
         ComparedRun(
             **vars(result),
@@ -96,17 +98,18 @@ def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> N
         for title, group in comparable(runs, metric).items()
     ]
     values = [[name, *(_cell(run.different[name]) for run in runs)] for name in runs[0].different]
-    log_about(
-        context,
-        options,
-        [context.runs.read(run.run_id) for run in runs],
-        name=f"compare {' '.join(shorts)}",
-        job_type="compare-runs",
-        additions=Additions(
-            images={"learning curves": png},
-            charts=[*lines, Rows("differences", ["hyper-parameter", *shorts], values)],
-        ),
-    )
+    with as_png(png, lambda: run_curves_figure([_curves(run, run.short) for run in runs])) as picture:
+        log_about(
+            context,
+            options,
+            [context.runs.read(run.run_id) for run in runs],
+            name=f"compare {' '.join(shorts)}",
+            job_type="compare-runs",
+            additions=Additions(
+                images={"learning curves": picture},
+                charts=[*lines, Rows("differences", ["hyper-parameter", *shorts], values)],
+            ),
+        )
 
 
 def _cell(value: Any) -> Any:
@@ -123,7 +126,8 @@ def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
 
 
 def _curves(result: RunResult, short: str) -> RunCurves:
-    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in METRICS}
+    drawn = ("train_loss", "val_loss", "train_acc", "val_acc")
+    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in drawn}
     return RunCurves(
         name=f"{short}  {result.name}",
         loss=str(result.config.get("loss")),

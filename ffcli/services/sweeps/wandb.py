@@ -111,7 +111,7 @@ def records(context: Context, sweep_id: str) -> Iterator[RunRecord]:
     """Yield the runs of the store that belong to a sweep, the oldest first; W&B's own agents' runs too."""
     for record in context.runs.records():
         about = record.wandb
-        place = (about.get("entity"), about.get("project"), about.get("sweep"))
+        place = (about.entity, about.project, about.sweep)
         if record.sweep_id == sweep_id or "/".join(map(str, place)) == sweep_id:
             yield record
 
@@ -119,7 +119,7 @@ def records(context: Context, sweep_id: str) -> Iterator[RunRecord]:
 def interrupted(context: Context, sweep_id: str) -> list[str]:
     """Return the ids at W&B of the runs that were cut short here."""
     cut = (record for record in records(context, sweep_id) if record.status == "interrupted")
-    return [run_id for record in cut if (run_id := record.wandb.get("id"))]
+    return [run_id for record in cut if (run_id := record.wandb.id)]
 
 
 def trials(context: Context, sweep: Sweep) -> list[Trial]:

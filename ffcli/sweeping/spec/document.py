@@ -1,34 +1,32 @@
-"""A sweep file as plain data: read, bounded in size, and taken apart with the place of everything in it."""
+"""A sweep file as plain data: read, bounded in size, and taken apart with the path of everything in it."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ffcli.errors import RequestError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml, shown
-from ffcli.util.suggest import nearest, question, unknown
+from ffcli.errors import RequestError, UnknownNameError
+from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
+from ffcli.util.suggest import closest
 
 _LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a sweep file. Raises RequestError where there is none of a sensible size."""
+def read_text(path: Path, most: int = YAML_BYTES) -> str:
+    """Return the text of a file. Raises RequestError where there is none of at most so many bytes."""
     try:
-        with path.expanduser().open("rb") as file:
-            content = file.read(YAML_BYTES + 1)
+        content = read_file(path.expanduser(), most)
     except FileNotFoundError:
         raise RequestError(f"{path}: there is no such sweep file.") from None
     except IsADirectoryError:
-        raise RequestError(f"{path}: this is a folder; a sweep file is wanted.") from None
+        raise RequestError(f"{path}: expected a sweep file, got a folder.") from None
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RequestError(f"{path}: it cannot be read: {reason}.") from None
-    if len(content) > YAML_BYTES:
-        raise RequestError(f"{path}: it is larger than {YAML_BYTES} bytes.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -36,29 +34,44 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, source: str) -> dict[Any, Any]:
-    """Return the mapping that a YAML text holds; ``source`` names the text in errors.
+    """Return the mapping that a text in YAML or JSON holds; ``source`` names the text in errors.
 
     Raises RequestError for what is no mapping, and for what `parse_yaml` refuses.
     """
     try:
-        values = parse_yaml(text)
+        values = _json(text) if text.lstrip().startswith("{") else parse_yaml(text)
     except ValueError as error:
         raise RequestError(f"{source}: {error}.") from None
     if not isinstance(values, dict):
         found = (
             "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
         )
-        raise RequestError(
-            f"{source}: a sweep file with lines such as 'method: random' is wanted, not {found}."
-        )
+        raise RequestError(f"{source}: expected lines such as 'method: random', got {found}.")
+    return values
+
+
+def _json(text: str) -> Any:
+    """Return what a text in JSON holds, or else in the similar form of YAML, which takes no tabs."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (json.JSONDecodeError, RecursionError):
+        return parse_yaml(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"{shown(name)}: this key is given twice")
+        values[name] = value
     return values
 
 
 @dataclass(frozen=True)
 class Section:
-    """A mapping in a sweep file with its place there, such as ``parameters.epochs`` (empty at the top).
+    """A mapping in a sweep file with its path there, such as ``parameters.epochs`` (empty at the top).
 
-    What it returns is checked; all it raises is RequestError, which names the file, the place and the value.
+    What it returns is checked; all it raises is RequestError, which names the file, the path and the value.
     """
 
     values: Mapping[Any, Any]
@@ -81,18 +94,23 @@ class Section:
         return f"{self.source}: {shown(path)}" if path else self.source
 
     def refuse(self, reason: str, key: str = "", hint: str | None = None) -> NoReturn:
-        """Raise RequestError: the place, the reason, a full stop."""
+        """Raise RequestError: where, why, a full stop."""
         raise RequestError(f"{self.place(key)}: {reason}.", hint=hint)
 
-    def wrong(self, key: str, allowed: str, hint: str | None = None) -> NoReturn:
-        """Refuse the value of a key by saying what is allowed."""
-        self.refuse(f"{shown(self.values[key])} is not allowed; give {allowed}", key, hint)
+    def wrong(self, key: str, expected: str, hint: str | None = None) -> NoReturn:
+        """Refuse the value of a key by saying what is expected."""
+        got = shown(self.values[key])
+        raise RequestError(f"{self.place(key)} must be {expected}, got {got or 'nothing'}.", hint=hint)
 
     def only(self, keys: Collection[str], kind: str) -> None:
         """Refuse any other key; ``kind`` says in words of what these are the keys."""
         for key in self.names():
             if key not in keys:
-                raise RequestError(f"{self.place(key)}: {unknown(f'key of {kind}', shown(key), keys)}")
+                self._unknown(f"key of {kind}", key, key, keys)
+
+    def _unknown(self, kind: str, key: str, name: str, choices: Collection[str]) -> NoReturn:
+        meant = closest(name, {choice: choice for choice in choices})
+        raise UnknownNameError(kind, shown(name), list(choices), meant=meant, place=f"{self.place(key)}: ")
 
     def need(self, key: str, why: str) -> None:
         """Refuse the lack of a key."""
@@ -121,18 +139,15 @@ class Section:
         return value
 
     def one_of(self, key: str, options: Collection[str], default: str | None = None) -> str:
-        """Return the word under a key, which must be one of the options, letter for letter."""
+        """Return the word under a key, which must be one of the options, in any case."""
         if default is not None and key not in self.values:
             return default
         word = self.values[key]
-        if word not in list(options):
-            did_you_mean = question(nearest(word, options) if isinstance(word, str) else None)
-            allowed = ", ".join(options)
-            place = self.place(key)
-            raise RequestError(
-                f"{place}: '{shown(word)}' is not allowed.{did_you_mean} Choose one of {allowed}."
-            )
-        return str(word)
+        if not isinstance(word, str):
+            self.wrong(key, f"one of {', '.join(options)}")
+        if word.lower() not in options:
+            self._unknown(key, key, word, options)
+        return word.lower()
 
     def number(
         self, key: str, default: float | None = None, *, above: float = -math.inf, least: float = -math.inf
@@ -151,18 +166,25 @@ class Section:
             self.wrong(key, f"a number{bound}")
         return value
 
-    def numbers(self, key: str, *, least: float) -> list[float]:
-        """Return the list of numbers under a key."""
-        by_place = {f"{key}[{index}]": item for index, item in enumerate(self.items(key))}
-        listed = Section(by_place, self.path, self.source)
-        return [listed.number(place, least=least) for place in by_place]
+    def numbers(self, key: str, *, least: float, most: float) -> list[float]:
+        """Return the list of numbers under a key, each of them from ``least`` to ``most``."""
+        by_path = {f"{key}[{index}]": item for index, item in enumerate(self.items(key))}
+        listed = Section(by_path, self.path, self.source)
+        numbers = [listed.number(path, least=least) for path in by_path]
+        for path, number in zip(by_path, numbers):
+            if number > most:
+                listed.wrong(path, f"a number in [{least:g}, {most:g}]")
+        return numbers
 
-    def integer(self, key: str, *, least: int | None = None) -> int:
+    def integer(self, key: str, *, least: int | None = None, most: int = _LARGEST - 1) -> int:
         """Return the integer under a key."""
         value = self.values[key]
-        bad = isinstance(value, bool) or not isinstance(value, int) or not abs(value) < _LARGEST
+        bad = isinstance(value, bool) or not isinstance(value, int) or not -_LARGEST < value <= most
         if bad or (least is not None and value < least):
-            self.wrong(key, "an integer" + (f" ≥ {least}" if least is not None else ""))
+            bounds = (
+                "" if least is None else f" ≥ {least}" if most >= _LARGEST - 1 else f" in [{least}, {most}]"
+            )
+            self.wrong(key, f"an integer{bounds}")
         return int(value)
 
     def flag(self, key: str, default: bool) -> bool:

@@ -21,7 +21,7 @@ from ffcli.sweeping.spec.distributions import (
 )
 from ffcli.sweeping.spec.document import Section
 from ffcli.sweeping.spec.quantized import Quantized, Steps
-from ffcli.util.text import are, counted
+from ffcli.util.text import counted
 
 Reader = Callable[[Section, str], Distribution]
 DISTRIBUTIONS: Registry[Reader] = Registry("distribution")
@@ -33,11 +33,6 @@ _BETA_LIMIT = 1e5  # for larger a and b the quantiles lose digits
 
 def read_distribution(section: Section) -> Distribution:
     """Return the distribution of one parameter. Raises RequestError that names the key at fault."""
-    if "parameters" in section:
-        section.refuse(
-            "nested parameters are not possible here, for the hyper-parameters of a run have no levels",
-            "parameters",
-        )
     section.only(_KEYS, "a parameter")
     name = section.one_of("distribution", list(DISTRIBUTIONS), _implied(section))
     return DISTRIBUTIONS[name](section, name)
@@ -89,10 +84,12 @@ def _categorical(section: Section, name: str) -> Distribution:
 def _categorical_w_probabilities(section: Section, name: str) -> Distribution:
     _only(section, name, ("values", "probabilities"))
     values = section.items("values")
-    shares = section.numbers("probabilities", least=0)
+    shares = section.numbers("probabilities", least=0, most=1)
     if len(shares) != len(values):
-        given = f"{are(len(shares))} {counted(len(shares), 'probability', 'probabilities')}"
-        section.refuse(f"there {given} for {counted(len(values), 'value')}", "probabilities")
+        given = counted(len(shares), "probability", "probabilities")
+        section.refuse(
+            f"expected one for each of {counted(len(values), 'value')}, got {given}", "probabilities"
+        )
     if not math.isclose(math.fsum(shares), 1, rel_tol=1e-5):
         section.refuse(f"they sum to {math.fsum(shares):g}, not to 1", "probabilities")
     return Categorical(kind=name, choices=tuple(values), probabilities=tuple(map(float, shares)))

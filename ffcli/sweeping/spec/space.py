@@ -1,54 +1,49 @@
-"""The space of a sweep: its parameters under the fields' names, each value checked against TrainConfig."""
+"""The searched hyper-parameters of a sweep file: their distributions, checked against the fields they set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ffcli.config import allowed, fields_of, validate
+from ffcli.config import allowed, validate
 from ffcli.errors import RequestError
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.document import Section
+from ffcli.sweeping.spec.leaves import Leaf
 from ffcli.sweeping.spec.parameters import read_distribution
-from ffcli.util.safe_read import shown
 from ffcli.util.text import counted
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A searched hyper-parameter: its distribution, and what the file itself calls it and its values."""
+    """A searched hyper-parameter.
+
+    ``key`` is its path in the file, ``document`` the parameter as W&B takes it with canonical values, and
+    ``repeated`` says that some value is listed more than once.
+    """
 
     key: str
     distribution: Distribution
-    given: tuple[Any, ...] = ()  # the choices as the file has them, in the same order
-
-    def as_given(self, value: Any) -> Any:
-        """Return the file's own word for a canonical value."""
-        choices = self.distribution.choices
-        return self.given[choices.index(value)] if value in choices else value
+    document: Mapping[str, Any] = field(default_factory=dict)
+    repeated: bool = False
 
 
-def read_space(section: Section, *, grid: bool) -> dict[str, Parameter]:
+def read_space(section: Section, leaves: Mapping[str, Leaf], *, grid: bool) -> dict[str, Parameter]:
     """Return the parameters by field, in the file's order.
 
-    Raises RequestError for an unknown name, a name given twice, a value that its field refuses, values that
-    mean the same, layers that contradict each other, and for what W&B's ``grid`` cannot walk through.
+    Raises RequestError for a value that its field refuses, layers that contradict each other, and for what
+    W&B's ``grid`` cannot walk through.
     """
-    space: dict[str, Parameter] = {}
-    for key, field in fields_of(section.names(), lambda key: f"{section.place(key)}: ").items():
-        if field in space:
-            section.refuse(f"{field} is given twice, also as {space[field].key}", key)
-        if not isinstance(section.values[key], dict):
-            section.wrong(key, "a mapping such as {value: …}, {values: […]} or {min: …, max: …}")
-        space[field] = _parameter(section.section(key), key, field, grid)
+    space = {name: _parameter(leaf, name, grid) for name, leaf in leaves.items()}
     if not space:
         section.refuse("there is no parameter to search")
     _same_layers(section, space)
     return space
 
 
-def _parameter(section: Section, key: str, field: str, grid: bool) -> Parameter:
+def _parameter(leaf: Leaf, name: str, grid: bool) -> Parameter:
+    section = leaf.section
     distribution = read_distribution(section)
     if grid:
         walk = distribution.on_grid()
@@ -58,68 +53,64 @@ def _parameter(section: Section, key: str, field: str, grid: bool) -> Parameter:
                 hint="As at W&B, it takes value, values (without probabilities), int_uniform and q_uniform.",
             )
         distribution = walk
-    if _is_integer(field):
+    if _is_integer(name):
         distribution = distribution.in_integers()
-    checked = [_check(section, field, place, value, distribution) for place, value in distribution.probes()]
-    if not isinstance(distribution, Categorical):
-        # Of very large or finely quantized numbers the probes may be integers and others not.
-        if _is_integer(field) and not distribution.is_whole:
-            section.refuse(
-                f"not all that {distribution.kind} gives is allowed; give {allowed(field)}",
-                hint=_hint(distribution, field),
-            )
-        return Parameter(key, distribution)
-    for index, value in enumerate(checked):
-        if value in checked[:index]:
-            first = checked.index(value)
-            one, other = (shown(distribution.choices[at]) for at in (index, first))
-            section.refuse(
-                f"{one} is the same as {other} in values[{first}]; leave one out",
-                f"values[{index}]",
-                hint="To have a value drawn more often than others, give probabilities.",
-            )
-    possible = [
-        index
-        for index in range(len(checked))
-        if not distribution.probabilities or distribution.probabilities[index]
-    ]
-    return Parameter(
-        key,
-        replace(
-            distribution,
-            choices=tuple(checked[index] for index in possible),
-            probabilities=tuple(
-                distribution.probabilities[index] for index in possible if distribution.probabilities
-            ),
-        ),
-        given=tuple(distribution.choices[index] for index in possible),
+    checked = [_check(section, name, path, value, distribution) for path, value in distribution.probes()]
+    if isinstance(distribution, Categorical):
+        return _choices(leaf, distribution, checked, grid)
+    # Of very large or finely quantized numbers the probes may be integers and others not.
+    if _is_integer(name) and not distribution.is_whole:
+        section.refuse(
+            f"not all that {distribution.kind} gives is {allowed(name)}", hint=_hint(distribution, name)
+        )
+    return Parameter(leaf.path, distribution, dict(section.values))
+
+
+def _choices(leaf: Leaf, listed: Categorical, values: list[Any], grid: bool) -> Parameter:
+    """Return a parameter of choices. One that is listed twice counts double, in a grid once."""
+    shares = listed.probabilities or (1 / len(values),) * len(values)
+    weights: dict[Any, float] = {}
+    for value, share in zip(values, shares):
+        weights[value] = weights.get(value, 0.0) + share
+    repeated = len(weights) < len(values)
+    possible = {value: weight for value, weight in weights.items() if weight}
+    weighted = len(possible) > 1 and (bool(listed.probabilities) or (repeated and not grid))
+    document = dict(leaf.section.values)
+    if "values" in document:
+        plain = [
+            list(value) if isinstance(value, tuple) else value for value in (possible if grid else values)
+        ]
+        document["values"] = plain
+    elif "value" in document:
+        document["value"] = list(values[0]) if isinstance(values[0], tuple) else values[0]
+    distribution = replace(
+        listed, choices=tuple(possible), probabilities=tuple(possible.values()) if weighted else ()
     )
+    return Parameter(leaf.path, distribution, document, repeated)
 
 
-def _check(section: Section, field: str, place: str, value: Any, distribution: Distribution) -> Any:
+def _check(section: Section, name: str, path: str, value: Any, distribution: Distribution) -> Any:
     """Return the canonical form of a value of the field."""
-    name = section.place(place)
+    place = section.place(path)
     try:
-        return getattr(validate({field: value}, lambda _: name), field)
+        return getattr(validate({name: value}, lambda _: place), name)
     except RequestError as error:
-        raise RequestError(str(error), hint=_hint(distribution, field)) from None
-    except OSError as error:  # a dataset's path that the system cannot even look up
-        raise RequestError(f"{name}: {shown(value)} is not allowed: {error.strerror}.") from None
+        raise RequestError(str(error), hint=_hint(distribution, name)) from None
 
 
-def _hint(distribution: Distribution, field: str) -> str | None:
+def _hint(distribution: Distribution, name: str) -> str | None:
     if isinstance(distribution, Categorical):
         return None
     hint = f"{distribution.kind} gives {distribution.describe()} here."
     if "log_uniform" in distribution.kind and not distribution.kind.endswith("_values"):
         hint += f" It takes natural logarithms; {distribution.kind}_values takes the numbers themselves."
-    elif _is_integer(field) and not distribution.is_whole:
+    elif _is_integer(name) and not distribution.is_whole:
         hint += " int_uniform and the q_ distributions with an integer q give integers."
     return hint
 
 
-def _is_integer(field: str) -> bool:
-    return "integer" in allowed(field)
+def _is_integer(name: str) -> bool:
+    return "integer" in allowed(name)
 
 
 def _same_layers(section: Section, space: Mapping[str, Parameter]) -> None:

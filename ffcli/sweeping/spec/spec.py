@@ -1,128 +1,127 @@
-"""SweepSpec: an ordinary W&B sweep file, read with W&B's meaning and checked before anything runs.
-
-https://docs.wandb.ai/models/sweeps/sweep-config-keys
-"""
+"""Reading a sweep: from a file in YAML or JSON, a script, a notebook, or a mapping."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from math import prod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import yaml
 
-from ffcli.config import TrainConfig, field_name, merge, validate
-from ffcli.runs.metric import METRICS, Metric
-from ffcli.sweeping.spec.distributions import Distribution
+from ffcli.config import FIELDS, NAMES
+from ffcli.errors import RequestError, UnknownNameError
+from ffcli.runs.metric import METRICS, Metric, is_loss, metric_name, names_no_images
 from ffcli.sweeping.spec.document import Section, parse, read_text
 from ffcli.sweeping.spec.hyperband import Hyperband, read_hyperband
+from ffcli.sweeping.spec.leaves import Leaves, read_leaves
+from ffcli.sweeping.spec.model import SweepSpec as SweepSpec  # noqa: PLC0414
 from ffcli.sweeping.spec.quantized import Steps
+from ffcli.sweeping.spec.scripts import SUFFIXES, read_script
 from ffcli.sweeping.spec.space import Parameter, read_space
+from ffcli.util.safe_read import shown
+from ffcli.util.suggest import closest
+from ffcli.util.text import are, counted
 
 METHODS = ("bayes", "random", "grid")
-KEYS = (
-    "method",
-    "metric",
-    "parameters",
-    "early_terminate",
-    "run_cap",
-    "name",
-    "project",
-    "entity",
-    "description",
-    "program",
-    "command",
-)
+_TEXTS = ("name", "project", "entity", "description", "program")
+# What W&B knows and has no effect here: its servers, its launcher, its repair of missing values.
+IDLE = ("apiVersion", "kind", "controller", "job", "image_uri", "launch", "scheduler")
+_IDLE_OF_METRIC = ("impute", "impute_while_running")
+KEYS = ("method", "metric", "parameters", "early_terminate", "run_cap", "command", *_TEXTS, *IDLE, "metrics")
+"""The keys of a sweep file that W&B knows."""
 
 
-@dataclass(frozen=True)
-class SweepSpec:
-    """A sweep file. ``document`` is the file as data and ``text`` as it stands, to be stored and read again.
+def load_spec(
+    source: Path | Mapping[str, Any], *, choose: str | None = None, ignore: Collection[str] = ()
+) -> SweepSpec:
+    """Read a sweep from a file, or from the mapping that ``wandb.sweep`` takes.
 
-    ``space`` holds the searched parameters by TrainConfig's field names, in the file's order. A combination
-    is a mapping from these names to canonical values. ``notices`` tell what may surprise, in whole sentences.
+    ``choose`` names one of several sweeps of a script or notebook; the parameters in ``ignore`` are left out.
+    Raises RequestError that names the file, the path in it and what is expected there.
     """
-
-    text: str
-    document: Mapping[str, Any] = field(repr=False)
-    method: str
-    space: Mapping[str, Parameter]
-    metric: Metric | None = None
-    early_terminate: Hyperband | None = None
-    run_cap: int | None = None
-    name: str | None = None
-    project: str | None = None
-    entity: str | None = None
-    description: str | None = None
-    program: str | None = None
-    command: tuple[str, ...] | None = None
-    notices: tuple[str, ...] = ()
-
-    @property
-    def parameters(self) -> dict[str, Distribution]:
-        """The distribution of each searched parameter."""
-        return {name: parameter.distribution for name, parameter in self.space.items()}
-
-    @property
-    def size(self) -> int | None:
-        """The number of combinations, None where there are infinitely many."""
-        sizes = [distribution.size for distribution in self.parameters.values()]
-        return prod(size for size in sizes if size is not None) if None not in sizes else None
-
-    def most_trials(self, count: int | None = None) -> int | None:
-        """Return how many trials a sweep has in all: the least of count, run_cap and size; None: no end."""
-        return min((limit for limit in (count, self.run_cap, self.size) if limit is not None), default=None)
-
-    def combination(self, index: int) -> dict[str, Any]:
-        """Return a combination of a finite space, 0 ≤ index < size.
-
-        In the order of W&B's grid search: the parameters sorted by the file's names for them, the last
-        changing fastest. Raises IndexError outside.
-        """
-        if self.size is None or not 0 <= index < self.size:
-            raise IndexError(
-                f"there are {self.size or 'infinitely many'} combinations, and {index} is none of them"
-            )
-        drawn = {}
-        for name in sorted(self.space, key=lambda name: self.space[name].key, reverse=True):
-            distribution = self.space[name].distribution
-            index, position = divmod(index, distribution.size or 1)
-            drawn[name] = distribution.value(position)
-        return {name: drawn[name] for name in self.space}
-
-    def combinations(self) -> Iterator[dict[str, Any]]:
-        """Yield all combinations of a finite space, in the order of `combination`."""
-        return map(self.combination, range(self.size or 0))
-
-    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Draw a combination, each parameter by its own distribution."""
-        return {name: distribution.sample(rng) for name, distribution in self.parameters.items()}
-
-    def config(self, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainConfig:
-        """Return the configuration of a run: values, under any of the fields' names, over a base.
-
-        Raises RequestError for a value that the fields refuse: a rare draw of an unbounded distribution.
-        """
-        return validate(merge(base or {}, values))
-
-    def as_given(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a combination under the file's own names and words, as W&B knows it."""
-        return {self.space[name].key: self.space[name].as_given(value) for name, value in values.items()}
+    return parse_spec(sweep_text(source, choose=choose, ignore=ignore), _called(source))
 
 
-def load_spec(path: Path) -> SweepSpec:
-    """Read a sweep file. Raises RequestError that names the file, the place and what is allowed there."""
-    return parse_spec(read_text(path), str(path))
+def sweep_text(
+    source: Path | Mapping[str, Any], *, choose: str | None = None, ignore: Collection[str] = ()
+) -> str:
+    """Return the text by which a sweep is stored: the file's, or that of the mapping in YAML."""
+    if isinstance(source, Mapping):
+        document = dict(source)
+    elif source.suffix.lower() in SUFFIXES:
+        document = read_script(source, choose)
+    else:
+        text = read_text(source)
+        if not ignore:
+            return text
+        document = parse(text, str(source))
+    document = _without(document, ignore, _called(source))
+    try:
+        return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    except (yaml.YAMLError, RecursionError):
+        raise RequestError(
+            f"{_called(source)}: expected words, numbers, lists and dicts only, got another object in it."
+        ) from None
+
+
+def _called(source: Path | Mapping[str, Any]) -> str:
+    return "the sweep" if isinstance(source, Mapping) else str(source)
+
+
+def _without(document: dict[str, Any], names: Collection[str], source: str) -> dict[str, Any]:
+    """Return a copy without the parameters of these names, which are paths such as optimizer.lr in groups."""
+    if not names:
+        return document
+    document, _ = unwrapped(document)
+    parameters = document.get("parameters")
+    for name in names:
+        parameters = _removed(parameters, name.split("."))
+        if parameters is None:
+            there = [str(key) for key in document.get("parameters") or {}]
+            meant = closest(name, dict(zip(there, there)))
+            raise UnknownNameError("parameter of the sweep", name, there, meant=meant, place=f"{source}: ")
+    return {**document, "parameters": parameters}
+
+
+def _removed(parameters: Any, path: list[str]) -> dict[str, Any] | None:
+    """Return parameters without the one at a path, nor a group left empty; None where there is none."""
+    if not isinstance(parameters, dict) or path[0] not in parameters:
+        return None
+    rest = {key: value for key, value in parameters.items() if key != path[0]}
+    if len(path) == 1:
+        return rest
+    group = parameters[path[0]]
+    inner = _removed(group.get("parameters") if isinstance(group, dict) else None, path[1:])
+    if inner is None:
+        return None
+    kept = {path[0]: {**group, "parameters": inner}} if inner else {}
+    return {key: kept.get(key, value) for key, value in parameters.items() if key != path[0] or kept}
+
+
+def unwrapped(document: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return the sweep of a document that holds it under a key such as ``sweep``, and the key."""
+    if "parameters" in document:
+        return document, None
+    inside = [key for key, value in document.items() if isinstance(value, dict) and "parameters" in value]
+    others = {key: value for key, value in document.items() if key not in inside}
+    if len(inside) != 1 or not others.keys() <= set(KEYS):
+        return document, None
+    return {**others, **document[inside[0]]}, str(inside[0])
 
 
 def parse_spec(text: str, source: str = "the sweep file") -> SweepSpec:
     """Read the text of a sweep file, which errors call ``source``. Raises RequestError as `load_spec`."""
-    document = parse(text, source)
-    top = Section(document, "", source)
+    document, wrapper = unwrapped(parse(text, source))
+    top = Section(document, "" if wrapper is None else wrapper, source)
     top.only(KEYS, "a sweep file")
+    if "metrics" in top:
+        top.refuse("a sweep here has one goal; give metric with its name and goal", "metrics")
     top.need("method", f"one of {', '.join(METHODS)}")
+    if top.values["method"] == "custom":
+        top.refuse(
+            f"the search of another program cannot be run here; give one of {', '.join(METHODS)}", "method"
+        )
     method = top.one_of("method", METHODS)
     metric = _metric(top)
     if metric is None:
@@ -133,30 +132,35 @@ def parse_spec(text: str, source: str = "the sweep file") -> SweepSpec:
     hyperband, notices = None, list[str]()
     if "early_terminate" in top:
         hyperband, notices = read_hyperband(top.section("early_terminate"))
-    space = read_space(top.section("parameters"), grid=method == "grid")
-    return SweepSpec(
+    parameters = top.section("parameters")
+    leaves = read_leaves(parameters)
+    space = read_space(parameters, leaves.by_field, grid=method == "grid")
+    spec = SweepSpec(
         text=text,
-        document=document,
+        document=_registered(top, metric, space),
         method=method,
         space=space,
         metric=metric,
         early_terminate=hyperband,
         run_cap=top.integer("run_cap", least=1) if "run_cap" in top else None,
-        **{key: top.text(key) for key in ("name", "project", "entity", "description", "program")},
         command=_command(top),
-        notices=(*notices, *_surprises(metric, space)),
+        left_out=leaves.left_out,
+        **{key: top.text(key) for key in _TEXTS},  # type: ignore[arg-type]
     )
+    told = (*_taken(top, wrapper, leaves), *notices, *_surprises(spec))
+    return replace(spec, notices=told)
 
 
 def _metric(top: Section) -> Metric | None:
     if "metric" not in top:
         return None
     section = top.section("metric")
-    section.only(("name", "goal", "target"), "metric")
+    section.only(("name", "goal", "target", *_IDLE_OF_METRIC), "metric")
     section.need("name", f"one of {', '.join(METRICS)}")
     goal: Any = section.one_of("goal", ("minimize", "maximize"), "minimize")
     target = float(section.number("target")) if "target" in section else None
-    return Metric(section.one_of("name", METRICS), goal, target)
+    name = metric_name(section.text("name") or "", f"{section.place('name')}: ")
+    return Metric(name, goal, target)
 
 
 def _command(top: Section) -> tuple[str, ...] | None:
@@ -164,31 +168,89 @@ def _command(top: Section) -> tuple[str, ...] | None:
         return None
     words = top.items("command")
     for index, word in enumerate(words):
-        if not isinstance(word, str):
-            top.refuse(f"{word!r} is not allowed; give text", f"command[{index}]")
-        option = word.partition("=")[0]
-        if option.startswith("--") and (field := field_name(option[2:])) is not None:
+        if not isinstance(word, (str, int, float)):
+            top.refuse(f"expected text or a number, got {shown(word)}", f"command[{index}]")
+        option = str(word).partition("=")[0]
+        if option.startswith("--") and (field := NAMES.field(option[2:])) is not None:
             top.refuse(
                 f"{option} would be ignored, for the command itself is not run here; "
                 f"give parameters.{field}: {{value: …}}",
                 f"command[{index}]",
             )
-    return tuple(words)
+    return tuple(map(str, words))
 
 
-def _surprises(metric: Metric | None, space: Mapping[str, Parameter]) -> Iterator[str]:
-    if metric is not None and (metric.goal == "minimize") != metric.name.endswith("loss"):
+def _registered(top: Section, metric: Metric | None, space: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Return the document that W&B is told, with the names and values under which runs are logged."""
+    document = dict(top.values)
+    if metric is not None:
+        document["metric"] = {**document["metric"], "name": metric.name, "goal": metric.goal}
+    document["parameters"] = {name: dict(parameter.document) for name, parameter in space.items()}
+    return document
+
+
+def _taken(top: Section, wrapper: str | None, leaves: Leaves) -> Iterator[str]:
+    """Say in one line what was translated, left out, or has no effect here."""
+    said = [f"the sweep is read from the key '{wrapper}'"] if wrapper is not None else []
+    translated = [f"{path} as {field}" for path, field in leaves.translated().items()]
+    metric = top.values.get("metric") or {}
+    name = metric.get("name")
+    if name is not None and (known := metric_name(name)) != name:
+        translated.append(f"metric {name} as {known}" + " (of the validation images)" * names_no_images(name))
+    if translated:
+        said.append(f"read {', '.join(translated)}")
+    if leaves.left_out:
+        said.append(f"leave out {', '.join(leaves.left_out)}, which no hyper-parameter resembles")
+    idle = [key for key in IDLE if key in top]
+    idle += [f"metric.{key}" for key in _IDLE_OF_METRIC if key in metric]
+    if idle:
+        said.append(f"{', '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect here")
+    command = " ".join(map(str, top.values.get("command") or []))
+    not_run = ["program"] * ("program" in top and "ffnn" not in command)
+    not_run += ["command"] * bool(command and "ffnn" not in command)
+    if not_run:
+        said.append(f"{' and '.join(not_run)} {are(len(not_run))} not run, for ffnn itself trains")
+    if said:
+        yield f"{top.source}: {'; '.join(said)}."
+
+
+def _surprises(spec: SweepSpec) -> Iterator[str]:
+    metric = spec.metric
+    if metric is not None and (metric.goal == "minimize") != is_loss(metric.name):
         other = "minimize" if metric.goal == "maximize" else "maximize"
         yield f"metric.goal is {metric.goal} (the default is minimize), but one would {other} {metric.name}."
-    for parameter in space.values():
-        distribution = parameter.distribution
-        if distribution.kind == "q_uniform" and isinstance(distribution, Steps):
-            yield (
-                f"parameters.{parameter.key}: a grid walks {distribution.describe()}, "
-                "short of max, as W&B's does."
-            )
-        if distribution.kind == "log_uniform" and (distribution.low or 0) > 1:
-            yield (
-                f"parameters.{parameter.key}: log_uniform takes the logarithms of the bounds and gives "
-                f"{distribution.describe()}; log_uniform_values takes the bounds themselves."
-            )
+    for parameter in spec.space.values():
+        yield from _about(parameter, spec.method)
+    combinations, size = spec.distinct.combinations, spec.size
+    if combinations != size:
+        many, few = counted(combinations or 0, "combination"), counted(size or 0, "distinct training")
+        why = [
+            f"{name} has no effect with {governor}"
+            for name, governor in spec.distinct.without_effect().items()
+        ]
+        yield f"{many} are {few}, each of which is run once: {'; '.join(why)}."
+    if spec.early_terminate is not None and not _prunes(spec.early_terminate, spec.space):
+        yield "early_terminate: no run is long enough to be pruned, for no band lies before the last epoch."
+
+
+def _about(parameter: Parameter, method: str) -> Iterator[str]:
+    distribution, place = parameter.distribution, f"parameters.{parameter.key}"
+    if parameter.repeated:
+        times = "once, though it is listed more often" if method == "grid" else "as often as it is listed"
+        yield f"{place}: each value is tried {times}."
+    if distribution.kind == "q_uniform" and isinstance(distribution, Steps):
+        yield f"{place}: a grid walks {distribution.describe()}, short of max, as W&B's does."
+    if distribution.kind == "log_uniform" and (distribution.low or 0) > 1:
+        yield (
+            f"{place}: log_uniform takes the logarithms of the bounds and gives "
+            f"{distribution.describe()}; log_uniform_values takes the bounds themselves."
+        )
+
+
+def _prunes(hyperband: Hyperband, space: Mapping[str, Parameter]) -> bool:
+    """Whether a band lies before the last epoch of the longest run."""
+    epochs = space.get("epochs")
+    longest = FIELDS["epochs"].default
+    if epochs is not None:
+        longest = max((*epochs.distribution.choices, epochs.distribution.high or 0))
+    return any(band < longest for band in hyperband.bands(int(longest)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from engine_helpers import epoch, sweep_of, trial_of
 
+from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
-from ffcli.sweeping.spec.spec import Metric
 from ffcli.sweeping.study.stopping import band_of, should_stop
 
 # The metric of 14 runs after each of 12 epochs.

@@ -1,0 +1,69 @@
+"""``ffnn export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffcli.cli.completion import names_in
+from ffcli.cli.context import context
+from ffcli.cli.help import OUTPUT, option
+from ffcli.cli.output import Output
+from ffcli.cli.params import Best, BestDataset, BestOfSweep, MetricName, OptionalRunId, best_options, out_file
+from ffcli.cli.parsing import Command
+from ffcli.cli.text import plain
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(cls=Command)
+def export(
+    ctx: typer.Context,
+    *,
+    run: OptionalRunId = None,
+    best: Best = False,
+    metric: MetricName = None,
+    sweep: BestOfSweep = None,
+    dataset: BestDataset = None,
+    format: Annotated[
+        str | None,
+        option(
+            "--format",
+            group=OUTPUT,
+            metavar="NAME",
+            help="onnx, keras or npz.",
+            default="by the ending of --out, else onnx",
+            completes=names_in("ffcli.services.export.export", "FORMATS"),
+        ),
+    ] = None,
+    file: Annotated[Path | None, out_file("The file.", "RUN.FORMAT")] = None,
+) -> None:
+    """Write a stored network as a file for other programs.
+
+    The network takes images as the dataset holds them, since the scaling of pixels is part of it, and gives
+    class probabilities; batch normalization is folded into the weights. onnx needs the extra ffnn[onnx] and
+    keras the extra ffnn[keras]. The best run is trained again where its weights are not stored here.
+    """
+    from ffcli.cli.views.progress import watcher
+    from ffcli.services.export.export import export as run_export
+
+    out = Output.of(ctx)
+    place = context(out)
+    sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
+    if dataset is not None and not best:
+        out.notice("--dataset is not used without --best")
+    exported = run_export(
+        place,
+        run,
+        best=best,
+        format=format,
+        out=file,
+        metric=metric,
+        dataset=dataset,
+        sweep_id=sweep_id,
+        watcher=watcher(out),
+        command_line=out.settings.command_line,
+    )
+    out.result(exported, f"run {plain(exported.run_id)} written to {plain(exported.path)}")

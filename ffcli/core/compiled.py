@@ -1,0 +1,219 @@
+"""Elementwise rules compiled by Numba, each into one loop over memory, with the machine code kept on disk.
+
+Only what trains imports this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.extending import register_jitable
+
+from ffcli.core.buffers import Array
+
+_A_WEEK = 7 * 24 * 3600.0
+
+
+def bind(
+    rule: Callable[..., Any], updated: Sequence[Array], read: Sequence[Array], written: Sequence[Array]
+) -> Callable[..., None]:
+    """Return a function of the rule's coefficients that runs the rule; see `rules.bind`."""
+    arrays = (*updated, *read, *written)
+    n_coefficients = rule.__code__.co_argcount - len(updated) - len(read)
+    number = arrays[0].dtype.type
+    loop = compiled(_LOOPS[len(updated), len(read), len(written)], rule)
+    prepare(loop, *arrays, (number(0),) * n_coefficients)
+
+    def apply(*coefficients: float) -> None:
+        loop(*arrays, tuple(map(number, coefficients)))
+
+    return apply
+
+
+def bind_biased(
+    rule: Callable[..., Any], z: Array, bias: Array, written: Sequence[Array]
+) -> Callable[[], None]:
+    """Return what applies a rule to z + bias; see `rules.bind_biased`."""
+    loop = compiled(_biased_and_write if written else _biased, rule)
+    arguments = (z, *written, bias)
+    prepare(loop, *arguments)
+    return partial(loop, *arguments)
+
+
+# The loops by the number of arrays updated, read and written. They are spelled out, since a loop over tuples of arrays
+# is not vectorised, and neither is one that is given the same array twice.
+
+
+def _update_1(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, x: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i] = rule(a[i], x[i], *c)
+
+    return loop
+
+
+def _update_2(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, b: Array, x: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i], b[i] = rule(a[i], b[i], x[i], *c)
+
+    return loop
+
+
+def _update_3(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, b: Array, d: Array, x: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i], b[i], d[i] = rule(a[i], b[i], d[i], x[i], *c)
+
+    return loop
+
+
+def _update_4(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, b: Array, d: Array, e: Array, x: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i], b[i], d[i], e[i] = rule(a[i], b[i], d[i], e[i], x[i], *c)
+
+    return loop
+
+
+def _change_and_write(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, y: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i], y[i] = rule(a[i], *c)
+
+    return loop
+
+
+def _change_2(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(a: Array, b: Array, c: Any) -> None:
+        for i in range(a.size):
+            a[i], b[i] = rule(a[i], b[i], *c)
+
+    return loop
+
+
+def _biased(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(z: Array, bias: Array) -> None:
+        for row in range(z.shape[0]):
+            for i in range(z.shape[1]):
+                z[row, i] = rule(z[row, i] + bias[i])
+
+    return loop
+
+
+def _biased_and_write(rule: Callable[..., Any]) -> Callable[..., None]:
+    def loop(z: Array, y: Array, bias: Array) -> None:
+        for row in range(z.shape[0]):
+            for i in range(z.shape[1]):
+                z[row, i], y[row, i] = rule(z[row, i] + bias[i])
+
+    return loop
+
+
+_LOOPS = {
+    (1, 1, 0): _update_1,
+    (2, 1, 0): _update_2,
+    (3, 1, 0): _update_3,
+    (4, 1, 0): _update_4,
+    (1, 0, 1): _change_and_write,
+    (2, 0, 0): _change_2,
+}
+
+
+@cache
+def compiled(make: Callable[..., Callable[..., None]], *rules: Callable[..., Any]) -> Any:
+    """Return ``make(*rules)`` for Numba to compile when it is first called with arrays of a type.
+
+    Numba keeps what it compiled and finds it again by the name of a rule; so it keeps only what is part of the
+    package, in a folder named after the package's own sources.
+    """
+    loop = make(*map(_callable, rules))
+    folder = cache_folder() if all(rule.__module__.startswith("ffcli.") for rule in rules) else None
+    settings: Any = numba.config
+    before = settings.CACHE_DIR
+    try:
+        settings.CACHE_DIR = str(folder or before)
+        return numba.njit(loop, cache=folder is not None, error_model="numpy")
+    finally:
+        settings.CACHE_DIR = before
+
+
+@cache
+def _callable(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Let compiled loops call a rule, which stays a function of Python."""
+    return register_jitable(rule)
+
+
+def prepare(loop: Any, *arguments: Any) -> None:
+    """Compile ``loop`` for arguments of these types, or load what was compiled before.
+
+    One process at a time: the others then load what it leaves. What cannot be read is removed and compiled anew.
+    """
+    signature = tuple(map(numba.typeof, arguments))
+    if signature in loop.overloads:
+        return
+    folder = cache_folder()
+    if folder is None:
+        loop.compile(signature)
+        return
+    with _alone(folder):
+        try:
+            loop.compile(signature)
+        except Exception:  # a damaged file raises whatever unpickling it raises
+            for path in folder.glob("**/*.nb?"):
+                path.unlink(missing_ok=True)
+            loop.compile(signature)
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Return the folder of the machine code of these sources, None where none can be written.
+
+    It lies where NUMBA_CACHE_DIR says, else beside the package, else in the user's cache.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py"))))
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ffnn"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    for base in (Path(chosen),) if chosen else (here / "__pycache__", users):
+        folder = base / f"kernels-{digest.hexdigest()[:16]}"
+        with suppress(OSError):
+            if not folder.exists():
+                _remove_old(base)
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    return None
+
+
+def _remove_old(base: Path) -> None:
+    for folder in base.glob("kernels-*"):
+        if time.time() - folder.stat().st_mtime > _A_WEEK:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process holds the folder, then hold it; a process that ends lets go of it."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,105 @@
+"""Elementwise rules, written once as an equation and run in one of two ways.
+
+A rule is a pure function of numbers, made of operators and NumPy's functions of numbers:
+
+>>> def momentum(w, u, g, mu, rate):
+...     u = mu * u - rate * g
+...     return w + u, u
+
+Numba, where it is installed, compiles it into one pass over the arrays (`compiled`); NumPy calls one operation after
+the other otherwise (`tape`). Numbers are of the arrays' type in both: + - × ÷ √ and comparisons are exact in IEEE 754,
+so both give the same bits. A number that is part of a rule must be one of float32, such as `ONE`: a Python number
+would widen the compiled arithmetic.
+
+``FFNN_KERNELS=numpy`` in the environment turns Numba off.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from ffcli.core import tape
+from ffcli.core.buffers import Array
+from ffcli.errors import RequestError
+
+Rule = Callable[..., Any]
+VARIABLE = "FFNN_KERNELS"
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
+
+
+def kernels() -> str:
+    """Return what runs the rules: "numpy", or "numba" with its version. Imports Numba.
+
+    Raises RequestError where the environment asks for something else.
+    """
+    return f"numba {_numba_version()}" if _numba_version() else "numpy"
+
+
+def compiles() -> bool:
+    """Tell whether rules are compiled. Raises RequestError as `kernels` does."""
+    return bool(_numba_version())
+
+
+def _numba_version() -> str:
+    asked = os.environ.get(VARIABLE, "").strip().lower()
+    if asked not in ("", "numba", "numpy"):
+        raise RequestError(f"{VARIABLE} must be numpy or numba, got '{asked}'.")
+    return "" if asked == "numpy" else _installed_numba()
+
+
+@cache
+def _installed_numba() -> str:
+    """Return Numba's version; nothing where it is not installed, or not for this NumPy."""
+    try:
+        import numba
+    except ImportError:
+        return ""
+    return str(numba.__version__)
+
+
+def bind(
+    rule: Rule, updated: Sequence[Array], read: Sequence[Array] = (), written: Sequence[Array] = ()
+) -> Callable[..., None]:
+    """Return a function of the rule's coefficients that applies the rule to these arrays.
+
+    (new values of ``updated``, values of ``written``) = rule(updated, read, coefficients), element by element.
+    All arrays are contiguous vectors of one size and type.
+    """
+    if compiles():
+        from ffcli.core import compiled
+
+        return compiled.bind(rule, updated, read, written)
+    return tape.bind(rule, updated, read, written)
+
+
+def bind_biased(
+    rule: Rule | None, z: Array, bias: Array | None, written: Array | None = None
+) -> Callable[[], None]:
+    """Return what applies a rule to z + bias: (``z``, ``written``) = rule(z + bias).
+
+    ``z`` and ``written`` are (batch, units), ``bias`` is (units,) and added to each row; None: no bias. Without
+    a rule the sum is all.
+    """
+    if rule is None:
+        if bias is None:
+            return lambda: None
+        return partial(np.add, z, bias, out=z)
+    outputs = () if written is None else (written,)
+    if compiles():
+        from ffcli.core import compiled
+
+        return compiled.bind_biased(rule, z, np.zeros_like(z[0]) if bias is None else bias, outputs)
+    apply = tape.bind(rule, [z], [], outputs)
+    if bias is None:
+        return apply
+
+    def add_and_apply() -> None:
+        np.add(z, bias, out=z)
+        apply()
+
+    return add_and_apply

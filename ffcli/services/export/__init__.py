@@ -1,0 +1,1 @@
+"""Stored networks as files for other programs."""

@@ -1,0 +1,128 @@
+"""The distinct trainings among the combinations of a sweep: momentum, say, changes nothing with adam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+from ffcli.config import CONDITIONS, FIELDS
+from ffcli.sweeping.spec.distributions import Categorical, Distribution
+
+Values = Mapping[str, Any]
+
+
+class Distinct:
+    """The combinations of ``distributions``, by their fields; those that train alike count once.
+
+    Of a parameter without effect a combination has the first value, or the median of infinitely many.
+    """
+
+    def __init__(self, distributions: Mapping[str, Distribution]) -> None:
+        self._all = distributions
+        sizes = distributions.get("hidden_size")
+        lists = sizes is not None and any(isinstance(size, tuple) for size in sizes.choices)
+        self._conditions = {
+            name: condition
+            for name, condition in CONDITIONS.items()
+            if name in distributions and not (lists and condition.governor == "num_layers")
+        }
+
+    def effective(self, values: Values) -> dict[str, Any]:
+        """Return a combination with the parameters that have no effect in it at their fixed value."""
+        return {
+            name: value if self._has_effect(name, values) else self._fixed(name)
+            for name, value in values.items()
+        }
+
+    def _has_effect(self, name: str, values: Values) -> bool:
+        condition = self._conditions.get(name)
+        return condition is None or condition.holds(
+            values.get(condition.governor, FIELDS[condition.governor].default)
+        )
+
+    def _fixed(self, name: str) -> Any:
+        distribution = self._all[name]
+        return distribution.value(0) if distribution.is_finite else distribution.from_uniform(0.5)
+
+    @property
+    def combinations(self) -> int | None:
+        """The number of combinations, whether they differ or not; None where there are infinitely many."""
+        sizes = [distribution.size for distribution in self._all.values()]
+        return prod(size for size in sizes if size is not None) if None not in sizes else None
+
+    @cached_property
+    def size(self) -> int | None:
+        """The number of distinct trainings, None where there are infinitely many."""
+        return None if self.combinations is None else sum(size for _, size in self._blocks)
+
+    @cached_property
+    def _governors(self) -> dict[str, list[tuple[int, int]]]:
+        """The parameters on which the effect of others depends, and their values in ranges that do alike."""
+        ranges = {}
+        for name in sorted(
+            {condition.governor for condition in self._conditions.values()} & self._all.keys()
+        ):
+            distribution = self._all[name]
+            size = distribution.size or 0
+            if isinstance(distribution, Categorical):
+                ranges[name] = [(index, index + 1) for index in range(size)]
+            else:  # numbers that rise: the least alone can be zero
+                ranges[name] = [(0, 1), (1, size)] if size > 1 else [(0, size)]
+        return ranges
+
+    @cached_property
+    def _blocks(self) -> list[tuple[dict[str, tuple[int, int]], int]]:
+        """The ranges of the governors' values, with the number of distinct trainings of each."""
+        found = []
+        for ranges in product(*self._governors.values()):
+            block = dict(zip(self._governors, ranges))
+            found.append((block, prod(size for _, _, size in self._digits(block))))
+        return found
+
+    def _digits(self, block: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, int, int]]:
+        """Yield (name, first index, number of values) of each parameter in a block, governors first."""
+        values = {name: self._all[name].value(start) for name, (start, _) in block.items()}
+        for name, (start, stop) in block.items():
+            yield name, start, stop - start
+        for name in sorted(self._all.keys() - block.keys()):
+            yield name, 0, (self._all[name].size or 0) if self._has_effect(name, values) else 1
+
+    def combination(self, index: int) -> dict[str, Any]:
+        """Return a distinct training of a finite space, 0 ≤ index < size. Raises IndexError outside.
+
+        Where all combinations differ, they come in the order of W&B's grid search: parameters sorted by name,
+        the last changing fastest. Otherwise those on which the effect of others depends change slowest.
+        """
+        if self.size is None or not 0 <= index < self.size:
+            raise IndexError(f"{index} is none of {self.size or 'infinitely many'} combinations")
+        if self.size == self.combinations:
+            digits = [(name, 0, self._all[name].size or 1) for name in sorted(self._all)]
+        else:
+            digits = []
+            for block, size in self._blocks:
+                if index < size:
+                    digits = list(self._digits(block))
+                    break
+                index -= size
+        drawn = {}
+        for name, start, size in reversed(digits):
+            index, position = divmod(index, size)
+            drawn[name] = self._all[name].value(start + position)
+        return {name: drawn[name] for name in self._all}
+
+    def without_effect(self) -> dict[str, str]:
+        """Return in words, by parameter, with which values of another it has no effect."""
+        found = {}
+        for name, condition in self._conditions.items():
+            ranges = self._governors.get(condition.governor)
+            if ranges is None:
+                values = [FIELDS[condition.governor].default]
+            else:
+                values = [self._all[condition.governor].value(start) for start, _ in ranges]
+            idle = [str(value) for value in values if not condition.holds(value)]
+            if idle and self._all[name].size != 1:
+                found[name] = f"{condition.governor} {' or '.join(idle)}"
+        return found

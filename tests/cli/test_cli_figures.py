@@ -1,0 +1,57 @@
+"""Every command that draws: the formats of its figure, and what it refuses before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cli_helpers import Cli
+from PIL import Image
+
+STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-"}
+COMMANDS = {
+    "visualize": ["visualize", "-d", "tiny.npz"],
+    "misclassified": ["visualize", "--misclassified", "--run", "RUN"],
+    "predict": ["predict", "1", "--run", "RUN"],
+    "confusion": ["confusion", "RUN"],
+    "compare": ["runs", "compare", "RUN", "OTHER"],
+}
+
+
+@pytest.fixture
+def runs(cli: Cli, tiny: Path) -> list[str]:
+    """The ids of two runs of one epoch."""
+    for seed in (0, 1):
+        assert cli("train", "-d", tiny, "-e", 1, "-lr", 1e-9, "-q", "--seed", seed).code == 0
+    return sorted(path.name for path in Path("runs").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("ending", STARTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_figure_is_what_its_ending_says(cli: Cli, runs: list[str], command: str, ending: str) -> None:
+    ids = {"RUN": runs[0], "OTHER": runs[1]}
+    args = [ids.get(word, word) for word in COMMANDS[command]]
+    done = cli(*args, "-o", f"x.{ending}", "--dpi", 80)
+    assert done.code == 0, done.err
+    assert Path(f"x.{ending}").read_bytes().startswith(STARTS[ending])
+    if ending == "png":
+        with Image.open("x.png") as picture:
+            assert round(picture.info["dpi"][0]) == 80
+
+
+@pytest.mark.parametrize("wrong", [["-o", "x.jpg"], ["-o", "x"], ["--dpi", "5"], ["--dpi", "many"]])
+@pytest.mark.parametrize("args", [*COMMANDS.values(), ["compare-loss"]], ids=lambda args: "-".join(args[:2]))
+def test_a_wrong_figure_is_refused_before_anything_else(cli: Cli, args: list[str], wrong: list[str]) -> None:
+    """There is neither data nor a run: the answer would be another one."""
+    done = cli(*args, *wrong)
+    assert (done.code, done.out) == (2, "")
+    assert ("--dpi" if wrong[0] == "--dpi" else "--out") in done.err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("name", ["x.pdf", "x.png", "x"])
+def test_a_report_is_html(cli: Cli, name: str) -> None:
+    done = cli("report", "some/sweep/id", "-o", name)
+    assert (done.code, done.out) == (2, "")
+    assert "--out" in done.err
+    assert not Path(name).exists()
