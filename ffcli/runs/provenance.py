@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class Provenance:
     Attributes:
         core: the version of the mathematics, which changes when its results do.
         dataset_digest: the digest of the dataset's contents.
+        test_split: {test_fraction, seed} where the dataset's test part was split off by us.
         command_line: without secrets.
         begun_for_epochs: the configured number of epochs before the run was resumed for another.
         reused_from: the run whose epochs were taken over.
@@ -43,6 +44,7 @@ class Provenance:
     host: str | None = None
     pid: int | None = None
     dataset_digest: str | None = None
+    test_split: dict[str, float] | None = None
     command_line: list[str] = field(default_factory=list)
     begun_for_epochs: int | None = None
     reused_from: str | None = None
@@ -54,7 +56,9 @@ class Provenance:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def provenance(dataset_digest: str, command_line: Iterable[str]) -> Provenance:
+def provenance(
+    dataset_digest: str, command_line: Iterable[str], test_split: Mapping[str, float] | None = None
+) -> Provenance:
     """Return the provenance of what this process makes of a dataset."""
     import numpy
     from threadpoolctl import threadpool_info
@@ -74,5 +78,6 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> Provenance:
         host=platform.node(),
         pid=os.getpid(),
         dataset_digest=dataset_digest,
+        test_split=None if test_split is None else dict(test_split),
         command_line=list(map(without_secrets, command_line)),
     )
