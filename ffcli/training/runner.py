@@ -8,6 +8,7 @@ from typing import Protocol
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
+from ffcli.core.rules import kernels
 from ffcli.core.training import EpochResult
 from ffcli.runs.record import RunRecord, provenance, utc_now
 from ffcli.runs.recorder import RunRecorder
@@ -57,7 +58,7 @@ def new_run(
 ) -> RunRecorder:
     """Return what writes a new run, which is there from its first record on."""
     config = experiment.config
-    origin = provenance(experiment.dataset.digest, options.command_line)
+    origin = {**provenance(experiment.dataset.digest, options.command_line), "kernels": kernels()}
     new = context.runs.create()
     record = RunRecord(
         run_id=new.path.name,
