@@ -31,7 +31,8 @@ LAYERS = (
 )
 # The entry point and the facade, which looks names up in the layers when they are asked for.
 EVERYTHING = {"__main__", "__init__"}
-# What may import Numba, which is not always installed. No other module imports the last two before a training.
+# What may import Numba, which is not always installed. No other module imports the last two before a
+# training.
 COMPILED = ("core.rules", "core.compiled", "core.fused")
 
 

@@ -50,8 +50,8 @@ def bind_biased(
     return partial(loop, *arguments)
 
 
-# The loops by the number of arrays updated, read and written. They are spelled out, since a loop over tuples of
-# arrays is not vectorised, and neither is one that is given the same array twice.
+# The loops by the number of arrays updated, read and written. They are spelled out, since a loop over
+# tuples of arrays is not vectorised, and neither is one that is given the same array twice.
 
 
 def _update_1(rule: Callable[..., Any]) -> Callable[..., None]:

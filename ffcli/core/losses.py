@@ -48,7 +48,7 @@ class Loss(ABC):
         """Write ∂(mean loss)/∂logits, shape (batch, classes), into ``out``."""
 
     def training(self, n_classes: int, dtype: DTypeLike) -> Gradient:
-        """Return the fastest form of ``gradient``, for C-contiguous arrays (batch, n_classes) of ``dtype``."""
+        """Return the fastest form of ``gradient``, for contiguous arrays (batch, n_classes)."""
         return self.gradient
 
 

@@ -6,10 +6,10 @@ A rule is a pure function of numbers, made of operators and NumPy's functions of
 ...     u = mu * u - rate * g
 ...     return w + u, u
 
-Where Numba is installed it compiles a rule into one pass over the arrays (`compiled`); otherwise NumPy calls one
-operation after the other (`tape`). Both give the same bits, since + - × ÷ √ and comparisons are exact in IEEE 754
-and all numbers are of the arrays' type. A constant in a rule must be of type float32, such as `ONE`: a Python
-number widens the compiled arithmetic.
+Where Numba is installed it compiles a rule into one pass over the arrays (`compiled`); otherwise NumPy
+calls one operation after the other (`tape`). Both give the same bits, since + - × ÷ √ and comparisons are
+exact in IEEE 754 and all numbers are of the arrays' type. A constant in a rule must be of type float32,
+such as `ONE`: a Python number widens the compiled arithmetic.
 
 ``FFNN_KERNELS=numpy`` in the environment turns Numba off.
 """
@@ -80,9 +80,10 @@ def bind(
 def bind_biased(
     rule: Rule | None, z: Array, bias: Array | None, written: Array | None = None
 ) -> Callable[[], None]:
-    """Return what applies a rule to z + bias: (z, written) ← rule(z + bias), or z ← z + bias without a rule.
+    """Return what applies a rule to z + bias: (z, written) ← rule(z + bias), or z ← z + bias without one.
 
-    ``z`` and ``written`` are (batch, units); ``bias`` is (units,) and added to each row, None stands for zero.
+    ``z`` and ``written`` are (batch, units); ``bias`` is (units,) and added to each row, None stands for
+    zero.
     """
     if rule is None:
         if bias is None:

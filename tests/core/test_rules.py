@@ -35,7 +35,7 @@ RULES: dict[str, tuple[Callable[..., Any], tuple[int, int, int]]] = {
 
 
 def operands(rule: Callable[..., Any], counts: tuple[int, int, int], size: int, dtype: type) -> Any:
-    """Return (updated, read, written, coefficients); none but the first negative, since states are squares."""
+    """Return (updated, read, written, coefficients); only the first has negative numbers."""
     rng = np.random.default_rng(size)
     vectors = [np.exp(rng.normal(-3, 4, size)).astype(dtype) for _ in range(sum(counts))]
     vectors[0] *= rng.choice([-1, 1], size).astype(dtype)
@@ -195,7 +195,8 @@ def test_the_environment_turns_numba_off(monkeypatch):
 
 EVERYTHING = {
     "epochs": 2, "hidden_size": [9, 6], "batch_size": 16, "batch_norm": True, "dropout": 0.1,
-    "input_dropout": 0.1, "augment": "flip,shift:1", "ema": 0.9, "schedule": "cosine", "clip_norm": 1.0, "label_smoothing": 0.1,
+    "input_dropout": 0.1, "augment": "flip,shift:1", "ema": 0.9, "schedule": "cosine",
+    "clip_norm": 1.0, "label_smoothing": 0.1,
     "weight_decay": 0.01, "seed": 3,
 }  # fmt: skip
 
