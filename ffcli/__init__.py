@@ -1,4 +1,4 @@
-"""Feed-forward neural networks from scratch in NumPy: train, sweep and judge them."""
+"""Feed-forward neural networks from scratch in NumPy: train, tune and evaluate them."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -144,7 +144,7 @@ def train(
     batches = _Batches(network, data, batch_size, refinements, rng)
     schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
     learning_rate = optimizer.learning_rate
-    judged = network if average is None else average.network
+    validated = network if average is None else average.network
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
@@ -169,8 +169,8 @@ def train(
                 if on_batches is not None:
                     on_batches(optimizer.steps - first_step, batches.steps)
             trained = time.perf_counter()
-            val_loss, val_acc, val_f1 = evaluate(judged, loss, data, data.val_indices)
-            l2 = penalty(judged, weight_decay)
+            val_loss, val_acc, val_f1 = evaluate(validated, loss, data, data.val_indices)
+            l2 = penalty(validated, weight_decay)
             if schedule is not None:
                 schedule.after_epoch(val_loss)
                 optimizer.learning_rate = learning_rate

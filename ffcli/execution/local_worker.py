@@ -21,7 +21,7 @@ from ffcli.runs.store import MODEL
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.resuming import resume_run
-from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.runner import NullWatcher, new_run, run
 from ffcli.training.tracking import Tracking
 from ffcli.util.signals import ended_by_the_parent
 
@@ -105,7 +105,7 @@ class _Worker:
         return self.tracking[mode]
 
 
-class _Progress(Unwatched):
+class _Progress(NullWatcher):
     """Passes a training's epochs on, and reads what the parent says of it."""
 
     def __init__(self, worker: _Worker, task: Task) -> None:

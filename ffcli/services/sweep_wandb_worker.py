@@ -28,7 +28,7 @@ from ffcli.tracking.wandb_tracker import WandbTracker
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.runner import NullWatcher, new_run, run
 from ffcli.training.tracking import Tracking
 from ffcli.util.signals import ended_by_the_parent
 
@@ -233,7 +233,7 @@ class _Worker:
         tracker.close()
 
 
-class _Beginning(Unwatched):
+class _Beginning(NullWatcher):
     """Waits for a run to have its record, and to be told to W&B."""
 
     def __init__(self, begun: Callable[[], None]) -> None:

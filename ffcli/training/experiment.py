@@ -19,7 +19,7 @@ from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
-from ffcli.datasets import Dataset, split_indices
+from ffcli.datasets import KNOWN, Dataset, split_indices
 from ffcli.errors import RequestError
 
 # Far beyond what can be trained here, and near enough to be refused before memory is taken.
@@ -66,22 +66,29 @@ def augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
     if not (config.flip or config.shift):
         return None
     shape = dataset.x_train.shape[1:]
-    if len(shape) != 2:
-        raise RequestError(
-            f"--augment {config.augment}: flip and shift are for images (height, width); "
-            f"{dataset.name} holds features of shape {shape}."
-        )
-    if config.flip and dataset.name == "mnist":
-        raise RequestError(
-            f"--augment {config.augment}: flip is not for mnist: "
-            "a mirrored digit is another one or none. Try shift."
-        )
-    if config.shift >= min(shape):
-        raise RequestError(
-            f"--augment {config.augment}: {config.shift} pixels would empty "
-            f"the images of {shape[0]}×{shape[1]}."
-        )
+    _check_augmentation(config, dataset.name, shape)
     return Augmentation((shape[0], shape[1]), flip=config.flip, shift=config.shift)
+
+
+def check_before_loading(config: TrainConfig) -> None:
+    """Raise RequestError where the configuration makes no sense on a known dataset, fetched or not."""
+    if config.dataset in KNOWN and (config.flip or config.shift):
+        _check_augmentation(config, config.dataset, KNOWN[config.dataset].shapes["x_train"][1:])
+
+
+def _check_augmentation(config: TrainConfig, name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        reason = f"flip and shift are for gray images (height, width); {name} holds rows of shape {shape}"
+        hint = "Colour images become gray by the option grayscale." if len(shape) == 3 else None
+    elif config.flip and name == "mnist":
+        reason = "flip is not for mnist: a mirrored digit is another one or none"
+        hint = "Try shift."
+    elif config.shift >= min(shape):
+        reason = f"{config.shift} pixels would empty the images of {shape[0]}×{shape[1]}"
+        hint = None
+    else:
+        return
+    raise RequestError(f"got {config.augment}, but {reason}", parameter="augment", hint=hint)
 
 
 def l2_rate(config: TrainConfig) -> float:
@@ -95,8 +102,8 @@ class Experiment:
     Attributes:
         network: as after the last epoch.
         best: the result of the epoch with the highest val_acc so far (the earliest on a tie), or None.
-        judged: what is validated and kept: the network, or with ``ema`` the average of its weights.
-        best_state: the ``state`` of ``judged`` after that epoch.
+        validated: what is validated and kept: the network, or with ``ema`` the average of its weights.
+        best_state: the ``state`` of ``validated`` after that epoch.
         epoch: the number of epochs done.
     """
 
@@ -124,10 +131,10 @@ class Experiment:
             self.optimizer.decay(self.network.params[: self.network.n_weights], config.weight_decay)
         self.refinements = _refinements(config, dataset, self.network)
         average = self.refinements.average
-        self.judged = self.network if average is None else average.network
+        self.validated = self.network if average is None else average.network
         self.epoch = 0
         self.best: EpochResult | None = None
-        self.best_state: Array = self.judged.state.copy()
+        self.best_state: Array = self.validated.state.copy()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -159,7 +166,7 @@ class Experiment:
             self.epoch = result.epoch
             if not result.diverged and (self.best is None or result.val_acc > self.best.val_acc):
                 self.best = result
-                self.best_state[...] = self.judged.state
+                self.best_state[...] = self.validated.state
             yield result
             if self._out_of_patience():
                 return
@@ -175,7 +182,7 @@ class Experiment:
 
     def arrays(self) -> dict[str, Array]:
         """Return the vectors of a checkpoint: the network's, its average's and the optimizer's state."""
-        average = {} if self.judged is self.network else {"average": self.judged.state}
+        average = {} if self.validated is self.network else {"average": self.validated.state}
         return {"params": self.network.state, **average, **self.optimizer.state}
 
     def scalars(self) -> dict[str, Any]:
@@ -197,15 +204,15 @@ class Experiment:
     ) -> None:
         """Take over a checkpoint, with the best epoch so far and its state (None: the checkpoint's own)."""
         self.network.state[...] = arrays["params"]
-        if self.judged is not self.network:
-            self.judged.state[...] = arrays["average"]
+        if self.validated is not self.network:
+            self.validated.state[...] = arrays["average"]
         if self.refinements.schedule is not None:
             self.refinements.schedule.restore(scalars["schedule"])
         self.optimizer.load_state_dict(arrays, scalars["optimizer"])
         self.rng.bit_generator.state = scalars["generator"]
         self.epoch = scalars["epoch"]
         self.best = best
-        self.best_state[...] = self.judged.state if best_state is None else best_state
+        self.best_state[...] = self.validated.state if best_state is None else best_state
 
 
 def train(config: TrainConfig, dataset: Dataset) -> Experiment:

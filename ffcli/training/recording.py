@@ -26,7 +26,7 @@ def checkpoint_of(experiment: Experiment) -> Checkpoint:
 def model_of(experiment: Experiment) -> Model:
     """Return the network as it is now, which is that of the best epoch."""
     epoch = experiment.best.epoch if experiment.best else 0
-    return Model(experiment.judged, about_model(experiment.config, experiment.dataset, epoch))
+    return Model(experiment.validated, about_model(experiment.config, experiment.dataset, epoch))
 
 
 def about_model(config: TrainConfig, dataset: Dataset, epoch: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ffcli.runs.metric import METRICS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL, new_run_id
-from ffcli.tracking.base import Additions, Assigned, Model, NoTracker, Outcome, TrackedRun, Tracker
+from ffcli.tracking.base import Additions, Assigned, Model, NullTracker, Outcome, TrackedRun, Tracker
 from ffcli.tracking.modes import decide, under_agent
 from ffcli.training.context import Context
 from ffcli.util.text import counted
@@ -117,7 +117,7 @@ class Tracking:
 
 def _tracker(mode: str) -> Tracker:
     if mode == "disabled":
-        return NoTracker()
+        return NullTracker()
     from ffcli.tracking.wandb_tracker import WandbTracker
 
     return WandbTracker("online" if mode == "online" else "offline")

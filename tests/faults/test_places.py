@@ -17,7 +17,7 @@ from ffcli.services.runs.listing import list_runs
 from ffcli.services.train import train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Unwatched
+from ffcli.training.runner import NullWatcher
 
 SWEEP = """
 method: grid
@@ -77,7 +77,7 @@ def test_a_full_disk_costs_one_epoch(site: Site, disk: Callable[[str], Path], si
     stored = list_runs(Context(site.folder / "data", runs))
     assert [path for path in runs.rglob(".*") if path.is_file()] == [], "halves of files take space"
     disk("20m")
-    reference = train(site.context, site.config(**WIDE), RunOptions(), Unwatched())
+    reference = train(site.context, site.config(**WIDE), RunOptions(), NullWatcher())
     if size == "4k":
         assert stored == []
         assert list(runs.iterdir()) == []
@@ -129,7 +129,7 @@ def close(*folders: Path) -> None:
 @pytest.fixture
 def closed(site: Site) -> Iterator[Callable[..., Done]]:
     """Calls the command in a place whose runs and data can be read only, where modes count for root too."""
-    train(site.context, site.config(epochs=2), RunOptions(), Unwatched())
+    train(site.context, site.config(epochs=2), RunOptions(), NullWatcher())
     (site.folder / "sweep.yaml").write_text(SWEEP)
     assert site("sweep", "sweep.yaml", "--backend", "local", "--workers", "1").code == 0
     folders = (site.folder / "runs", site.folder / "data")

@@ -11,7 +11,7 @@ from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.plotting.style import as_png, save_figure, save_file
 from ffcli.services.compare_loss.figure import draw, native_charts
-from ffcli.services.compare_loss.pairs import find_pairs, judge
+from ffcli.services.compare_loss.pairs import evaluate_pairs, find_pairs
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
 from ffcli.services.compare_loss.table import table_csv
 from ffcli.services.sweeps.create import create, read_sweep
@@ -80,7 +80,7 @@ def compare_loss(
     csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Train what is missing, judge all networks, draw ``out``, and return the comparison's document.
+    """Train what is missing, evaluate all networks, draw ``out``, and return the comparison's document.
 
     That is {sweep_id, path, counts, pairs, summary, png, csv} with the seconds of the training and why it
     ended; png is None where no pair is whole. The table of the pairs goes to ``csv_file`` where one is given.
@@ -95,8 +95,8 @@ def compare_loss(
         curves[epoch.number].append(epoch.result.val_acc)
     pairs = find_pairs(trials, curves)
     networks = counted(trained["counts"]["finished"], "network")
-    context.notify(f"judging {networks} on the validation and the test images")
-    judge(context, pairs)
+    context.notify(f"evaluating {networks} on the validation and the test images")
+    evaluate_pairs(context, pairs)
     documents = [pair.document() for pair in pairs]
     whole = [document for document in documents if document["left_out"] is None]
     if whole:

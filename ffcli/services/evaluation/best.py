@@ -16,7 +16,7 @@ from ffcli.services.train import train
 from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Unwatched, Watcher
+from ffcli.training.runner import NullWatcher, Watcher
 
 RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
 
@@ -73,7 +73,7 @@ def best_with_weights(
     if same is not None:
         context.notify(f"{best.title} has no weights here; run {same} is the same training")
         return same
-    return _train_again(context, best, watcher or Unwatched(), command_line)
+    return _train_again(context, best, watcher or NullWatcher(), command_line)
 
 
 def _of_store(context: Context, metric: Metric, dataset: str | None) -> _Best:

@@ -1,4 +1,4 @@
-"""A stored network together with the data that it is judged or shown on."""
+"""A stored network together with the data that it is evaluated or shown on."""
 
 from __future__ import annotations
 
