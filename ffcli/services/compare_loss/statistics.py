@@ -78,8 +78,8 @@ def t_quantile(p: float, degrees: int) -> float:
 def summarise(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return {pairs, left_out, few, difference, method, confidence, measures, verdict} of pairs' documents.
 
-    A pair with a reason to be ``left_out`` counts for nothing else. ``few``: they are too few for a conclusion. Of
-    the epochs to an accuracy only the pairs tell that reached it with both losses.
+    A pair with a reason to be ``left_out`` counts for nothing else. ``few``: they are too few for a
+    conclusion. Of the epochs to an accuracy only the pairs tell that reached it with both losses.
     """
     whole = [pair for pair in pairs if pair["left_out"] is None]
     measures = {name: _measure(whole, name) for name in (*MEASURES, *GOALS)}
