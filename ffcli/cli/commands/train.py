@@ -19,7 +19,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.progress import EpochLines, watcher
+from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
 from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
@@ -134,7 +134,7 @@ def train(
         }
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
         epochs = configure(None, flags).epochs if flags else None
-        watch = watcher(out)
+        watch = training_view(out)
         with _ended_early(out, watch):
             result = resume_run(context(out), resume, epochs, watch)
         _finish(out, result)
@@ -160,7 +160,7 @@ def train(
     if dry_run:
         _show_plan(out, settings, options)
         return
-    watch = watcher(out)
+    watch = training_view(out)
     with _ended_early(out, watch):
         result = train_run(context(out), settings, options, watch)
     _finish(out, result)

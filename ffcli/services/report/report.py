@@ -27,8 +27,8 @@ from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Watcher
 from ffcli.util.text import are, counted
 
 _TOP = 10  # runs with a learning curve
@@ -51,14 +51,14 @@ def report(
     out: Path | None,
     *,
     command_line: tuple[str, ...] = (),
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     options: RunOptions | None = None,
 ) -> ReportResult:
     """Write the page of a sweep, with the trials so far.
 
     Of a sweep at W&B (entity/project/id) it shows the runs that are stored here, with a notice. The best run
     is evaluated on the test images, and trained again if its weights are not stored (see `best_with_weights`)
-    with ``watcher`` as observer; where that fails, the page says why. The page also goes to W&B where
+    with ``on_event``; where that fails, the page says why. The page also goes to W&B where
     ``options`` and the sweep's runs say so (see `tracked.log`). Raises RequestError for an unknown sweep or
     directory.
     """
@@ -68,7 +68,7 @@ def report(
         best_with_weights,
         context,
         sweep_id=sweep_id,
-        watcher=watcher,
+        on_event=on_event,
         command_line=command_line,
     )
     if is_address(sweep_id):
