@@ -9,6 +9,7 @@ from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.execution.pool import Task, TaskStatus
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import Status
 from ffcli.runs.recorder import Model, RunRecorder, StoredCheckpoint
 from ffcli.training.context import Context
@@ -60,7 +61,7 @@ class RemoteRun:
                 task.options,
                 task.sweep_id,
                 parameters=parameters,
-                origin={**origin, **task.provenance},
+                origin=Provenance(**{**origin, **task.provenance}),
             ).__enter__()
         self._recorder.begin(task.config)
         return self._recorder.record.run_id
