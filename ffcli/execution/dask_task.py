@@ -122,7 +122,7 @@ def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
     line.tell(
         "started",
         name=f"{platform.node()}:{os.getpid()}",
-        provenance=provenance(dataset.digest, task.options.command_line).as_dict(),
+        provenance=provenance(dataset.digest, task.options.command_line, dataset.split).as_dict(),
         parameters=experiment.network.n_parameters,
         first_epoch=experiment.epoch + 1,
     )

@@ -57,7 +57,8 @@ def new_run(
     context: Context, experiment: Experiment, options: RunOptions, sweep_id: str | None = None
 ) -> RunRecorder:
     """Return what writes a new run, which is there from its first record on."""
-    origin = provenance(experiment.dataset.digest, options.command_line)
+    dataset = experiment.dataset
+    origin = provenance(dataset.digest, options.command_line, dataset.split)
     parameters = experiment.network.n_parameters
     return recorder_of(context, experiment.config, options, sweep_id, parameters=parameters, origin=origin)
 

@@ -317,7 +317,7 @@ def test_allowed_says_bounds_and_choices():
     assert texts["val_fraction"] == "a number in (0, 1)"
     assert texts["optimizer"] == ", ".join(OPTIMIZERS)
     assert "128,64" in texts["hidden_size"]
-    assert ".npz" in texts["dataset"]
+    assert "path" in texts["dataset"]
 
 
 def test_options_without_effect_get_one_notice_each():
