@@ -1,4 +1,4 @@
-"""The script behind the answers to the assignment: a sweep made again from its table, and the blocks it fills."""
+"""The script behind the answers to the assignment: a sweep rebuilt from its table, and its blocks."""
 
 from __future__ import annotations
 
