@@ -13,7 +13,7 @@ from fault_helpers import wait_until
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
-from ffcli.runs.record import BEGUN_FOR, RunRecord
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.past_runs import FROM, own_past
 from ffcli.services.sweeps.create import read_sweep
@@ -131,7 +131,7 @@ def forget_run(place: Place, sweep_id: str, run_id: str) -> None:
         {"config": {"epochs": "many"}},
         {"provenance": {"dataset_digest": "another"}},
         {"provenance": {"core": -1}},
-        {"provenance": {BEGUN_FOR: 2}},
+        {"provenance": {"begun_for_epochs": 2}},
     ],
     ids=str,
 )
