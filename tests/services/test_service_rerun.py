@@ -84,9 +84,7 @@ def sweep_id(place: Place) -> str:
     )
 
 
-def again(
-    place: Place, sweep_id: str, watcher: Watcher | None = None, **options: Any
-) -> list[RerunResult]:
+def again(place: Place, sweep_id: str, watcher: Watcher | None = None, **options: Any) -> list[RerunResult]:
     chosen = RerunOptions(**{"pool": PoolOptions(2), **options})
     return rerun(place.context, sweep_id, chosen, watcher or Watcher())
 
