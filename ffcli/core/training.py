@@ -151,10 +151,9 @@ def train(
             started = time.perf_counter()
             first_step = optimizer.steps
             tally = _Tally(loss)
-            for x, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
-                for start in range(0, len(x), batch_size):
-                    batch = slice(start, start + batch_size)
-                    backpropagation(x[batch], targets[batch], logits[batch])
+            for block, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
+                for batch in block:
+                    backpropagation(*batch)
                     if clip_norm:
                         _clip(backpropagation.gradient, clip_norm)
                     if schedule is not None:
@@ -218,11 +217,17 @@ class _Batches:
         self._x = aligned_zeros(self._pixels.shape, network.dtype)
         self._targets = aligned_zeros((rows, data.n_classes), network.dtype)
         self._logits = aligned_zeros((rows, data.n_classes), network.dtype)
-        self._rows = rows
+        self._rows, self._batch_size = rows, batch_size
+        self._whole_block = self._cut(rows)
         self.steps = -(-n_images // batch_size)
 
-    def blocks(self, order: Array) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (x, targets, room for the logits) for whole batches of the images in ``order``."""
+    def _cut(self, n: int) -> list[tuple[Array, Array, Array]]:
+        """Return the batches of a block of ``n`` images: (x, targets, memory for the logits) each."""
+        parts = [slice(start, min(start + self._batch_size, n)) for start in range(0, n, self._batch_size)]
+        return [(self._x[part], self._targets[part], self._logits[part]) for part in parts]
+
+    def blocks(self, order: Array) -> Iterator[tuple[list[tuple[Array, Array, Array]], Array, Array]]:
+        """Yield the batches of each block of the images in ``order``, with the block's targets and logits."""
         for start in range(0, len(order), self._rows):
             block = order[start : start + self._rows]
             n = len(block)
@@ -232,4 +237,5 @@ class _Batches:
             if self._augmentation is not None:
                 self._augmentation(self._pixels[:n], self._rng)
             as_features(self._pixels[:n], self._x[:n])
-            yield self._x[:n], self._targets[:n], self._logits[:n]
+            batches = self._whole_block if n == self._rows else self._cut(n)
+            yield batches, self._targets[:n], self._logits[:n]

@@ -112,7 +112,7 @@ def test_the_average_is_what_is_validated():
     data = some_data()
     seen = []
     for judged in (average.network, network):
-        loss, _ = evaluate(judged, backpropagation.loss, data, data.val_indices)
+        loss, *_ = evaluate(judged, backpropagation.loss, data, data.val_indices)
         seen.append(loss + 0.05 * sum(float((W**2).sum()) for W in judged.weights))
     assert result.val_loss == pytest.approx(seen[0], rel=1e-12)
     assert abs(seen[0] - seen[1]) > 1e-3, "the last weights would have told something else"
