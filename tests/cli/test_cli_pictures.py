@@ -54,7 +54,7 @@ def test_visualize_shows_the_mistakes(cli: Cli, run: str) -> None:
     assert all(sample["predicted"] != sample["label"] for sample in found["samples"])
     done = cli("visualize", "--misclassified", "--run", run)
     assert f"{found['mistakes']} mistakes" in done.out
-    assert "taken for" in done.out
+    assert "predicted as" in done.out
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_visualize_shows_the_mistakes(cli: Cli, run: str) -> None:
     [
         (["--index", "0"], "--index: 0 is not allowed"),
         (["--index", "121"], "There is no image 121"),
-        (["--index", "1", "--misclassified"], "not both"),
-        (["--run", "x", "--best", "--misclassified"], "not both"),
+        (["--index", "1", "--misclassified"], "got both"),
+        (["--run", "x", "--best", "--misclassified"], "got both"),
         (["--seed", "x"], "--seed: x is not allowed"),
-        (["--out", "x.gif"], "ends in .png"),
-        (["--out", "none/x.png"], "there is no folder none"),
+        (["--out", "x.gif"], "must end in .png, .svg or .pdf"),
+        (["--out", "none/x.png"], "there is no directory none"),
     ],
 )
 def test_visualize_refuses(cli: Cli, tiny: Path, args: list[str], message: str) -> None:
@@ -108,8 +108,7 @@ def test_confusion_writes_its_files_and_says_it_in_words(cli: Cli, run: str) -> 
     done = cli("confusion", run, "-o", "y.png")
     assert (done.code, done.err) == (0, "")
     top = found["confusions"][0]
-    times = "once" if top["count"] == 1 else f"{top['count']} times"
-    assert f"{top['true']['name']} taken for {top['predicted']['name']} {times}" in done.out
+    assert f"{top['true']['name']} predicted as {top['predicted']['name']}: {top['count']}" in done.out
     assert "precision" in done.out
     assert "written to y.png" in done.out
     assert "\x1b" not in done.out

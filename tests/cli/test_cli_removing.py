@@ -64,13 +64,13 @@ def test_a_dry_run_shows_what_would_go(cli: Cli, store: Path) -> None:
 def test_without_a_terminal_nothing_goes_unless_yes_is_given(cli: Cli, store: Path) -> None:
     done = cli("runs", "rm", "--keep-best", 1)
     assert (done.code, done.out) == (2, "")
-    assert "give --yes" in done.err
+    assert "--yes" in done.err
     assert left(store) == OLD
     done = cli("runs", "rm", "--keep-best", 1, "--yes", "--json")
-    assert json.loads(done.out) == {"removed": [OLD[0], OLD[2]]}
+    assert json.loads(done.out)["removed"] == [OLD[0], OLD[2]]
     assert left(store) == [OLD[1]]
     again = cli("runs", "rm", "--keep-best", 1, "--json")
-    assert (again.code, json.loads(again.out)) == (0, {"removed": []})
+    assert (again.code, json.loads(again.out)["removed"]) == (0, [])
 
 
 @pytest.mark.parametrize(("answer", "code", "kept"), [("n\n", 1, OLD), ("y\n", 0, [OLD[1]])])
@@ -91,8 +91,8 @@ def test_on_a_terminal_it_asks_with_the_runs_in_sight(
         (["--older-than", "-1d"], "--older-than: -1d is not allowed"),
         (["--older-than", "9" * 40 + "w"], "is not allowed; give a time such as 30d"),
         (["--keep-best", "0"], "--keep-best: 0 is not allowed; give an integer ≥ 1"),
-        (["--keep-best", "1", "x"], "Give the ids of runs or options that say which, not both"),
-        ([], "Give the id of a run, or options that say which"),
+        (["--keep-best", "1", "x"], "got both"),
+        ([], "id of a run"),
         (["--status", "finish"], "Did you mean 'finished'"),
         (["--sweep", "nosuch"], "no sweep 'nosuch'"),
     ],

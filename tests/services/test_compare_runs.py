@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +96,10 @@ def test_runs_without_an_epoch_have_no_curves(place: Place) -> None:
 
 def test_the_figure_shows_the_very_numbers() -> None:
     curves = [
-        RunCurves("one", [1, 2, 3], [3, 2, 1], [4, 3, 5], [0.1, 0.2, 0.3], [0.2, 0.4, 0.3], 2),
-        RunCurves("$two$", [1], [float("nan")], [float("inf")], [0.1], [0.1], None),
+        RunCurves(
+            "one", "cross_entropy", [1, 2, 3], [3, 2, 1], [4, 3, 5], [0.1, 0.2, 0.3], [0.2, 0.4, 0.3], 2
+        ),
+        RunCurves("$two$", "cross_entropy", [1], [float("nan")], [float("inf")], [0.1], [0.1], None),
     ]
     figure = run_curves_figure(curves)
     loss, accuracy = figure.axes
@@ -148,4 +149,4 @@ def test_the_document_is_json_and_holds_the_metrics(place: Place) -> None:
     runs = [train(place.context, place.config(seed=seed, epochs=1), options, Watcher()) for seed in (1, 2)]
     found = compare_runs(place.context, [run.run_id for run in runs])
     again = json.loads(json_text(found))
-    assert set(METRICS) <= set(asdict(again[0].at_best))
+    assert set(METRICS) <= set(again[0]["at_best"])

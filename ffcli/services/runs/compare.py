@@ -126,7 +126,8 @@ def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
 
 
 def _curves(result: RunResult, short: str) -> RunCurves:
-    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in METRICS}
+    drawn = ("train_loss", "val_loss", "train_acc", "val_acc")
+    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in drawn}
     return RunCurves(
         name=f"{short}  {result.name}",
         loss=str(result.config.get("loss")),
