@@ -134,7 +134,7 @@ def _decayed(dW: Array, W: Array, weight_decay: float) -> Array:
     return dW + weight_decay * W
 
 
-def penalty(network: Network, weight_decay: float) -> float:
+def l2_penalty(network: Network, weight_decay: float) -> float:
     """Return weight_decay/2 · ΣW², what L2 regularisation adds to a reported loss."""
     if not weight_decay:
         return 0.0
