@@ -144,7 +144,9 @@ def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
         config = validate(yaml.safe_load((spec.parent / "runs" / run / "config.yaml").read_text()))
         experiment, seen = recorded(config)
         assert type(experiment.backpropagation.loss) is LOSSES[loss]
-        assert np.array_equal(experiment.keep_best().params, stored_network(spec.parent, run).params)
+        assert np.array_equal(
+            experiment.restore_best_weights().params, stored_network(spec.parent, run).params
+        )
         batches.append(seen)
         gradients.append(experiment.backpropagation.gradient.copy())
     assert len(batches[0]) == 3 * 6  # 81 images in batches of 16
