@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -28,6 +28,7 @@ class Header:
     class_names: tuple[str, ...]
     digest: str
     arrays: tuple[tuple[tuple[int, ...], str], ...]
+    split: Mapping[str, float] | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -38,7 +39,7 @@ class Header:
 def header_of(dataset: Dataset) -> Header:
     """Return what describes a dataset."""
     arrays = tuple((array.shape, array.dtype.str) for array in _arrays(dataset))
-    return Header(dataset.name, dataset.class_names, dataset.digest, arrays)
+    return Header(dataset.name, dataset.class_names, dataset.digest, arrays, dataset.split)
 
 
 def blocks_of(dataset: Dataset) -> Iterator[bytes]:
@@ -82,7 +83,9 @@ def _open(header: Header, folder: Path) -> Dataset | None:
     arrays = open_arrays(folder, prepared)
     if arrays is None:
         return None
-    return Dataset(header.name, class_names=header.class_names, digest=header.digest, **arrays)
+    x_train, y_train, x_test, y_test = (arrays[name] for name in ARRAYS)
+    names, digest = header.class_names, header.digest
+    return Dataset(header.name, x_train, y_train, x_test, y_test, names, digest, header.split)
 
 
 def _store(header: Header, folder: Path, blocks: Iterator[bytes]) -> None:

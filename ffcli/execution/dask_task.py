@@ -23,7 +23,7 @@ from ffcli.core.training import EpochResult
 from ffcli.execution.dask_data import Header, obtain
 from ffcli.execution.pool import Task, TaskStatus
 from ffcli.execution.training import explain, is_fatal
-from ffcli.runs.record import provenance
+from ffcli.runs.provenance import provenance
 from ffcli.runs.recorder import StoredCheckpoint
 from ffcli.training.experiment import Experiment
 from ffcli.training.runner import train_to_end
@@ -122,7 +122,7 @@ def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
     line.tell(
         "started",
         name=f"{platform.node()}:{os.getpid()}",
-        provenance=provenance(dataset.digest, task.options.command_line),
+        provenance=provenance(dataset.digest, task.options.command_line, dataset.split).as_dict(),
         parameters=experiment.network.n_parameters,
         first_epoch=experiment.epoch + 1,
     )

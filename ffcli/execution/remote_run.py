@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.execution.pool import Task, TaskStatus
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import Status
 from ffcli.runs.recorder import Model, RunRecorder, StoredCheckpoint
 from ffcli.training.context import Context
@@ -60,7 +62,7 @@ class RemoteRun:
                 task.options,
                 task.sweep_id,
                 parameters=parameters,
-                origin={**origin, **task.provenance},
+                origin=replace(Provenance(**origin), **task.provenance),
             ).__enter__()
         self._recorder.begin(task.config)
         return self._recorder.record.run_id

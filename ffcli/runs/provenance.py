@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -26,7 +26,9 @@ class Provenance:
 
     Attributes:
         core: the version of the mathematics, which changes when its results do.
+        kernels: what runs the elementwise operations: "numba" with its version, or "numpy".
         dataset_digest: the digest of the dataset's contents.
+        test_split: {test_fraction, seed} where the dataset's test part was split off by us.
         command_line: without secrets.
         begun_for_epochs: the configured number of epochs before the run was resumed for another.
         reused_from: the run whose epochs were taken over.
@@ -36,6 +38,7 @@ class Provenance:
 
     ffnn: str | None = None
     core: int | None = None
+    kernels: str | None = None
     python: str | None = None
     numpy: str | None = None
     blas: str | None = None
@@ -43,6 +46,7 @@ class Provenance:
     host: str | None = None
     pid: int | None = None
     dataset_digest: str | None = None
+    test_split: dict[str, float] | None = None
     command_line: list[str] = field(default_factory=list)
     begun_for_epochs: int | None = None
     reused_from: str | None = None
@@ -54,11 +58,14 @@ class Provenance:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def provenance(dataset_digest: str, command_line: Iterable[str]) -> Provenance:
+def provenance(
+    dataset_digest: str, command_line: Iterable[str], test_split: Mapping[str, float] | None = None
+) -> Provenance:
     """Return the provenance of what this process makes of a dataset."""
     import numpy
     from threadpoolctl import threadpool_info
 
+    from ffcli.core.rules import kernels
     from ffcli.core.training import CORE_VERSION
     from ffcli.version import __version__
 
@@ -67,6 +74,7 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> Provenance:
     return Provenance(
         ffnn=__version__,
         core=CORE_VERSION,
+        kernels=kernels(),
         python=platform.python_version(),
         numpy=numpy.__version__,
         blas=", ".join(blas) or "unknown",
@@ -74,5 +82,6 @@ def provenance(dataset_digest: str, command_line: Iterable[str]) -> Provenance:
         host=platform.node(),
         pid=os.getpid(),
         dataset_digest=dataset_digest,
+        test_split=None if test_split is None else dict(test_split),
         command_line=list(map(without_secrets, command_line)),
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
-from ffcli.runs.provenance import provenance
+from ffcli.runs.provenance import Provenance, provenance
 from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
@@ -57,7 +57,8 @@ def new_run(
     context: Context, experiment: Experiment, options: RunOptions, sweep_id: str | None = None
 ) -> RunRecorder:
     """Return what writes a new run, which is there from its first record on."""
-    origin = provenance(experiment.dataset.digest, options.command_line)
+    dataset = experiment.dataset
+    origin = provenance(dataset.digest, options.command_line, dataset.split)
     parameters = experiment.network.n_parameters
     return recorder_of(context, experiment.config, options, sweep_id, parameters=parameters, origin=origin)
 
@@ -69,7 +70,7 @@ def recorder_of(
     sweep_id: str | None,
     *,
     parameters: int,
-    origin: dict[str, Any],
+    origin: Provenance,
 ) -> RunRecorder:
     """Return what writes a new run of a network of ``parameters`` that is trained at its ``origin``."""
     new = context.runs.create()
