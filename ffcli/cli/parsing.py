@@ -238,9 +238,7 @@ class _Grammar:
 
     def _refuse_two_names(self, name: str, spelling: str) -> None:
         """Refuse ``--lr 0.1 --learning-rate 0.2``, of which only one can be meant."""
-        if not spelling.startswith("--"):
-            return
-        before = self._spelled.setdefault(name, spelling)
+        before = self._spelled.setdefault(name, spelling) if spelling.startswith("--") else spelling
         if compact(before) != compact(spelling):
             self._ctx.fail(f"{before} and {spelling} are the same option: leave one of them out.")
 
@@ -292,10 +290,10 @@ class _Grammar:
         return [name[2:] for name in self._options if name.startswith("--")]
 
     def _guesses(self, word: str) -> list[str]:
-        """Return the long names that an unknown one may mean: --lr is -lr with a dash too many."""
-        for short in (word, word.replace("-", "_")):
-            if (option := self._options.get(f"-{short}")) is not None:
-                return [_label(option)[2:]]
+        """Return the long names that an unknown one may mean: --qv is -qv with a dash too many."""
+        option = self._options.get(f"-{word}") or self._options.get(f"-{word.replace('-', '_')}")
+        if option is not None:
+            return [_label(option)[2:]]
         meant = {name: known[2:].partition("=")[0] for name, known in self._other_names.items()}
         return guesses(word, self._long_names(), meant)
 

@@ -130,7 +130,8 @@ def test_a_grid_tries_a_value_given_twice_once():
 def test_groups_are_flattened():
     found = spec(
         "optimizer: {parameters: {name: {values: [adam, rmsprop]}, lr: {values: [0.1]}, beta_1: {value: 0.8}}}",
-        "model: {parameters: {hidden: {parameters: {size: {value: 8}, layers: {value: 2}}}, act: {value: tanh}}}",
+        "model: {parameters: {hidden: {parameters: {size: {value: 8}, layers: {value: 2}}}, "
+        "act: {value: tanh}}}",
     )
     assert choices(found) == {
         "optimizer": ("adam", "rmsprop"),
@@ -142,13 +143,13 @@ def test_groups_are_flattened():
     }
     config = found.config({"optimizer": {"name": "adam", "lr": 0.1, "beta_1": 0.8}, "model": {"act": "tanh"}})
     assert (config.optimizer, config.learning_rate, config.activation) == ("adam", 0.1, "tanh")
-    with pytest.raises(RequestError, match="optimizer.parameters.nonsense"):
+    with pytest.raises(RequestError, match=r"optimizer\.parameters\.nonsense"):
         spec("optimizer: {parameters: {name: {value: adam}, nonsense: {value: 1}}}")
 
 
 def test_what_wandb_knows_is_accepted_with_one_notice():
     top = (
-        "apiVersion: v1\nkind: sweep\ncontroller: {type: local}\njob: a/b/c\nimage_uri: x\nprogram: train.py\n"
+        "apiVersion: v1\nkind: sweep\ncontroller: {type: local}\njob: a/b\nimage_uri: x\nprogram: train.py\n"
         "method: random\nmetric: {name: val_loss, impute: worst, impute_while_running: latest}\n"
         "command: ['${env}', python, 3, '${program}', '${args_no_boolean_flags}', '${args_json}']\n"
     )
@@ -186,13 +187,14 @@ def test_a_typing_error_is_refused_though_constant():
 def test_parameters_can_be_ignored(tmp_path: Path):
     file = tmp_path / "a.yaml"
     file.write_text(
-        "sweep:\n  method: random\n  parameters:\n    architecture: {values: [mlp, cnn]}\n    epochs: {value: 1}\n"
+        "sweep:\n  method: random\n  parameters:\n    architecture: {values: [mlp, cnn]}\n"
+        "    epochs: {value: 1}\n"
         "    optimizer: {parameters: {name: {value: sgd}, warm: {values: [1, 2]}}}\n"
     )
     found = load_spec(file, ignore=["architecture", "optimizer.warm"])
     assert set(found.parameters) == {"epochs", "optimizer"}
     assert set(parse_spec(found.text).parameters) == {"epochs", "optimizer"}, "what is stored says the same"
-    with pytest.raises(RequestError, match="'architectur'.*'architecture'"):
+    with pytest.raises(RequestError, match=r"'architectur'.*'architecture'"):
         load_spec(file, ignore=["architectur"])
 
 
@@ -225,7 +227,7 @@ def test_numbers_that_yaml_reads_as_others_are_refused(value, meant):
 
 
 def test_tabs_are_named():
-    with pytest.raises(RequestError, match="line 2.*tab"):
+    with pytest.raises(RequestError, match=r"line 2.*tab"):
         parse_spec("method: random\n\tparameters: {}")
 
 

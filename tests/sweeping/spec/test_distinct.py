@@ -34,9 +34,7 @@ def test_eight_combinations_are_three_trainings():
 
 
 def test_without_hidden_layers_their_size_means_nothing():
-    found = grid(
-        num_layers="{min: 0, max: 10000}", hidden_size="{values: [8, 16]}", seed="{values: [1, 2]}"
-    )
+    found = grid(num_layers="{min: 0, max: 10000}", hidden_size="{values: [8, 16]}", seed="{values: [1, 2]}")
     assert found.size == 2 + 10_000 * 4
     assert found.combination(0) == {"num_layers": 0, "hidden_size": 8, "seed": 1}
     assert found.combination(found.size - 1) == {"num_layers": 10_000, "hidden_size": 16, "seed": 2}
