@@ -29,16 +29,15 @@ from ffcli.util.suggest import closest, compact, guesses, question
 _NUMBER = re.compile(r"-\.?\d")
 _INTEGERS = re.compile(r"\d+(,\d+)*,?")
 _TRUTH = {"true": True, "false": False}
-# What completion keeps in a context's ``meta``: the words of the command, and that a group got no command.
+# What completion keeps in a context's ``meta``.
 _WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"
 
 
 class Command(TyperCommand):
     """A command with the shared options and the grammar of this module.
 
-    ``other_names`` maps further long names of options to the ones that the help lists, or to one with its
-    value; they are compared without case, hyphens and underscores. ``lists`` are the options that take
-    several integers.
+    ``other_names`` maps further long names, compared without case, hyphens and underscores, to those that
+    the help lists, or to one with its value. ``lists`` are the options that take several integers.
     """
 
     other_names: ClassVar[Mapping[str, str]] = {}

@@ -54,10 +54,10 @@ def sweep(
 ) -> SweepResult:
     """Run a sweep on this machine and return what came of it.
 
-    ``config`` is the dict that ``wandb.sweep`` takes, or a sweep file. ``count`` limits the number of runs;
-    a space without end needs it. ``workers`` is the number of processes (by default that of the usable cores),
-    ``seed`` that of the search, ``ignore`` names parameters to leave out. The directories default to FFNN_DATA_DIR and
-    FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may surprise.
+    ``config`` is the dict that ``wandb.sweep`` takes, or a sweep file. ``count`` limits the number of runs; a
+    space without end needs it. ``workers`` is the number of processes (by default that of the usable cores),
+    ``seed`` that of the search, ``ignore`` names parameters to leave out. The directories default to
+    FFNN_DATA_DIR and FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may surprise.
 
     Raises RequestError for what is wrong in the sweep, FfnnError where it cannot be run.
     """
