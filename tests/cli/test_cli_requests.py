@@ -117,7 +117,7 @@ def test_missing_and_unreadable_config_files(cli: Cli, tmp_path: Path) -> None:
     assert "--config nope.yaml: there is no such file" in cli("train", "--config", "nope.yaml").err
     done = cli("train", "--config", tmp_path)
     assert done.code == 2
-    assert f"--config {tmp_path}: this is a folder" in done.err
+    assert f"--config {tmp_path}: expected a YAML file, got a folder" in done.err
     locked = tmp_path / "locked.yaml"
     locked.write_text("epochs: 1")
     locked.chmod(0)

@@ -129,7 +129,7 @@ def test_a_grid_tries_a_value_given_twice_once():
 
 def test_groups_are_flattened():
     found = spec(
-        "optimizer: {parameters: {name: {values: [adam, rmsprop]}, lr: {values: [0.1]}, beta_1: {value: 0.8}}}",
+        "optimizer: {parameters: {name: {values: [adam, rmsprop]}, lr: {value: 0.1}, beta_1: {value: 0.8}}}",
         "model: {parameters: {hidden: {parameters: {size: {value: 8}, layers: {value: 2}}}, "
         "act: {value: tanh}}}",
     )

@@ -99,7 +99,7 @@ def test_one_that_no_call_gets_can_be_chosen_too(tmp_path):
     ("text", "line"),
     [
         (
-            "c = {'method': 'random',\n 'parameters': {'epochs': {'values': list(range(3))}}}\nwandb.sweep(c)",
+            "c = {'method': 'grid',\n 'parameters': {'epochs': {'values': list(range(3))}}}\nwandb.sweep(c)",
             "line 2",
         ),
         ("c = {'method': 'random', 'parameters': read()}\nwandb.sweep(c)", "line 1"),
@@ -155,8 +155,9 @@ def test_deep_nesting_is_refused(tmp_path, text):
 
 
 WORDS = st.sampled_from(
-    ["a", "=", "{", "}", "[", "]", "(", ")", ":", ",", "'method'", "'parameters'", "dict", "wandb.sweep", "**a", "1",
-     "def f():", "return", "\n", "\n ", "a.update", "if a:", "for a in", "'x'", "-", "lambda:", "class A:", "async"]
+    ["a", "=", "{", "}", "[", "]", "(", ")", ":", ",", "'method'", "'parameters'", "dict", "wandb.sweep", "**a",
+     "1", "def f():", "return", "\n", "\n ", "a.update", "if a:", "for a in", "'x'", "-", "lambda:",
+     "class A:", "async"]
 )  # fmt: skip
 
 
