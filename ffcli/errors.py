@@ -13,16 +13,15 @@ from typing import Any
 class FfnnError(Exception):
     """Something failed at run time: the message says what, the hint what to do about it.
 
-    ``parameter`` names the parameter whose value is at fault, where there is one; the command line says the
-    option in its place.
+    ``parameter`` names the parameter at fault, in which case ``reason`` is the message without it: the
+    command line shows its flag instead.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.parameter = parameter
+        super().__init__(message if parameter is None else f"{parameter.strip('_')}: {message}")
+        self.hint, self.parameter, self.reason = hint, parameter, message
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by content: an error passes between processes whatever its constructor takes."""
@@ -36,17 +35,9 @@ def _restored(kind: type[FfnnError], args: tuple[Any, ...], content: Mapping[str
 
 
 class RequestError(FfnnError):
-    """The request itself is wrong: an option, a value or a file.
-
-    ``parameter`` names the wrong parameter, in which case ``reason`` is the message without it: the command
-    line shows its flag instead.
-    """
+    """The request itself is wrong: an option, a value or a file."""
 
     exit_code = 2
-
-    def __init__(self, message: str, *, hint: str | None = None, parameter: str | None = None) -> None:
-        super().__init__(message if parameter is None else f"{parameter}: {message}", hint=hint)
-        self.parameter, self.reason = parameter, message
 
 
 class InvalidValueError(RequestError):

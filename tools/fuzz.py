@@ -22,7 +22,7 @@ from typing import Any
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 MOST = 1 << 20
-TARGETS = ("idx", "npz", "model", "yaml", "sweep", "record")
+TARGETS = ("idx", "npz", "dataset", "picture", "model", "yaml", "sweep", "record")
 Target = tuple[Callable[[bytes], Any], list[bytes]]
 
 
@@ -32,8 +32,11 @@ def targets(folder: Path) -> dict[str, Target]:
 
     from ffcli.config import TrainConfig
     from ffcli.core.network import Network
+    from ffcli.datasets import load_dataset
+    from ffcli.datasets.files import file_at, zip_files
     from ffcli.datasets.idx import open_idx
-    from ffcli.datasets.npz import open_array, open_npz
+    from ffcli.datasets.npz import open_npy
+    from ffcli.datasets.pictures import decode
     from ffcli.datasets.streams import RawArray, blocks
     from ffcli.runs.model_file import load_network, save_network
     from ffcli.runs.record import RunRecord
@@ -53,12 +56,20 @@ def targets(folder: Path) -> dict[str, Target]:
                 pass
 
     def idx(content: bytes) -> None:
-        with open_idx(put(content)) as raw:
+        with open_idx(file_at(put(content))) as raw:
             unpack(raw)
 
     def npz(content: bytes) -> None:
-        with open_npz(put(content)) as archive, open_array(archive, "x_train") as raw:
-            unpack(raw)
+        with zip_files(file_at(put(content)), folder) as files:
+            for member in files:
+                with open_npy(member) as raw:
+                    unpack(raw)
+
+    def dataset(content: bytes) -> None:
+        load_dataset(str(put(content)), folder / "data")
+
+    def picture(content: bytes) -> None:
+        decode(content, "input")
 
     def model(content: bytes) -> None:
         load_network(put(content))
@@ -85,11 +96,36 @@ def targets(folder: Path) -> dict[str, Target]:
     return {
         "idx": (idx, [header, gzip.compress(header, mtime=0)]),
         "npz": (npz, [archive.getvalue()]),
+        "dataset": (dataset, datasets()),
+        "picture": (picture, pictures()),
         "model": (model, [file.read_bytes()]),
         "yaml": (lambda content: parse_yaml(text(content)), sweeps),
         "sweep": (lambda content: parse_spec(text(content)), sweeps),
         "record": (record, [json.dumps(sound.as_dict()).encode()]),
     }
+
+
+def datasets() -> list[bytes]:
+    """Return small datasets of a user's own: arrays, and a table packed or not."""
+    import numpy as np
+
+    arrays, labels = io.BytesIO(), np.arange(12) % 2
+    np.savez_compressed(arrays, x=np.zeros((12, 3, 3), np.uint8), y=labels)
+    table = b"label,a,b\n" + b"".join(b"%d,%d,7\n" % (label, n) for n, label in enumerate(labels))
+    return [arrays.getvalue(), table, gzip.compress(table, mtime=0)]
+
+
+def pictures() -> list[bytes]:
+    """Return small pictures."""
+    import numpy as np
+    from PIL import Image
+
+    files = []
+    for kind in ("PNG", "JPEG", "TIFF"):
+        out = io.BytesIO()
+        Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(out, kind)
+        files.append(out.getvalue())
+    return files
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -28,11 +28,11 @@ COMMANDS = {
     "sweeps": "List and show sweeps.",
     "compare-loss": "Train the same configurations with each loss and compare.",
     "rerun": "Train a sweep's best again, on other data or seeds.",
-    "evaluate": "Judge stored runs on the test images.",
+    "evaluate": "Evaluate stored runs on the test images.",
     "ensembles": "List and show ensembles.",
     "predict": "Show the class probabilities of one image.",
     "visualize": "Show images of the data, or a network's mistakes.",
-    "confusion": "Show which class a stored network takes for which.",
+    "confusion": "Show the confusion matrix of a stored network.",
     "report": "Show a sweep as one self-contained HTML page.",
     "export": "Write a stored network as ONNX, Keras or NumPy.",
     "sync": "Send stored runs to Weights & Biases.",
@@ -52,7 +52,7 @@ class _Root(Group):
         params = super().get_params(ctx)
         for param in params:
             if param.name in ("install_completion", "show_completion"):
-                param.rich_help_panel = "Completion by the shell"
+                param.rich_help_panel = "Shell completion"
         return sorted(params, key=lambda param: param.rich_help_panel != PANEL)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -71,11 +71,11 @@ class _Root(Group):
 
 
 _HELP = """\
-Train, sweep and judge feed-forward neural networks written from scratch in NumPy.
+Train, tune and evaluate feed-forward neural networks written from scratch in NumPy.
 
 Start with:
   ffnn train             train the default network on Fashion-MNIST
-  ffnn evaluate --best   judge the best network so far on the test images
+  ffnn evaluate --best   evaluate the best network so far on the test images
   ffnn sweep quick       search for better settings in forty short runs
 
 The options of a command are listed by ffnn COMMAND --help.

@@ -87,9 +87,9 @@ def _explain(error: BaseException) -> _Failure | None:
 
 def _worded(error: FfnnError) -> str:
     """Return the message, with a parameter named by its flag."""
-    if isinstance(error, RequestError) and error.parameter is not None:
+    if error.parameter is not None:
         reason = error.reason if error.reason.endswith((".", "?")) else f"{error.reason}."
-        return f"--{error.parameter.replace('_', '-')}: {reason}"
+        return f"--{error.parameter.strip('_').replace('_', '-')}: {reason}"
     return str(error)
 
 

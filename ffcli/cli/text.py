@@ -10,8 +10,11 @@ def plain(text: object) -> str:
 
     A terminal then obeys nothing that a run's name or a file's path may hold.
     """
+    text = str(text)
+    if text.isprintable():
+        return text
     return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
     )
 
 

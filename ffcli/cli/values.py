@@ -11,7 +11,7 @@ from ffcli.cli.output import refuse
 from ffcli.util.suggest import unknown
 
 
-def integer(label: str, text: str | None, least: int | None = None) -> int | None:
+def integer(label: str, text: str | None, least: int | None = None, most: int | None = None) -> int | None:
     """Return ``text`` as an integer, None for None. Raises RequestError that names ``label``."""
     if text is None:
         return None
@@ -19,9 +19,9 @@ def integer(label: str, text: str | None, least: int | None = None) -> int | Non
         value = int(text)
     except ValueError:
         value = None
-    if value is None or (least is not None and value < least):
-        bound = "" if least is None else f" ≥ {least}"
-        refuse(f"{label}: {text} is not allowed; give an integer{bound}.")
+    if value is None or (least is not None and value < least) or (most is not None and value > most):
+        bounds = [f" ≥ {least}"] * (least is not None) + [f" ≤ {most}"] * (most is not None)
+        refuse(f"{label}: {text} is not allowed; give an integer{' and'.join(bounds)}.")
     return value
 
 

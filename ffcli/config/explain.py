@@ -61,5 +61,5 @@ def explained(invalid: ValidationError, values: Mapping[str, Any], fields: Field
         return InvalidValueError("", name, f": {reason}")
     because = f": {reason}" if isinstance(reason, PrecisionError) else ""
     return InvalidValueError(
-        "", name, f" must be {expected(name, fields)}, got {shown(values[name])}{because}."
+        "", name, f" must be {expected(name, fields)}, got {shown(values[name]) or 'nothing'}{because}."
     )

@@ -47,6 +47,6 @@ def validate(values: Mapping[str, Any], label: Callable[[str], str] = str) -> Tr
     Raises RequestError for an unknown name, and for the first bad value, whose field it names by ``label``.
     """
     try:
-        return TrainConfig(**values)
+        return TrainConfig(**by_field(values, NAMES))
     except InvalidValueError as error:
         raise error.named(label) from None

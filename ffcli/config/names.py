@@ -41,9 +41,9 @@ class FieldNames:
         ``alpha`` is the weight decay beside a learning rate, and the learning rate beside a weight decay.
         Raises RequestError where it stands beside both or neither.
         """
-        found = {name: self.field(name) for name in names}
+        found = {name: self.field(shown(name)) for name in names}
         for name in found:
-            if compact(name) == ALPHA:
+            if compact(shown(name)) == ALPHA:
                 beside = [field for field in _ALPHAS if field in found.values()]
                 if len(beside) != 1:
                     where = "beside both" if beside else "without either of them"

@@ -49,7 +49,7 @@ class TrainConfig(BaseModel):
         str,
         BeforeValidator(read_dataset_name),
         Option("Data", ("-d",), metavar="NAME", also="data_set dataset_name"),
-    ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own .npz")
+    ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
     val_fraction: Annotated[
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),

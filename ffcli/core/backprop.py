@@ -10,6 +10,7 @@ from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.losses import Loss
 from ffcli.core.network import Network
 from ffcli.core.regularization import BatchNorm, Dropout
+from ffcli.core.rules import bind
 
 
 class _Layer:
@@ -56,10 +57,13 @@ class Backpropagation:
     ) -> None:
         self.network = network
         self.loss = loss
+        self._loss_gradient = loss.training(network.layer_sizes[-1], network.dtype)
         self.weight_decay = weight_decay
         self.dropout, self.input_dropout = dropout, input_dropout
         self._rng = rng or np.random.default_rng()
         self.gradient = aligned_zeros(network.params.size, network.dtype)
+        weights = slice(network.n_weights)
+        self._add_decay = bind(_decayed, [self.gradient[weights]], [network.params[weights]])
         self._dW, self._db = network.views(self.gradient)
         self._dgamma = network.scales(self.gradient)
         self._input_dropouts: dict[int, Dropout] = {}
@@ -74,10 +78,10 @@ class Backpropagation:
         if self.input_dropout:
             x = self._input_dropouts[len(x)].forward(x)
         self._forward(x, logits, layers)
-        self.loss.gradient(logits, targets, layers[-1].delta)
+        self._loss_gradient(logits, targets, layers[-1].delta)
         self._backward(x, layers)
         if self.weight_decay:
-            self._decay()
+            self._add_decay(self.weight_decay)
 
     def _make_layers(self, batch_size: int) -> list[_Layer]:
         gradients = enumerate(zip(self._dW, self._db))
@@ -124,10 +128,9 @@ class Backpropagation:
                     below.dropout.backward(below.delta)
                 np.multiply(below.delta, below.derivative, below.delta)
 
-    def _decay(self) -> None:
-        """Add weight_decay · W, layer by layer so that the temporary stays small."""
-        for W, dW in zip(self.network.weights, self._dW):
-            dW += self.weight_decay * W
+
+def _decayed(dW: Array, W: Array, weight_decay: float) -> Array:
+    return dW + weight_decay * W
 
 
 def penalty(network: Network, weight_decay: float) -> float:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ffcli.core.buffers import Array, aligned_zeros
+from ffcli.core.buffers import Array
 from ffcli.core.network import Network
+from ffcli.core.rules import bind
 
 
 class WeightAverage:
@@ -22,12 +21,12 @@ class WeightAverage:
             network.layer_sizes, network.activation_name, network.dtype, batch_norm=network.batch_norm
         )
         self.network.state[...] = network.state
-        self._source = network.state
-        self._scratch: Array = aligned_zeros(network.state.size, network.dtype)
+        self._follow = bind(self.rule, [self.network.state], [network.state])
 
     def update(self, steps: int) -> None:
         """Follow the network after its step number ``steps``, from 1."""
-        rate = 1 - min(self.decay, (1 + steps) / (10 + steps))
-        np.subtract(self._source, self.network.state, self._scratch)
-        np.multiply(self._scratch, rate, self._scratch)
-        np.add(self.network.state, self._scratch, self.network.state)
+        self._follow(1 - min(self.decay, (1 + steps) / (10 + steps)))
+
+    @staticmethod
+    def rule(a: Array, w: Array, rate: float) -> Array:
+        return a + (w - a) * rate

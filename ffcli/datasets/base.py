@@ -66,6 +66,7 @@ class Dataset:
         y_test: (M,) labels, of the same type as ``y_train``.
         class_names: the C names of the classes.
         digest: see `dataset_digest`.
+        split: {test_fraction, seed} where the test part was split off by us, else None.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dataset:
     y_test: Array
     class_names: tuple[str, ...]
     digest: str
+    split: Mapping[str, float] | None = None
 
     @property
     def n_features(self) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ffcli.datasets import reference, user_data
-from ffcli.datasets.base import Dataset, Notify, Progress, data_folder, dataset_digest
-from ffcli.datasets.catalog import KNOWN, DatasetSpec
+from ffcli.datasets.base import Array, Dataset, Notify, Progress, data_folder, dataset_digest
+from ffcli.datasets.catalog import ARRAYS, KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
 from ffcli.errors import DataError
@@ -42,7 +43,19 @@ def load_dataset(
         reference.parse(canonical), data_folder(data_dir), notify or (lambda _: None)
     )
     class_names = tuple(prepared.details["class_names"])
-    return Dataset(canonical, class_names=class_names, digest=dataset_digest(prepared.digests), **arrays)
+    split, digest = prepared.details["split"], dataset_digest(prepared.digests)
+    return _dataset(canonical, arrays, class_names, digest, split)
+
+
+def _dataset(
+    name: str,
+    arrays: Mapping[str, Array],
+    class_names: tuple[str, ...],
+    digest: str,
+    split: Mapping[str, float] | None = None,
+) -> Dataset:
+    x_train, y_train, x_test, y_test = (arrays[array] for array in ARRAYS)
+    return Dataset(name, x_train, y_train, x_test, y_test, class_names, digest, split)
 
 
 def _load_known(
@@ -64,4 +77,4 @@ def _map_known(spec: DatasetSpec, data_dir: Path) -> Dataset | None:
         arrays = open_arrays(folder, prepared) if prepared else None
     if arrays is None:
         return None
-    return Dataset(spec.name, class_names=spec.class_names, digest=dataset_digest(spec.digests), **arrays)
+    return _dataset(spec.name, arrays, spec.class_names, dataset_digest(spec.digests))

@@ -66,6 +66,8 @@ def canonical_name(name: str) -> str:
     """
     if name in KNOWN:
         return KNOWN.canonical(name)
+    if "\0" in name:
+        raise RequestError("a path holds no NUL", parameter="dataset")
     found = parse(name)
     if not _exists(found.path) and not _looks_like_a_path(str(found.path)):
         raise RequestError(
@@ -83,7 +85,7 @@ def with_options(name: str, *, label: str | None = None, grayscale: bool = False
     """
     if name in KNOWN:
         if label is not None:
-            raise RequestError(f"{name} has no columns of which one could hold the labels")
+            raise RequestError(f"{name} has no columns", parameter="label_column")
         return name
     found = parse(name)
     return str(Reference(found.path, label or found.label, grayscale or found.grayscale))
@@ -94,10 +96,7 @@ def _path(name: str) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    try:
-        return os.path.lexists(path)
-    except ValueError:  # a NUL in it
-        return False
+    return os.path.lexists(path)
 
 
 def _looks_like_a_path(name: str) -> bool:

@@ -115,17 +115,18 @@ class LocalPool(WorkerPool):
 
     def shut_down(self) -> None:
         """Stop all workers now: they close their runs as interrupted, or are killed."""
-        live, self._live = self._live, []
-        for worker in live:
-            worker.process.terminate()
-        deadline = time.monotonic() + _GRACE
-        for worker in live:
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
-            worker.connection.close()
+        with interrupts_deferred():  # a second Ctrl-C must not leave any behind
+            live, self._live = self._live, []
+            for worker in live:
+                worker.process.terminate()
+            deadline = time.monotonic() + _GRACE
+            for worker in live:
+                try:
+                    worker.process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    worker.process.kill()
+                    worker.process.wait()
+                worker.connection.close()
 
     def _start(self) -> _Worker:
         ours, theirs = Pipe()

@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import cast
 
@@ -86,7 +86,7 @@ class _Worker:
             return resume_run(self.context, task.resume, progress, stop=progress.report)
         experiment = Experiment(task.config, dataset)
         with new_run(self.context, experiment, task.options, task.sweep_id) as recorder:
-            recorder.record.provenance |= task.provenance
+            recorder.record.provenance = replace(recorder.record.provenance, **task.provenance)
             result = run(
                 recorder,
                 experiment,

@@ -11,7 +11,13 @@ from ffcli.training.context import Context
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """Where tasks run: ``workers`` processes of this machine, or at most so many workers of a cluster."""
+    """Where tasks run: on processes of this machine, or on a Dask cluster.
+
+    Attributes:
+        workers: the number of processes, or the most tasks at a time on a cluster (0: no limit).
+        cluster: a scheduler's address or file, or the kind of cluster to start; None for this machine.
+        jobs: the number of jobs to submit to a batch system.
+    """
 
     workers: int = 1
     cluster: str | None = None
@@ -19,5 +25,17 @@ class PoolOptions:
 
 
 def open_pool(context: Context, options: PoolOptions) -> WorkerPool:
-    """Return the pool, to be used as a context."""
-    return LocalPool(context, options.workers)
+    """Return the pool, to be used as a context.
+
+    Raises RequestError for a cluster that is none, FfnnError where it cannot be reached or used.
+    """
+    if options.cluster is None:
+        return LocalPool(context, options.workers)
+    from ffcli.execution.dask_cluster import connect
+
+    client, close = connect(options.cluster, options.workers, options.jobs)
+
+    from ffcli.execution.dask import DaskPool
+    from ffcli.execution.dask_link import Link
+
+    return DaskPool(context, Link(client, close), options.workers)

@@ -13,14 +13,21 @@ from ffcli.training.context import Context
 _FATAL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE")}
 
 
+class UnusableDatasetError(FfnnError):
+    """The dataset of a task cannot be had, or is another than when the task was made."""
+
+
 def dataset_of(context: Context, task: Task) -> Dataset:
-    """Return the dataset of a task. Raises FfnnError where it is another than the task's.
+    """Return the dataset of a task. Raises UnusableDatasetError where it is missing or has changed.
 
     It is opened anew for each task, so that one that was replaced in between is noticed.
     """
-    dataset = context.dataset(task.config.dataset)
+    try:
+        dataset = context.dataset(task.config.dataset)
+    except FfnnError as error:
+        raise UnusableDatasetError(str(error)) from error
     if task.dataset_digest not in (None, dataset.digest):
-        raise FfnnError(
+        raise UnusableDatasetError(
             f"The dataset {task.config.dataset} has changed: "
             f"expected digest {task.dataset_digest}, got {dataset.digest}."
         )
@@ -28,7 +35,9 @@ def dataset_of(context: Context, task: Task) -> Dataset:
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether an error is a fault of the machine rather than of the configuration."""
+    """Whether an error is a fault of the machine or the dataset rather than of the configuration."""
+    if isinstance(error, UnusableDatasetError):
+        return True
     return isinstance(error, OSError) and error.errno in _FATAL
 
 

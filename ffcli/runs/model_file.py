@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,26 @@ _KEY = "ffnn"  # the one metadata entry, a JSON document
 
 def save_arrays(path: Path, arrays: Mapping[str, Array], about: Mapping[str, Any]) -> None:
     """Write arrays and a JSON description of them."""
+    write_atomic(path, _bytes_of(arrays, about))
+
+
+def _bytes_of(arrays: Mapping[str, Array], about: Mapping[str, Any]) -> bytes:
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomic(path, save(whole, metadata={_KEY: json.dumps(about)}))
+    return save(whole, metadata={_KEY: json.dumps(about)})
+
+
+def digest(content: bytes) -> str:
+    """Return what identifies the content of a model file: its SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest_of(path: Path) -> str:
+    """Return the digest of a file, of which a piece at a time is in memory."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def load_arrays(
@@ -34,15 +54,27 @@ def load_arrays(
 
     ``check`` is given the description and the shape of each array before any array is read.
     """
+    with _opened(path) as (file, about):
+        names = list(file.keys())
+        if check is not None:
+            check(about, {name: tuple(file.get_slice(name).get_shape()) for name in names})
+        return {name: file.get_tensor(name) for name in names}, about
+
+
+def load_about(path: Path) -> dict[str, Any]:
+    """Return the description alone. Raises FfnnError as `load_arrays` does."""
+    with _opened(path) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Open a file and yield it with its description; what is wrong with it is one FfnnError."""
     try:
         if not path.is_file():  # a pipe would be waited for
             raise FileNotFoundError if not path.exists() else ValueError("it is not an ordinary file")
         with safe_open(path, framework="numpy") as file:
-            about = dict(parse_json((file.metadata() or {})[_KEY]))
-            names = list(file.keys())
-            if check is not None:
-                check(about, {name: tuple(file.get_slice(name).get_shape()) for name in names})
-            return {name: file.get_tensor(name) for name in names}, about
+            yield file, dict(parse_json((file.metadata() or {})[_KEY]))
     except FileNotFoundError:
         raise FfnnError(f"{path} is missing.") from None
     except (
@@ -57,7 +89,12 @@ def load_arrays(
 
 
 def save_network(path: Path, network: Network, about: Mapping[str, Any]) -> None:
-    """Write ``layers.N.weight`` (fan_in, fan_out) and ``layers.N.bias`` (fan_out,) with the architecture.
+    """Write a network as `network_bytes` has it."""
+    write_atomic(path, network_bytes(network, about))
+
+
+def network_bytes(network: Network, about: Mapping[str, Any]) -> bytes:
+    """Return a model file: ``layers.N.weight`` (fan_in, fan_out), ``layers.N.bias`` (fan_out,), architecture.
 
     A network with batch normalization has ``norms.N.gamma``, ``.mean`` and ``.variance`` (units,) as well.
     """
@@ -66,7 +103,7 @@ def save_network(path: Path, network: Network, about: Mapping[str, Any]) -> None
         "activation": network.activation_name,
         "batch_norm": network.batch_norm,
     }
-    save_arrays(path, _arrays(network), {"format": 1, "architecture": architecture, **about})
+    return _bytes_of(_arrays(network), {"format": 1, "architecture": architecture, **about})
 
 
 def _arrays(network: Network) -> dict[str, Array]:
@@ -93,8 +130,11 @@ def _shapes(sizes: list[int], batch_norm: bool) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
-    """Read a network and its description. Raises FfnnError where the file does not hold one."""
+def load_network(path: Path, digests: Collection[str] = ()) -> tuple[Network, dict[str, Any]]:
+    """Read a network and its description.
+
+    Raises FfnnError where the file does not hold one, or has none of the ``digests`` that are given.
+    """
 
     def check(about: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
         """Compare before anything is read or made, so that a false architecture takes no memory."""
@@ -104,6 +144,8 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
 
     try:
         arrays, about = load_arrays(path, check)
+        if digests and _digest_of(path) not in digests:
+            raise FfnnError(f"{path} does not hold the weights that its run's record names by their digest.")
         sizes, activation, batch_norm = _architecture(about)
         network = Network(sizes, activation, batch_norm=batch_norm)
         for name, array in _arrays(network).items():

@@ -1,13 +1,10 @@
-"""What is known of a run: its summary, its history, and where they were made."""
+"""What is known of a run: its summary and its history."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-import os
-import platform
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -17,15 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ffcli.runs.metric import METRICS, is_loss
-from ffcli.util.redact import without_secrets
-from ffcli.util.safe_read import parse_time, shown
+from ffcli.runs.provenance import Provenance
+from ffcli.util.safe_read import parse_json, parse_time, shown
 
 if TYPE_CHECKING:  # it loads NumPy, which to read records does not take
     from ffcli.core.training import EpochResult
 
 Status = Literal["running", "finished", "diverged", "pruned", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-BEGUN_FOR = "begun_for_epochs"  # in the provenance, where a run was resumed for another number of epochs
 HISTORY_COLUMNS = ("epoch", *METRICS, "seconds", "train_seconds", "time")
 
 
@@ -36,12 +32,38 @@ def utc_now() -> str:
 
 # What a record can hold: JSON has no infinities and NaN, though Python reads them, and no end of digits.
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+MOST_THREADS = 1 << 10
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class WandbRun:
+    """What is known of a run at W&B; None stands for what is not known.
+
+    Attributes:
+        mode: how the run is tracked: online, offline, disabled; "auto" until that is decided.
+        sweep: the id of the W&B sweep that the run belongs to.
+        model: whether its network goes there too.
+        synced: the status and the number of epochs that W&B is sure to have, such as "finished 10".
+    """
+
+    mode: str | None = None
+    id: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    sweep: str | None = None
+    url: str | None = None
+    model: bool | None = None
+    synced: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known, in types that JSON has."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass
 class RunRecord:
-    """The content of ``summary.json``."""
+    """The content of ``summary.json``; ``model_sha256`` is the digest of the model file, if any."""
 
     run_id: str
     name: str
@@ -56,17 +78,26 @@ class RunRecord:
     best_epoch: Count | None = None
     best_val_acc: Finite | None = None
     best: dict[str, Finite] = field(default_factory=dict)
+    model_sha256: str | None = None
     seconds: Finite = 0.0
     ended: str | None = None
     error: str | None = None
     parameters: Count = 0
-    threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
-    wandb: dict[str, str | None] = field(default_factory=dict)
-    provenance: dict[str, Any] = field(default_factory=dict)
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
+    wandb: WandbRun = field(default_factory=WandbRun)
+    provenance: Provenance = field(default_factory=Provenance)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it in types that JSON knows."""
-        return asdict(self)
+        """Return all of it in types that JSON knows; of W&B and the provenance only what is known."""
+        return {**asdict(self), "wandb": self.wandb.as_dict(), "provenance": self.provenance.as_dict()}
+
+    @classmethod
+    def from_json(cls, content: bytes) -> RunRecord:
+        """Read ``summary.json``. Raises ValueError where it is no record; unknown keys are left out."""
+        try:
+            return _reader().validate_json(content)
+        except ValidationError:  # also for what only Python reads, such as half a character of a file's name
+            return cls.from_dict(parse_json(content))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunRecord:
@@ -114,21 +145,28 @@ def are_all(rows: Sequence[HistoryRow], epochs: int) -> bool:
     return len(rows) == epochs and all(row.result.epoch == number for number, row in enumerate(rows, 1))
 
 
-def history_csv(rows: Iterable[HistoryRow]) -> str:
-    """Return ``history.csv``: floats are written so that reading gives the same bits."""
+def history_csv(rows: Iterable[HistoryRow], *, header: bool = True) -> str:
+    """Return ``history.csv``, or rows to append to it; reading gives the same bits of each float."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(row.as_dict() for row in rows)
     return text.getvalue()
 
 
 def parse_history(text: str) -> list[HistoryRow]:
-    """Read ``history.csv``. Raises ValueError, KeyError, TypeError or csv.Error where it is none."""
+    """Read ``history.csv``, without a last row that was cut short.
+
+    Raises ValueError, KeyError, TypeError or csv.Error where it is none.
+    """
     from ffcli.core.training import EpochResult
 
     rows = []
-    for row in csv.DictReader(io.StringIO(text)):
+    whole = text[: text.rfind("\n") + 1]  # rows are appended: the last may not have been written to its end
+    if not whole:
+        raise ValueError("it has no header")
+    for row in csv.DictReader(io.StringIO(whole)):
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])
@@ -136,27 +174,3 @@ def parse_history(text: str) -> list[HistoryRow]:
         numbers = {name: float(row[name]) for name in names}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows
-
-
-def provenance(dataset_digest: str, command_line: Iterable[str]) -> dict[str, Any]:
-    """Return what it takes to make the run again: versions, machine, data, command line."""
-    import numpy
-    from threadpoolctl import threadpool_info
-
-    from ffcli.core.training import CORE_VERSION
-    from ffcli.version import __version__
-
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    blas = [f"{library['internal_api']} {library['version']}" for library in libraries]
-    return {
-        "ffnn": __version__,
-        "core": CORE_VERSION,
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "blas": ", ".join(blas) or "unknown",
-        "platform": f"{sys.platform} {platform.machine()}",
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "dataset_digest": dataset_digest,
-        "command_line": list(map(without_secrets, command_line)),
-    }

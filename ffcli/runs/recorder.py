@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,23 +10,21 @@ from typing import Any
 
 import yaml
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, validate
 from ffcli.core.buffers import Array
 from ffcli.core.network import Network
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
+from ffcli.runs.integrity import check_checkpoint, refuse_unreadable
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
+from ffcli.runs.model_file import digest, load_arrays, load_network, network_bytes, save_arrays
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
 from ffcli.runs.staging import NewFolder
 from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
-from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import append, json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.redact import without_secrets
-from ffcli.util.safe_read import shown
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.text import counted
-
-_LARGEST = 1 << 63  # of the numbers in a checkpoint
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,10 @@ class Model:
 class RunRecorder:
     """Holds a run's folder and writes into it; use it as a context.
 
-    After each epoch the history, the checkpoint, the model (when it is the best so far) and the summary are
-    written in this order, each whole. So the checkpoint's epoch is always in the history, and the best
-    epoch's weights are in the model file or, when the process died in between, in the checkpoint itself.
+    After each epoch the history gains a row, then the checkpoint, the model (when it is the best so far) and
+    the summary are written, each whole. So the checkpoint's epoch is always in the history, and the best
+    epoch's weights are in the model file or, when the process died in between, in the checkpoint itself. The
+    checkpoint also holds the configuration, which must not change, and the digest of the model.
     """
 
     def __init__(
@@ -72,6 +70,7 @@ class RunRecorder:
         self.path = path
         self.record = record
         self.rows = list(rows)
+        self._history_bytes: int | None = None  # of the file as it was written here
         self._new = new
         self._lock: int | None = None
 
@@ -113,8 +112,10 @@ class RunRecorder:
         self.record.config = config.as_dict()
         self.record.status, self.record.ended, self.record.error = "running", None, None
         folder = self.path if self._new is None else self._new.place
+        settings = yaml.safe_dump(config.as_dict(), sort_keys=False)
+        refuse_unreadable(self.record, settings)
         with self._written_whole():
-            write_atomic(folder / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
+            write_atomic(folder / CONFIG, settings)
             self._write_summary(folder)
             if self._new is not None:
                 self._new.appear()
@@ -130,25 +131,41 @@ class RunRecorder:
 
         ``best`` is the result of the best epoch up to this one. A diverged epoch has no checkpoint.
         """
-        rows = [*self.rows, HistoryRow(result, utc_now())]
+        row = HistoryRow(result, utc_now())
+        content = None if model is None else network_bytes(model.network, model.about)
         with self._written_whole():
-            write_atomic(self.path / HISTORY, history_csv(rows))
+            self._write_history(row)
             if checkpoint is not None:
-                self.checkpoint(checkpoint)
-            if model is not None:
-                self.model(model)
+                self.checkpoint(checkpoint, content)
+            if content is not None:
+                self._write_model(content)
             # Only now: should one of the files not be written, the record continues to say what is there.
-            self.rows = rows
+            self.rows.append(row)
+            self._history_bytes = (self.path / HISTORY).stat().st_size
             self.record.note_epoch(result, best)
             self._write_summary()
 
-    def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write where the training stands."""
-        save_arrays(self.path / CHECKPOINT, checkpoint.arrays, checkpoint.scalars)
+    def _write_history(self, row: HistoryRow) -> None:
+        """Append a row; where the file is not as it was written here, write it whole."""
+        path = self.path / HISTORY
+        if path.is_file() and path.stat().st_size == self._history_bytes:
+            append(path, history_csv([row], header=False))
+        else:
+            write_atomic(path, history_csv([*self.rows, row]))
+
+    def checkpoint(self, checkpoint: Checkpoint, model: bytes | None = None) -> None:
+        """Write where the training stands; ``model`` is the model file that is written next, if any."""
+        model_sha256 = self.record.model_sha256 if model is None else digest(model)
+        seal = {"config": self.record.config, "model_sha256": model_sha256}
+        save_arrays(self.path / CHECKPOINT, checkpoint.arrays, {**checkpoint.scalars, **seal})
 
     def model(self, model: Model) -> None:
         """Write the network of the best epoch."""
-        save_network(self.path / MODEL, model.network, model.about)
+        self._write_model(network_bytes(model.network, model.about))
+
+    def _write_model(self, content: bytes) -> None:
+        write_atomic(self.path / MODEL, content)
+        self.record.model_sha256 = digest(content)
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Close the record; a finished, diverged or pruned run needs its checkpoint no longer."""
@@ -187,14 +204,17 @@ class RunRecorder:
         path = self.path / CHECKPOINT
         if not path.is_file():
             self._keep_epochs(0)
+            self.record.model_sha256 = None
             return None
         arrays, scalars = load_arrays(path)
         with self.checkpoint_fits():
-            _check_checkpoint(arrays, scalars, steps_per_epoch)
+            check_checkpoint(arrays, scalars, validate(self.record.config), steps_per_epoch)
             self._keep_epochs(scalars["epoch"])
             best = max((row.result for row in self.rows), key=lambda result: result.val_acc)
             before = best.epoch < scalars["epoch"]
-            best_state = load_network(self.path / MODEL)[0].state if before else None
+            self.record.model_sha256 = scalars["model_sha256"]
+            model = load_network(self.path / MODEL, [self.record.model_sha256]) if before else None
+            best_state = None if model is None else model[0].state
             return StoredCheckpoint(arrays, scalars, best, best_state)
 
     @contextmanager
@@ -217,22 +237,3 @@ class RunRecorder:
             if best is None or row.result.val_acc > best.val_acc:
                 best = row.result
             self.record.note_epoch(row.result, best)
-
-
-def _check_checkpoint(arrays: Mapping[str, Array], scalars: Mapping[str, Any], steps_per_epoch: int) -> None:
-    """Raise ValueError where a checkpoint holds what no training left; KeyError where a part is missing."""
-    numbers = {"epoch": scalars["epoch"], **scalars["optimizer"], **scalars["schedule"]}
-    for name, value in numbers.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        # The lowest loss is infinite before there is one.
-        if not is_number or not (abs(value) < _LARGEST or value == math.inf):
-            raise ValueError(f"{name} is {shown(value)}")
-    if not isinstance(scalars["epoch"], int) or scalars["epoch"] < 0:
-        raise ValueError(f"epoch is {shown(scalars['epoch'])}")
-    # An epoch too low would cut the history, one too high leave epochs out.
-    if (steps := scalars["optimizer"]["steps"]) != scalars["epoch"] * steps_per_epoch:
-        epochs = counted(scalars["epoch"], "epoch")
-        raise ValueError(f"its steps are {shown(steps)}, which are not those of {epochs}")
-    for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            raise ValueError(f"{name} holds {array.dtype}")

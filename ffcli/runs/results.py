@@ -54,6 +54,8 @@ class RunResult:
     best_epoch: int | None
     """The epoch with the highest val_acc, the earlier on a tie; the stored weights are of this epoch."""
     best_val_acc: float | None
+    model_sha256: str | None
+    """Digest of the model file."""
     seconds: float
     """Duration of all epochs with validation."""
     ended: str | None
@@ -64,7 +66,7 @@ class RunResult:
     """Number of weights and biases."""
     threads: int
     """BLAS threads."""
-    wandb: dict[str, str | None]
+    wandb: dict[str, Any]
     """What is known of the run at W&B."""
     provenance: dict[str, Any]
     """Versions, machine, digest of the dataset and command line."""
@@ -77,6 +79,7 @@ class RunResult:
         """Return the result of a run from what its directory holds."""
         names = [field.name for field in fields(cls) if field.name not in ("path", "epochs")]
         known = {name: getattr(record, name) for name in names}
+        known |= {"wandb": record.wandb.as_dict(), "provenance": record.provenance.as_dict()}
         return cls(**known, path=path, epochs=[EpochRow(**row.as_dict()) for row in rows])
 
 

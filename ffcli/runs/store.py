@@ -18,7 +18,7 @@ from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
 from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock
-from ffcli.util.safe_read import is_name, parse_json, parse_yaml, read_file, shown
+from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
@@ -142,8 +142,7 @@ class RunStore:
             raise _no_id(run_id)
         try:
             # Without Path, which takes as long as the reading: there may be thousands.
-            content = read_file(os.path.join(self.folder, run_id, SUMMARY))  # noqa: PTH118
-            record = RunRecord.from_dict(parse_json(content))
+            record = RunRecord.from_json(read_file(os.path.join(self.folder, run_id, SUMMARY)))  # noqa: PTH118
         except FileNotFoundError:
             raise DamagedRunError(
                 f"Run {run_id} has no record: it was removed in part.",
@@ -171,7 +170,9 @@ class RunStore:
     def history(self, run_id: str) -> list[HistoryRow]:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
         try:
-            return parse_history(read_file(self.path(run_id) / HISTORY).decode("utf-8"))
+            return parse_history(
+                read_file(self.path(run_id) / HISTORY, HISTORY_BYTES).decode("utf-8", "replace")
+            )
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:

@@ -13,7 +13,8 @@ from ffcli.config import TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
-from ffcli.runs.record import BEGUN_FOR, HistoryRow, are_all, history_csv
+from ffcli.runs.provenance import Provenance
+from ffcli.runs.record import HistoryRow, are_all, history_csv
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
 from ffcli.sweeping.study.record import Past
 from ffcli.training.context import Context
@@ -21,7 +22,6 @@ from ffcli.training.options import RunOptions, wandb_wishes
 from ffcli.util.atomic_files import json_text, write_atomic
 
 REUSED = "reused"  # the tag of a run whose epochs were taken over
-FROM = "reused_from"  # in its provenance: the run that they were taken from
 
 
 class PastRuns:
@@ -36,7 +36,7 @@ class PastRuns:
         self._runs: dict[tuple[TrainConfig, str], list[str]] = {}
         for record in context.runs.records():
             about = record.provenance
-            if record.status != "finished" or about.get("core") != CORE_VERSION:
+            if record.status != "finished" or about.core != CORE_VERSION:
                 continue
             try:
                 config = validate(record.config)
@@ -44,7 +44,7 @@ class PastRuns:
                 continue
             if _looked_elsewhere(config, about):
                 continue
-            self._runs.setdefault(_key(config, about.get("dataset_digest")), []).append(record.run_id)
+            self._runs.setdefault(_key(config, about.dataset_digest), []).append(record.run_id)
 
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
         """Return the earliest such run, or None; ``weights``: its network must be stored too."""
@@ -62,21 +62,20 @@ def own_past(context: Context, run_id: str, config: TrainConfig, dataset_digest:
     with suppress(FfnnError, OSError):  # of another version of the program, or damaged
         record = context.runs.read(run_id)
         about = record.provenance
-        if record.status not in ENDED or about.get("core") != CORE_VERSION:
+        if record.status not in ENDED or about.core != CORE_VERSION:
             return None
-        if dataset_digest not in (None, about.get("dataset_digest")):
+        if dataset_digest not in (None, about.dataset_digest):
             return None
         rows = _whole_history(context, run_id, record.epochs_done)
         if rows and validate(record.config) == config and not _looked_elsewhere(config, about):
-            source = about.get(FROM)
             results = tuple(row.result for row in rows)
-            return Past(run_id, None if source is None else str(source), results, record.status == "pruned")
+            return Past(run_id, about.reused_from, results, record.status == "pruned")
     return None
 
 
-def _looked_elsewhere(config: TrainConfig, about: Mapping[str, Any]) -> bool:
+def _looked_elsewhere(config: TrainConfig, about: Provenance) -> bool:
     """Tell whether the schedule looked ahead to a last epoch that for the first ones was another."""
-    return BEGUN_FOR in about and config.schedule != "constant"
+    return about.begun_for_epochs is not None and config.schedule != "constant"
 
 
 def _whole_history(context: Context, run_id: str, epochs: int) -> list[HistoryRow]:
@@ -120,7 +119,7 @@ def take_over(
             recipe=None,
             tags=[*options.tags, REUSED],
             wandb=wandb_wishes(options),
-            provenance={**record.provenance, **provenance, FROM: source},
+            provenance=replace(record.provenance, **provenance, reused_from=source),
         )
         write_atomic(new.place / HISTORY, history_csv(rows))
         write_atomic(new.place / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))

@@ -11,6 +11,7 @@ from ffcli.config import TrainConfig, merge, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions, open_pool
+from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
@@ -24,7 +25,7 @@ from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_value
 from ffcli.util.text import counted
 
-TAG = "rerun"  # of the runs, and the name of what their provenance says of where they come from
+TAG = "rerun"  # of the runs
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
             config,
             digests[config.dataset],
             replace(options.run, tags=(TAG,)),
-            {TAG: {"sweep": sweep_id, "run": original.run_id}},
+            {"rerun": RerunOf(sweep_id, original.run_id)},
         )
         for original, base in chosen
         for config in _seeded(base, options.seeds)
@@ -143,9 +144,7 @@ def _earlier_runs(context: Context, sweep_id: str, jobs: Sequence[Job]) -> list[
     stored = [record for record in context.runs.records() if _is_usable(context, record, sweep_id)]
     found: list[RunRecord | None] = []
     for job in jobs:
-        of_data = (
-            record for record in stored if record.provenance.get("dataset_digest") == job.dataset_digest
-        )
+        of_data = (record for record in stored if record.provenance.dataset_digest == job.dataset_digest)
         same = [record for record in of_data if _is_of(record, job.config)]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
         if best is not None and best.status == "running":
@@ -156,10 +155,8 @@ def _earlier_runs(context: Context, sweep_id: str, jobs: Sequence[Job]) -> list[
 
 def _is_usable(context: Context, record: RunRecord, sweep_id: str) -> bool:
     """Whether a run is a rerun of the sweep with this version's core, and can be evaluated."""
-    about = record.provenance.get(TAG)
-    if not isinstance(about, dict) or about.get("sweep") != sweep_id:
-        return False
-    if record.provenance.get("core") != CORE_VERSION:
+    about = record.provenance
+    if about.rerun is None or about.rerun.sweep != sweep_id or about.core != CORE_VERSION:
         return False
     return record.status != "finished" or (context.runs.path(record.run_id) / MODEL).is_file()
 

@@ -183,7 +183,7 @@ class _Worker:
                     assigned=assigned,
                 )
             finally:
-                if self._stored and not recorder.record.wandb.get("synced"):
+                if self._stored and not recorder.record.wandb.synced:
                     with suppress(ParentGoneError):
                         self._tell(Unsent(recorder.record.run_id))
         states: dict[Any, EndState] = {"finished": "finished", "pruned": "pruned"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.record import RunRecord
@@ -89,10 +89,10 @@ def _is_there(record: RunRecord, options: SyncOptions) -> bool:
     """Whether W&B has a run as it is now, in the project and entity that are asked for."""
     about = record.wandb
     return (
-        about.get("synced") == synced_as(record)
-        and options.project in (None, about.get("project"))
-        and options.entity in (None, about.get("entity"))
-        and (not options.log_model or about.get("model") is not None)
+        about.synced == synced_as(record)
+        and options.project in (None, about.project)
+        and options.entity in (None, about.entity)
+        and (about.model or not options.log_model)
     )
 
 
@@ -122,11 +122,13 @@ def _send(context: Context, run_id: str, tracker: WandbTracker, options: SyncOpt
     try:
         rows = context.runs.history(run_id)
         with RunRecorder(context.runs.path(run_id), context.runs.read(run_id), rows) as recorder:
-            wandb = recorder.record.wandb
-            wandb["project"] = options.project or wandb.get("project")
-            wandb["entity"] = options.entity or wandb.get("entity")
-            if options.log_model:
-                wandb["model"] = "yes"
+            about = recorder.record.wandb
+            recorder.record.wandb = replace(
+                about,
+                project=options.project or about.project,
+                entity=options.entity or about.entity,
+                model=options.log_model or about.model,
+            )
             tracker.start(tracked_run(recorder.record), [tracked_row(row) for row in rows])
             outcome = finish(tracker, recorder)
     except (FfnnError, OSError) as error:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ffcli.config import TrainConfig
 from ffcli.runs.results import RunResult
 from ffcli.training.context import Context
-from ffcli.training.experiment import Experiment
+from ffcli.training.experiment import Experiment, check_before_loading
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
 from ffcli.training.runner import Watcher, new_run, run
@@ -43,6 +43,7 @@ class Plan:
 
 def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
     """Return what a run would take, without training."""
+    check_before_loading(config)
     dataset = context.dataset(config.dataset)
     with threadpool_limits(options.threads):
         experiment = Experiment(config, dataset)
@@ -84,6 +85,7 @@ def train(context: Context, config: TrainConfig, options: RunOptions, watcher: W
     Started by an agent of a W&B sweep, it is a run of that sweep.
     KeyboardInterrupt and errors pass through after the record is closed as ``interrupted`` or ``failed``.
     """
+    check_before_loading(config)
     dataset = context.dataset(config.dataset)
     experiment = Experiment(config, dataset)
     with (

@@ -118,14 +118,25 @@ class Outcome:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What W&B has made of a run, all None until it has begun: ``folder`` is where it is kept offline."""
+
+    id: str | None = None
+    project: str | None = None
+    entity: str | None = None
+    sweep: str | None = None
+    url: str | None = None
+    folder: str | None = None
+
+
 class Tracker(Protocol):
     """Follows one run after another. No method raises, and only `finish` waits, for a bounded time.
 
-    ``facts`` is what is known of the present run: {id, project, entity, sweep, url, folder}, the folder where
-    it is kept offline. ``stopped`` says whether somebody has asked W&B to stop it.
+    ``facts`` is what is known of the present run. ``stopped`` says whether somebody has asked W&B to stop it.
     """
 
-    facts: dict[str, str | None]
+    facts: Facts
     stopped: bool
 
     def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
@@ -151,7 +162,7 @@ class NoTracker:
     """Tells nobody."""
 
     def __init__(self) -> None:
-        self.facts: dict[str, str | None] = {}
+        self.facts = Facts()
         self.stopped = False
 
     def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from ffcli.tracking.base import TEMPORARY, Additions, Model, Outcome, Row, TrackedRun
+from ffcli.tracking.base import TEMPORARY, Additions, Facts, Model, Outcome, Row, TrackedRun
 from ffcli.util.processes import python_command
 
 # Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
@@ -34,7 +34,7 @@ class WandbTracker:
     """
 
     def __init__(self, mode: Literal["online", "offline"]) -> None:
-        self.facts: dict[str, str | None] = {}
+        self.facts = Facts()
         self.stopped = False
         self._mode = mode
         self._process: subprocess.Popen[str] | None = None
@@ -47,7 +47,7 @@ class WandbTracker:
 
     def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
         """Begin a run; whether that works shows later."""
-        self.facts, self.stopped, self._started = {}, False, False
+        self.facts, self.stopped, self._started = Facts(), False, False
         self._problem = self._broken
         if self._problem is not None:
             return
@@ -180,7 +180,7 @@ class WandbTracker:
     def _hear(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "started":
             self._started = True
-            self.facts = {name: value for name, value in event.items() if name != "event"}
+            self.facts = Facts(**{name: value for name, value in event.items() if name != "event"})
         elif event["event"] == "problem":
             self._problem = event["message"]
         elif event["event"] == "stop":

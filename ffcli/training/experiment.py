@@ -19,7 +19,7 @@ from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
-from ffcli.datasets import Dataset, split_indices
+from ffcli.datasets import KNOWN, Dataset, split_indices
 from ffcli.errors import RequestError
 
 # Far beyond what can be trained here, and near enough to be refused before memory is taken.
@@ -66,22 +66,29 @@ def augmentation(config: TrainConfig, dataset: Dataset) -> Augmentation | None:
     if not (config.flip or config.shift):
         return None
     shape = dataset.x_train.shape[1:]
-    if len(shape) != 2:
-        raise RequestError(
-            f"--augment {config.augment}: flip and shift are for images (height, width); "
-            f"{dataset.name} holds features of shape {shape}."
-        )
-    if config.flip and dataset.name == "mnist":
-        raise RequestError(
-            f"--augment {config.augment}: flip is not for mnist: "
-            "a mirrored digit is another one or none. Try shift."
-        )
-    if config.shift >= min(shape):
-        raise RequestError(
-            f"--augment {config.augment}: {config.shift} pixels would empty "
-            f"the images of {shape[0]}×{shape[1]}."
-        )
+    _check_augmentation(config, dataset.name, shape)
     return Augmentation((shape[0], shape[1]), flip=config.flip, shift=config.shift)
+
+
+def check_before_loading(config: TrainConfig) -> None:
+    """Raise RequestError where the configuration makes no sense on a known dataset, fetched or not."""
+    if config.dataset in KNOWN and (config.flip or config.shift):
+        _check_augmentation(config, config.dataset, KNOWN[config.dataset].shapes["x_train"][1:])
+
+
+def _check_augmentation(config: TrainConfig, name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 2:
+        reason = f"flip and shift are for gray images (height, width); {name} holds rows of shape {shape}"
+        hint = "Colour images become gray by the option grayscale." if len(shape) == 3 else None
+    elif config.flip and name == "mnist":
+        reason = "flip is not for mnist: a mirrored digit is another one or none"
+        hint = "Try shift."
+    elif config.shift >= min(shape):
+        reason = f"{config.shift} pixels would empty the images of {shape[0]}×{shape[1]}"
+        hint = None
+    else:
+        return
+    raise RequestError(f"got {config.augment}, but {reason}", parameter="augment", hint=hint)
 
 
 def l2_rate(config: TrainConfig) -> float:

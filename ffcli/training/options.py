@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ffcli.runs.record import WandbRun
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -20,7 +22,11 @@ class RunOptions:
     recipe: str | None = None
 
 
-def wandb_wishes(options: RunOptions) -> dict[str, str | None]:
+def wandb_wishes(options: RunOptions) -> WandbRun:
     """Return what the record of a new run says of W&B."""
-    about = {"mode": options.wandb, "project": options.wandb_project, "entity": options.wandb_entity}
-    return {**about, **({"model": "yes"} if options.log_model else {})}
+    return WandbRun(
+        mode=options.wandb,
+        project=options.wandb_project,
+        entity=options.wandb_entity,
+        model=options.log_model or None,
+    )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
+from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import BEGUN_FOR, RunRecord
+from ffcli.runs.integrity import change
+from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import CHECKPOINT
+from ffcli.runs.store import CHECKPOINT, CONFIG
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.recording import checkpoint_of, restore
@@ -34,17 +37,11 @@ def resume_run(
     Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
     changed.
     """
-    path = context.runs.find(run_id)
-    record = context.runs.read(path.name)
-    config = _config(context, record, epochs)
-    dataset = context.dataset(config.dataset)
-    if record.provenance.get("dataset_digest") != dataset.digest:
-        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    config, dataset, recorder = stored_run(context, run_id, epochs)
     experiment = Experiment(config, dataset)
-    with (
-        Tracking(context, record.wandb.get("mode") or "disabled", hint=False) as tracking,
-        RunRecorder(path, record, context.runs.history(path.name)) as recorder,
-    ):
+    record, path = recorder.record, recorder.path
+    mode = record.wandb.mode or "disabled"
+    with Tracking(context, mode, hint=False) as tracking, recorder:
         if record.epochs_done and not (path / CHECKPOINT).exists():
             context.notify(
                 f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
@@ -56,12 +53,34 @@ def resume_run(
         return run(recorder, experiment, watcher, stop, tracking=tracking)
 
 
+def stored_run(
+    context: Context, run_id: str, epochs: int | None = None
+) -> tuple[TrainConfig, Dataset, RunRecorder]:
+    """Return the configuration to continue a run with, its dataset, and what records it.
+
+    Raises as `resume_run`.
+    """
+    path = context.runs.find(run_id)
+    record = context.runs.read(path.name)
+    config = _config(context, record, epochs)
+    dataset = context.dataset(config.dataset)
+    if record.provenance.dataset_digest != dataset.digest:
+        raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
+    return config, dataset, RunRecorder(path, record, context.runs.history(path.name))
+
+
 def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainConfig:
     """Return the configuration to continue with, and note in the record where its epochs change."""
     stored = context.runs.config(record.run_id)
     config = validate(stored if epochs is None else {**stored, "epochs": epochs})
-    if config.epochs != stored.get("epochs"):
-        record.provenance.setdefault(BEGUN_FOR, stored.get("epochs"))
+    if changed := change(record.config, config):
+        raise RequestError(
+            f"The configuration of run {record.run_id} has changed since the run began: {changed}.",
+            hint=f"Restore its {CONFIG}, or start a new run with it.",
+        )
+    begun_for = record.config.get("epochs")
+    if config.epochs != begun_for and record.provenance.begun_for_epochs is None:
+        record.provenance = replace(record.provenance, begun_for_epochs=begun_for)
     if record.status == "running":
         raise FfnnError(f"Run {record.run_id} is still running in another process.")
     if record.status == "diverged":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
-from ffcli.runs.record import RunRecord, provenance, utc_now
+from ffcli.runs.provenance import Provenance, provenance
+from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
 from ffcli.tracking.base import Assigned
@@ -56,8 +57,22 @@ def new_run(
     context: Context, experiment: Experiment, options: RunOptions, sweep_id: str | None = None
 ) -> RunRecorder:
     """Return what writes a new run, which is there from its first record on."""
-    config = experiment.config
-    origin = provenance(experiment.dataset.digest, options.command_line)
+    dataset = experiment.dataset
+    origin = provenance(dataset.digest, options.command_line, dataset.split)
+    parameters = experiment.network.n_parameters
+    return recorder_of(context, experiment.config, options, sweep_id, parameters=parameters, origin=origin)
+
+
+def recorder_of(
+    context: Context,
+    config: TrainConfig,
+    options: RunOptions,
+    sweep_id: str | None,
+    *,
+    parameters: int,
+    origin: Provenance,
+) -> RunRecorder:
+    """Return what writes a new run of a network of ``parameters`` that is trained at its ``origin``."""
     new = context.runs.create()
     record = RunRecord(
         run_id=new.path.name,
@@ -69,12 +84,32 @@ def new_run(
         tags=list(options.tags),
         sweep_id=sweep_id,
         recipe=options.recipe,
-        parameters=experiment.network.n_parameters,
+        parameters=parameters,
         threads=options.threads,
         wandb=wandb_wishes(options),
         provenance=origin,
     )
     return RunRecorder(new.path, record, new=new)
+
+
+def train_to_end(
+    experiment: Experiment,
+    threads: int,
+    on_epoch: Callable[[EpochResult], bool],
+    on_batches: Callable[[int, int], None],
+) -> tuple[Literal["finished", "diverged", "pruned"], str | None]:
+    """Train with ``threads`` BLAS threads; return the status that the run has then, and why it diverged.
+
+    ``on_epoch`` returns whether the training ends after the epoch as pruned.
+    """
+    with threadpool_limits(threads):
+        for result in experiment.run(on_batches):
+            stops = on_epoch(result)
+            if result.diverged:
+                return "diverged", f"the loss was not finite in epoch {result.epoch}"
+            if stops:
+                return "pruned", None
+    return "finished", None
 
 
 def run(
@@ -95,6 +130,14 @@ def run(
     an error passes through.
     """
     record = recorder.record
+
+    def on_epoch(result: EpochResult) -> bool:
+        record_epoch(recorder, experiment, result)
+        if tracking is not None:
+            tracking.epoch(recorder)
+        watcher.epoch(result, experiment.best is result)
+        return stop(result) or (tracking is not None and tracking.stopped)
+
     try:
         if tracking is not None:
             tracking.note(record, assigned)
@@ -102,21 +145,7 @@ def run(
         if tracking is not None:
             tracking.begin(recorder, experiment.config, assigned)
         watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
-        with threadpool_limits(record.threads):
-            for result in experiment.run(watcher.batches):
-                record_epoch(recorder, experiment, result)
-                if tracking is not None:
-                    tracking.epoch(recorder)
-                watcher.epoch(result, experiment.best is result)
-                pruned = stop(result) or (tracking is not None and tracking.stopped)
-                if result.diverged:
-                    recorder.end("diverged", f"the loss was not finite in epoch {result.epoch}")
-                    break
-                if pruned:
-                    recorder.end("pruned")
-                    break
-            else:
-                recorder.end("finished")
+        recorder.end(*train_to_end(experiment, record.threads, on_epoch, watcher.batches))
     except KeyboardInterrupt:
         recorder.end_if_possible("interrupted")
         raise

@@ -32,9 +32,7 @@ _EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B ma
 class Tracking:
     """Follows runs of the store, one after another; use it as a context.
 
-    A run's record holds what is known of it at W&B: {mode, id, project, entity, sweep, url, model, synced},
-    where ``model`` says that its network goes there too, and ``synced`` is the status with the number of
-    epochs that W&B is sure to have ("finished 10").
+    A run's record holds what is known of it at W&B (`WandbRun`).
     """
 
     def __init__(self, context: Context, request: str, *, hint: bool = True) -> None:
@@ -63,16 +61,16 @@ class Tracking:
 
     def note(self, record: RunRecord, assigned: Assigned | None = None) -> None:
         """Put into a run's record as which run W&B gets it, before it is written."""
-        record.wandb = {**record.wandb, "mode": self.mode}
-        record.wandb.pop("synced", None)
+        record.wandb = replace(record.wandb, mode=self.mode, synced=None)
         if self.mode == "disabled":
             return
-        if assigned is not None:
-            about = {"id": assigned.id, "project": assigned.project, "entity": assigned.entity}
-            record.wandb |= {**about, "sweep": assigned.sweep}
-        elif under_agent():
-            names = {"id": "RUN_ID", "project": "PROJECT", "entity": "ENTITY", "sweep": "SWEEP_ID"}
-            record.wandb |= {key: os.environ.get(f"WANDB_{name}") for key, name in names.items()}
+        if assigned is None and under_agent():
+            id_, project, entity, sweep = map(_from_agent, ("RUN_ID", "PROJECT", "ENTITY", "SWEEP_ID"))
+        elif assigned is not None:
+            id_, project, entity, sweep = assigned.id, assigned.project, assigned.entity, assigned.sweep
+        else:
+            return
+        record.wandb = replace(record.wandb, id=id_, project=project, entity=entity, sweep=sweep)
 
     def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
         """Begin or go on with a run whose record is noted and written."""
@@ -91,7 +89,7 @@ class Tracking:
         for row in recorder.rows[self._followed :]:
             self._tracker.epoch(tracked_row(row))
         self._followed = len(recorder.rows)
-        recorder.record.wandb |= self._tracker.facts
+        _note_facts(recorder.record, self._tracker)
         self._tell_url()
 
     def end(self, recorder: RunRecorder) -> None:
@@ -108,12 +106,10 @@ class Tracking:
                 f"W&B: {outcome.problem}. The run is stored here; ffnn sync {run_id} sends it later."
             )
         elif self.mode == "offline":
-            self._context.notify(
-                f"W&B: kept offline; wandb sync {self._tracker.facts.get('folder')} sends it"
-            )
+            self._context.notify(f"W&B: kept offline; wandb sync {self._tracker.facts.folder} sends it")
 
     def _tell_url(self) -> None:
-        url = self._tracker.facts.get("url")
+        url = self._tracker.facts.url
         if url and not self._told_url:
             self._told_url = True
             self._context.notify(f"W&B: {url}")
@@ -131,8 +127,24 @@ def agents_sweep() -> str | None:
     """Return entity/project/id of the sweep whose agent has started this process, as far as it says."""
     if not under_agent():
         return None
-    names = (os.environ.get(f"WANDB_{name}") for name in ("ENTITY", "PROJECT", "SWEEP_ID"))
-    return "/".join(filter(None, names))
+    return "/".join(filter(None, map(_from_agent, ("ENTITY", "PROJECT", "SWEEP_ID"))))
+
+
+def _from_agent(name: str) -> str | None:
+    return os.environ.get(f"WANDB_{name}")
+
+
+def _note_facts(record: RunRecord, tracker: Tracker) -> None:
+    """Put into a run's record what the tracker knows of it at W&B by now."""
+    if (facts := tracker.facts).id is not None:
+        record.wandb = replace(
+            record.wandb,
+            id=facts.id,
+            project=facts.project,
+            entity=facts.entity,
+            sweep=facts.sweep,
+            url=facts.url,
+        )
 
 
 def _folder(mode: str, run: Path) -> str | None:
@@ -143,17 +155,16 @@ def _folder(mode: str, run: Path) -> str | None:
 def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> TrackedRun:
     """Return a run of the store as W&B is told of it; runs of one local sweep are a group."""
     about = record.wandb
-    sweep = about.get("sweep")
     return TrackedRun(
-        id=about.get("id") or record.run_id,
+        id=about.id or record.run_id,
         name=record.name,
         started=record.started,
         config=record.config if config is None else config,
-        group=None if sweep else record.sweep_id,
-        sweep=sweep,
+        group=None if about.sweep else record.sweep_id,
+        sweep=about.sweep,
         tags=tuple(record.tags),
-        project=about.get("project"),
-        entity=about.get("entity"),
+        project=about.project,
+        entity=about.entity,
     )
 
 
@@ -176,14 +187,13 @@ def finish(tracker: Tracker, recorder: RunRecorder) -> Outcome:
     """End a run at W&B as its record has ended, and write into the record what came of it."""
     record, path = recorder.record, recorder.path / MODEL
     model = None
-    if record.wandb.get("model") and path.is_file():
+    if record.wandb.model and path.is_file():
         about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc, **record.config}
-        model = Model(path, f"model-{record.wandb.get('id') or record.run_id}", about)
+        model = Model(path, f"model-{record.wandb.id or record.run_id}", about)
     outcome = tracker.finish(_EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
-    online = "url" in tracker.facts and tracker.facts["url"] is not None
-    record.wandb |= {name: value for name, value in tracker.facts.items() if name != "folder"}
-    if outcome.problem is None and online:
-        record.wandb |= {"mode": "online", "synced": synced_as(record)}
+    _note_facts(record, tracker)
+    if outcome.problem is None and tracker.facts.url is not None:
+        record.wandb = replace(record.wandb, mode="online", synced=synced_as(record))
     with suppress(OSError):  # the run itself is on disk
         recorder.save()
     return outcome
@@ -192,12 +202,12 @@ def finish(tracker: Tracker, recorder: RunRecorder) -> Outcome:
 def tell_of_tracking(context: Context, sweep_id: str) -> None:
     """Say what W&B has of a sweep's runs and what is left to do."""
     tracked = [record for record in context.runs.records() if record.sweep_id == sweep_id]
-    online = [record for record in tracked if record.wandb.get("mode") == "online"]
-    missing = sum(record.wandb.get("synced") != synced_as(record) for record in online)
+    online = [record for record in tracked if record.wandb.mode == "online"]
+    missing = sum(record.wandb.synced != synced_as(record) for record in online)
     if missing:
         runs = counted(missing, "run")
         context.notify(f"W&B has not got all of {runs}: ffnn sync {sweep_id} sends what is missing.")
-    if any(record.wandb.get("mode") == "offline" for record in tracked):
+    if any(record.wandb.mode == "offline" for record in tracked):
         where = os.environ.get("WANDB_DIR") or context.runs_dir / "*"
         context.notify(f"W&B: kept offline; wandb sync {where}/wandb/offline-run-* sends the runs.")
 
@@ -207,10 +217,10 @@ def attach(context: Context, record: RunRecord, additions: Additions) -> None:
 
     What does not work is told to the user, and costs nothing else.
     """
-    mode, now = record.wandb.get("mode"), decide("auto")
+    mode, now = record.wandb.mode, decide("auto")
     if mode not in ("online", "offline") or (now.mode == "disabled" and not now.keyless):
         return
-    if mode == "online" and not record.wandb.get("synced"):
+    if mode == "online" and not record.wandb.synced:
         context.notify(
             f"W&B has not got all of run {record.run_id} yet, so nothing is added to it: "
             f"ffnn sync {record.run_id} first."
@@ -253,12 +263,12 @@ def log_about(
 
     With ``options.wandb`` at "auto" only where one of the runs was tracked.
     """
-    tracked = [record for record in records if record.wandb.get("mode") in ("online", "offline")]
+    tracked = [record for record in records if record.wandb.mode in ("online", "offline")]
     if options.wandb == "auto" and not tracked:
         return
     if tracked and options.wandb_project is None and options.wandb_entity is None:
         about = tracked[0].wandb
-        options = replace(options, wandb_project=about.get("project"), wandb_entity=about.get("entity"))
+        options = replace(options, wandb_project=about.project, wandb_entity=about.entity)
     log_alone(context, options, name=name, job_type=job_type, additions=additions)
 
 
@@ -275,8 +285,6 @@ def _log(
     if outcome.problem is not None:
         context.notify(f"W&B: {outcome.problem}. Nothing was added there.")
     else:
-        context.notify(
-            f"W&B: {tracker.facts.get('url') or 'kept offline in ' + str(tracker.facts.get('folder'))}"
-        )
+        context.notify(f"W&B: {tracker.facts.url or f'kept offline in {tracker.facts.folder}'}")
     if outcome.interrupted:
         raise KeyboardInterrupt

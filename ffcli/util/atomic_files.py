@@ -8,9 +8,9 @@ import math
 import os
 import platform
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,13 +18,20 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+_MANY = 100  # items, of which nobody reads the JSON
 _A_DAY = 24 * 3600.0
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def json_text(document: Any) -> str:
-    """Return a result as JSON, see `json_value`."""
-    return json.dumps(json_value(document), indent=2, allow_nan=False)
+    """Return a result as JSON, see `json_value`.
+
+    A long list has a line for each item, which takes a tenth of the time.
+    """
+    document = json_value(document)
+    if isinstance(document, list) and len(document) > _MANY:
+        return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in document) + "\n]"
+    return json.dumps(document, indent=2, allow_nan=False)
 
 
 def json_value(value: Any) -> Any:
@@ -67,7 +74,6 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            beside.chmod(0o666 & ~_umask())
             if sys.platform != "win32":  # where an open file has its name for good
                 beside.replace(path)
         if sys.platform == "win32":
@@ -80,11 +86,32 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     sync_folder(path.parent)
 
 
+def append(path: Path, text: str) -> None:
+    """Add a text to the end of a file that exists, and bring it safely to disk.
+
+    A process that is killed within this, or a full disk, may leave a part of the text. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
 def _open_beside(path: Path) -> tuple[int, Path]:
-    """Open a new file beside, held so that nobody takes it for what a dead process has left."""
+    """Open a new file beside, held so that no other process removes it as left by a dead one."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        beside = Path(name)
+        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(
+                beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+            )
+        except FileExistsError:
+            continue
         with suppress(OSError):  # without locks nobody removes any
             _lock(descriptor)
         if beside.exists():  # not removed in the moment before it was held
@@ -92,7 +119,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `mkstemp` makes them
+_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `_open_beside` and `tempfile` make them
 
 
 def remove_leftovers(folder: Path, *, of: str | None = None) -> None:
@@ -122,13 +149,6 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
 
     fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     return True
-
-
-def _umask() -> int:
-    """Return the process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # it takes its time to load, and is used here only
     import yaml
 
 YAML_BYTES = 1 << 18  # for which the parser takes a few seconds at most
-RECORD_BYTES = 1 << 24  # far above the record or the history of any run
+RECORD_BYTES = 1 << 24  # far above the record of any run
+HISTORY_BYTES = 1 << 28  # of a million epochs, each of at most 200 bytes
 _MAX_NODES = 50_000  # of a YAML text, after aliases are followed: far above any real file
 _MAX_DEPTH = 50  # of a YAML text, whose parser takes the square of the depth, and worse, in time
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -32,11 +33,17 @@ def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
 
     A pipe or a device, which may never end or never answer, is no ordinary file.
     """
+    # Without a file object, which takes as long as the reading: there may be thousands of records.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
             raise ValueError(f"{Path(path).name} is not an ordinary file")
-        content = file.read(most + 1)
+        content = os.read(descriptor, min(about.st_size, most) + 1)
+        while len(content) <= most and (more := os.read(descriptor, most + 1 - len(content))):
+            content += more
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise ValueError(f"{Path(path).name} is larger than {most} bytes")
     return content

@@ -163,7 +163,7 @@ def test_runs_are_listed_shown_and_removed(cli: Cli, trained: dict[str, Any]) ->
     shown = cli("runs", "show", run).out
     assert "learning_rate" in shown
     assert "train_loss" in shown
-    assert document(cli("runs", "rm", run, "-y", "--json")) == {"removed": [run]}
+    assert document(cli("runs", "rm", run, "-y", "--json"))["removed"] == [run]
     assert "no runs" in cli("runs", "list").err or cli("runs", "list").out == ""
 
 

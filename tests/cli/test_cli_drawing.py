@@ -123,7 +123,7 @@ def test_names_do_nothing_in_a_gallery_and_in_a_matrix() -> None:
     evil = "[red]x\x1b[5mé\n"
     gallery = drawn(Gallery([np.zeros((28, 28), np.uint8)], [[evil]], 1))
     assert r"[red]x\x1b[5mé\n" in gallery
-    matrix = drawn(Matrix([[1, 0], [0, 1]], [evil, "b"], shares=False))
+    matrix = drawn(Matrix([[1, 0], [0, 1]], [evil, "b"], fractions=False))
     assert r"[red]x\x1b[5mé\n" in matrix
     assert "\x1b[5m" not in gallery + matrix
 
@@ -144,20 +144,20 @@ for _label in range(10):
 
 class TestMatrix:
     def test_it_fits_80_columns_with_whole_names(self) -> None:
-        shown = lines(drawn(Matrix(FASHION, NAMES, shares=False)))
+        shown = lines(drawn(Matrix(FASHION, NAMES, fractions=False)))
         assert widest(shown) <= 80
         assert all(name in "".join(shown[1:3]) for name in NAMES)
         assert [line.split("  ")[0].strip() for line in shown[3:]] == NAMES
         assert shown[3].split() == ["T-shirt/top", "850", "·", "·", "145", "5", "·", "·", "·", "·", "·"]
 
     def test_each_head_ends_where_its_column_ends(self) -> None:
-        shown = lines(drawn(Matrix(FASHION, NAMES, shares=False)))
+        shown = lines(drawn(Matrix(FASHION, NAMES, fractions=False)))
         for label, name in enumerate(NAMES):
             end = shown[1 + label % 2].index(name) + len(name)
             assert shown[3 + label][:end].endswith("850"), name
 
     def test_right_is_blue_and_wrong_is_orange_and_little_has_no_colour(self) -> None:
-        line = drawn(Matrix(FASHION, NAMES, shares=False)).splitlines()[3]
+        line = drawn(Matrix(FASHION, NAMES, fractions=False)).splitlines()[3]
         coloured = [(ground, text.strip()) for _, ground, text in cells(line)]
         assert [text for _, text in coloured] == ["850", "145"]
         (red, _, blue), (wrong_red, _, wrong_blue) = (ground for ground, _ in coloured)
@@ -166,34 +166,34 @@ class TestMatrix:
 
     def test_shares_are_shown_as_percentages(self) -> None:
         shares = [[0.85, 0.15], [0.003, 0.997]]
-        shown = lines(drawn(Matrix(shares, ["0", "1"], shares=True)))
+        shown = lines(drawn(Matrix(shares, ["0", "1"], fractions=True)))
         assert [line.split() for line in shown[1:]] == [["0", "1"], ["0", "85%", "15%"], ["1", "<1%", ">99%"]]
 
     def test_short_names_take_one_line(self) -> None:
-        shown = lines(drawn(Matrix([[1000, 0], [0, 1]], ["0", "1"], shares=False)))
+        shown = lines(drawn(Matrix([[1000, 0], [0, 1]], ["0", "1"], fractions=False)))
         assert len(shown) == 4
         assert shown[1].index("0") == shown[2].index("1000") + 3
 
     def test_without_colours_the_numbers_remain(self) -> None:
-        shown = drawn(Matrix(FASHION, NAMES, shares=False), no_color=True)
+        shown = drawn(Matrix(FASHION, NAMES, fractions=False), no_color=True)
         assert cells(shown) == []
-        assert lines(shown) == lines(drawn(Matrix(FASHION, NAMES, shares=False)))
+        assert lines(shown) == lines(drawn(Matrix(FASHION, NAMES, fractions=False)))
 
     @pytest.mark.parametrize("width", [79, 72, 66, 60])
     def test_names_give_way_on_a_narrower_terminal(self, width: int) -> None:
-        shown = lines(drawn(Matrix(FASHION, NAMES, shares=False), width))
+        shown = lines(drawn(Matrix(FASHION, NAMES, fractions=False), width))
         assert widest(shown) <= width
         assert [line.split().count("850") for line in shown[3:]] == [1] * 10
 
     def test_too_many_classes_are_left_to_the_picture(self) -> None:
         eye = np.eye(40, dtype=int).tolist()
-        (shown,) = lines(drawn(Matrix(eye, list(map(str, range(40))), shares=False)))
+        (shown,) = lines(drawn(Matrix(eye, list(map(str, range(40))), fractions=False)))
         assert "40 classes is too wide" in shown
 
     def test_away_from_a_terminal_it_is_a_plain_table_of_all(self) -> None:
         eye = np.eye(40, dtype=int).tolist()
         shown = drawn(
-            Matrix(eye, list(map(str, range(40))), shares=False),
+            Matrix(eye, list(map(str, range(40))), fractions=False),
             10_000,
             force_terminal=False,
             color_system=None,

@@ -64,13 +64,13 @@ def test_a_dry_run_shows_what_would_go(cli: Cli, store: Path) -> None:
 def test_without_a_terminal_nothing_goes_unless_yes_is_given(cli: Cli, store: Path) -> None:
     done = cli("runs", "rm", "--keep-best", 1)
     assert (done.code, done.out) == (2, "")
-    assert "give --yes" in done.err
+    assert "--yes" in done.err
     assert left(store) == OLD
     done = cli("runs", "rm", "--keep-best", 1, "--yes", "--json")
-    assert json.loads(done.out) == {"removed": [OLD[0], OLD[2]]}
+    assert json.loads(done.out)["removed"] == [OLD[0], OLD[2]]
     assert left(store) == [OLD[1]]
     again = cli("runs", "rm", "--keep-best", 1, "--json")
-    assert (again.code, json.loads(again.out)) == (0, {"removed": []})
+    assert (again.code, json.loads(again.out)["removed"]) == (0, [])
 
 
 @pytest.mark.parametrize(("answer", "code", "kept"), [("n\n", 1, OLD), ("y\n", 0, [OLD[1]])])

@@ -110,7 +110,7 @@ def test_fields_and_flags_are_those_promised():
         "hidden_size": "-sz", "activation": "-a", "seed": None, "val_fraction": None,
     }  # fmt: skip
     for name, flag in promised.items():
-        assert metadata(FIELDS[name], Option).flags == ((flag,) if flag else ())
+        assert metadata(FIELDS[name], Option).flags[:1] == ((flag,) if flag else ())
     defaults = TrainConfig()
     assert (defaults.momentum, defaults.beta, defaults.beta1, defaults.beta2) == (0.9, 0.9, 0.9, 0.999)
     assert (defaults.epsilon, defaults.val_fraction) == (1e-7, 0.1)
@@ -172,7 +172,7 @@ BAD = [
     ("num_layers", [-1, 0.5, False]),
     (
         "hidden_size",
-        [0, -1, 1.5, True, "", "[]", [], [0], "128,0", "128,,64", "128,", "a,b", "[128", "128 64"],
+        [0, -1, 1.5, True, "", "[]", [], [0], "128,0", "128,,64", "128,", "a,b", "[128", "128 a"],
     ),
     ("hidden_size", [[True, 2], [[1], 2], {"a": 1}, None, "1is,2", "-" * 20000 + "1,2", "1" * 5000 + ",1"]),
     ("learning_rate", [0, -1, "fast", None, True, math.nan, "nan", math.inf, "-inf", [0.1], 1e-300, 3.5e38]),
@@ -194,11 +194,10 @@ def test_a_bad_value_is_refused_in_one_line(name, value):
         with pytest.raises(RequestError) as caught:
             validate({name: value}, label=lambda field: f"--{field.replace('_', '-')}")
     message = str(caught.value)
-    assert message.startswith(f"--{name.replace('_', '-')}: ")
-    assert allowed(name) in message
+    assert message.startswith(f"--{name.replace('_', '-')} must be {allowed(name)}, got ")
     assert "\n" not in message
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        assert f" {value} " in message
+        assert f" got {value}" in message
     assert caught.value.exit_code == 2
 
 
@@ -234,7 +233,7 @@ def test_a_bad_choice_is_refused_with_the_nearest(name, value, guess):
         validate({name: 3})
 
 
-@pytest.mark.parametrize(("key", "guess"), [("learning-rte", "learning_rate"), ("optimiser", "optimizer")])
+@pytest.mark.parametrize(("key", "guess"), [("learning-rte", "learning_rate"), ("optimzer", "optimizer")])
 def test_an_unknown_key_is_refused_with_the_nearest(key, guess):
     with pytest.raises(RequestError, match=f"'{key}' is not a known hyper-parameter.*Did you mean '{guess}'"):
         validate({key: 1})
@@ -276,7 +275,7 @@ def test_num_layers_may_not_contradict_the_list(layers, sizes):
 
 
 def test_a_bad_num_layers_beside_a_list_is_named_itself():
-    with pytest.raises(RequestError, match="num_layers: x is not allowed; give an integer ≥ 0"):
+    with pytest.raises(RequestError, match="num_layers must be an integer in .* got x"):
         validate({"hidden_size": [5], "num_layers": "x"})
 
 
@@ -310,7 +309,7 @@ def test_layers_that_cannot_be_reconciled_are_refused():
 def test_allowed_says_bounds_and_choices():
     texts = {name: allowed(name) for name in FIELDS}
     assert texts["epochs"] == "an integer ≥ 1"
-    assert texts["num_layers"] == "an integer ≥ 0"
+    assert texts["num_layers"] == "an integer in [0, 10000]"
     assert texts["seed"] == "an integer"
     assert texts["learning_rate"] == "a number > 0"
     assert texts["weight_decay"] == "a number ≥ 0"
@@ -318,18 +317,19 @@ def test_allowed_says_bounds_and_choices():
     assert texts["val_fraction"] == "a number in (0, 1)"
     assert texts["optimizer"] == ", ".join(OPTIMIZERS)
     assert "128,64" in texts["hidden_size"]
-    assert ".npz" in texts["dataset"]
+    assert "path" in texts["dataset"]
 
 
 def test_options_without_effect_get_one_notice_each():
     config = validate({"optimizer": "adam", "momentum": 0.5, "beta1": 0.8})
     assert unused(config, ["optimizer", "momentum", "beta1", "beta", "epochs"]) == [
-        "momentum is not used by adam (only by momentum, nesterov)",
-        "beta is not used by adam (only by rmsprop)",
+        "momentum is not used with optimizer adam (only by momentum, nesterov)",
+        "beta is not used with optimizer adam (only by rmsprop)",
     ]
     plain = validate({"optimizer": "sgd", "num_layers": 0})
     assert [notice.split()[0] for notice in unused(plain, FIELDS)] == [
-        "hidden_size", "activation", "momentum", "beta", "beta1", "beta2", "epsilon",
+        "hidden_size", "activation", "batch_norm", "dropout", "momentum", "beta", "beta1", "beta2", "epsilon",
+        "decay_epochs", "decay_factor",
     ]  # fmt: skip
     assert unused(validate({"optimizer": "nag"}), ["momentum", "learning_rate", "hidden_size"]) == []
 

@@ -48,13 +48,15 @@ def test_a_name_is_taken_once(fruits, names):
 def test_nearest_or_nothing():
     assert nearest("Adma", ["sgd", "adam"]) == "adam"
     assert nearest("learning-rte", ["learning_rate", "loss"]) == "learning_rate"
-    # alike are twice the letters in common over all letters: 6 of 10 will do, 10 of 18 will not
     assert nearest("rms", ["nadam", "rmsprop"]) == "rmsprop"
     assert nearest("error", ["squared_error", "cross_entropy"]) is None
     assert nearest("cross", ["squared_error", "cross_entropy"]) == "cross_entropy"
     assert nearest("MAX", ["minimize", "maximize"]) == "maximize"
     assert nearest("ma", ["minimize", "maximize"]) is None
-    assert nearest("opt", ["optimizer_state", "option"]) == "option", "two begin with it: it goes by likeness"
+    assert nearest("opt", ["optimizer_state", "option"]) is None, "two begin with it"
+    assert nearest("eta", ["beta"]) is None, "a typing error keeps the first letter"
+    assert nearest("sdg", ["sgd", "adam"]) == "sgd"
+    assert nearest("bear", ["bean", "beat"]) is None, "both are one letter away"
     assert nearest("zzz", ["sgd", "adam"]) is None
     assert unknown("colour", "zzz", ["red"]) == "'zzz' is not a known colour. Choose one of red."
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, EndState
 from small_runs import Place
 
 from ffcli.core.training import EpochResult
-from ffcli.services.sweeps.create import create, storage_url
-from ffcli.util.processes import this_process
+from ffcli.runs.record import HistoryRow, history_csv
+from ffcli.runs.store import HISTORY
+from ffcli.services.sweeps.create import create, sweep_folder
+from ffcli.sweeping.search.base import Proposal
+from ffcli.sweeping.study.record import EndState, best_epoch
+from ffcli.sweeping.study.study import StudyWriter
 
 SPACE = """
 method: grid
@@ -31,7 +33,7 @@ class Made:
     """What a trial came to: (val_acc, val_loss) after each epoch, and how it ended."""
 
     epochs: Sequence[tuple[float, float]]
-    state: EndState = "finished"
+    state: EndState | Literal["open"] = "finished"
     run_id: str | None = None
 
 
@@ -43,20 +45,45 @@ def put_sweep(place: Place, search: str, made: Sequence[Made], metric: str = "va
     kept = [line for line in lines if line.partition(":")[0].strip() not in searched]
     file = place.folder / "sweep.yaml"
     file.write_text("\n".join([*kept, f"  {search}"]).replace("DATASET", str(place.dataset)))
-    sweep = create(place.context, file, 0, None)
-    store = TrialStore(storage_url(place.context, sweep.id, None))
-    pick = min if goal == "minimize" else max
-    for number, trial in enumerate(made):
-        claimed = store.claim(sweep, Request(f"token {number}", this_process()))
-        assert isinstance(claimed, Claimed)
-        if trial.run_id is not None:
-            store.set_run(claimed, trial.run_id)
-        history = []
-        for epoch, (val_acc, val_loss) in enumerate(trial.epochs, 1):
-            history.append(val_loss if metric == "val_loss" else val_acc)
-            result = EpochResult(epoch, 1.0, 0.5, val_loss, val_acc, 0.2, 0.1)
-            store.report(sweep, claimed, result, history)
-        value = None if trial.state == "failed" else pick(history)
-        store.finish(claimed, trial.state, value=value, best_epoch=1)
-    store.close()
+    sweep = create(place.context, file, 0)
+    writer = writer_of(place, sweep.id)
+    for index, trial in enumerate(made):
+        put_trial(writer, index, trial)
+        _put_history(place, trial)
     return sweep.id
+
+
+def writer_of(place: Place, sweep_id: str) -> StudyWriter:
+    """Return what writes the record of a sweep, as the process that owns it."""
+    return StudyWriter(sweep_folder(place.context, sweep_id), lambda: None)
+
+
+def put_trial(writer: StudyWriter, index: int, made: Made) -> None:
+    """Store what a trial with this combination of a finite space came to."""
+    sweep = writer.sweep
+    values = sweep.spec.combination(index)
+    trial = writer.begin(Proposal(values, sweep.spec.config(values)))
+    if made.run_id is not None:
+        writer.set_runs(trial, [made.run_id])
+    results = _results(made)
+    for result in results:
+        writer.epoch(trial, result.epoch, getattr(result, sweep.metric.name))
+    if made.state != "open":
+        value, epoch = (None, None) if made.state == "failed" else best_epoch(sweep.metric, results)
+        writer.end(trial, made.state, value=value, best_epoch=epoch)
+
+
+def _results(made: Made) -> list[EpochResult]:
+    return [
+        EpochResult(epoch, 1.0, 0.5, val_loss, val_acc, 0.2, 0.1)
+        for epoch, (val_acc, val_loss) in enumerate(made.epochs, 1)
+    ]
+
+
+def _put_history(place: Place, made: Made) -> None:
+    """Let a trial's run have its epochs, where it has a name and none yet."""
+    if made.run_id is None or (place.path(made.run_id) / HISTORY).exists():
+        return
+    place.path(made.run_id).mkdir(parents=True, exist_ok=True)
+    rows = [HistoryRow(result, "2026-01-01T00:00:00.000Z") for result in _results(made)]
+    (place.path(made.run_id) / HISTORY).write_text(history_csv(rows))

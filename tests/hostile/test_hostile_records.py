@@ -152,7 +152,7 @@ def test_the_scalars_of_a_checkpoint(trained: Trained, tmp_path: Path, examples:
     def check(scalars: Any) -> None:
         save_file(place.arrays, place.run / CHECKPOINT, metadata={"ffnn": json.dumps(scalars)})
         said = refusal(FfnnError, place.restore)
-        assert said is None or CHECKPOINT in said
+        assert said is None or CHECKPOINT in said or MODEL in said
 
     with np.errstate(all="ignore"):
         fuzz(examples, spoiled(place.scalars), check)

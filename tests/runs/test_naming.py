@@ -36,12 +36,13 @@ def sweep(folder: Path) -> Found:
 
 def ensemble(folder: Path) -> Found:
     about = {"run_ids": [], "dataset": "mnist", "n": 1, "accuracy": 0.5, "loss": None, "tta": False}
-    more = {"val_acc": None, "val_loss": None, "members": [], "per_class": []}
+    more = {"val_acc": None, "val_loss": None, "val_n": None, "members": [], "per_class": []}
+    more |= {"created": "2026-01-01T00:00:00Z", "provenance": {}, "path": ""}
     (folder / "ensembles").mkdir()
     for ensemble_id in IDS:
         record = {"ensemble_id": ensemble_id, **about, **more}
         (folder / "ensembles" / f"{ensemble_id}.json").write_text(json.dumps(record))
-    return lambda word: str(EnsembleStore(folder).read(word)["ensemble_id"])
+    return lambda word: EnsembleStore(folder).read(word).ensemble_id
 
 
 @pytest.fixture(params=[run, sweep, ensemble], ids=lambda kind: kind.__name__)

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 from stored_runs import record
 
 from ffcli.core.training import EpochResult
+from ffcli.runs.provenance import Provenance, RerunOf, provenance
 from ffcli.runs.record import (
     HISTORY_COLUMNS,
     HistoryRow,
     RunRecord,
+    WandbRun,
     history_csv,
     is_loss,
     parse_history,
-    provenance,
     utc_now,
 )
+from ffcli.util.atomic_files import json_text
 
 RESULT = EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0, 0.625)
 TIME = "2026-01-01T00:00:00.000Z"
@@ -73,8 +75,9 @@ def test_a_record_goes_through_json() -> None:
         best={"val_acc": 0.5},
         best_epoch=1,
         best_val_acc=0.5,
-        wandb={"mode": None},
+        wandb=WandbRun(mode="online", model=True),
         threads=2,
+        provenance=Provenance(core=3, command_line=["ffnn"], rerun=RerunOf("a sweep", "a run")),
     )
     assert RunRecord.from_dict(json.loads(json.dumps(full.as_dict()))) == full
 
@@ -117,8 +120,28 @@ def test_times_are_utc_and_sort() -> None:
 
 def test_provenance_tells_versions_data_and_command() -> None:
     known = provenance("abc", ["ffnn", "train"])
-    assert known["dataset_digest"] == "abc"
-    assert known["command_line"] == ["ffnn", "train"]
-    assert known["numpy"] == np.__version__
-    assert known["blas"]
-    json.dumps(known)
+    assert known.dataset_digest == "abc"
+    assert known.command_line == ["ffnn", "train"]
+    assert known.numpy == np.__version__
+    assert known.blas
+    assert Provenance(**json.loads(json.dumps(known.as_dict()))) == known
+
+
+@pytest.mark.parametrize("text", ["plain", "tä\n", "\udcff.npz", "\ud83d", "😀"])
+def test_any_text_is_read_again(text: str) -> None:
+    """A path may hold bytes that are no UTF-8: half a character, which not every reader of JSON takes."""
+    full = record(name=text, tags=[text], error=text, config={"dataset": text, "seed": 1 << 80})
+    assert RunRecord.from_json(json.dumps(full.as_dict()).encode()) == full
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b'{"run_id": NaN}', b"[" * 100_000, b"\xff"])
+def test_what_is_no_record_is_refused_in_one_line(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        RunRecord.from_json(content)
+
+
+@pytest.mark.parametrize("n", [3, 1000])
+def test_a_list_of_any_length_is_json(n: int) -> None:
+    items = [{"value": math.nan, "at": at, "pair": (1, math.inf)} for at in range(n)]
+    expected = [{"value": None, "at": at, "pair": [1, None]} for at in range(n)]
+    assert json.loads(json_text(items), parse_constant=pytest.fail) == expected

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from stored_runs import put, record
 
+from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import staging as beginning_module
 from ffcli.runs import store as store_module
+from ffcli.runs.record import HISTORY_COLUMNS, HistoryRow, history_csv
 from ffcli.runs.staging import remove_unbegun
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore, new_run_id
 from ffcli.services.runs.listing import list_runs
@@ -20,6 +22,7 @@ from ffcli.training.context import Context
 from ffcli.util import atomic_files as files_module
 from ffcli.util.atomic_files import lock_folder, this_machine, unlock
 
+TIME = "2026-01-01T00:00:00.000Z"
 OLD, MIDDLE, NEW = "20260101-000000-000-aaaa", "20260101-120000-000-bbbb", "20260202-000000-000-cccc"
 
 
@@ -345,10 +348,11 @@ class TestDamage:
             "nothing\n1\n",
             "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,x,1,1,1,1,1,now\n",
             "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1.5,1,1,1,1,1,1,now\n",
-            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1,1,1,1",
-            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1,1,1,1\n",
+            "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1\n",
             'epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n1,1,1,1,1,1,1,"'
-            + "x" * 200_000,
+            + "x" * 200_000
+            + "\n",
         ],
         ids=range(7),
     )
@@ -428,3 +432,23 @@ class TestStatus:
     def test_any_other_status_is_as_stored(self, store: RunStore, status: str) -> None:
         put(store.folder, "other", status=status)
         assert store.read("other").status == status
+
+
+def test_a_history_of_very_many_epochs_is_read(store: RunStore) -> None:
+    """More bytes than the record of a run may have."""
+    lines = [
+        ",".join(HISTORY_COLUMNS),
+        *(f"{n}{',0.12345678901234567' * 7},{TIME}" for n in range(1, 115_001)),
+    ]
+    (store.folder / OLD / HISTORY).write_text("\n".join(lines) + "\n")
+    assert (store.folder / OLD / HISTORY).stat().st_size > 1 << 24
+    assert len(store.history(OLD)) == 115_000
+
+
+def test_a_row_that_was_not_written_to_its_end_is_left_out(store: RunStore) -> None:
+    rows = [HistoryRow(EpochResult(n, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0, 0.5), TIME) for n in (1, 2)]
+    whole = history_csv(rows).encode()
+    for end in range(len(history_csv(rows[:1])), len(whole)):
+        for torn in (whole[:end], whole[:end] + b"\0" * 40, whole[:end] + b"\xff"):
+            (store.folder / OLD / HISTORY).write_bytes(torn)
+            assert store.history(OLD) == rows[:1]

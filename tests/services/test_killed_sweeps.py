@@ -17,7 +17,7 @@ from small_runs import Place
 from stored_sweeps import Made, put_sweep
 from test_sweep_running import Onlooker
 
-from ffcli.runs.record import BEGUN_FOR, RunRecord
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweeps.create import storage_url, stored_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
@@ -101,7 +101,7 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> Non
         {"config": {"epochs": "many"}},
         {"provenance": {"dataset_digest": "another"}},
         {"provenance": {"core": -1}},
-        {"provenance": {BEGUN_FOR: 2}},
+        {"provenance": {"begun_for_epochs": 2}},
     ],
     ids=str,
 )

@@ -235,7 +235,7 @@ def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[st
     assert own.run_id in before
     for record in new:
         assert record.sweep_id == second["sweep_id"]
-        source = record.provenance.get("reused_from")
+        source = record.provenance.reused_from
         assert (source is not None) == ("reused" in record.tags)
         if source is not None:
             assert source in before
@@ -285,7 +285,7 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
     second = rerun(place)
     assert second["reused"] == 1
     copies = [record for record in place.context.runs.records() if "reused" in record.tags]
-    assert [record.provenance["reused_from"] for record in copies] == [runs["constant"]]
+    assert [record.provenance.reused_from for record in copies] == [runs["constant"]]
     assert place.context.runs.read(runs["constant"]).recipe == "fast"
     assert [record.recipe for record in copies] == [None], "a sweep's run is not of a recipe"
 
@@ -299,7 +299,7 @@ def test_results_of_another_machine_are_taken_over_from_the_database(
     second = run_sweep(other, made, SweepOptions(reuse=True, storage=url), Silent())
     assert second["reused"] == 4
     for record in other.runs.records():
-        source = record.provenance["reused_from"]
+        source = record.provenance.reused_from
         rows = other.runs.history(record.run_id)
         assert [(row.result.val_loss, row.result.val_acc) for row in rows] == history(place, source)
         original = place.context.runs.read(source)

@@ -77,7 +77,7 @@ def test_losses_of_different_kinds_are_never_compared(place: Place) -> None:
     def put(run_id: str, loss: str, val_loss: float) -> None:
         config = TrainConfig().as_dict() | {"dataset": "mnist", "loss": loss}
         place.put(
-            run_id, dataset="mnist", config=config, best={"val_loss": val_loss, "val_acc": 1 - val_loss}
+            run_id, dataset="mnist", config=config, best={"val_loss": val_loss, "val_acc": 2 - val_loss}
         )
 
     put("8-ce", "cross_entropy", 0.3)

@@ -16,8 +16,8 @@ from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import load_dataset, split_indices
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ensembles import EnsembleStore
 from ffcli.runs.model_file import save_network
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
 from ffcli.services.evaluation.evaluate import evaluate
@@ -43,7 +43,7 @@ def put_linear(place: Place, run_id: str, W: list[list[float]], **values: Any) -
         )
     config = TrainConfig.model_validate({"dataset": str(path), "num_layers": 0, **values})
     digest = place.context.dataset(str(path)).digest
-    about = {"dataset_digest": digest}
+    about = Provenance(dataset_digest=digest)
     place.put(run_id, dataset=str(path), config=config.as_dict(), best={"val_acc": 0.5}, provenance=about)
     network = Network([2, 2])
     network.weights[0][...] = W
@@ -174,8 +174,10 @@ def test_trained_runs_together(place: Place) -> None:
     ):
         p = np.mean([network.predict_proba(images) for network in networks], axis=0)
         assert getattr(document, n) == len(labels)
-        assert document[acc] == np.mean(p.argmax(axis=1) == labels)
-        assert document[loss] == pytest.approx(-np.log(p[np.arange(len(labels)), labels]).mean(), rel=1e-5)
+        assert getattr(document, acc) == np.mean(p.argmax(axis=1) == labels)
+        assert getattr(document, loss) == pytest.approx(
+            -np.log(p[np.arange(len(labels)), labels]).mean(), rel=1e-5
+        )
     assert [member.accuracy for member in document.members] == [
         judge(place, run.run_id).accuracy for run in runs
     ]
@@ -195,14 +197,13 @@ def test_its_record_is_kept_and_found_again(place: Place) -> None:
 
 
 def test_a_damaged_record_is_left_out_of_the_list_and_named_when_asked_for(place: Place) -> None:
-    store = EnsembleStore(place.context.runs_dir)
     put_linear(place, "one", FIRST)
     put_linear(place, "two", FIRST)
     kept = evaluate_ensemble(place.context, ["one", "two"])
     for content in ("{", "[]", '{"ensemble_id": "another"}'):
-        damaged = store.add({"run_ids": []})
-        Path(damaged.path).write_text(content)
-        with pytest.raises(FfnnError, match=f"ensemble {damaged['ensemble_id']} is damaged"):
+        damaged = evaluate_ensemble(place.context, ["one", "two"])
+        damaged.path.write_text(content)
+        with pytest.raises(FfnnError, match=f"ensemble {damaged.ensemble_id} is damaged"):
             show_ensemble(place.context, damaged.ensemble_id)
     assert list_ensembles(place.context) == [kept]
     assert sum("is damaged" in notice for notice in place.notices) == 3
@@ -212,10 +213,10 @@ def test_requests_that_make_no_ensemble(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
     other = place.train(epochs=1, dataset=str(write_dataset(place.folder / "other.npz", seed=4))).run_id
     for runs, message in (
-        ([], "two runs at least"),
-        ([run_id], "two runs at least"),
-        ([run_id, run_id[:-1]], f"run {run_id} is named twice"),
-        ([run_id, other], "all must be of one dataset"),
+        ([], "got [01]"),
+        ([run_id], "got [01]"),
+        ([run_id, run_id[:-1]], f"run {run_id} .*twice"),
+        ([run_id, other], "one dataset"),
         ([run_id, "none"], "There is no run 'none'"),
     ):
         with pytest.raises(RequestError, match=message):

@@ -84,16 +84,25 @@ def crash_at(write: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     What stops the run is a full disk, so that its end cannot be recorded either. Returns how to count.
     """
     count = 0
-    true_write = recorder.write_atomic
+    true_write, true_append = recorder.write_atomic, recorder.append
 
-    def write_atomic(path: Path, content: bytes | str) -> None:
+    def counted() -> None:
         nonlocal count
         if count == write:
             raise OSError(errno.ENOSPC, "No space left on device")
         count += 1
+
+    def write_atomic(path: Path, content: bytes | str) -> None:
+        counted()
         true_write(path, content)
 
+    def append(path: Path, text: str) -> None:
+        true_append(path, text[: len(text) // 2])
+        counted()
+        true_append(path, text[len(text) // 2 :])
+
     monkeypatch.setattr(recorder, "write_atomic", write_atomic)
+    monkeypatch.setattr(recorder, "append", append)
     monkeypatch.setattr(model_file, "write_atomic", write_atomic)
     return lambda: count
 

@@ -19,7 +19,7 @@ from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.train import plan, train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
-from ffcli.util.atomic_files import json_text
+from ffcli.util.atomic_files import json_text, json_value
 
 OPTIONS = RunOptions(
     name="my run",
@@ -53,7 +53,7 @@ def test_the_document_and_the_files_of_a_run(place: Place) -> None:
     rows = parse_history((path / HISTORY).read_text())
     assert [row.as_dict() for row in rows] == list(map(asdict, document.epochs))
     summary = json.loads((path / SUMMARY).read_text())
-    assert {key: document[key] for key in summary if key != "best"} == {
+    assert {key: json_value(document)[key] for key in summary if key != "best"} == {
         key: value for key, value in summary.items() if key != "best"
     }
 

@@ -1,19 +1,20 @@
-"""Whether a sweep is running, open or ended, as its documents tell."""
+"""Whether a sweep is running, open or ended, and the summaries by which sweeps are listed."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import stored_sweeps
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.progress import raise_goal
-from ffcli.sweeping.store import TrialStore
 from small_runs import Place
-from stored_sweeps import Made, put_sweep
+from stored_sweeps import Made, put_sweep, put_trial, writer_of
 
-from ffcli.runs.layout import SWEEP_FILE
-from ffcli.services.sweeps.create import storage_url, stored_sweep
-from ffcli.services.sweeps.summary import list_sweeps, progress, show_sweep
-from ffcli.util.processes import this_process
+from ffcli.runs.layout import STUDY, SUMMARY
+from ffcli.services.sweeps import listing
+from ffcli.services.sweeps.create import sweep_folder
+from ffcli.services.sweeps.listing import list_sweeps
+from ffcli.services.sweeps.summary import progress, show_sweep
+from ffcli.sweeping.study.lock import SweepLock
 
 FOUR = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
 ONE = Made([(0.5, 1.0)])
@@ -21,8 +22,10 @@ ONE = Made([(0.5, 1.0)])
 
 def told(place: Place, sweep_id: str) -> tuple[str, int | None]:
     """Return the state and how many trials are planned, which all documents agree on."""
-    (listed,) = list_sweeps(place.context, None)
-    documents = (listed, show_sweep(place.context, sweep_id, None), progress(place.context, sweep_id, None))
+    (listed,) = list_sweeps(place.context)
+    shown = show_sweep(place.context, sweep_id)
+    assert listed == {key: shown[key] for key in listed}
+    documents = (listed, shown, progress(place.context, sweep_id))
     (found,) = {(document["state"], document["planned"]) for document in documents}
     return found
 
@@ -43,20 +46,16 @@ def test_it_has_ended_when_all_that_were_asked_for_have(
 ) -> None:
     sweep_id = put_sweep(place, FOUR, [ONE] * made)
     if asked is not None:
-        store = TrialStore(storage_url(place.context, sweep_id, None))
-        raise_goal(store.database, stored_sweep(place.context, sweep_id), asked)
-        store.close()
+        writer_of(place, sweep_id).raise_count(asked)
     assert told(place, sweep_id) == expected
-    assert progress(place.context, sweep_id, None)["ended"] == made
+    assert progress(place.context, sweep_id)["ended"] == made
 
 
-def test_it_runs_while_somebody_has_a_trial(place: Place) -> None:
-    sweep_id = put_sweep(place, FOUR, [ONE])
-    store = TrialStore(storage_url(place.context, sweep_id, None))
-    store.claim(stored_sweep(place.context, sweep_id), Request("mine", this_process()))
-    assert told(place, sweep_id) == ("running", 4)
-    store.release("mine")
-    store.close()
+def test_it_runs_while_a_process_owns_it(place: Place) -> None:
+    sweep_id = put_sweep(place, FOUR, [ONE, Made([], "open")])
+    assert told(place, sweep_id) == ("open", 4)
+    with SweepLock(sweep_folder(place.context, sweep_id)):
+        assert told(place, sweep_id) == ("running", 4)
     assert told(place, sweep_id) == ("open", 4)
 
 
@@ -69,12 +68,63 @@ def test_a_pruned_run_can_reach_the_target(
     assert told(place, sweep_id) == (state, 4)
 
 
-def test_what_was_killed_before_it_had_its_file_goes_with_the_next_sweep(place: Place) -> None:
-    root = place.context.runs_dir / "sweeps"
-    folders = [root / name for name in ("20260101-000000-000-aaaa", "20260101-000000-000-bbbb", "entity")]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        (folder / f".{SWEEP_FILE}-x1y2z3_4").write_text("method: ")
-    (folders[1] / SWEEP_FILE).write_text("method: grid")
-    put_sweep(place, FOUR, [])
-    assert [len(list(folder.iterdir())) for folder in folders] == [0, 2, 1]
+def test_a_listing_reads_a_study_only_where_it_has_changed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep_id = put_sweep(place, FOUR, [ONE])
+    first = list_sweeps(place.context)
+    monkeypatch.setattr(listing, "write_summary", None)
+    assert list_sweeps(place.context) == first
+    monkeypatch.undo()
+    put_trial(writer_of(place, sweep_id), 1, Made([(0.75, 1.0)]))
+    (listed,) = list_sweeps(place.context)
+    assert (listed["counts"]["finished"], listed["best"]["value"]) == (2, 0.75)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"study": [1, 2], "sweep": {}}',
+        "\0",
+        "NaN",
+    ],
+)
+def test_a_summary_that_is_none_is_made_anew(place: Place, content: str) -> None:
+    sweep_id = put_sweep(place, FOUR, [ONE])
+    first = list_sweeps(place.context)
+    path = sweep_folder(place.context, sweep_id) / SUMMARY
+    good = path.read_text()
+    path.write_text(content)
+    assert list_sweeps(place.context) == first
+    assert path.read_text() == good
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("counts", {"finished": -1}), ("best", []), ("top", [{}]), ("sweep_id", "another"), ("planned", "many")],
+)
+def test_a_summary_with_what_no_ffnn_has_written_is_made_anew(place: Place, key: str, value: object) -> None:
+    sweep_id = put_sweep(place, FOUR, [ONE])
+    first = list_sweeps(place.context)
+    path = sweep_folder(place.context, sweep_id) / SUMMARY
+    document = json.loads(path.read_text())
+    document["sweep"][key] = value
+    path.write_text(json.dumps(document))
+    assert list_sweeps(place.context) == first
+
+
+def test_a_store_that_cannot_be_written_is_listed_all_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep_id = put_sweep(place, FOUR, [ONE])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(listing, "write_atomic", refuse)
+    assert [each["sweep_id"] for each in list_sweeps(place.context)] == [sweep_id]
+    assert (sweep_folder(place.context, sweep_id) / STUDY).is_file()
+    assert not (sweep_folder(place.context, sweep_id) / SUMMARY).exists()

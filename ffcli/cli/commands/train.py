@@ -25,12 +25,13 @@ from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
 
 if TYPE_CHECKING:
+    from ffcli.config import TrainConfig
     from ffcli.runs.results import RunResult
     from ffcli.training.options import RunOptions
 
 app = typer.Typer(add_completion=False)
 
-_RUN = "Run"
+_RUN, _DATA = "Run", "Data"
 
 
 @app.command(cls=FieldsCommand)
@@ -83,6 +84,19 @@ def train(
             default=1,
         ),
     ] = None,
+    grayscale: Annotated[
+        bool, option("--grayscale", group=_DATA, help="Make your own colour images gray, as PATH#grayscale.")
+    ] = False,
+    label_column: Annotated[
+        str | None,
+        option(
+            "--label-column",
+            group=_DATA,
+            metavar="NAME",
+            help="The labels of your own table, by name or number, as PATH#label=NAME.",
+            default="label, class, target, y …, else the first or last",
+        ),
+    ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -91,7 +105,8 @@ def train(
 ) -> None:
     """Train a network and store the run.
 
-    Without options this is the best plain configuration known for Fashion-MNIST.
+    Without options this is the best plain configuration known for Fashion-MNIST. Your own --dataset is a
+    CSV, an .npz, a folder of IDX files, a folder for each class of pictures, a zip of these, or parquet.
     """
     out = Output.of(ctx)
     if recipe is not None and recipe.strip().lower() == LIST:
@@ -99,6 +114,7 @@ def train(
             refuse("--recipe list shows the recipes and goes with no other option.")
         show_recipes(out)
         return
+    from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
     from ffcli.training.options import RunOptions
@@ -108,8 +124,14 @@ def train(
         others = given(
             {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
         )
-        others |= given({"wandb_project": wandb_project, "wandb_entity": wandb_entity})
-        others |= {name: True for name, on in {"dry_run": dry_run, "log_model": log_model}.items() if on}
+        others |= given(
+            {"label_column": label_column, "wandb_project": wandb_project, "wandb_entity": wandb_entity}
+        )
+        others |= {
+            name: True
+            for name, on in {"dry_run": dry_run, "log_model": log_model, "grayscale": grayscale}.items()
+            if on
+        }
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
         epochs = configure(None, flags).epochs if flags else None
         watch = watcher(out)
@@ -119,13 +141,15 @@ def train(
         return
 
     settings = configure(config, flags, recipe)
+    if grayscale or label_column is not None:
+        settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
     mode = wandb_mode(wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
     options = RunOptions(
         name=name,
         tags=tuple(tag or ()),
-        threads=integer("--threads", threads, least=1) or 1,
+        threads=integer("--threads", threads, least=1, most=MOST_THREADS) or 1,
         wandb=mode,
         wandb_project=wandb_project,
         wandb_entity=wandb_entity,
@@ -140,6 +164,13 @@ def train(
     with _ended_early(out, watch):
         result = train_run(context(out), settings, options, watch)
     _finish(out, result)
+
+
+def _with_dataset_options(settings: TrainConfig, label: str | None, *, grayscale: bool) -> TrainConfig:
+    from ffcli.datasets import with_options
+
+    name = with_options(settings.dataset, label=label, grayscale=grayscale)
+    return settings.model_copy(update={"dataset": name})
 
 
 def _refuse_with_resume(names: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
@@ -51,12 +52,17 @@ class Columns:
         spare: Sequence[str] = (),
         elsewhere: str = "with --json",
     ) -> None:
-        self._rows = [list(map(plain, heads)), *([shown(value) for value in row] for row in rows)]
+        self._heads, self._values = heads, rows
         self._right = [head in set(right) for head in heads]
         self._cut = [head in cut or head in ends for head in heads]
         self._ends = [head in ends for head in heads]
         self._spare = [heads.index(head) for head in spare]
         self._elsewhere = elsewhere
+
+    @cached_property
+    def _rows(self) -> list[list[str]]:
+        """The heads and the rows as text, made when the table is printed: with --json it is not."""
+        return [list(map(plain, self._heads)), *([shown(value) for value in row] for row in self._values)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         available = options.max_width
@@ -66,7 +72,7 @@ class Columns:
         lines = self._lines(widths, kept, available)
         head, *rows = ("".join(self._row(console, row, widths, lines)) for row in self._rows)
         yield Segment(head, console.get_style("bold"))
-        yield Segment("".join(rows))
+        yield from map(Segment, rows)
         left_out = [self._rows[0][place] for place in self._spare if place not in kept]
         if left_out:
             note = f"{', '.join(left_out)}: in a wider terminal or {self._elsewhere}"

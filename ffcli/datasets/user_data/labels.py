@@ -55,7 +55,7 @@ def _column(name: str, array: Array) -> Array:
         except UnicodeDecodeError as error:
             raise BrokenDataError(f"{name} holds text that is not UTF-8") from error
     if array.dtype.kind == "U":
-        return _numbers_in(np.char.strip(array))
+        return _numbers_in(name, np.char.strip(array))
     if array.dtype.kind == "b":
         return array.astype(str)
     if array.dtype.kind == "f":
@@ -73,19 +73,16 @@ def _whole(name: str, array: Array) -> Array:
     return array.astype(np.int64)
 
 
-def _numbers_in(array: Array) -> Array:
-    """Return text as integers where all of it is whole numbers in their usual spelling ("1.0" is 1)."""
+def _numbers_in(name: str, array: Array) -> Array:
+    """Return text as integers where all of it is numbers ("1.0" is 1), unless two spellings would be one."""
     values = np.unique(array)
     try:
-        numbers = [float(value) for value in values.tolist()]
+        numbers = _whole(name, np.array([float(value) for value in values.tolist()]))
     except ValueError:
         return array
-    if any(number != round(number) or abs(number) > 2.0**53 for number in numbers if abs(number) < np.inf):
+    if len(np.unique(numbers)) < len(values):
         return array
-    if not np.isfinite(numbers).all() or len(set(numbers)) != len(numbers):
-        return array
-    lookup = np.array(numbers).astype(np.int64)
-    return lookup[np.searchsorted(values, array)]
+    return numbers[np.searchsorted(values, array)]
 
 
 def _hot(name: str, array: Array) -> Array:
@@ -108,6 +105,8 @@ def _named(
                 f"{name} holds {array.min()} to {array.max()}: expected 0 to {len(names) - 1}, "
                 f"the numbers of the {counted(len(names), 'class', 'classes')}"
             )
+    if len(set(names)) < len(names):
+        raise BrokenDataError(f"two classes have the same name: expected {len(names)} different ones")
     return [array.astype(np.int64) for _, array in columns], tuple(map(_checked_name, names))
 
 

@@ -106,9 +106,13 @@ def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
     arrays = open_arrays(folder, prepared) if prepared else None
     if prepared is None or arrays is None:
         return None
-    names = prepared.details.get(_CLASSES)
+    names, split = prepared.details.get(_CLASSES), prepared.details.get(_SPLIT)
     labels = [arrays[array] for array in ("y_train", "y_test")]
-    if not isinstance(names, list) or any(y.dtype.kind not in "iu" or not len(y) for y in labels):
+    if (
+        not isinstance(names, list)
+        or not isinstance(split, (dict, type(None)))
+        or any(y.dtype.kind not in "iu" or not len(y) for y in labels)
+    ):
         return None
     sound = all(isinstance(name, str) for name in names) and all(
         int(y.min()) >= 0 and int(y.max()) < len(names) for y in labels

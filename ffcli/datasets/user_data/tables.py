@@ -32,7 +32,7 @@ from ffcli.datasets.user_data.staging import Stage
 from ffcli.util.text import counted
 
 _LINES = 1000  # that are parsed at a time
-_LONGEST_LINE = 1 << 27
+_LONGEST_LINE = 1 << 26
 _MOST_LINES = 1 << 24
 _EXACT = 1 << 24  # single precision holds all integers below
 _INDEX_NAMES = ("", "unnamed0", "id", "index")

@@ -109,7 +109,7 @@ class _Judging:
         assert trial.run_id is not None
         run = load_run(trial.run_id, self._context.runs_dir)
         data = self._dataset(trial.config.dataset)
-        if data.digest != run.record.provenance.get("dataset_digest"):
+        if data.digest != run.record.provenance.dataset_digest:
             raise FfnnError(f"{data.name} has changed since run {trial.run_id} was trained on it")
         val = self._validation(data, trial.config.val_fraction)
         found = {}

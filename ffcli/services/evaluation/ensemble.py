@@ -14,7 +14,8 @@ from ffcli.core.metrics import confusion_matrix, negative_log_likelihood
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ensembles import Ensemble, EnsembleMember, EnsembleStore
-from ffcli.runs.record import provenance, utc_now
+from ffcli.runs.provenance import provenance
+from ffcli.runs.record import utc_now
 from ffcli.services.evaluation.evaluate import accuracy, check_fits, class_reports, matrix_accuracy
 from ffcli.services.evaluation.inference import (
     Views,
@@ -71,7 +72,7 @@ def evaluate_ensemble(
             for run, views, (test, validation) in zip(members, over, predicted)
         ],
         created=utc_now(),
-        provenance=provenance(data.digest, command_line),
+        provenance=provenance(data.digest, command_line).as_dict(),
     )
 
 

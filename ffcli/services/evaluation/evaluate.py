@@ -167,5 +167,5 @@ def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
         )
     if dataset.name != run.record.dataset:
         context.notify(f"run {run.record.run_id} was trained on {run.record.dataset}, not on {dataset.name}")
-    elif dataset.digest != run.record.provenance.get("dataset_digest"):
+    elif dataset.digest != run.record.provenance.dataset_digest:
         context.notify(f"{dataset.name} has changed since run {run.record.run_id} was trained on it")

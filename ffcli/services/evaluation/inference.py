@@ -68,6 +68,6 @@ def as_logits(probabilities: Array) -> Array:
 
 def unseen_indices(config: TrainConfig, run: StoredRun, dataset: Dataset) -> Array | None:
     """Return which training images a run was validated on; None where it was trained on other data."""
-    if dataset.digest != run.record.provenance.get("dataset_digest"):
+    if dataset.digest != run.record.provenance.dataset_digest:
         return None
     return split_indices(dataset.y_train, config.val_fraction)[1]

@@ -11,8 +11,8 @@ from typing import Any
 from ffcli.core.network import Network
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError
+from ffcli.runs.integrity import load_model
 from ffcli.runs.metric import Metric, Standing
-from ffcli.runs.model_file import load_network
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import CONFIG, MODEL, RunStore
 from ffcli.training.context import Context
@@ -50,7 +50,7 @@ def load_run(run: str, runs_dir: str | Path | None = None) -> StoredRun:
                 f"Train the same network again: ffnn train --config {path / CONFIG}"
             )
         raise FfnnError(f"Run {record.run_id} ({record.status}) has no stored weights.", hint=hint)
-    network, about = load_network(path / MODEL)
+    network, about = load_model(path, record)
     return StoredRun(record, path, network, about)
 
 

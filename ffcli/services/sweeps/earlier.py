@@ -12,8 +12,6 @@ from ffcli.sweeping.study.record import Past, Sweep, Trial
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 
-TRIAL = "trial"  # in the provenance of a sweep's run: the number of the trial
-
 
 class EarlierRuns:
     """Looks into the store for what `Plan` of the coordinator asks for."""
@@ -50,7 +48,7 @@ class EarlierRuns:
         mine = []
         for record in self._context.runs.records():
             if record.sweep_id == self._sweep.id and (
-                record.run_id in trial.run_ids or record.provenance.get(TRIAL) == trial.number
+                record.run_id in trial.run_ids or record.provenance.trial == trial.number
             ):
                 mine.append(record.run_id)
         return mine
@@ -82,6 +80,6 @@ class EarlierRuns:
             source,
             trial.config,
             sweep_id=self._sweep.id,
-            provenance={TRIAL: trial.number},
+            provenance={"trial": trial.number},
             options=self._options,
         )

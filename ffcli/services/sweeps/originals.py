@@ -76,8 +76,8 @@ def _as_stored(context: Context, original: Original) -> Original:
     about = record.provenance
     return replace(
         original,
-        dataset_digest=about.get("dataset_digest"),
-        core_version=about.get("core", CORE_VERSION),
+        dataset_digest=about.dataset_digest,
+        core_version=about.core or CORE_VERSION,
         threads=record.threads,
     )
 
@@ -115,7 +115,7 @@ def _values(context: Context, study: Study, metric: Metric) -> list[tuple[Trial,
 
 def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tuple[Metric, list[Original]]:
     """Ask W&B; where it cannot be asked, the runs of the sweep in this store are used, with a notice."""
-    stored = {record.wandb.get("id"): record for record in records(context, str(address))}
+    stored = {record.wandb.id: record for record in records(context, str(address))}
     finished = {key: record for key, record in stored.items() if record.status == "finished"}
     try:
         check_account()

@@ -26,6 +26,7 @@ from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Trai
 from ffcli.sweeping.wandb.server import WandbServer
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.util.cores import usable_cores
 from ffcli.util.signals import Terminated, starting_a_process
 
 _GRACE = 10.0  # seconds that workers have to close their runs before they are killed
@@ -56,7 +57,7 @@ def run_wandb_sweep(
         runs_dir=context.runs_dir,
         options=RunOptions(
             tags=("sweep",),
-            threads=max(1, (os.cpu_count() or 1) // workers),
+            threads=max(1, usable_cores() // workers),
             wandb="online",
             wandb_project=address.project,
             wandb_entity=address.entity,

@@ -37,8 +37,8 @@ class Leaves:
 def read_leaves(section: Section) -> Leaves:
     """Return the parameters of a sweep file.
 
-    A constant that no hyper-parameter resembles is left out. Raises RequestError for every other name that is
-    not known, and for a field that is given twice.
+    A constant outside groups that no hyper-parameter resembles is left out. Raises RequestError for every
+    other name that is not known, and for a field that is given twice.
     """
     leaves = {leaf.path: leaf for leaf in _flattened(section, "", 0)}
     try:
@@ -56,7 +56,7 @@ def read_leaves(section: Section) -> Leaves:
         if field in by_field:
             section.refuse(f"{field} is given twice, as {by_field[field].path} and as {path}; leave one out")
         by_field[field] = leaf
-    left_out = [leaf for leaf in strange if _is_constant(leaf.section) and not NAMES.meant(_name(leaf.path))]
+    left_out = [leaf for leaf in strange if "." not in leaf.path and _means_nothing(leaf)]
     if unknown := [leaf for leaf in strange if leaf not in left_out]:
         raise _unknown(unknown)
     return Leaves(by_field, tuple(leaf.path for leaf in left_out))
@@ -98,9 +98,12 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list) or (isinstance(value, str) and ("," in value or value.lstrip()[:1] == "["))
 
 
-def _is_constant(section: Section) -> bool:
-    values = section.values.get("values", [section.values["value"]] if "value" in section else None)
-    return isinstance(values, list) and len(values) > 0 and all(value == values[0] for value in values)
+def _means_nothing(leaf: Leaf) -> bool:
+    """Whether a parameter that is not known is a constant whose name resembles none that is."""
+    given = leaf.section.values
+    values = given.get("values", [given["value"]] if "value" in given else None)
+    is_constant = isinstance(values, list) and len(values) > 0 and all(value == values[0] for value in values)
+    return is_constant and not NAMES.meant(leaf.path)
 
 
 def _unknown(leaves: list[Leaf]) -> UnknownNameError:

@@ -332,6 +332,7 @@ class Coordinator:
         """Record that the open trials were not started: their workers are stopped, not dead."""
         with interrupts_deferred():
             for opened in self._open.values():
-                with suppress(OSError, FfnnError):  # what stopped the sweep matters more
-                    self._study.set_starts(opened.trial, opened.trial.starts - 1)
+                if self._study[opened.trial.number].state == "running":
+                    with suppress(OSError, FfnnError):  # what stopped the sweep matters more
+                        self._study.set_starts(opened.trial, opened.trial.starts - 1)
             self._open.clear()

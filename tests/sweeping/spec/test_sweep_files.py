@@ -68,7 +68,6 @@ def test_the_original_space(name):
     spec = load_spec(FOLDER / f"{name}.yaml")
     assert spec.method == ("bayes" if name == "bayes" else "random")
     assert {field: found.choices for field, found in spec.parameters.items()} == ORIGINAL
-    assert "hidden_layers" in spec.as_given({"num_layers": 3})
 
 
 def test_the_ingredients_of_better_networks(blobs):

@@ -63,7 +63,7 @@ def test_what_is_not_given_has_wandbs_default():
         "parameters: {epochs: {value: 3}}"
     )
     assert spec.metric == Metric("train_loss", "minimize", None)
-    assert spec.early_terminate == Hyperband(min_iter=2, eta=3, strict=False)
+    assert spec.early_terminate == Hyperband(min_iter=2, eta=3, strict=True)
     assert (spec.run_cap, spec.name, spec.command) == (None, None, None)
     assert space("epochs: {value: 3}").metric is None
 
@@ -93,14 +93,9 @@ def test_names_and_values_are_canonical_and_the_files_own_are_kept():
         "activation": "relu",
         "hidden_size": 64,
     }
-    assert spec.as_given(values) == {
-        "hidden_layers": 4,
-        "Optimizer": "nag",
-        "weight_init": "Xavier",
-        "activation": "ReLU",
-        "hidden-size": "64",
-    }
-    assert spec.config(spec.as_given(values)) == spec.config(values)
+    given = {"hidden_layers": 4, "Optimizer": "nag", "activation": "ReLU", "hidden-size": "64"}
+    assert spec.config({**given, "weight_init": "Xavier"}) == spec.config(values)
+    assert set(spec.document["parameters"]) == set(values)
 
 
 def test_numbers_as_yaml_1_1_takes_them_for_words():
@@ -124,7 +119,7 @@ def test_fields_of_integers_get_integers():
 def test_lists_of_sizes():
     spec = space("hidden_size: {values: [[128, 64], '32,16,8', 64]}")
     assert spec.parameters["hidden_size"].choices == ((128, 64), (32, 16, 8), 64)
-    assert spec.as_given({"hidden_size": (128, 64)}) == {"hidden_size": [128, 64]}
+    assert spec.document["parameters"]["hidden_size"]["values"] == [[128, 64], [32, 16, 8], 64]
     base = TrainConfig().as_dict()
     assert spec.config({"hidden_size": (32, 16, 8)}, base).hidden_sizes == (32, 16, 8)
     assert spec.config({"hidden_size": 64}, base).hidden_sizes == (64, 64, 64)
@@ -135,7 +130,7 @@ def test_a_run_lies_over_its_base():
     spec = space("hidden_layers: {value: 2}")
     config = spec.config({"hidden_layers": 2}, {"hidden_size": [64, 64, 64], "epochs": 3})
     assert (config.num_layers, config.hidden_sizes, config.epochs) == (2, (64, 64), 3)
-    with pytest.raises(RequestError, match="learning_rate: -1"):
+    with pytest.raises(RequestError, match="learning_rate must be a number > 0, got -1"):
         spec.config({"learning_rate": -1})
 
 
@@ -155,11 +150,11 @@ def test_the_grid_goes_in_wandbs_order():
     assert found == [{"optimizer": o, "epochs": e, "batch_size": b, "seed": 4} for b, e, o in order]
 
 
-def test_old_names_sort_by_themselves():
+def test_aliases_sort_by_their_fields():
     spec = space(
         "hidden_layers: {values: [1, 2]}", "loss: {values: [cross_entropy, squared_error]}", method="grid"
     )
-    assert [values["num_layers"] for values in spec.combinations()] == [1, 1, 2, 2]
+    assert [values["num_layers"] for values in spec.combinations()] == [1, 2, 1, 2]
 
 
 def test_a_huge_space_is_not_laid_out():
@@ -174,7 +169,7 @@ def test_a_huge_space_is_not_laid_out():
 @pytest.mark.parametrize("index", [-1, 6])
 def test_there_is_no_combination_outside(index):
     spec = space("epochs: {min: 1, max: 3}", "seed: {values: [1, 2]}")
-    with pytest.raises(IndexError, match=f"6 combinations, and {index} is none"):
+    with pytest.raises(IndexError, match=f"{index} is none of 6 combinations"):
         spec.combination(index)
     with pytest.raises(IndexError, match="infinitely many"):
         space("learning_rate: {min: 0.1, max: 1}").combination(0)
@@ -253,8 +248,7 @@ def test_a_metric_knows_what_is_better():
     ],
 )
 def test_what_may_surprise_is_noticed(text, notice):
-    (found,) = parse_spec(text).notices
-    assert notice in found
+    assert any(notice in found for found in parse_spec(text).notices)
 
 
 def test_anchors_are_welcome():

@@ -1,0 +1,152 @@
+"""The connection of a pool to its Dask cluster: which workers there are, and messages both ways.
+
+All remote calls are made in the client's event loop, so that no worker or scheduler that does not answer
+holds up the coordinator. What arrives is put into one inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError
+from ffcli.execution.dask_cluster import Close
+from ffcli.execution.dask_data import blocks_of
+from ffcli.execution.dask_task import Order, beat, deliver, train_task, versions
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_LOOK = 1.0  # seconds between two looks at which workers there are
+_LOOKS_PER_BEAT = 5
+
+
+class Link:
+    """Talks with the workers of a cluster.
+
+    Messages in the inbox are {"what": …}: "workers" with ``now`` (the addresses of all workers) and
+    ``refused`` (why those among the new ones cannot be used, by address), "done" with the ``token`` of a task
+    whose future has an end, and the events of the tasks.
+    """
+
+    def __init__(self, client: Client, close: Close) -> None:
+        self._client = client
+        self._close = close
+        self._topic = f"ffnn-{secrets.token_hex(8)}"
+        self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._submitted = 0
+        self._present: frozenset[str] | None = None
+        self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
+        client.subscribe_topic(self._topic, lambda event: self._inbox.put(event[1]))
+        self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
+
+    @property
+    def address(self) -> str:
+        """The address of the scheduler."""
+        return str(self._client.scheduler.address)
+
+    def check(self) -> None:
+        """Raise FfnnError where the scheduler is gone."""
+        if self._client.status != "running":
+            raise FfnnError(f"The connection to the scheduler {self.address} is lost.")
+
+    def receive(self, timeout: float) -> list[dict[str, Any]]:
+        """Wait for messages, at most ``timeout`` seconds, and return those that have come."""
+        messages = []
+        with suppress(queue.Empty):
+            messages.append(self._inbox.get(timeout=max(0.0, timeout)))
+            while True:
+                messages.append(self._inbox.get_nowait())
+        return messages
+
+    def token(self) -> str:
+        """Return the key of a new task at Dask."""
+        self._submitted += 1
+        return f"{self._topic}-{self._submitted}"
+
+    def submit(self, order: Order, workers: frozenset[str]) -> Future:
+        """Let Dask run a task on one of the workers."""
+        future = self._client.submit(
+            train_task, order, key=order.token, workers=list(workers), allow_other_workers=False, pure=False
+        )
+        future.add_done_callback(lambda _: self._inbox.put({"what": "done", "token": order.token}))
+        return future
+
+    @property
+    def topic(self) -> str:
+        """The topic of the tasks' events, with which their tokens begin."""
+        return self._topic
+
+    def say(self, address: str, token: str, message: Mapping[str, Any]) -> None:
+        """Send a message to a task; it is lost where its worker is gone."""
+        self._client.loop.add_callback(self._deliver, address, token, [message])
+
+    def send_dataset(self, address: str, token: str, dataset: Dataset) -> None:
+        """Send all bytes of a dataset to a task."""
+        blocks = ({"what": "data", "bytes": block} for block in blocks_of(dataset))
+        self._client.loop.add_callback(self._deliver, address, token, blocks)
+
+    def close(self) -> None:
+        """Leave the cluster, whose tasks of this link end then."""
+        self._attending.cancel()
+        with suppress(Exception):  # a scheduler that is gone cannot be left in good order
+            self._close()
+
+    async def _deliver(self, address: str, token: str, messages: Any) -> None:
+        with suppress(Exception):
+            for message in messages:
+                await self._client.run(deliver, token, message, workers=[address])
+
+    async def _attend(self) -> None:
+        """Look at the workers and give signs of life, for as long as this link lives."""
+        beats: set[asyncio.Task[None]] = set()
+        looks = 0
+        while True:
+            with suppress(Exception):
+                await self._look()
+            if looks % _LOOKS_PER_BEAT == 0 and self.beaten:
+                beating = asyncio.ensure_future(self._beat(list(self.beaten)))
+                beats.add(beating)  # a task that nothing refers to may vanish
+                beating.add_done_callback(beats.discard)
+            looks += 1
+            await asyncio.sleep(_LOOK)
+
+    async def _beat(self, addresses: list[str]) -> None:
+        with suppress(Exception):
+            await self._client.run(beat, self._topic, workers=addresses, on_error="ignore")
+
+    async def _look(self) -> None:
+        """Put it into the inbox when other workers are there than at the last look."""
+        threads: dict[str, int] = await self._client.nthreads()
+        now = frozenset(threads)
+        if now == self._present:
+            return
+        new = [address for address in now if address not in (self._present or ())]
+        answers = await self._client.run(versions, workers=new, on_error="return") if new else {}
+        refused = {address: refusal(address, threads[address], answers.get(address)) for address in new}
+        self._present = now
+        self._inbox.put(
+            {
+                "what": "workers",
+                "now": now,
+                "refused": {address: why for address, why in refused.items() if why},
+            }
+        )
+
+
+def refusal(address: str, threads: int, answer: Any) -> str | None:
+    """Return why a worker cannot be used that answered what versions it has; None where it can."""
+    if not isinstance(answer, dict):
+        return f"worker {address} cannot run ffnn ({type(answer).__name__}: {answer})"
+    ours = versions()
+    for name, version in ours.items():
+        if answer.get(name) != version:
+            return f"worker {address} has {name} {answer.get(name)}, here it is {version}"
+    if threads != 1:
+        return f"worker {address} has {threads} threads, expected 1 (dask worker --nthreads 1)"
+    return None

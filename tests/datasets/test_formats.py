@@ -1,0 +1,549 @@
+"""A user's own dataset in every format that people have, told by its content."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from brought_data import (
+    NAMES,
+    arrays,
+    class_files,
+    csv_text,
+    idx_files,
+    npy,
+    picture,
+    write_files,
+    write_kaggle,
+    write_zip,
+)
+
+from ffcli.datasets import Dataset, load_dataset
+from ffcli.errors import RequestError
+
+Load = Callable[..., Dataset]
+
+
+@pytest.fixture
+def notices() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def load(data_dir: Path, notices: list[str]) -> Load:
+    return lambda path: load_dataset(str(path), data_dir, notify=notices.append)
+
+
+@pytest.fixture
+def data() -> dict[str, np.ndarray]:
+    return arrays()
+
+
+def check(dataset: Dataset, data: dict[str, Any], names: tuple[str, ...] = ("0", "1", "2")) -> None:
+    """Compare a dataset with the arrays that it was written from."""
+    for array in ("x_train", "x_test"):
+        np.testing.assert_array_equal(getattr(dataset, array), data[array])
+    for array in ("y_train", "y_test"):
+        found = np.array(dataset.class_names)[getattr(dataset, array)]
+        np.testing.assert_array_equal(found, np.array(names)[data[array]])
+    assert sorted(dataset.class_names) == sorted(names)
+    assert dataset.x_train.dtype == np.uint8
+    assert dataset.split is None
+
+
+def whole(dataset: Dataset) -> list[bytes]:
+    """Return all images of a dataset, in one order."""
+    return sorted(row.tobytes() for row in np.concatenate([dataset.x_train, dataset.x_test]))
+
+
+class TestTables:
+    @pytest.mark.parametrize("name", ["", "fashion-mnist_train.csv", "fashion-mnist_test.csv"])
+    def test_kaggles_pair(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:
+        dataset = load(write_kaggle(tmp_path / "kaggle", data) / name)
+        check(dataset, data)
+        assert dataset.image_shape == (8, 8)
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            {},
+            {"header": False},
+            {"last": True},
+            {"mark": ";"},
+            {"mark": "\t"},
+            {"mark": " ", "header": False},
+        ],
+    )
+    def test_one_file(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], notices: list[str], how: dict[str, Any]
+    ) -> None:
+        (tmp_path / "a.csv").write_text(csv_text(data["x_train"], data["y_train"], **how))
+        dataset = load(tmp_path / "a.csv")
+        assert whole(dataset) == sorted(image.tobytes() for image in data["x_train"])
+        assert np.bincount(dataset.y_train).tolist() == [8, 8, 8]
+        assert np.bincount(dataset.y_test).tolist() == [2, 2, 2]
+        assert sum("test part" in notice for notice in notices) == 1
+        assert sum("column 1" in notice for notice in notices) == (how.get("header") is False)
+
+    def test_a_column_is_named(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        text = csv_text(data["x_train"], data["y_train"], last=True).replace("label", "kind of thing")
+        (tmp_path / "a.csv").write_text(text)
+        for column in ("kind of thing", "Kind_Of_Thing", "last", "65", "-1"):
+            dataset = load(f"{tmp_path / 'a.csv'}#label={column}")
+            assert whole(dataset) == sorted(image.tobytes() for image in data["x_train"])
+        for column in ("kind", "66", "0"):
+            with pytest.raises(RequestError, match="has no column"):
+                load(f"{tmp_path / 'a.csv'}#label={column}")
+
+    def test_text_labels_in_the_last_column_and_features(self, tmp_path: Path, load: Load) -> None:
+        rng = np.random.default_rng(0)
+        values = np.round(rng.uniform(0.1, 7.9, (30, 4)), 1)
+        lines = [f'{",".join(map(str, row))},"{NAMES[n % 3]}, wild"' for n, row in enumerate(values)]
+        (tmp_path / "iris.data").write_text("\r\n".join(lines) + "\r\n\r\n")
+        dataset = load(tmp_path / "iris.data")
+        assert dataset.class_names == ("ant, wild", "bee, wild", "cat, wild")
+        assert dataset.image_shape is None
+        found = np.concatenate([dataset.x_train, dataset.x_test])
+        assert sorted(map(tuple, found)) == sorted(map(tuple, values.astype(np.float32)))
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    def test_text_of_other_encodings(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], encoding: str
+    ) -> None:
+        text = csv_text(data["x_train"], [("Käfer", "蜂", "cat")[y] for y in data["y_train"]])
+        (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+        assert set(load(tmp_path / "a.csv").class_names) == {"Käfer", "蜂", "cat"}
+
+    def test_a_packed_one(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        text = csv_text(data["x_train"], data["y_train"])
+        (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+        assert len(load(tmp_path / "a.csv.gz").x_train) == 24
+
+    def test_kaggles_digits_whose_test_file_has_no_labels(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], notices: list[str]
+    ) -> None:
+        folder = tmp_path / "digits"
+        folder.mkdir()
+        train = csv_text(data["x_train"], data["y_train"])
+        (folder / "train.csv").write_text(train)
+        unlabelled = "\n".join(line.partition(",")[2] for line in train.splitlines())
+        (folder / "test.csv").write_text(unlabelled)
+        (folder / "sample_submission.csv").write_text("ImageId,Label\n1,0\n2,0\n")
+        dataset = load(folder)
+        assert (len(dataset.x_train), len(dataset.x_test)) == (24, 6)
+        assert any("test.csv" in notice and "left out" in notice for notice in notices)
+
+    def test_an_index_column_is_left_out(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        lines = csv_text(data["x_train"], data["y_train"]).splitlines()
+        numbered = [f"{',' if n == 0 else f'{n - 1},'}{line}" for n, line in enumerate(lines)]
+        (tmp_path / "a.csv").write_text("\n".join(numbered))
+        assert load(tmp_path / "a.csv").image_shape == (8, 8)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("label,a,b\n0,1,2\n1,2\n", "line 3, has 2 columns"),
+            ("label,a,b\n0,1,2\n1,2,3,4\n", "line 3, has 4 columns"),
+            ("label,a,b\n0,1,2\n1,red,3\n", r"line 3, column 2 \(a\).*'red'"),
+            ("label,a,b\n0,1,2\n1,,3\n", r"line 3, column 2 \(a\)"),
+            ("label,a,b\n", "no rows"),
+            ("one\ntwo\n", "one column"),
+            ("1.5,2.25,3.5\n2.5,3.5,4.75\n3.5,1.5,9.5\n1.25,1.5,1.75\n", "neither"),
+            ("a,b,label\n1,2,0.5\n2,3,1.5\n3,4,0.25\n", "holds 0"),
+            ('label,a\n0,"1\n1,2\n', "line 2|CSV"),
+            ("label,a\n0,nan\n1,2\n0,3\n1,4\n", "NaN"),
+            ("label,a\n0,1e300\n1,2\n0,3\n1,4\n", "too large"),
+        ],
+    )
+    def test_what_does_not_fit_is_named(self, tmp_path: Path, load: Load, text: str, message: str) -> None:
+        (tmp_path / "a.csv").write_text(text)
+        with pytest.raises(RequestError, match=message):
+            load(tmp_path / "a.csv")
+
+
+class TestClassFolders:
+    def files(self, data: dict[str, Any], test: str = "test") -> dict[str, bytes]:
+        train = class_files(data["x_train"], data["y_train"], "train/")
+        return train | class_files(data["x_test"], data["y_test"], f"{test}/")
+
+    def as_sorted(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the arrays in the order of the files: by class."""
+        order = {part: np.argsort(data[f"y_{part}"], kind="stable") for part in ("train", "test")}
+        return {name: array[order[name[2:]]] for name, array in data.items()}
+
+    @pytest.mark.parametrize("test", ["test", "val", "Testing"])
+    def test_train_and_test(self, tmp_path: Path, load: Load, data: dict[str, Any], test: str) -> None:
+        dataset = load(write_files(tmp_path / "a", self.files(data, test)))
+        check(dataset, self.as_sorted(data), NAMES)
+        assert dataset.class_names == NAMES
+
+    def test_in_a_zip_below_one_folder(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = {f"archive/{name}": content for name, content in self.files(data).items()}
+        check(load(write_zip(tmp_path / "a.zip", files)), self.as_sorted(data), NAMES)
+
+    def test_without_a_test_part_and_with_notes(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        files = class_files(data["x_train"], data["y_train"])
+        files |= {"README.txt": b"Insects and cats", ".DS_Store": b"\0\0", "ant/Thumbs.db": b"\xd0\xcf"}
+        dataset = load(write_files(tmp_path / "a", files))
+        assert (len(dataset.x_train), len(dataset.x_test), dataset.class_names) == (24, 6, NAMES)
+
+    def test_jpegs_of_numbered_classes(self, tmp_path: Path, load: Load) -> None:
+        images = np.full((22, 8, 8), 100, np.uint8)
+        files = {f"{n % 11}/{n}.jpg": picture(image, "JPEG") for n, image in enumerate(images)}
+        dataset = load(write_files(tmp_path / "a", files))
+        assert dataset.class_names == tuple(map(str, range(11)))
+        assert np.unique(dataset.x_train).tolist() == [100]
+
+    def test_colours_gray_ones_in_three_channels_and_grayscale(self, tmp_path: Path, load: Load) -> None:
+        gray = np.repeat(arrays()["x_train"][..., np.newaxis], 3, axis=3)
+        labels = np.arange(30) % 3
+        folder = write_files(tmp_path / "gray", class_files(gray, labels))
+        assert load(folder).image_shape == (8, 8)
+        coloured = gray.copy()
+        coloured[3] = (200, 100, 50)
+        folder = write_files(tmp_path / "coloured", class_files(coloured, labels))
+        assert load(folder).image_shape == (8, 8, 3)
+        images = np.concatenate(
+            [getattr(load(f"{folder}#grayscale"), name) for name in ("x_train", "x_test")]
+        )
+        # 0.299 · 200 + 0.587 · 100 + 0.114 · 50 = 124.2
+        assert any((image == 124).all() for image in images)
+
+    def test_pictures_of_different_sizes_are_padded(
+        self, tmp_path: Path, load: Load, notices: list[str]
+    ) -> None:
+        images = [np.full((8, 8), 90, np.uint8)] * 20 + [np.full((16, 4), 90, np.uint8)] * 4
+        files = {f"{NAMES[n % 2]}/{n:02}.png": picture(image) for n, image in enumerate(images)}
+        dataset = load(write_files(tmp_path / "a", files))
+        assert dataset.image_shape == (8, 8)
+        assert np.unique(dataset.x_train).tolist() == [90]
+        assert any("sizes" in notice for notice in notices)
+
+    def test_a_damaged_picture_is_named(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = self.files(data)
+        files["train/bee/001.png"] = files["train/bee/001.png"][:60]
+        with pytest.raises(RequestError, match=r"train/bee/001\.png"):
+            load(write_files(tmp_path / "a", files))
+
+    @pytest.mark.parametrize(
+        "files", [{"a.png": picture(np.ones((8, 8), np.uint8))}, {"ant/a.png": picture(np.ones((8, 8)) > 0)}]
+    )
+    def test_no_classes(self, tmp_path: Path, load: Load, files: dict[str, bytes]) -> None:
+        with pytest.raises(RequestError, match="folders"):
+            load(write_files(tmp_path / "a", files))
+
+
+class TestIdx:
+    def test_a_relative_of_mnist_whose_labels_begin_at_one(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        shifted = {**data, "y_train": data["y_train"] + 1, "y_test": data["y_test"] + 1}
+        files = idx_files(shifted, "emnist-letters-", "test", packed=True)
+        folder = write_files(tmp_path / "emnist", files)
+        check(load(folder), data, ("1", "2", "3"))
+        check(load(folder / next(iter(files))), data, ("1", "2", "3"))
+
+    def test_torchvisions_folder_or_a_zip(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = {f"KMNIST/raw/{name}": content for name, content in idx_files(data).items()}
+        check(load(write_files(tmp_path / "a", files)), data)
+        check(load(write_zip(tmp_path / "a.zip", files)), data)
+
+    def test_two_sets_are_told_apart(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = idx_files(data, "a-") | idx_files(data, "b-")
+        folder = write_files(tmp_path / "two", files)
+        with pytest.raises(RequestError, match="several"):
+            load(folder)
+        check(load(folder / "b-train-images-idx3-ubyte"), data)
+
+    @pytest.mark.parametrize("lost", ["train-labels-idx1-ubyte", "train-images-idx3-ubyte"])
+    def test_a_lost_file(self, tmp_path: Path, load: Load, data: dict[str, Any], lost: str) -> None:
+        files = idx_files(data)
+        del files[lost]
+        with pytest.raises(RequestError, match="there is no file"):
+            load(write_files(tmp_path / "a", files))
+
+    def test_floats(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = idx_files(data)
+        for part, name in (("train", "train"), ("test", "t10k")):
+            values = (data[f"x_{part}"] / 255).astype(">f4")
+            shape = b"".join(n.to_bytes(4, "big") for n in values.shape)
+            files[f"{name}-images-idx3-ubyte"] = b"\0\0\x0d\3" + shape + values.tobytes()
+        dataset = load(write_files(tmp_path / "a", files))
+        np.testing.assert_array_equal(dataset.x_train, (data["x_train"] / 255).astype(np.float32))
+
+
+class TestArrays:
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("X_train", "Y_train", "X_test", "Y_test"),
+            ("train_images", "train_labels", "test_images", "test_labels"),
+            ("trainX", "trainy", "testX", "testy"),
+            ("arr_0", "arr_1", "arr_2", "arr_3"),
+        ],
+    )
+    def test_names(self, tmp_path: Path, load: Load, data: dict[str, Any], names: tuple[str, ...]) -> None:
+        np.savez(tmp_path / "a.npz", **dict(zip(names, data.values())))
+        check(load(tmp_path / "a.npz"), data)
+
+    @pytest.mark.parametrize(
+        "names", [("x", "y"), ("images", "labels"), ("data", "target"), ("arr_0", "arr_1")]
+    )
+    def test_without_a_test_part(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], notices: list[str], names: tuple[str, str]
+    ) -> None:
+        np.savez(tmp_path / "a.npz", **{names[0]: data["x_train"], names[1]: data["y_train"]})
+        dataset = load(tmp_path / "a.npz")
+        assert whole(dataset) == sorted(image.tobytes() for image in data["x_train"])
+        assert dataset.split == {"test_fraction": 0.2, "seed": 20260731}
+        assert any("20260731" in notice for notice in notices)
+
+    def test_a_validation_part_is_trained_on(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        medical = {
+            f"{part}_{kind}": data[f"{letter}_{source}"].reshape(-1, *((8, 8) if letter == "x" else (1,)))
+            for part, source in (("train", "train"), ("val", "test"), ("test", "test"))
+            for letter, kind in (("x", "images"), ("y", "labels"))
+        }
+        np.savez(tmp_path / "a.npz", **medical)
+        dataset = load(tmp_path / "a.npz")
+        assert (len(dataset.x_train), len(dataset.x_test)) == (42, 12)
+
+    @pytest.mark.parametrize("form", ["folder", "zip"])
+    def test_npy_files(self, tmp_path: Path, load: Load, data: dict[str, Any], form: str) -> None:
+        files = {f"below/{name}.npy": npy(array) for name, array in data.items()}
+        place = write_zip(tmp_path / "a.zip", files) if form == "zip" else write_files(tmp_path / "a", files)
+        check(load(place), data)
+
+    def test_a_pair_of_archives(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        for part in ("train", "test"):
+            np.savez(tmp_path / f"mine_{part}.npz", x=data[f"x_{part}"], y=data[f"y_{part}"])
+        check(load(tmp_path / "mine_train.npz"), data)
+
+    def test_an_archive_in_an_archive(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        inner = io.BytesIO()
+        np.savez(inner, **data)
+        check(load(write_zip(tmp_path / "a.zip", {"a/mine.npz": inner.getvalue()})), data)
+
+
+class TestScales:
+    def save(self, path: Path, change: Callable[[np.ndarray], np.ndarray]) -> Path:
+        data = arrays()
+        np.savez(path, **{n: change(a) if n[0] == "x" else a for n, a in data.items()})
+        return path
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u2"])
+    def test_whole_numbers_up_to_255_are_bytes(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], notices: list[str], dtype: str
+    ) -> None:
+        check(load(self.save(tmp_path / "a.npz", lambda x: x.astype(dtype))), data)
+        assert any("1/255" in notice for notice in notices) == (dtype[0] == "f")
+
+    def test_images_up_to_255_that_are_not_whole(self, tmp_path: Path, load: Load) -> None:
+        dataset = load(self.save(tmp_path / "a.npz", lambda x: np.maximum(x - 0.5, 0)))
+        expected = np.maximum(arrays()["x_train"] - 0.5, 0) / 255
+        np.testing.assert_allclose(dataset.x_train, expected, atol=1e-6)
+
+    def test_images_of_twelve_bits(self, tmp_path: Path, load: Load) -> None:
+        dataset = load(self.save(tmp_path / "a.npz", lambda x: x.astype(np.uint16) * 16))
+        np.testing.assert_allclose(dataset.x_train, arrays()["x_train"] * (16 / 4095), atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "change", [lambda x: x / 255, lambda x: (x - 128.0) / 60, lambda x: x.reshape(len(x), -1) / 100]
+    )
+    def test_features_stay_as_they_are(
+        self, tmp_path: Path, load: Load, change: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        dataset = load(self.save(tmp_path / "a.npz", change))
+        np.testing.assert_array_equal(dataset.x_train, change(arrays()["x_train"]).astype(np.float32))
+
+    @pytest.mark.parametrize(
+        "change", [lambda x: x[..., None], lambda x: x[:, None], lambda x: x.reshape(len(x), -1)]
+    )
+    def test_other_shapes_of_gray_images(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], change: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        check(load(self.save(tmp_path / "a.npz", change)), data)
+
+    def test_channels_that_come_first(self, tmp_path: Path, load: Load, notices: list[str]) -> None:
+        dataset = load(self.save(tmp_path / "a.npz", lambda x: np.stack([x, x // 2, x // 4], axis=1)))
+        assert dataset.image_shape == (8, 8, 3)
+        np.testing.assert_array_equal(dataset.x_train[..., 1], arrays()["x_train"] // 2)
+        assert any("grayscale" in notice for notice in notices)
+
+    def test_grayscale_needs_colours(self, tmp_path: Path, load: Load) -> None:
+        path = self.save(tmp_path / "a.npz", lambda x: x.reshape(len(x), -1))
+        with pytest.raises(RequestError, match="grayscale needs colour"):
+            load(f"{path}#grayscale")
+
+
+class TestParquet:
+    @pytest.fixture(autouse=True)
+    def pyarrow(self) -> None:
+        pytest.importorskip("pyarrow")
+
+    def table(self, images: np.ndarray, labels: Any, names: tuple[str, ...] | None = NAMES) -> bytes:
+        """Return a file as Hugging Face's library writes it."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        cells = [{"bytes": picture(image), "path": None} for image in images]
+        table = pa.table({"image": pa.array(cells, kind), "label": pa.array(np.asarray(labels))})
+        if names is not None:
+            features = {"image": {"_type": "Image"}, "label": {"names": list(names), "_type": "ClassLabel"}}
+            noted = json.dumps({"info": {"features": features}}).encode()
+            table = table.replace_schema_metadata({b"huggingface": noted})
+        out = io.BytesIO()
+        parquet.write_table(table, out)
+        return out.getvalue()
+
+    def test_shards_and_class_names(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = {
+            "data/train-00000-of-00002.parquet": self.table(data["x_train"][:20], data["y_train"][:20]),
+            "data/train-00001-of-00002.parquet": self.table(data["x_train"][20:], data["y_train"][20:]),
+            "data/test-00000-of-00001.parquet": self.table(data["x_test"], data["y_test"]),
+        }
+        dataset = load(write_files(tmp_path / "a", files))
+        check(dataset, data, NAMES)
+        check(load(write_zip(tmp_path / "a.zip", files)), data, NAMES)
+
+    def test_a_test_part_without_labels(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = {
+            "train.parquet": self.table(data["x_train"], data["y_train"]),
+            "test.parquet": self.table(data["x_test"], np.full(12, -1)),
+        }
+        dataset = load(write_files(tmp_path / "a", files))
+        assert (len(dataset.x_train), len(dataset.x_test)) == (24, 6)
+
+    def test_a_table_of_numbers(self, tmp_path: Path, load: Load) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        values = np.random.default_rng(0).random((30, 2))
+        columns = {"a": values[:, 0], "b": values[:, 1], "species": [NAMES[n % 3] for n in range(30)]}
+        parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+        dataset = load(tmp_path / "a.parquet")
+        assert dataset.class_names == NAMES
+        found = np.concatenate([dataset.x_train, dataset.x_test])
+        assert sorted(map(tuple, found)) == sorted(map(tuple, values.astype(np.float32)))
+
+    @pytest.mark.parametrize("names", [("ant", "bee"), ("ant", "ant", "bee")])
+    def test_names_that_do_not_fit(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], names: tuple[str, ...]
+    ) -> None:
+        (tmp_path / "a.parquet").write_bytes(self.table(data["x_train"], data["y_train"], names))
+        with pytest.raises(RequestError, match=r"class|name"):
+            load(tmp_path / "a.parquet")
+
+    def test_it_is_told_what_to_install(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "a.parquet").write_bytes(self.table(data["x_train"], data["y_train"]))
+        monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+        with pytest.raises(RequestError) as caught:
+            load(tmp_path / "a.parquet")
+        assert "ffnn[parquet]" in str(caught.value.hint)
+
+
+WRONG = {
+    "a web page": b"\n<!DOCTYPE html>\n<html><head><title>404</title></head></html>",
+    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n",
+    "a MATLAB file": b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(90),
+    "an HDF5 file": b"\x89HDF\r\n\x1a\n" + bytes(90),
+    "a picture in HEIC": b"\0\0\0\x18ftypheic" + bytes(90),
+    "a pickle": b"\x80\4\x95" + bytes(90),
+    "a PDF": b"%PDF-1.7\n",
+    "a JSON": b'{"label": [1, 2]}',
+    "a tar archive": bytes(257) + b"ustar" + bytes(300),
+    "one picture": picture(np.ones((8, 8), np.uint8)),
+    "one array": npy(np.ones((8, 8))),
+    "empty": b"",
+    "a binary file": bytes(range(1, 250)),
+    "a damaged gzip": b"\x1f\x8b\x08\0" + bytes(50),
+    "there is no file|other names": b"\0\0\x08\1\0\0\0\1\0",
+}
+
+
+@pytest.mark.parametrize("name", ["mine.npz", "mine.csv", "mine.zip", "mine-images-idx3-ubyte"])
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_read_is_refused_by_what_it_is(
+    tmp_path: Path, load: Load, data_dir: Path, what: str, name: str
+) -> None:
+    (tmp_path / name).write_bytes(WRONG[what])
+    with pytest.raises(RequestError, match=what) as caught:
+        load(tmp_path / name)
+    assert caught.value.exit_code == 2
+    assert list(data_dir.rglob("*.npy")) == []
+
+
+def test_content_counts_not_the_name(tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+    (tmp_path / "a.npz").write_text(csv_text(data["x_train"], data["y_train"]))
+    np.savez(tmp_path / "b.npz", **data)
+    shutil.move(tmp_path / "b.npz", tmp_path / "b.csv")
+    assert len(load(tmp_path / "a.npz").x_train) == 24
+    check(load(tmp_path / "b.csv"), data)
+
+
+class TestPaths:
+    @pytest.mark.parametrize("below", [False, True])
+    def test_a_link_to_itself(self, tmp_path: Path, load: Load, data: dict[str, Any], below: bool) -> None:
+        link = tmp_path / "loop.npz"
+        link.symlink_to(link)
+        with pytest.raises(RequestError) as caught:
+            load(link / "a.npz" if below else link)
+        assert caught.value.exit_code == 2
+
+    def test_a_folder_that_links_to_itself(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"]))
+        (folder / "again").symlink_to(folder)
+        (folder / "nowhere").symlink_to(folder / "nowhere")
+        assert load(folder).class_names == NAMES
+
+    @pytest.mark.parametrize("name", ["pipe.npz", "pipe"])
+    def test_a_pipe_without_a_writer(self, tmp_path: Path, load: Load, name: str) -> None:
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(RequestError, match="not an ordinary file"):
+            load(tmp_path / name)
+
+    def test_a_pipe_beside_the_data(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        folder = write_kaggle(tmp_path / "kaggle", data)
+        os.mkfifo(folder / "other_train.csv")
+        check(load(folder), data)
+
+    @pytest.mark.parametrize("name", ["a#b.npz", "a b.npz", "a%20b.npz", "a?b.npz", "#grayscale", "a\nb.npz"])
+    def test_odd_names(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:
+        with (tmp_path / name).open("wb") as file:
+            np.savez(file, **data)
+        check(load(tmp_path / name), data)
+
+    def test_a_nul(self, load: Load) -> None:
+        with pytest.raises(RequestError):
+            load("a\0b.npz")
+
+    def test_a_folder_is_read_again_when_one_of_its_files_changes(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], data_dir: Path
+    ) -> None:
+        folder = write_kaggle(tmp_path / "kaggle", data)
+        first = load(folder)
+        assert load(folder).digest == first.digest
+        text = csv_text(data["x_test"], (data["y_test"] + 1) % 3)
+        (folder / "fashion-mnist_test.csv").write_text(text)
+        assert load(folder).digest != first.digest
+        assert len(list((data_dir / "custom").iterdir())) == 1
+
+    def test_the_split_is_the_same_elsewhere(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        digests = set()
+        for name in ("here", "there"):
+            (tmp_path / f"{name}.csv").write_text(csv_text(data["x_train"], data["y_train"]))
+            digests.add(load(tmp_path / f"{name}.csv").digest)
+        assert len(digests) == 1
