@@ -71,14 +71,14 @@ def test_an_optimizer_of_one_file_trains_and_shows_everywhere(copy: Path) -> Non
     (config,) = copy.glob("runs/*/config.yaml")
     assert yaml.safe_load(config.read_text())["optimizer"] == "adamax"
     assert "nadam, adamax" in " ".join(run("python -m ffcli train --help", copy).stdout.split())
-    assert "'adamax'?" in run("python -m ffcli train --optimizer adamx", copy).stderr
+    assert "'adamax'" in run("python -m ffcli train --optimizer adamx", copy).stderr
 
 
 @pytest.mark.slow  # a second pytest within this one
 def test_the_contract_and_the_golden_numbers_know_it(copy: Path) -> None:
     done = run(lines()[0], copy)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\b4\d passed", done.stdout)
+    assert re.search(r"\b2\d passed", done.stdout)
 
 
 def test_the_golden_numbers_are_asked_for(copy: Path) -> None:

@@ -164,7 +164,7 @@ class SiLU(Activation):
         return h, sigma + h * (ONE - sigma)
 
 
-_NEGATIVE_SLOPE = np.float32(0.2)
+LEAK = np.float32(0.2)
 
 
 @ACTIVATIONS.register("leaky_relu", "lrelu")
@@ -175,11 +175,9 @@ class LeakyReLU(Activation):
     value; PyTorch's and the paper's is 0.01.
     """
 
-    negative_slope = 0.2
-
     @staticmethod
     def rule(z: Array) -> tuple[Array, Array]:
-        derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), _NEGATIVE_SLOPE)
+        derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), LEAK)
         return z * derivative, derivative
 
 
