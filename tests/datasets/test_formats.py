@@ -93,6 +93,18 @@ class TestTables:
         assert sum("test part" in notice for notice in notices) == 1
         assert sum("column 1" in notice for notice in notices) == (how.get("header") is False)
 
+    def test_no_line_is_lost(self, tmp_path: Path, load: Load) -> None:
+        """Lines are parsed a thousand at a time."""
+        n = 2503
+        lines = [f"{row % 2},{row},{row // 7}" for row in range(n)]
+        (tmp_path / "a.csv").write_text("label,a,b\n" + "\n".join(lines))
+        dataset = load(tmp_path / "a.csv")
+        first = np.concatenate([dataset.x_train, dataset.x_test])[:, 0]
+        assert sorted(first.tolist()) == list(range(n))
+        (tmp_path / "a.csv").write_text("\n".join([*lines[:2400], "1,2", *lines[2400:]]))
+        with pytest.raises(RequestError, match="line 2401"):
+            load(tmp_path / "a.csv")
+
     def test_a_column_is_named(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         text = csv_text(data["x_train"], data["y_train"], last=True).replace("label", "kind of thing")
         (tmp_path / "a.csv").write_text(text)
