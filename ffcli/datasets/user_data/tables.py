@@ -87,7 +87,7 @@ def _read(file: File, layout: TableLayout, bench: Bench, notices: list[str]) -> 
     values = stage.mapped((len(others),))
     name = file.parts[-1]
     if layout.header and len(others) > 1 and _is_index(layout.header[others[0]], values[:, 0]):
-        notices.append(f"{name}: {layout.column(others[0])} counts the rows and is left out")
+        notices.append(f"{layout.column(others[0])} counts the rows and is left out")
         values = values[:, 1:]
     rows = in_memory(name, values)
     if whole and abs(values).max() < _EXACT:
@@ -143,6 +143,7 @@ def _explained(file: File, layout: TableLayout, lines: list[str], first_line: in
             if column != layout.label and not is_number(field):
                 shown = field.strip()[:40]
                 return BrokenDataError(
-                    f"{file.name}, line {number}, {layout.column(column)}: expected a number, got {shown!r}"
+                    f"{file.name}, line {number}, {layout.column(column)}: expected a number, got {shown!r} "
+                    "(turn text into numbers, or leave the column out)"
                 )
     return BrokenDataError(f"{file.name} cannot be read as CSV after line {first_line}")
