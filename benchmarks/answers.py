@@ -1,9 +1,8 @@
-"""The README's answers to the assignment's questions, with their pictures: ``python -m benchmarks.answers``.
+"""The answers to the assignment's questions, with their figures: ``python -m benchmarks.answers``.
 
-Runs the commands that stand in the README's section "The assignment's questions, answered", puts what they
-print into its blocks, their pictures into docs/images and their tables into docs/results. Fashion-MNIST and
-MNIST must be there (``ffnn download fashion_mnist mnist``), and for the pictures of the report Chromium with
-its driver, and Selenium (``pip install '.[test]'``).
+Runs the commands of docs/assignment.md, puts what they print into its blocks, their figures into docs/images
+and their tables into docs/results. Fashion-MNIST and MNIST must be there (``ffnn download fashion_mnist
+mnist``), and for the pictures of the report Chromium with its driver, and Selenium (``pip install '.[test]'``).
 
 Where the 500-run sweep comes from, one of:
 
@@ -35,20 +34,20 @@ from benchmarks.answers_sweep import rebuild
 from benchmarks.measure import ROOT, MeasurementError
 from benchmarks.training import at_least_one
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "assignment.md"
 IMAGES, RESULTS = ROOT / "docs" / "images", ROOT / "docs" / "results"
 IMAGE = 60001  # the first test image
-# The block that follows such a line of the README is what a command printed.
+# The block that follows such a line of the page is what a command printed.
 _BLOCK = r"(^<!-- answer: {name} -->\n```\n).*?(^```$)"
 
 
 class Answers:
-    """Runs commands in a folder and keeps what comes of them; ``text`` is that of the README."""
+    """Runs commands in a folder and keeps what comes of them; ``text`` is that of the page."""
 
     def __init__(self, folder: Path, data: Path, workers: int) -> None:
         self.folder = folder
         self.workers = workers
-        self.text = README.read_text("utf-8")
+        self.text = PAGE.read_text("utf-8")
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FFNN_")},
             "FFNN_DATA_DIR": str(data.resolve()),
@@ -81,7 +80,7 @@ class Answers:
     def show(
         self, name: str, *words: object, cut: Callable[[str], str] = str, quiet: tuple[object, ...] = ()
     ) -> None:
-        """Put a command and what it prints into the README's block of this name.
+        """Put a command and what it prints into the page's block of this name.
 
         ``quiet`` are options that the reader does not need, ``cut`` leaves out lines.
         """
@@ -95,13 +94,13 @@ class Answers:
 
 
 def filled(text: str, name: str, block: str) -> str:
-    """Return the README with another block of this name. Raises MeasurementError where it has none."""
+    """Return the page with another block of this name. Raises MeasurementError where it has none."""
     lines = "\n".join(line.rstrip() for line in block.strip("\n").split("\n"))
     found, count = re.subn(
         _BLOCK.format(name=re.escape(name)), lambda old: f"{old[1]}{lines}\n{old[2]}", text, flags=re.M | re.S
     )
     if count != 1:
-        raise MeasurementError(f"README.md has {count} blocks <!-- answer: {name} -->, not one")
+        raise MeasurementError(f"docs/assignment.md has {count} blocks <!-- answer: {name} -->, not one")
     return found
 
 
@@ -189,7 +188,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it all; the README is written last, so that one that stops half-way changes no text."""
+    """Run it all; the page is written last, so that one that stops half-way changes no text."""
     options = parse(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
@@ -207,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
         except MeasurementError as error:
             print(error, file=sys.stderr)
             return 1
-        README.write_text(answers.text, "utf-8")
+        PAGE.write_text(answers.text, "utf-8")
     return 0
 
 

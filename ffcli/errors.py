@@ -69,10 +69,12 @@ class UnknownNameError(RequestError):
         place: str = "",
         also: str = "",
         hint: str | None = None,
+        parameter: str | None = None,
     ) -> None:
         question = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
         listed = f" Choose one of {', '.join(choices)}." if choices else ""
-        super().__init__(f"{place}'{name}' is not a known {kind}.{question}{listed}{also}", hint=hint)
+        message = f"{place}'{name}' is not a known {kind}.{question}{listed}{also}"
+        super().__init__(message, hint=hint, parameter=parameter)
         self.kind, self.name, self.choices, self.meant = kind, name, tuple(choices), tuple(meant)
 
 

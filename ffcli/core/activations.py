@@ -164,7 +164,7 @@ class SiLU(Activation):
         return h, sigma + h * (ONE - sigma)
 
 
-_LEAK = np.float32(0.2)
+LEAK = np.float32(0.2)
 
 
 @ACTIVATIONS.register("leaky_relu", "lrelu")
@@ -177,7 +177,7 @@ class LeakyReLU(Activation):
 
     @staticmethod
     def rule(z: Array) -> tuple[Array, Array]:
-        derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), _LEAK)
+        derivative = np.maximum(np.multiply(ONE, np.greater(z, ZERO)), LEAK)
         return z * derivative, derivative
 
 

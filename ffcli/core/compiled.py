@@ -1,4 +1,4 @@
-"""Elementwise rules compiled by Numba, each into one loop over memory, with the machine code kept on disk.
+"""Elementwise rules compiled by Numba, each into one loop over memory, with the machine code cached on disk.
 
 Only what trains imports this module.
 """
@@ -50,8 +50,8 @@ def bind_biased(
     return partial(loop, *arguments)
 
 
-# The loops by the number of arrays updated, read and written. They are spelled out, since a loop over tuples of arrays
-# is not vectorised, and neither is one that is given the same array twice.
+# The loops by the number of arrays updated, read and written. They are spelled out, since a loop over
+# tuples of arrays is not vectorised, and neither is one that is given the same array twice.
 
 
 def _update_1(rule: Callable[..., Any]) -> Callable[..., None]:
@@ -134,8 +134,8 @@ _LOOPS = {
 def compiled(make: Callable[..., Callable[..., None]], *rules: Callable[..., Any]) -> Any:
     """Return ``make(*rules)`` for Numba to compile when it is first called with arrays of a type.
 
-    Numba keeps what it compiled and finds it again by the name of a rule; so it keeps only what is part of the
-    package, in a folder named after the package's own sources.
+    Numba keeps what it compiled and finds it again by the name of a rule. So only the package's own rules are
+    kept, in a folder named after the package's sources.
     """
     loop = make(*map(_callable, rules))
     folder = cache_folder() if all(rule.__module__.startswith("ffcli.") for rule in rules) else None
@@ -157,7 +157,8 @@ def _callable(rule: Callable[..., Any]) -> Callable[..., Any]:
 def prepare(loop: Any, *arguments: Any) -> None:
     """Compile ``loop`` for arguments of these types, or load what was compiled before.
 
-    One process at a time: the others then load what it leaves. What cannot be read is removed and compiled anew.
+    One process at a time: the others then load what it leaves. What cannot be read is removed and compiled
+    anew.
     """
     signature = tuple(map(numba.typeof, arguments))
     if signature in loop.overloads:
@@ -175,18 +176,23 @@ def prepare(loop: Any, *arguments: Any) -> None:
             loop.compile(signature)
 
 
+def beside() -> Path:
+    """Return the folder of the package's compiled code, which may be read-only."""
+    return Path(__file__).parent / "__pycache__"
+
+
 @cache
 def cache_folder() -> Path | None:
     """Return the folder of the machine code of these sources, None where none can be written.
 
     It lies where NUMBA_CACHE_DIR says, else beside the package, else in the user's cache.
     """
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py"))))
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     users = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ffnn"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    for base in (Path(chosen),) if chosen else (here / "__pycache__", users):
-        folder = base / f"kernels-{digest.hexdigest()[:16]}"
+    for base in (Path(chosen),) if chosen else (beside(), users):
+        folder = base / f"kernels-{digest[:16]}"
         with suppress(OSError):
             if not folder.exists():
                 _remove_old(base)
@@ -210,6 +216,7 @@ def _alone(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
+    folder.mkdir(parents=True, exist_ok=True)  # another version may have removed it as old
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks

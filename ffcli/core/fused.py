@@ -1,4 +1,4 @@
-"""The softmax of each row with a rule after it, compiled by Numba; `losses.softmax` gives the same bits in NumPy.
+"""The softmax of each row with a rule after it, compiled by Numba to the same bits as `losses.softmax` gives.
 
 Only what trains imports this module.
 """

@@ -48,7 +48,7 @@ class Loss(ABC):
         """Write ∂(mean loss)/∂logits, shape (batch, classes), into ``out``."""
 
     def training(self, n_classes: int, dtype: DTypeLike) -> Gradient:
-        """Return the fastest form of ``gradient`` for C-contiguous arrays of so many classes and this type."""
+        """Return the fastest form of ``gradient``, for contiguous arrays (batch, n_classes)."""
         return self.gradient
 
 
@@ -56,7 +56,7 @@ LOSSES: Registry[type[Loss]] = Registry("loss")
 
 
 def _fused(rule: Callable[..., Array], n_classes: int, dtype: DTypeLike) -> Gradient | None:
-    """Return softmax and ``rule`` as two compiled loops; None where they cannot be compiled to the same bits."""
+    """Return softmax and ``rule`` in compiled loops; None without Numba or where the bits would differ."""
     if not compiles():
         return None
     from ffcli.core import fused

@@ -62,9 +62,9 @@ class Optimizer(ABC):
         """Return the numbers that the rule takes after its vectors in the step number ``steps``."""
 
     def decay(self, weights: Array, weight_decay: float) -> None:
-        """Decay ``weights``, the beginning of the parameters, where the optimizer decouples that from the gradient.
+        """Decay ``weights``, which the parameters begin with, apart from the gradient.
 
-        Raises NotImplementedError where it does not.
+        Raises NotImplementedError where the optimizer takes the decay by the gradient.
         """
         raise NotImplementedError(f"{type(self).__name__} takes weight decay by the gradient")
 

@@ -6,10 +6,10 @@ A rule is a pure function of numbers, made of operators and NumPy's functions of
 ...     u = mu * u - rate * g
 ...     return w + u, u
 
-Numba, where it is installed, compiles it into one pass over the arrays (`compiled`); NumPy calls one operation after
-the other otherwise (`tape`). Numbers are of the arrays' type in both: + - × ÷ √ and comparisons are exact in IEEE 754,
-so both give the same bits. A number that is part of a rule must be one of float32, such as `ONE`: a Python number
-would widen the compiled arithmetic.
+Where Numba is installed it compiles a rule into one pass over the arrays (`compiled`); otherwise NumPy
+calls one operation after the other (`tape`). Both give the same bits, since + - × ÷ √ and comparisons are
+exact in IEEE 754 and all numbers are of the arrays' type. A constant in a rule must be of type float32,
+such as `ONE`: a Python number widens the compiled arithmetic.
 
 ``FFNN_KERNELS=numpy`` in the environment turns Numba off.
 """
@@ -67,8 +67,8 @@ def bind(
 ) -> Callable[..., None]:
     """Return a function of the rule's coefficients that applies the rule to these arrays.
 
-    (new values of ``updated``, values of ``written``) = rule(updated, read, coefficients), element by element.
-    All arrays are contiguous vectors of one size and type.
+    Element by element: (*updated, *written) ← rule(*updated, *read, *coefficients). All arrays are contiguous
+    vectors of one size and type.
     """
     if compiles():
         from ffcli.core import compiled
@@ -80,10 +80,10 @@ def bind(
 def bind_biased(
     rule: Rule | None, z: Array, bias: Array | None, written: Array | None = None
 ) -> Callable[[], None]:
-    """Return what applies a rule to z + bias: (``z``, ``written``) = rule(z + bias).
+    """Return what applies a rule to z + bias: (z, written) ← rule(z + bias), or z ← z + bias without one.
 
-    ``z`` and ``written`` are (batch, units), ``bias`` is (units,) and added to each row; None: no bias. Without
-    a rule the sum is all.
+    ``z`` and ``written`` are (batch, units); ``bias`` is (units,) and added to each row, None stands for
+    zero.
     """
     if rule is None:
         if bias is None:

@@ -1,7 +1,7 @@
 """Elementwise rules run by NumPy: a rule becomes a list of ufunc calls into memory that is there already.
 
-Called with symbols instead of numbers, a rule leaves a tape of its operations. Each operation then gets a slot for
-its result: the array that it belongs to, the array of a value that is needed no more, or scratch.
+Called with symbols instead of numbers, a rule leaves a tape of its operations. Each operation then gets a
+slot for its result: the array that it belongs to, the array of a value that is needed no more, or scratch.
 """
 
 from __future__ import annotations

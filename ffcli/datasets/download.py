@@ -42,10 +42,15 @@ class Fetched:
     dataset: str
     path: Path
     source: str
+    """Name of the source, or from."""
     origin: str
+    """Path, URL or package that it was read from."""
     verified: bool
+    """Whether the digest of its arrays is the known one."""
     train: int
+    """Number of training images."""
     test: int
+    """Number of test images."""
 
 
 def fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ffcli.core.buffers import Array
@@ -61,7 +62,7 @@ class RemoteRun:
                 task.options,
                 task.sweep_id,
                 parameters=parameters,
-                origin=Provenance(**{**origin, **task.provenance}),
+                origin=replace(Provenance(**origin), **task.provenance),
             ).__enter__()
         self._recorder.begin(task.config)
         return self._recorder.record.run_id

@@ -1,9 +1,10 @@
-"""The page of ``ffnn report``: what it shows, and how that becomes one HTML file that needs nothing else.
+"""The page of ``ffnn report``: the data that it shows, and the self-contained HTML file.
 
-The page is a Jinja template, which escapes every value; its script draws the charts with plotly.js from the
-same data as its table. A content security policy lets only the page's own two scripts run, by their hashes,
-and lets nothing be fetched. ``unsafe-eval`` is in it for the WebGL library under plotly.js's parallel
-coordinates, which compiles its drawing commands (https://github.com/plotly/plotly.js/issues/897).
+The page is a Jinja template, which escapes every value; its script draws the charts by plotly.js from the
+same data as its table. A content security policy allows only the page's own two scripts, by their hashes, and
+no request; a live page may ask the server that it came from for its next document. ``unsafe-eval`` is for the
+WebGL library below plotly.js's parallel coordinates, which compiles its drawing commands
+(https://github.com/plotly/plotly.js/issues/897).
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from typing import Any
 
 from ffcli.util.text import counted
 
-_SCRIPTS = ("data", "table", "parallel", "charts", "main")
+_SCRIPTS = ("data", "table", "parallel", "charts", "live", "main")
 _MOST_CHOICES = 12  # numbers with more values than this get a continuous axis
+_LEVEL = 3  # characters of the longest class name up to which the names above the columns are level
 
 
 @dataclass(frozen=True)
 class Run:
     """A run of the sweep. ``value`` is the sweep's metric, ``accuracy`` that of the time chart.
 
-    ``seconds`` were spent on optimisation, ``ended`` counts them from the sweep's beginning; None where a run
-    has no such thing yet.
+    ``seconds`` is the duration of the optimisation, ``ended`` the seconds from the start of the sweep to the
+    end of the run; None where a run has none yet.
     """
 
     number: int
@@ -56,9 +58,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Influence:
-    """How much a hyper-parameter matters: its share of all in [0, 1], and its correlation with the metric.
+    """How much a hyper-parameter matters: its fraction of all in [0, 1], and its correlation with the metric.
 
-    Where its values are no numbers, ``by_value`` has the correlation of each. None is what cannot be said.
+    Where its values are not numbers, ``by_value`` has the correlation of each. None is unknown.
     """
 
     name: str
@@ -69,7 +71,7 @@ class Influence:
 
 @dataclass(frozen=True)
 class Best:
-    """The best run: its whole configuration, the command line that trains it again, its test images judged.
+    """The best run: its configuration, the command line that trains it again, its confusion matrix.
 
     ``matrix`` holds counts, a row for each true class; it is None where ``missing`` says why there is none.
     """
@@ -96,7 +98,7 @@ class Curve:
 class Report:
     """All that the page shows. ``runs`` are in the order of their numbers, ``curves`` the best first.
 
-    ``about`` are facts in words, by what they are of; ``influence_note`` says what the influences rest on.
+    ``about`` are facts in words, by their subject; ``influence_note`` explains the influences.
     """
 
     title: str
@@ -113,11 +115,33 @@ class Report:
     influence_note: str = ""
 
 
-def page(report: Report) -> str:
-    """Return the HTML page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+def page(report: Report, live: str | None = None) -> str:
+    """Return the HTML page; with ``live`` it asks this address, on its own server, for later documents."""
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
+
+    script = '"use strict";\n(() => {\n' + "".join(map(_source, _names())) + "})();\n"
+    plotly = get_plotlyjs()
+    return _render(
+        "page.html",
+        report,
+        live=live,
+        policy="; ".join(_policy(live is not None, plotly, script)),
+        # Inserted as they are: the package's own files, plotly's, and JSON that ends no element.
+        style=Markup(_source("page.css")),  # noqa: S704
+        plotly=Markup(plotly),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        data=Markup(_for_script(_data(report))),  # noqa: S704
+    )
+
+
+def document(report: Report) -> str:
+    """Return what a live page asks for: JSON {data, body}, the script's data and the HTML of the parts."""
+    return json.dumps({"data": _data(report), "body": _render("body.html", report)}, allow_nan=False)
+
+
+def _render(template: str, report: Report, **more: Any) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
         loader=PackageLoader("ffcli.plotting", "report_page"),
@@ -126,21 +150,15 @@ def page(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = '"use strict";\n(() => {\n' + "".join(map(_source, _names())) + "})();\n"
-    plotly = get_plotlyjs()
-    return environment.get_template("page.html").render(
+    return environment.get_template(template).render(
         report=report,
         best=next((run for run in report.runs if report.best and run.number == report.best.number), None),
         confusion=None if report.best is None else _confusion(report.best),
-        searched={parameter.name for parameter in report.parameters},
+        searched=[parameter.name for parameter in report.parameters],
+        importances=any(each.importance is not None for each in report.influences),
         shown=_shown,
         counted=counted,
-        policy="; ".join(_policy(plotly, script)),
-        # These four stand as they are: the package's own files, plotly's, and JSON that ends no element.
-        style=Markup(_source("page.css")),  # noqa: S704
-        plotly=Markup(plotly),  # noqa: S704
-        script=Markup(script),  # noqa: S704
-        data=Markup(_for_script(_data(report))),  # noqa: S704
+        **more,
     )
 
 
@@ -152,21 +170,22 @@ def _source(name: str) -> str:
     return (files("ffcli.plotting") / "report_page" / name).read_text("utf-8")
 
 
-def _policy(*scripts: str) -> list[str]:
+def _policy(live: bool, *scripts: str) -> list[str]:
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return [
         "default-src 'none'",
         f"script-src {allowed} 'unsafe-eval'",
         "style-src 'unsafe-inline'",
-        "img-src data: blob:",  # a chart saved as a picture goes through one
+        "img-src data: blob:",  # for a chart that is saved as a picture
+        *(["connect-src 'self'"] if live else []),
         "base-uri 'none'",
         "form-action 'none'",
     ]
 
 
 def _for_script(document: Any) -> str:
-    """Return JSON that nothing in it can end the script element of, as "</script>" or "<!--" would."""
+    """Return JSON whose text cannot end its script element, as "</script>" or "<!--" would."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -199,7 +218,7 @@ def _data(report: Report) -> dict[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    """Leave out the digits of a measured number that nothing shows; None for infinities and NaN."""
+    """Return a measured number with the digits that are shown; None for infinities and NaN."""
     if not isinstance(value, float):
         return value
     return float(f"{value:.6g}") if math.isfinite(value) else None
@@ -229,14 +248,14 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as text: a list of sizes with commas, a number with no more digits than it needs."""
-    if isinstance(value, float) and float(f"{value:g}") == value:
+    """Return a value as text: a list of sizes with commas, a number with at most six digits."""
+    if isinstance(value, float):
         return f"{value:g}"
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _confusion(best: Best) -> dict[str, Any] | None:
-    """Return the rows, each cell with its share of the row; the accuracy; and what is mistaken most."""
+    """Return the rows, each cell with its fraction, the accuracy and the most frequent confusions."""
     if best.matrix is None:
         return None
     rows = []
@@ -244,7 +263,7 @@ def _confusion(best: Best) -> dict[str, Any] | None:
     for true, counts in enumerate(best.matrix):
         total = sum(counts)
         rows.append([(count, count / total if total else 0.0) for count in counts])
-        mistakes += [(count, true, taken) for taken, count in enumerate(counts) if taken != true and count]
+        mistakes += [(count, true, other) for other, count in enumerate(counts) if other != true and count]
     mistakes.sort(key=lambda mistake: (-mistake[0], *mistake[1:]))
     everything = sum(map(sum, best.matrix))
     hits = sum(row[index] for index, row in enumerate(best.matrix))
@@ -252,5 +271,6 @@ def _confusion(best: Best) -> dict[str, Any] | None:
         "rows": rows,
         "n": everything,
         "accuracy": hits / everything if everything else 0.0,
-        "mistakes": [(best.labels[true], best.labels[taken], count) for count, true, taken in mistakes[:3]],
+        "mistakes": [(best.labels[true], best.labels[other], count) for count, true, other in mistakes[:3]],
+        "level": max(map(len, best.labels), default=0) <= _LEVEL,
     }

@@ -137,13 +137,14 @@ def metric_name(name: str, place: str = "") -> str:
 
     Raises RequestError as `known_metric`, and for an unknown name.
     """
+    parameter = None if place else "metric"
     try:
         metric = known_metric(name)
     except RequestError as error:
-        raise RequestError(f"{place}{error}") from None
+        raise RequestError(f"{place}{error}", parameter=parameter) from None
     if metric is None:
         meant = [each for each in closest(name, _SPELLED) if each in METRICS]
-        raise UnknownNameError("metric", name, METRICS, meant=meant, place=place)
+        raise UnknownNameError("metric", name, METRICS, meant=meant, place=place, parameter=parameter)
     return metric
 
 

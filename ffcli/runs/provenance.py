@@ -26,6 +26,7 @@ class Provenance:
 
     Attributes:
         core: the version of the mathematics, which changes when its results do.
+        kernels: what runs the elementwise operations: "numba" with its version, or "numpy".
         dataset_digest: the digest of the dataset's contents.
         test_split: {test_fraction, seed} where the dataset's test part was split off by us.
         command_line: without secrets.
@@ -37,6 +38,7 @@ class Provenance:
 
     ffnn: str | None = None
     core: int | None = None
+    kernels: str | None = None
     python: str | None = None
     numpy: str | None = None
     blas: str | None = None
@@ -63,6 +65,7 @@ def provenance(
     import numpy
     from threadpoolctl import threadpool_info
 
+    from ffcli.core.rules import kernels
     from ffcli.core.training import CORE_VERSION
     from ffcli.version import __version__
 
@@ -71,6 +74,7 @@ def provenance(
     return Provenance(
         ffnn=__version__,
         core=CORE_VERSION,
+        kernels=kernels(),
         python=platform.python_version(),
         numpy=numpy.__version__,
         blas=", ".join(blas) or "unknown",

@@ -54,6 +54,8 @@ class RunResult:
     best_epoch: int | None
     """The epoch with the highest val_acc, the earlier on a tie; the stored weights are of this epoch."""
     best_val_acc: float | None
+    model_sha256: str | None
+    """Digest of the model file."""
     seconds: float
     """Duration of all epochs with validation."""
     ended: str | None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ffcli.config import TrainConfig, merge, validate
 from ffcli.core.training import CORE_VERSION
@@ -13,6 +12,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
+from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
@@ -22,7 +22,6 @@ from ffcli.services.sweeps.originals import Original, ranked_originals
 from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.util.atomic_files import json_value
 from ffcli.util.text import counted
 
 TAG = "rerun"  # of the runs
@@ -40,7 +39,55 @@ class RerunOptions:
     run: RunOptions = field(default_factory=RunOptions)
 
 
-def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class RerunOriginal:
+    """The run of a sweep whose configuration is trained again."""
+
+    sweep_id: str
+    run_id: str | None
+    dataset: str
+    seed: int
+    metric: str
+    value: float
+    """The metric at its best epoch."""
+    test_acc: float | None
+    """Test accuracy, where its weights are still stored."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation of some runs."""
+
+    mean: float | None
+    sd: float | None
+    """With n - 1 in the denominator; null for fewer than two runs."""
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The finished runs of one configuration, which differ in their seeds."""
+
+    finished: int
+    """Number of finished runs."""
+    val_acc: Spread
+    """Of the best val_acc."""
+    test_acc: Spread
+
+
+@dataclass(frozen=True)
+class RerunResult(RunResult):
+    """A run that trained a configuration of a sweep again."""
+
+    rank: int
+    """Of the configuration in the sweep, from 1."""
+    test_acc: float | None
+    """Test accuracy; null, as test_loss, where the run did not finish."""
+    test_loss: float | None
+    original: RerunOriginal
+    over_seeds: OverSeeds
+
+
+def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs) -> list[RerunResult]:
     """Train the best configurations of a sweep again; return train's document of each run, by rank and seed.
 
     ``sweep`` is named as for `ranked_originals`. Each document has also {rank, test_acc, test_loss, original,
@@ -78,9 +125,9 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     new = {run_id for run_id, record in zip(run_ids, found) if record is None or not _is_done(record)}
     each = len(jobs) // len(chosen)
     return [
-        document
+        result
         for rank, (original, _) in enumerate(chosen, 1)
-        for document in _documents(context, rank, original, run_ids[(rank - 1) * each : rank * each], new)
+        for result in _results(context, rank, original, run_ids[(rank - 1) * each : rank * each], new)
     ]
 
 
@@ -175,38 +222,44 @@ def _is_of(record: RunRecord, config: TrainConfig) -> bool:
 # What came of it
 
 
-def _documents(
+def _results(
     context: Context, rank: int, original: Original, run_ids: Sequence[str], new: Collection[str]
-) -> list[dict[str, Any]]:
-    """Return the documents of one configuration's runs; W&B gets the figures of the ``new`` ones."""
-    before = {
-        "sweep_id": original.sweep_id,
-        "run_id": original.run_id,
-        "dataset": original.config.dataset,
-        "seed": original.config.seed,
-        "metric": original.metric.name,
-        "value": original.value,
-        "test_acc": _original_test_acc(context, original.run_id),
+) -> list[RerunResult]:
+    """Return the runs of one configuration; W&B gets the figures of the ``new`` ones."""
+    before = RerunOriginal(
+        sweep_id=original.sweep_id,
+        run_id=original.run_id,
+        dataset=original.config.dataset,
+        seed=original.config.seed,
+        metric=original.metric.name,
+        value=original.value,
+        test_acc=_original_test_acc(context, original.run_id),
+    )
+    runs = [show_run(context, run_id) for run_id in run_ids]
+    tested = {
+        run.run_id: _evaluate(context, run.run_id, track=run.run_id in new)
+        for run in runs
+        if run.status == "finished"
     }
-    documents = []
-    for run_id in run_ids:
-        document = {
-            **json_value(show_run(context, run_id)),
-            "rank": rank,
-            "test_acc": None,
-            "test_loss": None,
-        }
-        if document["status"] == "finished":
-            tested = _evaluate(context, run_id, track=run_id in new)
-            document |= {"test_acc": tested.accuracy, "test_loss": tested.loss}
-        documents.append({**document, "original": before})
-    finished = [document for document in documents if document["status"] == "finished"]
-    summary = {
-        "finished": len(finished),
-        "val_acc": spread([document["best_val_acc"] for document in finished]),
-        "test_acc": spread([document["test_acc"] for document in finished]),
-    }
-    return [{**document, "over_seeds": summary} for document in documents]
+    finished = [run for run in runs if run.run_id in tested]
+    over_seeds = OverSeeds(
+        finished=len(finished),
+        val_acc=spread(
+            [run.best_val_acc for run in runs if run.run_id in tested and run.best_val_acc is not None]
+        ),
+        test_acc=spread([each.accuracy for each in tested.values()]),
+    )
+    return [
+        RerunResult(
+            **vars(run),
+            rank=rank,
+            test_acc=tested[run.run_id].accuracy if run.run_id in tested else None,
+            test_loss=tested[run.run_id].loss if run.run_id in tested else None,
+            original=before,
+            over_seeds=over_seeds,
+        )
+        for run in runs
+    ]
 
 
 def _evaluate(context: Context, run_id: str, *, track: bool) -> Evaluation:
@@ -225,9 +278,9 @@ def _original_test_acc(context: Context, run_id: str | None) -> float | None:
         return None
 
 
-def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Return {mean, sd}: sd has n - 1 in its denominator, so that it needs two values."""
-    return {
-        "mean": statistics.fmean(values) if values else None,
-        "sd": statistics.stdev(values) if len(values) > 1 else None,
-    }
+def spread(values: Sequence[float]) -> Spread:
+    """Return the mean and the standard deviation."""
+    return Spread(
+        mean=statistics.fmean(values) if values else None,
+        sd=statistics.stdev(values) if len(values) > 1 else None,
+    )

@@ -1,4 +1,4 @@
-"""The script behind the README's answers: a sweep made again from its table, and the blocks it fills."""
+"""The script behind the answers to the assignment: a sweep rebuilt from its table, and its blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import answers
-from benchmarks.answers import README, filled, without_pairs, without_path
+from benchmarks.answers import PAGE, filled, without_pairs, without_path
 from benchmarks.answers_sweep import rebuild
 from benchmarks.measure import MeasurementError
 from ffcli.services.sweeps.summary import show_sweep
@@ -44,7 +44,7 @@ def test_a_sweep_is_made_again_from_its_table(tmp_path: Path) -> None:
     table.write_text(TABLE)
     sweep = rebuild(tmp_path / "runs", tmp_path / "data", table, file)
     context = Context(data_dir=tmp_path / "data", runs_dir=tmp_path / "runs", notify=lambda _: None)
-    shown = show_sweep(context, sweep, None)
+    shown = show_sweep(context, sweep)
     assert shown["counts"] == {"finished": 3, "pruned": 0, "failed": 0}
     assert [trial["value"] for trial in shown["top"]] == [0.75, 0.5, 0.25]
     assert [trial["values"]["optimizer"] for trial in shown["top"]] == ["adam", "sgd", "sgd"]
@@ -61,17 +61,17 @@ def test_a_block_is_filled_and_nothing_else_changes() -> None:
         filled(text, "three", "x")
 
 
-def test_the_readme_has_the_blocks_and_pictures_that_the_script_fills() -> None:
-    text = README.read_text("utf-8")
+def test_the_page_has_the_blocks_and_pictures_that_the_script_fills() -> None:
+    text = PAGE.read_text("utf-8")
     shown = re.findall(r'answers\.show\(\s*"([a-z]+)"', inspect.getsource(answers.answer))
     assert sorted(re.findall(r"^<!-- answer: (.*?) -->$", text, flags=re.M)) == sorted(shown)
     for block in re.findall(r"^<!-- answer: .*? -->\n```\n(.*?)^```$", text, flags=re.M | re.S):
         assert block.startswith("$ ffnn ")
         assert block.count("\n") > 1
-    pictures = re.findall(r"\]\((docs/images/.*?)\)", text)
+    pictures = re.findall(r"\]\((images/.*?)\)", text)
     assert pictures
     for picture in pictures:
-        assert (README.parent / picture).is_file(), picture
+        assert (PAGE.parent / picture).is_file(), picture
 
 
 def test_lines_that_nobody_needs_are_left_out() -> None:

@@ -143,7 +143,7 @@ def test_predict_ranks_the_classes(cli: Cli, trained: dict[str, Any]) -> None:
     assert (found["index"], found["split"]) == (91, "test")
     assert math.isclose(sum(found["probabilities"].values()), 1, rel_tol=1e-5)
     shown = cli("predict", 91, "--run", trained["run_id"]).out
-    assert f"takes it for: {found['predicted']['name']}" in shown
+    assert f"predicted as {found['predicted']['name']}" in shown
     assert cli("predict", 121, "--run", trained["run_id"]).code == 2
 
 

@@ -77,7 +77,10 @@ def test_options(cli: Cli, line: str, said: str) -> None:
         (b"epsilon: 5e-324\n", r"epsilon must be .* got 5e-324: .* \(1.18e-38 to 3.4e\+38\)"),
         (b"learning_rate:\n", "learning_rate must be a number > 0, got None"),
         (b"learning_rate: {value: 1}\n", "learning_rate must be a number > 0, got a nested value"),
-        (b"num_layers: 3\nhidden_layers: 2\n", "num_layers is given twice, as num_layers and as hidden_layers"),
+        (
+            b"num_layers: 3\nhidden_layers: 2\n",
+            "num_layers is given twice, as num_layers and as hidden_layers",
+        ),
         (b"num_layers: 3\nhidden_size: [8, 4]\n", "num_layers 3 contradicts .*hidden_size 8,4"),
         (b"optimizer: adm\n", "'adm' .* 'adam'"),
         (b"epochs: [1\n", "this is not YAML in line 2, column 1"),

@@ -275,7 +275,7 @@ def test_num_layers_may_not_contradict_the_list(layers, sizes):
 
 
 def test_a_bad_num_layers_beside_a_list_is_named_itself():
-    with pytest.raises(RequestError, match="num_layers must be an integer in .* got x"):
+    with pytest.raises(RequestError, match=r"num_layers must be an integer in .* got x"):
         validate({"hidden_size": [5], "num_layers": "x"})
 
 

@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ffcli.plotting.report import page
+from ffcli.plotting.report import Parameter, page
 
 COUNT = 60
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -148,7 +148,9 @@ def test_it_opens_without_a_complaint_and_asks_for_nothing(chromium: Browser, fi
 
 def test_a_harmful_name_is_shown_and_does_nothing(opened: Browser) -> None:
     opened.one("#rows option[value='0']").click()
-    assert HARM in opened.column("name")
+    assert HARM in opened.run(
+        "return [...document.querySelectorAll('#table tbody tr')].map((row) => row.title)"
+    )
     assert HARM in opened.one("h1").text
     opened.run("document.getElementById('history').dispatchEvent(new Event('mousemove'))")
     assert opened.run("return window.harmed") is None
@@ -183,7 +185,7 @@ def test_the_charts_hold_the_right_numbers(opened: Browser) -> None:
     (curve,) = (
         each
         for each in opened.run("return document.getElementById('curves').data")
-        if each["name"] == f"1: run {COUNT}"
+        if each["name"] == f"1: {COUNT}-aaaa"  # the shortest end of the ids that differs
     )
     assert (curve["x"], curve["y"]) == ([1, 2], [0.1, 0.6])
 
@@ -205,23 +207,23 @@ def test_the_parallel_coordinates_are_drawn(opened: Browser) -> None:
 
 
 def test_a_click_on_a_head_sorts(opened: Browser) -> None:
-    assert opened.column("run")[:2] == [str(COUNT), str(COUNT - 1)]  # the best first
+    assert opened.column("trial")[:2] == [str(COUNT), str(COUNT - 1)]  # the best first
     head = opened.driver.find_element(By.XPATH, "//*[@id='table']//th[button='val_acc']")
     assert head.get_attribute("aria-sort") == "descending"
     head.find_element(By.TAG_NAME, "button").click()
     assert head.get_attribute("aria-sort") == "ascending"
-    assert opened.column("run")[:3] == ["1", "2", "5"]
+    assert opened.column("trial")[:3] == ["1", "2", "5"]
     # Runs without a value come last.
     opened.one("#rows option[value='0']").click()
-    assert opened.column("run")[-2:] == ["3", "4"]
+    assert opened.column("trial")[-2:] == ["3", "4"]
 
 
 def test_pages_turn(opened: Browser) -> None:
     opened.one("#next").click()
-    assert opened.column("run")[0] == str(COUNT - 25)
+    assert opened.column("trial")[0] == str(COUNT - 25)
     assert opened.one("#page").text == "26–50"
     opened.one("#previous").click()
-    assert opened.column("run")[0] == str(COUNT)
+    assert opened.column("trial")[0] == str(COUNT)
 
 
 def test_the_filters_do_by_keyboard_what_the_brushes_do(opened: Browser) -> None:
@@ -250,7 +252,7 @@ def test_bounds_and_words_filter(opened: Browser) -> None:
     bound.send_keys("0.55", Keys.TAB)
     assert opened.one("#runs-count").text == f"11 of {COUNT} runs"
     opened.one("#filters input[type=search]").send_keys("name 5")
-    assert opened.column("run") == [str(number) for number in range(59, 49, -1)]
+    assert opened.column("trial") == [str(number) for number in range(59, 49, -1)]
 
 
 def test_a_brush_filters_the_table(chromium: Browser, file: Path) -> None:
@@ -386,7 +388,7 @@ def test_a_sweep_that_searched_nothing_opens_too(chromium: Browser, tmp_path: Pa
     chromium.complaints()
     chromium.open(path)
     assert chromium.complaints() == []
-    assert len(chromium.column("run")) == 25
+    assert len(chromium.column("trial")) == 25
 
 
 def test_a_sweep_without_results_opens_too(chromium: Browser, tmp_path: Path) -> None:
@@ -396,14 +398,108 @@ def test_a_sweep_without_results_opens_too(chromium: Browser, tmp_path: Path) ->
         chromium.complaints()
         chromium.open(path)
         assert chromium.complaints() == []
-        assert chromium.column("run") == [str(run.number) for run in runs]
+        assert chromium.column("trial") == [str(run.number) for run in runs]
 
 
-def test_one_run_is_counted_as_one(chromium: Browser, tmp_path: Path) -> None:
-    (tmp_path / "one.html").write_text(page(report(1)), "utf-8")
+def sections(browser: Browser) -> list[str]:
+    """Return the titles of the sections that are shown."""
+    return browser.run(
+        "return [...document.querySelectorAll('section')].filter((each) => each.offsetHeight)"
+        ".map((each) => each.querySelector('h2').textContent)"
+    )
+
+
+def test_a_report_of_one_run_compares_nothing(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "one.html").write_text(page(report(1, influences=[])), "utf-8")
     chromium.open(tmp_path / "one.html")
+    assert chromium.complaints() == []
     assert chromium.one("#runs-count").text == "1 of 1 run"
-    assert chromium.one("#parallel-count").text == "1 of 1 run with a value"
+    assert sections(chromium) == [
+        "Best configuration",
+        "Learning curve of the best run",
+        "Confusion matrix of the best run",
+        "All runs",
+    ]
+
+
+def test_runs_of_one_epoch_are_points(chromium: Browser, tmp_path: Path) -> None:
+    curves = [
+        replace(curve, epochs=[1], metrics={name: values[:1] for name, values in curve.metrics.items()})
+        for curve in report(12).curves
+    ]
+    for count, shown in ((12, "The only epoch of the best 10 runs"), (1, None)):
+        path = tmp_path / f"{count}.html"
+        path.write_text(page(report(count, curves=curves[:count], influences=[])), "utf-8")
+        chromium.open(path)
+        assert chromium.complaints() == []
+        assert [each for each in sections(chromium) if "epoch" in each] == ([shown] if shown else [])
+        if shown:
+            modes = chromium.run("return document.getElementById('curves').data.map((each) => each.mode)")
+            assert set(modes) == {"markers"}
+
+
+def test_bars_have_one_scale(opened: Browser) -> None:
+    """A correlation of +0.9, one of -0.5 of a choice, and importances of 0.75 and 0.25."""
+    widths = opened.run(
+        "const wide = (bar) => bar.firstChild.getBoundingClientRect().width;"
+        "return [...document.querySelectorAll('.influences .bar')].map(wide)"
+    )
+    units = [wide / value for wide, value in zip(widths, (0.75, 0.5, 0.25, 0.9), strict=True)]
+    assert units == pytest.approx([units[0]] * 4, rel=0.02)
+
+
+@pytest.mark.parametrize("webgl", [True, False])
+def test_no_label_of_an_axis_is_cut(chromium: Browser, tmp_path: Path, webgl: bool) -> None:
+    long = "a_rather_long_name_of_a_choice"
+    runs = [
+        replace(each, values={"loss": long if each.number % 2 else "short", "learning_rate": each.number})
+        for each in report().runs
+    ]
+    parameters = [Parameter("loss", choices=(long, "short")), Parameter("learning_rate")]
+    path = tmp_path / "long.html"
+    path.write_text(page(report(runs=runs, parameters=parameters)), "utf-8")
+    browser = chromium if webgl else Browser(*NO_GL)
+    try:
+        browser.open(path)
+        edges = browser.run(
+            "const chart = document.getElementById(arguments[0]);"
+            "const box = chart.getBoundingClientRect();"
+            "return [...chart.querySelectorAll('text')].filter((each) => each.textContent.trim())"
+            ".map((each) => each.getBoundingClientRect())"
+            ".map((text) => [text.left - box.left, box.right - text.right])",
+            "parallel" if webgl else "still",
+        )
+        assert len(edges) > 5
+        assert min(min(pair) for pair in edges) >= 0
+    finally:
+        if not webgl:
+            browser.driver.quit()
+
+
+def test_the_table_of_ten_columns_fits_a_laptop(chromium: Browser, tmp_path: Path) -> None:
+    """Ten searched hyper-parameters on 1280 pixels."""
+    values = {
+        "epochs": 10,
+        "loss": "cross_entropy",
+        "optimizer": "momentum",
+        "learning_rate": 0.000351,
+        "hidden_size": 128,
+        "num_layers": 3,
+        "batch_size": 64,
+        "activation": "sigmoid",
+        "weight_decay": 0.0005,
+        "weight_init": "xavier",
+    }
+    runs = [replace(each, values=values, tags=("sweep",)) for each in report(30).runs if each.error is None]
+    parameters = [Parameter(name, choices=(value,)) for name, value in values.items()]
+    path = tmp_path / "wide.html"
+    path.write_text(page(report(runs=runs, parameters=parameters, influences=[])), "utf-8")
+    chromium.open(path)
+    shown, needed = chromium.run(
+        "const box = document.querySelector('#runs .scroll'); return [box.clientWidth, box.scrollWidth]"
+    )
+    assert chromium.run("return innerWidth") <= 1280
+    assert needed <= shown
 
 
 def test_hopeless_runs_do_not_press_the_others_together(chromium: Browser, tmp_path: Path) -> None:

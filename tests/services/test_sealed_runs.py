@@ -45,7 +45,7 @@ CHANGES = [{"learning_rate": 0.5}, {"seed": 7}, {"optimizer": "sgd"}, {"hidden_s
 def test_a_run_is_not_continued_with_another_configuration(
     place: Place, change: dict[str, Any], done: bool
 ) -> None:
-    path = Path(place.train()["path"]) if done else interrupted(place, 2)
+    path = place.train().path if done else interrupted(place, 2)
     edit(path, **change)
     before = contents(path)
     with pytest.raises(RequestError) as caught:
@@ -71,12 +71,12 @@ def test_a_changed_number_of_epochs_is_recorded(place: Place) -> None:
     path = interrupted(place, 2)
     edit(path, epochs=5)
     document = resume(place.context, path.name, None, Watcher())
-    assert document["config"]["epochs"] == len(document["epochs"]) == 5
-    assert document["provenance"]["begun_for_epochs"] == 4
+    assert document.config["epochs"] == len(document.epochs) == 5
+    assert document.provenance["begun_for_epochs"] == 4
 
 
 def test_the_weights_of_another_run_are_refused(place: Place) -> None:
-    one, other = (Path(place.train(seed=seed)["path"]) for seed in (0, 1))
+    one, other = (place.train(seed=seed).path for seed in (0, 1))
     assert evaluate(place.context, [one.name], best=False, metric=None, dataset=None)
     shutil.copy(other / MODEL, one / MODEL)
     with pytest.raises(FfnnError, match="digest") as caught:
@@ -90,7 +90,7 @@ def test_a_run_is_not_continued_from_the_weights_of_another(place: Place) -> Non
         path = interrupted(place, 3, epochs=9, seed=seed, learning_rate=0.3)
         if place.context.runs.read(path.name).best_epoch != 3:
             break
-    other = Path(place.train(seed=99)["path"])
+    other = place.train(seed=99).path
     shutil.copy(other / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
         resume(place.context, path.name, None, Watcher())
@@ -117,7 +117,7 @@ def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
     assert place.context.runs.read(path.name).model_sha256 is None
     assert (path / CHECKPOINT).exists()
     assert evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
-    shutil.copy(Path(place.train(seed=3)["path"]) / MODEL, path / MODEL)
+    shutil.copy(place.train(seed=3).path / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
         evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
 

@@ -16,7 +16,6 @@ from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import load_dataset, split_indices
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ensembles import EnsembleStore
 from ffcli.runs.model_file import save_network
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import MODEL
@@ -176,7 +175,8 @@ def test_trained_runs_together(place: Place) -> None:
         p = np.mean([network.predict_proba(images) for network in networks], axis=0)
         assert getattr(document, n) == len(labels)
         assert getattr(document, acc) == np.mean(p.argmax(axis=1) == labels)
-        assert getattr(document, loss) == pytest.approx(-np.log(p[np.arange(len(labels)), labels]).mean(), rel=1e-5)
+        expected = -np.log(p[np.arange(len(labels)), labels]).mean()
+        assert getattr(document, loss) == pytest.approx(expected, rel=1e-5)
     assert [member.accuracy for member in document.members] == [
         judge(place, run.run_id).accuracy for run in runs
     ]

@@ -19,7 +19,7 @@ from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.train import plan, train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
-from ffcli.util.atomic_files import json_text
+from ffcli.util.atomic_files import json_text, json_value
 
 OPTIONS = RunOptions(
     name="my run",

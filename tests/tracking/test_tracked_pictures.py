@@ -54,7 +54,7 @@ def test_pictures_of_a_tracked_run_go_to_it(ffnn: Ffnn, server: StandIn) -> None
     assert tables(run)["mistakes"] == {
         "image": [each["index"] for each in mistakes["samples"]],
         "class": [each["name"] for each in mistakes["samples"]],
-        "taken for": [each["predicted"]["name"] for each in mistakes["samples"]],
+        "predicted as": [each["predicted"]["name"] for each in mistakes["samples"]],
         "probability": [each["probability"] for each in mistakes["samples"]],
     }
     before = len(tables(run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ from ffcli.util.text import are, counted
 
 if TYPE_CHECKING:
     from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
+    from ffcli.services.rerun import RerunResult, Spread
 
 app = typer.Typer(add_completion=False)
 
@@ -117,14 +118,14 @@ def rerun(
         ),
     )
     try:
-        documents = run(context(out), sweep, options, _watcher(out))
+        results = run(context(out), sweep, options, _watcher(out))
     except KeyboardInterrupt:
         raise Interrupted("The same command resumes it.") from None
-    out.result(documents, *_report(documents, out))
-    bad = [document for document in documents if document["status"] != "finished"]
+    out.result(results, *_report(results, out))
+    bad = [result for result in results if result.status != "finished"]
     if bad:
-        which = ", ".join(f"{document['run_id']} ({document['status']})" for document in bad)
-        out.error(f"{len(bad)} of {counted(len(documents), 'run')} did not finish: {plain(which)}.")
+        which = ", ".join(f"{result.run_id} ({result.status})" for result in bad)
+        out.error(f"{len(bad)} of {counted(len(results), 'run')} did not finish: {plain(which)}.")
         raise typer.Exit(FAILED)
 
 
@@ -219,29 +220,29 @@ def _watcher(out: Output) -> _Lines:
 # What is shown of the result
 
 
-def _report(documents: Sequence[dict[str, Any]], out: Output) -> list[RenderableType]:
+def _report(results: Sequence[RerunResult], out: Output) -> list[RenderableType]:
     """Return a table of the configurations, before and after."""
-    ranks = [list(runs) for _, runs in groupby(documents, key=itemgetter("rank"))]
+    ranks = [list(runs) for _, runs in groupby(results, key=attrgetter("rank"))]
     firsts = [runs[0] for runs in ranks]
-    original, n_seeds = firsts[0]["original"], len(ranks[0])
-    before = _names(first["original"]["dataset"] for first in firsts)
-    after = _names(first["dataset"] for first in firsts)
+    original, n_seeds = firsts[0].original, len(ranks[0])
+    before = _names(first.original.dataset for first in firsts)
+    after = _names(first.dataset for first in firsts)
     spread = f", mean ± standard deviation (n - 1) of {n_seeds} seeds" if n_seeds > 1 else ""
     rows = [
         [
-            first["rank"],
-            _short(first["config"]),
-            number(first["original"]["value"]),
-            number(first["original"]["test_acc"]),
-            _spread(first["over_seeds"]["val_acc"]),
-            _spread(first["over_seeds"]["test_acc"]),
+            first.rank,
+            _short(first.config),
+            number(first.original.value),
+            number(first.original.test_acc),
+            _spread(first.over_seeds.val_acc),
+            _spread(first.over_seeds.test_acc),
         ]
         for first in firsts
     ]
     heads = ["#", "configuration", "was", "test was", "val_acc", "test_acc"]
     return [
-        f"the best of sweep {plain(original['sweep_id'])}\n"
-        f"was: {original['metric']} and test accuracy on {before}\n"
+        f"the best of sweep {plain(original.sweep_id)}\n"
+        f"was: {original.metric} and test accuracy on {before}\n"
         f"val_acc, test_acc: on {after}{spread}",
         "",
         Columns(heads, rows, right=heads[2:]),
@@ -261,6 +262,6 @@ def _names(datasets: Iterable[str]) -> str:
     return plain(", ".join(sorted({Path(dataset).name for dataset in datasets})))
 
 
-def _spread(values: dict[str, float | None]) -> str:
-    mean, sd = values["mean"], values["sd"]
-    return number(mean) if sd is None else f"{number(mean)} ± {number(sd)}"
+def _spread(values: Spread) -> str:
+    mean = number(values.mean)
+    return mean if values.sd is None else f"{mean} ± {number(values.sd)}"

@@ -26,6 +26,7 @@ from ffcli.sweeping.study.lock import SweepHeldError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.record import Sweep
     from ffcli.training.context import Context
@@ -42,8 +43,8 @@ def sweep(
         str,
         argument(
             metavar="FILE|SWEEP",
-            help="A W&B sweep file, one that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B "
-            "that is entity/project/id.",
+            help="A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
+            "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
     ],
@@ -87,6 +88,24 @@ def sweep(
     seed: Annotated[
         str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
     ] = None,
+    sweep_name: Annotated[
+        str | None,
+        option(
+            "--sweep-name",
+            group=_SWEEP,
+            metavar="NAME",
+            help="Which sweep of a script or notebook: its variable, function, name or line.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        option(
+            "--ignore",
+            group=_SWEEP,
+            metavar="NAME",
+            help="Read the file without this parameter; may be repeated.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
     ] = False,
@@ -108,7 +127,7 @@ def sweep(
 
     Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
     """
-    from ffcli.services.sweeps.create import describe_space
+    from ffcli.services.sweeps.create import SweepSource, describe_space
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.services.sweeps.shipped import no_such_file, sweep_file
 
@@ -125,10 +144,13 @@ def sweep(
         command_line=out.settings.command_line,
     )
     file = sweep_file(spec)
+    source = SweepSource(file, sweep_name, tuple(ignore or ()))
     if dry_run:
         if not file.exists():
             refuse(f"--dry-run: {no_such_file(spec)}")
-        _show_space(out, describe_space(place, file, options.count, options.pool.workers or 1), options.count)
+        _show_space(
+            out, describe_space(place, source, options.count, options.pool.workers or 1), options.count
+        )
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
@@ -137,9 +159,9 @@ def sweep(
         for option, given in (("--seed", seed), ("--reuse", reuse or None)):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
-        sweep_by_wandb(out, place, Wanted(spec, wandb_entity, wandb_project, resume, new), options)
+        sweep_by_wandb(out, place, Wanted(spec, source, wandb_entity, wandb_project, resume, new), options)
         return
-    made = _local_sweep(out, place, spec, options, integer("--seed", seed), resume=resume, new=new)
+    made = _local_sweep(out, place, source, options, integer("--seed", seed), resume=resume, new=new)
     _run(out, place, made, options)
 
 
@@ -171,7 +193,7 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
 def _local_sweep(
     out: Output,
     place: Context,
-    spec: str,
+    source: SweepSource,
     options: SweepOptions,
     seed: int | None,
     *,
@@ -183,11 +205,11 @@ def _local_sweep(
     from ffcli.services.sweeps.find import find_sweep
     from ffcli.services.sweeps.shipped import no_such_file
 
-    file = Path(spec)
+    file, spec = Path(str(source.of)), str(source.of)
     if file.exists():
-        earlier = None if new else _earlier(out, place, file, options, resume=resume)
+        earlier = None if new else _earlier(out, place, source, options, resume=resume)
         if earlier is None:
-            return create(place, file, seed or 0, count=options.count)
+            return create(place, source, seed or 0, count=options.count)
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
@@ -198,11 +220,13 @@ def _local_sweep(
     return made
 
 
-def _earlier(out: Output, place: Context, file: Path, options: SweepOptions, *, resume: bool) -> str | None:
+def _earlier(
+    out: Output, place: Context, source: SweepSource, options: SweepOptions, *, resume: bool
+) -> str | None:
     """Return the sweep of the same file to resume, if that is what the user wants."""
     from ffcli.services.sweeps.create import of_same_file
 
-    earlier = of_same_file(place, file)
+    file, earlier = source.of, of_same_file(place, source)
     if earlier is None:
         if resume:
             refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
@@ -225,7 +249,8 @@ def _show_space(out: Output, document: dict[str, Any], count: int | None) -> Non
         "method": document["method"],
         "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",
         **document["parameters"],
-        "combinations": document["size"] or "infinitely many",
+        "combinations": document["combinations"] or "infinitely many",
+        "trainings": document["size"] or "infinitely many",
         "runs": runs,
         "time": each if document["runs"] is None else whole,
     }

@@ -16,6 +16,7 @@ from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.util.text import are
 
 if TYPE_CHECKING:
+    from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.record import Sweep
     from ffcli.sweeping.wandb.address import WandbAddress
@@ -28,6 +29,7 @@ class Wanted:
     """What the command line wants of a sweep by W&B."""
 
     spec: str
+    source: SweepSource
     entity: str | None
     project: str | None
     resume: bool
@@ -96,14 +98,14 @@ def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer
     """Return the connection and the sweep, joined or new; what is wrong is refused before W&B is asked."""
     from ffcli.services.sweeps.shipped import no_such_file
     from ffcli.services.sweeps.wandb import check_account, join, register
-    from ffcli.sweeping.spec.spec import load_spec
     from ffcli.sweeping.wandb.address import parse_address
     from ffcli.sweeping.wandb.server import WandbServer
 
     file = Path(wanted.spec)
+    source = wanted.source
     if file.exists() or file.suffix.lower() in (".yaml", ".yml"):
-        load_spec(file)
-        address = None if wanted.new else _earlier(out, place, file, resume=wanted.resume)
+        source.read()
+        address = None if wanted.new else _earlier(out, place, source, resume=wanted.resume)
     elif "/" not in wanted.spec:
         refuse(f"--backend wandb: {no_such_file(wanted.spec)}", "A sweep of W&B is named entity/project/id.")
     else:
@@ -112,14 +114,14 @@ def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer
     server = WandbServer()
     if address is not None:
         return server, join(place, server, address)
-    return server, register(place, server, file, wanted.entity, wanted.project)
+    return server, register(place, server, source, wanted.entity, wanted.project)
 
 
-def _earlier(out: Output, place: Context, file: Path, *, resume: bool) -> WandbAddress | None:
+def _earlier(out: Output, place: Context, source: SweepSource, *, resume: bool) -> WandbAddress | None:
     """Return the sweep of the same file to go on with, if that is what the user wants."""
     from ffcli.services.sweeps.wandb import registered_before
 
-    earlier = registered_before(place, file)
+    file, earlier = source.of, registered_before(place, source)
     if earlier is None:
         if resume:
             refuse(f"--resume: no sweep of {file} was registered at W&B from {place.runs_dir}.")

@@ -32,11 +32,11 @@ const CONFIG = {
 };
 
 function about(row) {
-  return [`<b>run ${runs.number[row]}</b> ${escaped(runs.name[row])}`, `${escaped(data.metric)} ${shown(runs.value[row])} · ${escaped(runs.status[row])}`,
+  return [`<b>${runs.run_id[row] ? "run " : ""}${escaped(runs.run_id[row] || shorts[row])}</b> trial ${runs.number[row]}`, `${escaped(data.metric)} ${shown(runs.value[row])} · ${escaped(runs.status[row])}`,
     ...data.axes.map((axis) => `${escaped(axis.name)} ${escaped(shownAt(axis, row))}`)].join("<br>");
 }
 
-// A trace of points for each status, so that the legend tells them apart by shape as well as by colour.
+// A trace of points for each status, so that the legend distinguishes them by shape and by colour.
 function points(found, x, y) {
   const shapes = { finished: ["circle", colours().accent], pruned: ["triangle-down", colours().warm] };
   return [...new Set(found.map((row) => runs.status[row]))].sort().map((status) => {
@@ -60,7 +60,7 @@ function view(id, values, up) {
   const end = fence(values, up);
   const outside = end === null ? 0 : values.filter((value) => (up ? value < end : value > end)).length;
   byId(`${id}-outside`).textContent = outside
-    ? `${counted(outside, "run")} ${up ? "below" : "above"} ${Number(end.toPrecision(3))} ${outside === 1 ? "lies" : "lie"} outside the picture; a double click in it shows all.` : "";
+    ? `${counted(outside, "run")} ${up ? "below" : "above"} ${Number(end.toPrecision(3))} ${outside === 1 ? "lies" : "lie"} outside the picture; double-click it to show all.` : "";
   if (!outside) return {};
   const [low, high] = up ? [end, Math.max(...values)] : [Math.min(...values), end];
   return { range: [low - (high - low) * 0.03, high + (high - low) * 0.05] };
@@ -76,6 +76,8 @@ function logSteps(low, high) {
 }
 
 function drawHistory() {
+  byId("history-section").hidden = valued.length < 2;
+  if (valued.length < 2) return undefined;
   const byTime = byId("history-axis").value === "ended";
   const key = byTime ? runs.ended : runs.number;
   const found = valued.filter((row) => key[row] !== null).sort((a, b) => key[a] - key[b]);
@@ -84,9 +86,9 @@ function drawHistory() {
   let best = null;
   const soFar = found.map((row) => (best = best === null || better(runs.value[row], runs.value[best]) ? row : best));
   const line = { ...stairs("best so far", soFar, () => 0, (row) => runs.value[row]), x: found.map(x) };
-  const title = byTime ? `time since the start (${unit === 60 ? "min" : "h"})` : "number of the run";
+  const title = byTime ? `time since the start (${unit === 60 ? "min" : "h"})` : "number of the trial";
   byId("history-words").textContent = found.length
-    ? `It goes from ${shown(runs.value[found[0]])} after the first run to ${shown(runs.value[best])} with run ${runs.number[best]}.` : "";
+    ? `It starts at ${shown(runs.value[found[0]])} with the first run and ends at ${shown(runs.value[best])} with run ${runs.run_id[best] || shorts[best]}.` : "";
   return Plotly.react("history", [...points(found, x, (row) => runs.value[row]), line],
     layout(title, data.metric, { yaxis: view("history", found.map((row) => runs.value[row]), data.maximize) }), CONFIG);
 }
@@ -94,23 +96,31 @@ function drawHistory() {
 function drawTime() {
   const y = data.accuracy === data.metric ? runs.value : runs.accuracy;
   const found = rows.filter((row) => runs.seconds[row] > 0 && y[row] !== null).sort((a, b) => runs.seconds[a] - runs.seconds[b]);
+  byId("time-section").hidden = found.length < 2;
+  if (found.length < 2) return undefined;
   const front = [];
   for (const row of found) if (!front.length || y[row] > y[front.at(-1)]) front.push(row);
   byId("time-words").textContent = front.length
     ? `The fastest takes ${duration(runs.seconds[front[0]])} for ${shown(y[front[0]])}, the best ${duration(runs.seconds[front.at(-1)])} for ${shown(y[front.at(-1)])}.` : "";
   const x = (row) => runs.seconds[row];
-  const steps = found.length ? logSteps(x(found[0]), x(found.at(-1))) : {};
-  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("no faster run is better", front, x, (row) => y[row])],
+  const steps = logSteps(x(found[0]), x(found.at(-1)));
+  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("better than every faster run", front, x, (row) => y[row])],
     layout("training time (s)", data.accuracy, { xaxis: { type: "log", ...steps }, yaxis: view("time", found.map((row) => y[row]), true) }), CONFIG);
 }
 
 function drawCurves() {
   const metric = byId("curves-metric").value;
-  const longest = Math.max(...data.curves.map((curve) => curve.epochs.length));
+  const longest = Math.max(0, ...data.curves.map((curve) => curve.epochs.length));
+  byId("curves-section").hidden = longest === 0 || (longest === 1 && data.curves.length === 1);
+  if (byId("curves-section").hidden) return undefined;
+  const many = data.curves.length > 1;
+  byId("curves-title").textContent = longest === 1 ? `The only epoch of the best ${data.curves.length} runs`
+    : many ? `Learning curves of the best ${data.curves.length} runs` : "Learning curve of the best run";
+  byId("curves-words").textContent = many ? `The best run is ${longest === 1 ? "the large point" : "the thick line"}; the legend gives the rank of the others and the end of their ids.` : "";
   const traces = data.curves.map((curve, place) => {
     const row = runs.number.indexOf(curve.number);
     const values = curve.metrics[metric];
-    const rest = place - 1; // colours, dashes and symbols together tell the other runs apart
+    const rest = place - 1; // colours, dashes and symbols together distinguish the other runs
     const style = place === 0
       ? { line: { width: 4, color: colours().warm }, marker: { size: 8, color: colours().warm } }
       : {
@@ -118,7 +128,7 @@ function drawCurves() {
         marker: { size: 6, color: colours().scale[1 + (rest % 3)], symbol: ["circle", "square", "diamond"][rest % 3] },
       };
     return {
-      type: "scatter", mode: longest > 40 ? "lines" : "lines+markers", name: `${place + 1}: run ${curve.number}`, x: curve.epochs, y: values,
+      type: "scatter", mode: longest > 40 ? "lines" : longest === 1 ? "markers" : "lines+markers", name: `${place + 1}: ${escaped(shorts[row])}`, x: curve.epochs, y: values,
       text: curve.epochs.map((epoch, index) => `${about(row)}<br>epoch ${epoch}: ${metric} ${shown(values[index])}`), hoverinfo: "text", ...style,
     };
   });
@@ -136,5 +146,4 @@ function startCharts() {
   byId("history-axis").addEventListener("change", drawHistory);
   byId("curves-metric").addEventListener("change", drawCurves);
   listeners.push(rested(() => { drawHistory(); drawTime(); }));
-  return drawCharts();
 }

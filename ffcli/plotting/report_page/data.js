@@ -1,50 +1,74 @@
-// The runs, the axes of their values, and which runs the filters let through.
+// The runs, the axes of their values, and the filters.
 
 const byId = (id) => document.getElementById(id);
-const data = JSON.parse(byId("data").textContent);
-const runs = data.runs;
-const rows = runs.number.map((_, row) => row);
-const valued = rows.filter((row) => runs.value[row] !== null);
 const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 const better = (a, b) => (data.maximize ? a > b : a < b);
 
-// Where a chart of these values ends so that hopeless ones do not press all others together: at Tukey's outer
-// fence on the bad side, if what lies beyond would take more than half of the chart. Null: nowhere. The fence
-// is reckoned from the better half, as if the worse one were its mirror image (3.5 quartile ranges of a
+// The document with a list for each column of the runs; a live page loads one after the other.
+let data, runs, rows, valued, axes, texts, shorts;
+// How good each run is, from 0 for the worst to 1 for the best, by rank: a few hopeless runs would otherwise
+// leave one colour to all the others.
+let ranked, goodness;
+
+function load(received) {
+  data = received;
+  runs = data.runs;
+  rows = runs.number.map((_, row) => row);
+  valued = rows.filter((row) => runs.value[row] !== null);
+  // The sweep's metric is the last axis. Values beyond its fence are drawn at its end.
+  const metricAxis = {
+    name: data.metric, log: false, labels: null, values: runs.value,
+    fence: fence(valued.map((row) => runs.value[row]), data.maximize),
+  };
+  axes = [...data.axes, metricAxis];
+  texts = rows.map((row) =>
+    [runs.number[row], runs.name[row], runs.run_id[row], runs.tags[row], runs.error[row] ?? ""].join("\n").toLowerCase());
+  shorts = ends(runs.run_id);
+  ranked = [...valued].sort((a, b) => (runs.value[a] === runs.value[b] ? b - a : better(runs.value[a], runs.value[b]) ? 1 : -1));
+  goodness = new Map(ranked.map((row, place) => [row, ranked.length > 1 ? place / (ranked.length - 1) : 1]));
+  for (const axis of axes) { // a test of another kind of axis says nothing any more
+    const test = asked.tests.get(axis.name);
+    if (test && test instanceof Set !== Boolean(axis.labels)) asked.tests.delete(axis.name);
+  }
+}
+
+// The shortest ends of the ids that differ, which the command line takes for the ids.
+function ends(ids) {
+  const known = [...new Set(ids.filter(Boolean))];
+  let length = 4;
+  while (length < 40 && new Set(known.map((id) => id.slice(-length))).size < known.length) length += 1;
+  return ids.map((id, row) => (id ? id.slice(-length) : `trial ${runs.number[row]}`));
+}
+
+// Where a chart of these values ends so that hopeless ones do not compress all others: at Tukey's outer
+// fence on the bad side, if the values beyond it would take more than half of the chart. Null: nowhere. The
+// fence is computed from the better half, as if the worse one were its mirror image (3.5 quartile ranges of a
 // symmetric distribution from the middle): in a wide search a third of the runs may be hopeless.
 function fence(values, up) {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length < 8) return null;
-  const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
+  const at = (quantile) => sorted[Math.round(quantile * (sorted.length - 1))];
   const [low, middle, good, high] = [at(0), at(0.5), at(up ? 0.75 : 0.25), at(1)];
   const end = middle - 7 * (good - middle);
   if (good === middle || (up ? end - low <= high - end : high - end <= end - low)) return null;
   return end;
 }
 
-// The sweep's metric is the last axis. What lies beyond its fence is drawn at its end.
-const metricAxis = {
-  name: data.metric, log: false, labels: null, values: runs.value,
-  fence: fence(valued.map((row) => runs.value[row]), data.maximize),
-};
-const axes = [...data.axes, metricAxis];
-
-// What is asked of a run: words in its text, its status, and for each axis a test of its place there.
-// A choice's test is a set of positions, a number's is [low, high]; an axis without a test takes any run.
-const asked = { text: "", statuses: new Set(runs.status), tests: new Map() };
-
-const texts = rows.map((row) =>
-  [runs.number[row], runs.name[row], runs.run_id[row], runs.tags[row], runs.error[row] ?? ""].join("\n").toLowerCase());
+// What is asked of a run: words in its text, its status, and for an axis, by its name, a test of its value there.
+// The test of a choice is a set of labels, that of a number [low, high].
+const asked = { text: "", hidden: new Set(), tests: new Map() };
 
 function passesWords(row) {
-  return asked.statuses.has(runs.status[row]) && asked.text.split(/\s+/).every((word) => texts[row].includes(word));
+  return !asked.hidden.has(runs.status[row]) && asked.text.split(/\s+/).every((word) => texts[row].includes(word));
 }
 
 function passesTests(row) {
-  for (const [axis, test] of asked.tests) {
+  for (const axis of axes) {
+    const test = asked.tests.get(axis.name);
+    if (!test) continue;
     const value = axis.values[row];
     if (value === null) return false;
-    if (test instanceof Set ? !test.has(value) : value < test[0] || value > test[1]) return false;
+    if (axis.labels ? !test.has(axis.labels[value]) : value < test[0] || value > test[1]) return false;
   }
   return true;
 }
@@ -56,7 +80,7 @@ function changed(source) {
   for (const listener of listeners) listener(source);
 }
 
-// Do something once what calls for it rests: drawing thousands of runs takes longer than a key stroke.
+// Do something when its callers pause: drawing thousands of runs takes longer than a key stroke.
 function rested(work, milliseconds = 150) {
   let waiting = 0;
   return (...given) => {
@@ -65,7 +89,7 @@ function rested(work, milliseconds = 150) {
   };
 }
 
-// Text from files never becomes markup: here it goes in as text, and for Plotly it is escaped.
+// Text from files never becomes markup: it is set as text, and escaped for Plotly.
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -88,15 +112,10 @@ function shownAt(axis, row) {
 
 function duration(seconds) {
   if (seconds === null) return "–";
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${seconds < 1 ? Number(seconds.toPrecision(2)) : seconds.toFixed(1)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, "0")} s`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
-
-// How good each run is, from 0 for the worst to 1 for the best, by rank: a few hopeless runs would otherwise
-// leave one colour to all the others.
-const ranked = [...valued].sort((a, b) => (runs.value[a] === runs.value[b] ? b - a : better(runs.value[a], runs.value[b]) ? 1 : -1));
-const goodness = new Map(ranked.map((row, place) => [row, ranked.length > 1 ? place / (ranked.length - 1) : 1]));
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const COLOURS = {

@@ -1,6 +1,20 @@
 // Parallel coordinates: Plotly's where there is WebGL, else (and on paper) an SVG of the same lines.
 
-const AXIS_WIDTH = 105; // pixels that an axis needs for its name
+const AXIS_WIDTH = 105; // pixels from one axis to the next, at least
+const [NAME_SIZE, TICK_SIZE] = [13, 12];
+const pen = document.createElement("canvas").getContext("2d");
+
+function textWidth(text, size) {
+  pen.font = `${size}px ${getComputedStyle(document.documentElement).fontFamily}`;
+  return pen.measureText(text).width;
+}
+
+// Any axis can become the first one, so the margin holds the longest label of all, and so does the distance.
+function measures() {
+  const longest = Math.max(...axes.map((axis) => Math.max(...writtenTicks(axis).map(([, text]) => textWidth(text, TICK_SIZE)))));
+  const names = Math.max(...axes.map((axis) => textWidth(axis.name, NAME_SIZE)));
+  return { side: Math.max(longest + 14, names / 2 + 6, 50), step: Math.max(longest + 22, names + 14, AXIS_WIDTH) };
+}
 const live = byId("parallel");
 
 // A place on an axis is a position among the labels, a number, or its decimal logarithm.
@@ -9,13 +23,13 @@ function toPlace(axis, value) {
   return axis.log ? Math.log10(value) : value;
 }
 
-// Lines of the same choice would hide one another; the golden ratio spreads neighbours furthest.
+// Lines of the same choice would hide one another; multiples of the golden ratio are spread evenly.
 function spread(axis, row) {
   const place = toPlace(axis, axis.values[row]);
   return axis.labels && axis.labels.length > 1 ? place + (((row * 0.618034) % 1) - 0.5) * 0.18 : place;
 }
 
-// The end of an axis stands for all that lies beyond it.
+// The end of an axis stands for all values beyond it.
 function fromPlace(axis, place) {
   const [low, high] = extent(axis);
   const near = (high - low) * 1e-6;
@@ -72,9 +86,12 @@ function ticksOf(axis) {
 }
 
 function brushOf(axis) {
-  const test = asked.tests.get(axis);
+  const test = asked.tests.get(axis.name);
   if (!test) return undefined;
-  if (test instanceof Set) return test.size ? [...test].sort((a, b) => a - b).map((at) => [at - 0.4, at + 0.4]) : [[-9, -8]];
+  if (axis.labels) {
+    const chosen = axis.labels.map((_, at) => at).filter((at) => test.has(axis.labels[at]));
+    return chosen.length ? chosen.map((at) => [at - 0.4, at + 0.4]) : [[-9, -8]];
+  }
   const [low, high] = extent(axis);
   const ends = test.map((value) => (axis.log && value <= 0 ? -Infinity : toPlace(axis, value)));
   return [[Math.max(ends[0], low - 1), Math.min(ends[1], high + 1)]];
@@ -102,35 +119,36 @@ function orderedAxes() {
 function drawLive() {
   const scale = colours().scale;
   const drawn = ranked.filter(passesWords); // the best last, on top
-  const wide = Math.max(live.parentElement.clientWidth, axes.length * AXIS_WIDTH);
+  const { side, step } = measures();
+  const wide = Math.max(live.parentElement.clientWidth, (axes.length - 1) * step + 2 * side);
   live.style.width = `${wide}px`;
   return Plotly.react(live, [{
     type: "parcoords",
     line: { color: drawn.map((row) => goodness.get(row)), cmin: 0, cmax: 1, colorscale: scale.map((colour, index) => [index / (scale.length - 1), colour]) },
     unselected: { line: { color: colours().off, opacity: 0.35 } },
-    labelfont: { size: 13 },
-    tickfont: { size: 12 },
+    labelfont: { size: NAME_SIZE },
+    tickfont: { size: TICK_SIZE },
     rangefont: { size: 1, color: "rgba(0,0,0,0)" }, // the ticks say it already
     dimensions: orderedAxes().map((axis) => dimensionOf(axis, drawn)),
-  }], { width: wide, height: 420, margin: { l: 70, r: 60, t: 45, b: 25 }, paper_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit" } }, { displayModeBar: false });
+  }], { width: wide, height: 420, margin: { l: side, r: side, t: 45, b: 25 }, paper_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit" } }, { displayModeBar: false });
 }
 
-// Take over what was brushed. Plotly tells of it in the same event as of axes that were moved.
+// Make filters of the brushes. Plotly reports them in the same event as axes that were moved.
 function readBrushes() {
   for (const dimension of live.data[0].dimensions) {
     const axis = axes.find((each) => escaped(each.name) === dimension.label);
     const brush = dimension.constraintrange;
     if (!brush || !brush.length) {
-      asked.tests.delete(axis);
+      asked.tests.delete(axis.name);
       continue;
     }
     const ranges = Array.isArray(brush[0]) ? brush : [brush];
     if (axis.labels) {
-      const inside = axis.labels.map((_, at) => at).filter((at) => ranges.some(([low, high]) => at >= low && at <= high));
-      if (inside.length === axis.labels.length) asked.tests.delete(axis); else asked.tests.set(axis, new Set(inside));
+      const inside = axis.labels.filter((_, at) => ranges.some(([low, high]) => at >= low && at <= high));
+      if (inside.length === axis.labels.length) asked.tests.delete(axis.name); else asked.tests.set(axis.name, new Set(inside));
     } else {
       const test = ranges[0].map((place) => fromPlace(axis, place));
-      if (test.some(Number.isFinite)) asked.tests.set(axis, test); else asked.tests.delete(axis);
+      if (test.some(Number.isFinite)) asked.tests.set(axis.name, test); else asked.tests.delete(axis.name);
     }
   }
   refilter("brush");
@@ -145,7 +163,7 @@ function svg(tag, attributes, ...children) {
   return made;
 }
 
-function stillTicks(axis) {
+function writtenTicks(axis) {
   const ticks = ticksOf(axis);
   if (ticks) return ticks.filter(named);
   const [low, high] = extent(axis);
@@ -153,7 +171,8 @@ function stillTicks(axis) {
 }
 
 function drawStill() {
-  const [width, height, top, bottom, side] = [Math.max(axes.length * AXIS_WIDTH, 600), 420, 45, 25, 60];
+  const { side, step } = measures();
+  const [width, height, top, bottom] = [Math.max((axes.length - 1) * step + 2 * side, 600), 420, 45, 25];
   const ordered = orderedAxes();
   const x = (index) => side + ((width - 2 * side) * index) / Math.max(1, ordered.length - 1);
   const y = (axis, place) => {
@@ -174,10 +193,10 @@ function drawStill() {
   }
   const lines = [...paths].map(([colour, path]) =>
     svg("path", { d: path, fill: "none", stroke: colour === "off" ? colours().off : colour, "stroke-opacity": 0.6, "data-lines": colour }));
-  const drawnAxes = ordered.map((axis, index) => svg("g", { "font-size": 12 },
+  const drawnAxes = ordered.map((axis, index) => svg("g", { "font-size": TICK_SIZE },
     svg("line", { x1: x(index), x2: x(index), y1: top, y2: height - bottom, stroke: colours().soft }),
-    svg("text", { x: x(index), y: 20, "text-anchor": "middle", "font-size": 13, "font-weight": 600 }, axis.name),
-    ...stillTicks(axis).map(([place, text]) => svg("text", { x: x(index) + 4, y: y(axis, place) + 4, stroke: colours().ground, "stroke-width": 3, "paint-order": "stroke" }, text))));
+    svg("text", { x: x(index), y: 20, "text-anchor": "middle", "font-size": NAME_SIZE, "font-weight": 600 }, axis.name),
+    ...writtenTicks(axis).map(([place, text]) => svg("text", { x: x(index) + 4, y: y(axis, place) + 4, stroke: colours().ground, "stroke-width": 3, "paint-order": "stroke" }, text))));
   byId("still").replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}` }, ...lines, ...drawnAxes));
   byId("still").style.minWidth = printing ? "0" : `${width}px`;
 }
@@ -189,18 +208,34 @@ function hasWebgl() {
 }
 
 async function startParallel() {
-  const count = () => { byId("parallel-count").textContent = `${valued.filter(passes).length} of ${counted(valued.length, "run")} with a value`; };
+  webgl = hasWebgl();
+  document.body.classList.toggle("no-webgl", !webgl);
+  byId("no-webgl").hidden = webgl;
+  const redrawLive = rested(drawParallel);
+  listeners.push((source) => {
+    count();
+    if (!webgl) drawStill(); else if (source !== "brush") redrawLive();
+  });
+  await drawParallel();
+}
+
+function count() {
+  byId("parallel-count").textContent = `${valued.filter(passes).length} of ${counted(valued.length, "run")} with a value`;
+}
+
+let webgl;
+let listening = false;
+
+async function drawParallel() {
   count();
-  listeners.push(count);
-  if (!hasWebgl()) {
-    document.body.classList.add("no-webgl");
-    byId("no-webgl").hidden = false;
-    listeners.push(drawStill);
+  const section = byId("parallel-section");
+  section.hidden = valued.length < 2 || !data.axes.length;
+  if (section.hidden) return;
+  if (!webgl) {
     drawStill();
     return;
   }
   await drawLive();
-  live.on("plotly_restyle", readBrushes);
-  const redrawLive = rested(drawLive);
-  listeners.push((source) => { if (source !== "brush") redrawLive(); });
+  if (!listening) live.on("plotly_restyle", readBrushes);
+  listening = true;
 }

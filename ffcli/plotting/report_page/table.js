@@ -1,25 +1,30 @@
 // The filters and the table of all runs.
 
-const PARAMETERS = data.axes;
-const columns = [
-  { name: "run", values: runs.number, number: true },
-  { name: "name", values: runs.name },
-  { name: "status", values: runs.status },
-  { name: data.metric, values: runs.value, number: true },
-  ...PARAMETERS.map((axis) => ({ name: axis.name, values: axis.values, number: !axis.labels || axis.labels.every((label) => !Number.isNaN(Number(label))), axis })),
-  { name: "best epoch", values: runs.best_epoch, number: true },
-  { name: "training time", values: runs.seconds, number: true, show: duration },
-  ...(runs.tags.some(Boolean) ? [{ name: "tags", values: runs.tags }] : []),
-  { name: "id", values: runs.run_id },
-  ...(runs.error.some(Boolean) ? [{ name: "error", values: runs.error, className: "error" }] : []),
-];
-const sorting = { column: columns[3], descending: data.maximize };
+let columns;
+const sorting = { name: null, descending: false };
 let first = 0;
 
+function makeColumns() {
+  const isNumber = (axis) => !axis.labels || axis.labels.every((label) => !Number.isNaN(Number(label)));
+  columns = [
+    { name: "trial", values: runs.number, number: true },
+    { name: "run", values: runs.run_id },
+    { name: "status", values: runs.status },
+    { name: data.metric, values: runs.value, number: true },
+    ...data.axes.map((axis) => ({ name: axis.name, values: axis.values, number: isNumber(axis), axis })),
+    { name: "best epoch", values: runs.best_epoch, number: true },
+    { name: "training time", values: runs.seconds, number: true, show: duration },
+    ...(new Set(runs.tags).size > 1 ? [{ name: "tags", values: runs.tags }] : []),
+    ...(runs.error.some(Boolean) ? [{ name: "error", values: runs.error, className: "error" }] : []),
+  ];
+  if (!columns.some((column) => column.name === sorting.name)) Object.assign(sorting, { name: data.metric, descending: data.maximize });
+}
+
 function compare(a, b) {
-  const [left, right] = [sorting.column.values[a], sorting.column.values[b]];
+  const { values } = columns.find((column) => column.name === sorting.name);
+  const [left, right] = [values[a], values[b]];
   if (left === right) return a - b;
-  if (left === null || left === "") return 1; // what has no value comes last either way
+  if (left === null || left === "") return 1; // runs without a value are last in either order
   if (right === null || right === "") return -1;
   const order = typeof left === "string" ? left.localeCompare(right, "en") : left - right;
   return sorting.descending ? -order : order;
@@ -34,10 +39,11 @@ function cellText(column, row) {
 
 function drawHead() {
   const cells = columns.map((column) => {
-    const button = element("button", { type: "button", textContent: column.name });
+    const parts = column.name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]); // it may break after _
+    const button = element("button", { type: "button" }, ...parts);
     button.addEventListener("click", () => {
-      sorting.descending = sorting.column === column ? !sorting.descending : false;
-      sorting.column = column;
+      sorting.descending = sorting.name === column.name ? !sorting.descending : false;
+      sorting.name = column.name;
       first = 0;
       markSorted();
       drawRows();
@@ -51,7 +57,7 @@ function drawHead() {
 function markSorted() {
   byId("table").tHead.rows[0].childNodes.forEach((cell, index) => {
     const order = sorting.descending ? "descending" : "ascending";
-    if (columns[index] === sorting.column) cell.setAttribute("aria-sort", order);
+    if (columns[index].name === sorting.name) cell.setAttribute("aria-sort", order);
     else cell.removeAttribute("aria-sort");
   });
 }
@@ -62,7 +68,7 @@ function drawRows() {
   first = Math.min(first, Math.max(0, found.length - 1));
   const last = Math.min(first + size, found.length);
   byId("table").tBodies[0].replaceChildren(...found.slice(first, last).map((row) =>
-    element("tr", { className: runs.number[row] === data.best ? "best" : "" }, ...columns.map((column) =>
+    element("tr", { className: runs.number[row] === data.best ? "best" : "", title: runs.name[row] }, ...columns.map((column) =>
       element("td", { className: (column.number ? "number " : "") + (column.className ?? ""), textContent: cellText(column, row) })))));
   byId("runs-count").textContent = `${found.length} of ${counted(rows.length, "run")}`;
   byId("page").textContent = found.length ? `${first + 1}–${last}` : "none";
@@ -98,13 +104,12 @@ function checkbox(label, isOn, toggle) {
 }
 
 function choiceFilter(axis) {
-  const every = axis.labels.map((_, position) => position);
-  const allowed = () => asked.tests.get(axis) ?? new Set(every);
-  return box(axis.name, ...every.map((position) =>
-    checkbox(axis.labels[position], () => allowed().has(position), (on) => {
+  const allowed = () => asked.tests.get(axis.name) ?? new Set(axis.labels);
+  return box(axis.name, ...axis.labels.map((label) =>
+    checkbox(label, () => allowed().has(label), (on) => {
       const test = new Set(allowed());
-      if (on) test.add(position); else test.delete(position);
-      if (test.size === every.length) asked.tests.delete(axis); else asked.tests.set(axis, test);
+      if (on) test.add(label); else test.delete(label);
+      if (axis.labels.every((each) => test.has(each))) asked.tests.delete(axis.name); else asked.tests.set(axis.name, test);
       refilter("form");
     })));
 }
@@ -114,13 +119,13 @@ function numberFilter(axis) {
     const input = element("input", { type: "number", step: "any" });
     const free = side ? Infinity : -Infinity;
     input.addEventListener("change", () => {
-      const test = [...(asked.tests.get(axis) ?? [-Infinity, Infinity])];
+      const test = [...(asked.tests.get(axis.name) ?? [-Infinity, Infinity])];
       test[side] = input.value === "" ? free : Number(input.value);
-      if (test[0] === -Infinity && test[1] === Infinity) asked.tests.delete(axis); else asked.tests.set(axis, test);
+      if (test[0] === -Infinity && test[1] === Infinity) asked.tests.delete(axis.name); else asked.tests.set(axis.name, test);
       refilter("form");
     });
     input.show = () => {
-      const bound = (asked.tests.get(axis) ?? [-Infinity, Infinity])[side];
+      const bound = (asked.tests.get(axis.name) ?? [-Infinity, Infinity])[side];
       input.value = Number.isFinite(bound) ? Number(bound.toPrecision(5)) : "";
     };
     return element("label", {}, element("span", { textContent: words }), input);
@@ -128,47 +133,69 @@ function numberFilter(axis) {
   return box(axis.name, ...bounds);
 }
 
-function statusFilter() {
-  return box("status", ...[...asked.statuses].sort().map((status) =>
-    checkbox(status, () => asked.statuses.has(status), (on) => {
-      if (on) asked.statuses.add(status); else asked.statuses.delete(status);
+function statusFilter(statuses) {
+  return box("status", ...statuses.map((status) =>
+    checkbox(status, () => !asked.hidden.has(status), (on) => {
+      if (on) asked.hidden.delete(status); else asked.hidden.add(status);
       refilter("form");
     })));
 }
 
+// The filters are made anew only where their choices differ, so that none closes while it is used.
+let made = "";
+
 function drawFilters() {
+  const statuses = [...new Set(runs.status)].sort();
+  const signature = JSON.stringify([statuses, axes.map((axis) => [axis.name, axis.labels])]);
+  if (signature !== made) {
+    const open = new Set([...byId("filters").querySelectorAll("details[open]")].map((each) => each.firstChild.textContent));
+    const search = byId("filters").querySelector("input[type=search]") ?? searchField();
+    const filters = [statusFilter(statuses), ...axes.map((axis) => (axis.labels ? choiceFilter(axis) : numberFilter(axis)))];
+    filters.forEach((details) => { details.open = open.has(details.firstChild.textContent); });
+    byId("filters").querySelectorAll("details").forEach((details) => details.remove());
+    if (!search.parentNode) byId("filters").append(search);
+    byId("filters").append(...filters);
+    made = signature;
+  }
+  showFilters();
+}
+
+function searchField() {
   const search = element("input", { type: "search", placeholder: "name, id, tag or error" });
   search.setAttribute("aria-label", "Words in the name, id, tags or error of a run");
   search.addEventListener("input", () => { asked.text = search.value.trim().toLowerCase(); refilter("form"); });
   search.show = () => { search.value = asked.text; };
-  const filters = axes.map((axis) => [axis, axis.labels ? choiceFilter(axis) : numberFilter(axis)]);
-  const statuses = statusFilter();
-  const everyStatus = asked.statuses.size;
-  byId("filters").append(search, statuses, ...filters.map(([, details]) => details));
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  const show = () => {
-    byId("filters").querySelectorAll("input").forEach((input) => { if (document.activeElement !== input || input.type === "checkbox") input.show(); });
-    statuses.classList.toggle("active", asked.statuses.size < everyStatus);
-    filters.forEach(([axis, details]) => details.classList.toggle("active", asked.tests.has(axis)));
-  };
-  listeners.push(show);
-  show();
+  return search;
 }
 
-function letGo() {
+function showFilters() {
+  byId("filters").querySelectorAll("input").forEach((input) => { if (document.activeElement !== input || input.type === "checkbox") input.show(); });
+  byId("filters").querySelectorAll("details").forEach((details) => {
+    const name = details.firstChild.textContent;
+    details.classList.toggle("active", name === "status" ? asked.hidden.size > 0 : asked.tests.has(name));
+  });
+}
+
+function showAll() {
   asked.text = "";
   asked.tests.clear();
-  runs.status.forEach((status) => asked.statuses.add(status));
+  asked.hidden.clear();
   refilter("form");
 }
 
-function startTable() {
+function drawTable() {
+  makeColumns();
   drawHead();
   drawFilters();
-  listeners.push(drawRows);
+  drawRows();
+}
+
+function startTable() {
+  listeners.push(showFilters, drawRows);
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("rows").addEventListener("change", () => { first = 0; drawRows(); });
   byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));
-  document.querySelectorAll("button.reset").forEach((button) => button.addEventListener("click", letGo));
-  drawRows();
+  document.querySelectorAll("button.reset").forEach((button) => button.addEventListener("click", showAll));
+  drawTable();
 }

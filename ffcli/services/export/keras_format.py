@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ffcli.core.activations import LeakyReLU
+from ffcli.core.activations import LEAK
 from ffcli.services.export.model import Model, unknown_activation
 
 
@@ -25,7 +25,7 @@ def _activations(keras: Any) -> dict[str, Callable[[Any], Any]]:
         "relu": keras.ops.relu,
         "gelu": lambda z: keras.ops.gelu(z, approximate=True),
         "silu": keras.ops.silu,
-        "leaky_relu": lambda z: keras.ops.leaky_relu(z, negative_slope=LeakyReLU.negative_slope),
+        "leaky_relu": lambda z: keras.ops.leaky_relu(z, negative_slope=float(LEAK)),
         "elu": keras.ops.elu,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ffcli.core.activations import LeakyReLU
+from ffcli.core.activations import LEAK
 from ffcli.errors import FfnnError
 from ffcli.services.export.model import Model, unknown_activation
 
@@ -57,7 +57,7 @@ _ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
     "relu": lambda graph, z: graph.node("Relu", z),
     "gelu": _gelu,
     "silu": lambda graph, z: graph.node("Mul", z, graph.node("Sigmoid", z)),
-    "leaky_relu": lambda graph, z: graph.node("LeakyRelu", z, alpha=LeakyReLU.negative_slope),
+    "leaky_relu": lambda graph, z: graph.node("LeakyRelu", z, alpha=float(LEAK)),
     "elu": lambda graph, z: graph.node("Elu", z),
 }
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ffcli.config import FIELDS, TrainConfig, unused
+from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
@@ -23,7 +23,7 @@ from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, LEAST, effects
+from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
@@ -32,6 +32,7 @@ from ffcli.training.runner import Watcher
 from ffcli.util.text import are, counted
 
 _TOP = 10  # runs with a learning curve
+_CORRELATED, _IMPORTANT = 10, 50  # runs: below, a correlation or an importance is mostly chance
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,25 @@ def _report(
             _curve(trial.number, epochs.get(trial.number, ()))
             for trial in ranked(sweep.metric, trials)[:_TOP]
         ],
-        influences=[Influence(**asdict(effect)) for effect in effects(sweep, trials)],
-        influence_note=f"Importance: {IMPORTANCE}, from {LEAST} runs on. Correlation with {metric.name}: "
-        f"{CORRELATION}'s, from -1 to 1; for a choice in words, that of choosing it.",
+        influences=_influences(sweep, trials),
+        influence_note=_influence_note(metric.name, sum(trial.value is not None for trial in trials)),
+    )
+
+
+def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[Influence]:
+    """Return what can be said from so many runs: see `_CORRELATED` and `_IMPORTANT`."""
+    values = sum(trial.value is not None for trial in trials)
+    if values < _CORRELATED:
+        return []
+    found = [Influence(**asdict(effect)) for effect in effects(sweep, trials)]
+    return found if values >= _IMPORTANT else [replace(each, importance=None) for each in found]
+
+
+def _influence_note(metric: str, values: int) -> str:
+    importance = f"by {IMPORTANCE}." if values >= _IMPORTANT else f"shown from {_IMPORTANT} runs on."
+    return (
+        f"Correlation with {metric}: {CORRELATION}'s, from -1 to 1; of a choice in words, of choosing it. "
+        f"Importance, the fractions of which sum to 1: {importance}"
     )
 
 
@@ -172,9 +189,13 @@ def _about(sweep: Sweep, runs: Sequence[Run]) -> dict[str, str]:
         "sweep": sweep.id,
         "search": f"{sweep.spec.method}, to {sweep.metric.goal} {sweep.metric.name}",
         "runs": f"{number}{f': {counts}' if counts else ''}",
-        "training": f"{sum(run.seconds or 0.0 for run in runs) / 60:.1f} min in total",
+        "training": f"{_duration(sum(run.seconds or 0.0 for run in runs))} in total",
         "report of": f"{utc_now()[:16].replace('T', ' ')} UTC",
     }
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
 def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
@@ -200,10 +221,11 @@ def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Be
 
 
 def train_command(config: TrainConfig, threads: int = 1) -> str:
-    """Return the call of ``ffnn train`` that trains a configuration, without what has no effect in it."""
+    """Return the call of ``ffnn train`` that trains a configuration: what differs from the defaults."""
     words = ["ffnn", "train"]
+    defaults = TrainConfig().as_dict()
     for name, value in config.as_dict().items():
-        if unused(config, [name]) and value == FIELDS[name].default:
+        if value == defaults[name]:
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

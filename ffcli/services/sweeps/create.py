@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import DATABASE, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, outdated_sweep_ids, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.train import plan
-from ffcli.sweeping.spec.document import read_text
-from ffcli.sweeping.spec.spec import SweepSpec, load_spec
+from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
 from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
@@ -39,17 +40,44 @@ def sweep_folder(context: Context, sweep_id: str) -> Path:
     return context.runs_dir.joinpath(SWEEPS, *parts)
 
 
+@dataclass(frozen=True)
+class SweepSource:
+    """A sweep to read: a file, or the mapping that ``wandb.sweep`` takes; see `load_spec` for the rest."""
+
+    of: Path | Mapping[str, Any]
+    choose: str | None = None
+    ignore: tuple[str, ...] = ()
+
+    def read(self) -> SweepSpec:
+        """Return the sweep. Raises RequestError for what is wrong in it."""
+        return load_spec(self.of, choose=self.choose, ignore=self.ignore)
+
+    @property
+    def text(self) -> str:
+        """The text by which the sweep is known again. Raises RequestError where there is none."""
+        return sweep_text(self.of, choose=self.choose, ignore=self.ignore)
+
+
+Source = SweepSource | Path
+
+
+def load_source(context: Context, source: Source) -> SweepSpec:
+    """Return a sweep and give its notices. Raises RequestError for what is wrong in it."""
+    spec = (source if isinstance(source, SweepSource) else SweepSource(source)).read()
+    for notice in spec.notices:
+        context.notify(notice)
+    return spec
+
+
 def create(
-    context: Context, file: Path, seed: int, paired: str | None = None, *, count: int | None = None
+    context: Context, source: Source, seed: int, paired: str | None = None, *, count: int | None = None
 ) -> Sweep:
-    """Store a new sweep of a file. Raises RequestError, before anything runs, for what is wrong in it.
+    """Store a new sweep. Raises RequestError, before anything runs, for what is wrong in its file.
 
     ``paired`` is the field whose values are to be compared, if any (see `Sweep`), and ``count`` how many
     trials are asked for in all.
     """
-    spec = load_spec(file)
-    for notice in spec.notices:
-        context.notify(notice)
+    spec = load_source(context, source)
     dataset = context.dataset(any_config(spec).dataset)
     _clear_up(context)
     sweep_id = new_run_id([*sweep_ids(context.runs_dir), *outdated_sweep_ids(context.runs_dir)])
@@ -109,9 +137,9 @@ def read_sweep(context: Context, sweep_id: str) -> Study:
     return study.read(folder)
 
 
-def of_same_file(context: Context, file: Path, paired: str | None = None) -> str | None:
+def of_same_file(context: Context, source: Source, paired: str | None = None) -> str | None:
     """Return the latest sweep of the store of this very text that compares this field, or None."""
-    text = read_text(file)
+    text = (source if isinstance(source, SweepSource) else SweepSource(source)).text
     for sweep_id in reversed(sweep_ids(context.runs_dir)):
         stored = sweep_folder(context, sweep_id) / SWEEP_FILE
         if not stored.is_file() or not holds(stored, text):
@@ -134,11 +162,9 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
-def describe_space(context: Context, file: Path, count: int | None, workers: int) -> dict[str, Any]:
-    """Return what a sweep of a file would search, and how long it may take by some measured steps."""
-    spec = load_spec(file)
-    for notice in spec.notices:
-        context.notify(notice)
+def describe_space(context: Context, source: Source, count: int | None, workers: int) -> dict[str, Any]:
+    """Return what a sweep would search, and how long it may take by some measured steps."""
+    spec = load_source(context, source)
     runs = spec.most_trials(count)
     workers = workers if runs is None else min(workers, runs)
     rng = np.random.default_rng(0)
@@ -147,6 +173,7 @@ def describe_space(context: Context, file: Path, count: int | None, workers: int
         "method": spec.method,
         "metric": None if spec.metric is None else {"name": spec.metric.name, "goal": spec.metric.goal},
         "parameters": {name: each.describe() for name, each in spec.parameters.items()},
+        "combinations": spec.distinct.combinations,
         "size": spec.size,
         "runs": runs,
         "workers": workers,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -14,10 +13,10 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord
-from ffcli.services.sweeps.create import any_config, holds, keep_file
+from ffcli.services.sweeps.create import SweepSource, any_config, holds, keep_file, load_source
 from ffcli.services.sweeps.summary import describe
-from ffcli.sweeping.spec.document import parse, read_text
-from ffcli.sweeping.spec.spec import KEYS, SweepSpec, load_spec, parse_spec
+from ffcli.sweeping.spec.document import parse
+from ffcli.sweeping.spec.spec import KEYS, SweepSpec, parse_spec
 from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
 from ffcli.sweeping.wandb.server import SweepGoneError, WandbServer
@@ -62,12 +61,10 @@ def check_account() -> None:
 
 
 def register(
-    context: Context, server: WandbServer, file: Path, entity: str | None, project: str | None
+    context: Context, server: WandbServer, source: SweepSource, entity: str | None, project: str | None
 ) -> Sweep:
-    """Register a file at W&B and return the sweep. Raises RequestError for what is wrong in the file."""
-    spec = load_spec(file)
-    for notice in spec.notices:
-        context.notify(notice)
+    """Register a sweep at W&B and return it. Raises RequestError for what is wrong in its file."""
+    spec = load_source(context, source)
     dataset = context.dataset(any_config(spec).dataset)
     project = project or spec.project or os.environ.get("WANDB_PROJECT") or PROJECT
     address = server.register(spec.document, entity or spec.entity, project)
@@ -96,9 +93,9 @@ def remote_spec(server: WandbServer, address: WandbAddress) -> SweepSpec:
     return parse_spec(yaml.safe_dump(known, sort_keys=False), source)
 
 
-def registered_before(context: Context, file: Path) -> WandbAddress | None:
+def registered_before(context: Context, source: SweepSource) -> WandbAddress | None:
     """Return the latest sweep of this very text that was registered from this store, or None."""
-    text = read_text(file)
+    text = source.text
     stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{SWEEP_FILE}")
     same = [path for path in stored if holds(path, text)]
     if not same:

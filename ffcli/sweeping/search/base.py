@@ -11,7 +11,6 @@ import numpy as np
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
-from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.spec import SweepSpec
 
 
@@ -67,7 +66,8 @@ class Proposer(ABC):
     def proposal(
         self, values: Mapping[str, Any], point: Mapping[str, float] | None = None
     ) -> Proposal | None:
-        """Return values as a proposal, or None where they were tried before or are refused."""
+        """Return values as a proposal, None where they are refused or the same training was tried before."""
+        values = self.spec.effective(values)
         index = self.index(values)
         if index is not None and index in self._tried:
             return None
@@ -81,13 +81,7 @@ class Proposer(ABC):
 
     def index(self, values: Mapping[str, Any]) -> int | None:
         """Return the grid index of a combination (see `SweepSpec.combination`), None in an infinite space."""
-        if self.spec.size is None:
-            return None
-        index = 0
-        for name in sorted(self.spec.space, key=lambda name: self.spec.space[name].key):
-            distribution = self.spec.space[name].distribution
-            index = index * (distribution.size or 1) + position(distribution, values[name])
-        return index
+        return self.spec.distinct.index(values)
 
     def untried(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return any combination of a finite space that was not tried, all with the same probability."""
@@ -98,11 +92,3 @@ class Proposer(ABC):
         for tried in sorted(self._tried):
             index += tried <= index
         return self.spec.combination(index)
-
-
-def position(distribution: Distribution, value: Any) -> int:
-    """Return the index of a value of a finite distribution, the reverse of `Distribution.value`."""
-    if isinstance(distribution, Categorical):
-        return distribution.choices.index(value)
-    steps: float = (value - distribution.value(0)) / (distribution.step or 1)
-    return round(steps)

@@ -14,8 +14,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from ffcli.sweeping.search.base import Known, Proposal, position
+from ffcli.sweeping.search.base import Known, Proposal
 from ffcli.sweeping.search.random import DRAWS, RandomProposer
+from ffcli.sweeping.spec.distinct import position
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.spec import SweepSpec
 

@@ -98,20 +98,38 @@ class Distinct:
         """
         if self.size is None or not 0 <= index < self.size:
             raise IndexError(f"{index} is none of {self.size or 'infinitely many'} combinations")
-        if self.size == self.combinations:
-            digits = [(name, 0, self._all[name].size or 1) for name in sorted(self._all)]
-        else:
-            digits = []
-            for block, size in self._blocks:
-                if index < size:
-                    digits = list(self._digits(block))
-                    break
+        for digits, size in self._laid_out():
+            if index >= size:
                 index -= size
-        drawn = {}
-        for name, start, size in reversed(digits):
-            index, position = divmod(index, size)
-            drawn[name] = self._all[name].value(start + position)
-        return {name: drawn[name] for name in self._all}
+                continue
+            drawn = {}
+            for name, start, count in reversed(digits):
+                index, offset = divmod(index, count)
+                drawn[name] = self._all[name].value(start + offset)
+            return {name: drawn[name] for name in self._all}
+        raise AssertionError("unreachable")
+
+    def index(self, values: Values) -> int | None:
+        """Return the index of the training that a combination is, None in an infinite space."""
+        if self.size is None:
+            return None
+        places = {name: position(self._all[name], value) for name, value in self.effective(values).items()}
+        before = 0
+        for digits, size in self._laid_out():
+            if all(start <= places[name] < start + count for name, start, count in digits):
+                index = 0
+                for name, start, count in digits:
+                    index = index * count + places[name] - start
+                return before + index
+            before += size
+        raise AssertionError("unreachable")
+
+    def _laid_out(self) -> Iterator[tuple[list[tuple[str, int, int]], int]]:
+        """Yield the digits of the trainings that lie one behind the other, with their number."""
+        if self.size == self.combinations:
+            yield [(name, 0, self._all[name].size or 1) for name in sorted(self._all)], self.size or 0
+        else:
+            yield from ((list(self._digits(block)), size) for block, size in self._blocks)
 
     def without_effect(self) -> dict[str, str]:
         """Return in words, by parameter, with which values of another it has no effect."""
@@ -126,3 +144,11 @@ class Distinct:
             if idle and self._all[name].size != 1:
                 found[name] = f"{condition.governor} {' or '.join(idle)}"
         return found
+
+
+def position(distribution: Distribution, value: Any) -> int:
+    """Return the index of a value of a finite distribution, the reverse of `Distribution.value`."""
+    if isinstance(distribution, Categorical):
+        return distribution.choices.index(value)
+    steps: float = (value - distribution.value(0)) / (distribution.step or 1)
+    return round(steps)

@@ -37,8 +37,8 @@ class Leaves:
 def read_leaves(section: Section) -> Leaves:
     """Return the parameters of a sweep file.
 
-    A constant outside groups that no hyper-parameter resembles is left out. Raises RequestError for every other
-    name that is not known, and for a field that is given twice.
+    A constant outside groups that no hyper-parameter resembles is left out. Raises RequestError for every
+    other name that is not known, and for a field that is given twice.
     """
     leaves = {leaf.path: leaf for leaf in _flattened(section, "", 0)}
     try:

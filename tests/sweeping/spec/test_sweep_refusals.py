@@ -85,7 +85,11 @@ PARAMETERS = [
         "parameters.batch_size must be an integer ≥ 1, got 1.5",
         "",
     ),
-    ("batch_size: {distribution: q_uniform, min: 1, max: 9, q: 4}", "parameters.batch_size must be an integer ≥ 1, got 0", ""),
+    (
+        "batch_size: {distribution: q_uniform, min: 1, max: 9, q: 4}",
+        "parameters.batch_size must be an integer ≥ 1, got 0",
+        "",
+    ),
     ("seed: {distribution: q_normal, q: 0.5, sigma: 0.01}", "parameters.seed must be ", ""),
     (
         "epochs: {distribution: q_uniform, min: 1, max: 9, q: 0}",
@@ -114,7 +118,11 @@ PARAMETERS = [
         "number > 0",
     ),
     ("learning_rate: {distribution: log_uniform, min: -900, max: 1}", "natural logarithms", ""),
-    ("momentum: {distribution: log_uniform, min: 0.1, max: 0.9}", "parameters.momentum must be a number in [0, 1), got 1.1051709", ""),
+    (
+        "momentum: {distribution: log_uniform, min: 0.1, max: 0.9}",
+        "parameters.momentum must be a number in [0, 1), got 1.1051709",
+        "",
+    ),
     (
         "learning_rate: {distribution: normal, sigma: 0}",
         "learning_rate.sigma must be ",
@@ -125,7 +133,11 @@ PARAMETERS = [
         "learning_rate.min: min does not go with normal",
         "mu, sigma",
     ),
-    ("learning_rate: {distribution: normal}", "parameters.learning_rate must be a number > 0, got -3.09", "number > 0"),
+    (
+        "learning_rate: {distribution: normal}",
+        "parameters.learning_rate must be a number > 0, got -3.09",
+        "number > 0",
+    ),
     (
         "learning_rate: {distribution: log_normal, mu: 800}",
         "mu and sigma reach numbers that are too large",
@@ -164,7 +176,11 @@ PARAMETERS = [
         "parameters.seed: not all that uniform gives is an integer",
         "",
     ),
-    ("epochs: {distribution: q_normal, mu: 1.0e+17, q: 0.5}", "not all that q_normal gives is an integer", ""),
+    (
+        "epochs: {distribution: q_normal, mu: 1.0e+17, q: 0.5}",
+        "not all that q_normal gives is an integer",
+        "",
+    ),
     ("dataset: {value: mnits}", "parameters.dataset.value: 'mnits' is not a known dataset", "'mnist'"),
     ("dataset: {value: " + 5000 * "x" + "}", "parameters.dataset.value: ", ""),
 ]

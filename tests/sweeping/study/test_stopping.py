@@ -62,7 +62,7 @@ GOLDEN = [
 
 @pytest.mark.parametrize(("rule", "goal", "at_a_time", "expected"), GOLDEN)
 def test_runs_stop_where_wandb_stops_them(rule, goal, at_a_time, expected):
-    hyperband, metric = Hyperband(**rule), Metric("val_acc", goal)
+    hyperband, metric = Hyperband(**{"strict": False, **rule}), Metric("val_acc", goal)
     whole = HISTORIES if goal == "minimize" else [[1 - value for value in run] for run in HISTORIES]
     done: list[int] = [0] * len(whole)
     waiting, active = list(range(len(whole))), []
@@ -101,7 +101,7 @@ def test_equals_of_the_last_that_continues_continue():
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        ("min_iter: 1", [12, 1, 1, 9, 1, 12, 1, 12, 1, 1, 3, 1, 1, 1]),
+        ("min_iter: 1, strict: false", [12, 1, 1, 9, 1, 12, 1, 12, 1, 1, 3, 1, 1, 1]),
         ("min_iter: 1, eta: 2, strict: true", [12, 12, 1, 12, 1, 12, 1, 2, 1, 2, 2, 1, 1, 2]),
     ],
 )
