@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from small_runs import Place
-from stored_sweeps import writer_of
 
 from ffcli.config import TrainConfig
-from ffcli.core.training import EpochResult
+from ffcli.core.training import CORE_VERSION, EpochResult
 from ffcli.errors import RequestError
 from ffcli.runs.record import HistoryRow, history_csv
 from ffcli.runs.store import HISTORY
 from ffcli.services.report.report import ReportResult, report
 from ffcli.services.runs.select import load_run
-from ffcli.services.sweeps.create import create, sweep_folder
+from ffcli.services.sweeps.create import sweep_folder
 from ffcli.sweeping.search.base import Proposal
-from ffcli.sweeping.study.record import EndState, Trial, best_epoch
+from ffcli.sweeping.spec.spec import parse_spec
+from ffcli.sweeping.study.record import Sweep, Trial, best_epoch
+from ffcli.sweeping.study.study import StudyWriter, create
 
 FILE = """
 name: <b>mine</b>
@@ -38,38 +39,42 @@ parameters:
 
 
 class Filled:
-    """A sweep whose trials end as a test says."""
+    """A sweep whose trials end as one says."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        file = place.folder / "sweep.yaml"
-        file.write_text(FILE.replace("DATASET", str(place.dataset)))
-        self.sweep = create(place.context, file, 0)
-        self.writer = writer_of(place, self.sweep.id)
+        spec = parse_spec(FILE.replace("DATASET", str(place.dataset)))
+        folder = sweep_folder(place.context, "s1")
+        folder.mkdir(parents=True)
+        digest = place.context.dataset(str(place.dataset)).digest
+        create(folder, Sweep("s1", spec, digest, CORE_VERSION, 0, 0.0), None)
+        self.writer = StudyWriter(folder, lambda: None)
 
     def begin(self, run_id: str | None = None) -> Trial:
         """Start the next trial."""
-        values = self.sweep.spec.combination(len(self.writer.trials))
-        trial = self.writer.begin(Proposal(values, self.sweep.spec.config(values)))
+        sweep = self.writer.sweep
+        values = sweep.spec.combination(len(self.writer.trials))
+        trial = self.writer.begin(Proposal(values, sweep.spec.config(values)))
         return trial if run_id is None else self.writer.set_runs(trial, [run_id])
 
-    def end(self, trial: Trial, state: EndState, accuracies: list[float], error: str | None = None) -> None:
-        """Record epochs of 0.25 seconds with these val_acc, and end the trial."""
+    def end(self, trial: Trial, state: Any, accuracies: list[float], error: str | None = None) -> None:
+        """Report epochs of 0.25 seconds and these val_acc, and end the trial."""
+        run_id = self.writer[trial.number].run_id
         results = [
             EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25)
             for number, accuracy in enumerate(accuracies, 1)
         ]
-        if trial.run_id is not None and not (self.place.path(trial.run_id) / HISTORY).exists():
-            self.place.path(trial.run_id).mkdir(parents=True, exist_ok=True)
+        if run_id is not None and results and not (self.place.path(run_id) / HISTORY).exists():
+            self.place.path(run_id).mkdir(exist_ok=True)
             rows = [HistoryRow(result, "2026-01-01T00:00:00.000Z") for result in results]
-            (self.place.path(trial.run_id) / HISTORY).write_text(history_csv(rows))
-        value, epoch = best_epoch(self.sweep.metric, results)
+            (self.place.path(run_id) / HISTORY).write_text(history_csv(rows))
+        value, epoch = best_epoch(self.writer.sweep.metric, results)
         self.writer.end(trial, state, value=value, best_epoch=epoch, error=error)
 
     def page(self) -> str:
         out = self.place.folder / "page.html"
-        result = report(self.place.context, self.sweep.id, out)
-        assert result == ReportResult(out, self.sweep.id, len(self.writer.trials))
+        result = report(self.place.context, "s1", out)
+        assert result == ReportResult(out, "s1", len(self.writer.trials))
         return out.read_text("utf-8")
 
 
@@ -137,7 +142,7 @@ def test_a_sweep_without_a_result_has_a_page_too(filled: Filled, failed: int) ->
 def test_the_best_run_is_judged_on_the_test_images(filled: Filled) -> None:
     trial = filled.begin()
     trained = filled.place.train(**trial.config.as_dict())
-    trial = filled.writer.set_runs(trial, [trained.run_id])
+    filled.writer.set_runs(trial, [trained.run_id])
     filled.end(trial, "finished", [epoch.val_acc for epoch in trained.epochs])
     cells = re.findall(r'<td class="(?:hit|miss)[^>]*>(\d+)</td>', filled.page())
     stored = load_run(trained.run_id, filled.place.context.runs_dir)
@@ -154,30 +159,6 @@ def test_where_the_best_run_cannot_be_judged_the_page_says_why(filled: Filled) -
     assert "r1" in page
     assert "could not be evaluated" in page
     assert any("no confusion matrix" in notice for notice in filled.place.notices)
-
-
-def test_losses_of_other_loss_functions_are_neither_ranked_nor_drawn(place: Place) -> None:
-    lines = FILE.replace("name: val_acc, goal: maximize", "name: val_loss, goal: minimize")
-    file = place.folder / "mixed.yaml"
-    searched = "optimizer: {values: [adam, sgd]}"
-    file.write_text(
-        lines.replace("DATASET", str(place.dataset)).replace(
-            searched, "loss: {values: [cross_entropy, squared_error]}"
-        )
-    )
-    sweep = create(place.context, file, 0)
-    writer = writer_of(place, sweep.id)
-    for index, value in enumerate([0.5, 0.4, 0.1, 0.2]):
-        values = sweep.spec.combination(index)
-        trial = writer.begin(Proposal(values, sweep.spec.config(values)))
-        writer.end(trial, "finished", value=value, best_epoch=1)
-    losses = [trial.config.loss for trial in writer.trials]
-    page = place.folder / "page.html"
-    report(place.context, sweep.id, page)
-    data = data_in(page.read_text("utf-8"))
-    ce = [index for index, loss in enumerate(losses) if loss == "cross_entropy"]
-    assert [index for index, value in enumerate(data["runs"]["value"]) if value is not None] == ce
-    assert losses[data["best"] - 1] == "cross_entropy"
 
 
 def test_a_name_that_is_no_text_is_shown_as_an_escape(filled: Filled) -> None:
@@ -228,15 +209,16 @@ def test_a_wrong_request_writes_nothing(filled: Filled) -> None:
     context, folder = filled.place.context, filled.place.folder
     for path in (folder / "nowhere" / "page.html", folder):
         with pytest.raises(RequestError) as caught:
-            report(context, filled.sweep.id, path)
+            report(context, "s1", path)
         assert caught.value.parameter == "out"
     assert not (folder / "page.html").exists()
 
 
-def test_defaults_that_have_no_effect_are_left_out_of_the_command() -> None:
+def test_the_command_lists_what_differs_from_the_defaults() -> None:
     from ffcli.services.report.report import train_command
 
-    words = train_command(TrainConfig(optimizer="sgd", learning_rate=0.5)).split()
-    assert "--momentum" not in words
-    assert "--learning-rate" in words
-    assert "--momentum" in train_command(TrainConfig(optimizer="sgd", momentum=0.5)).split()
+    assert train_command(TrainConfig()) == "ffnn train"
+    assert train_command(TrainConfig(optimizer="momentum", momentum=0.5, seed=3)) == (
+        "ffnn train --optimizer momentum --momentum 0.5 --seed 3"
+    )
+    assert train_command(TrainConfig(optimizer="momentum", momentum=0.9)) == "ffnn train --optimizer momentum"

@@ -22,6 +22,11 @@ from ffcli.services.train import resume, train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 
+
+def nobody(_: object) -> None:
+    """Watch a sweep for nobody."""
+
+
 SPEC = """
 method: grid
 metric: {{name: {metric}}}
@@ -43,7 +48,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, A
     file = place.folder / "spec.yaml"
     file.write_text(SPEC.format(metric="val_loss", dataset=place.dataset))
     made = create(place.context, file, 0)
-    return place, run_sweep(place.context, made, SweepOptions(), lambda _: None)
+    return place, run_sweep(place.context, made, SweepOptions(), nobody)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Plac
 
 
 @pytest.fixture
-def sweep(origin: tuple[Place, dict[str, Any]]) -> dict[str, Any]:
+def sweep(origin: tuple[Place, dict[str, Any]], place: Place) -> dict[str, Any]:
     """What the sweep came to."""
     return origin[1]
 
@@ -120,10 +125,9 @@ def test_dropped_weights_are_trained_again_once(place: Place, sweep: dict[str, A
 
 
 def elsewhere(place: Place) -> Context:
-    """Return a store that has the sweep's study and none of its runs."""
-    other = Context(place.folder / "data", place.folder / "other", place.notices.append)
-    shutil.copytree(place.context.runs_dir / "sweeps", other.runs_dir / "sweeps")
-    return other
+    """Return a store that has the sweeps and none of their runs."""
+    shutil.copytree(place.context.runs_dir / "sweeps", place.folder / "other" / "sweeps")
+    return Context(place.folder / "data", place.folder / "other", place.notices.append)
 
 
 def test_the_study_alone_is_enough(place: Place, sweep: dict[str, Any]) -> None:
@@ -169,14 +173,14 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
         best_with_weights(other, **wanted)
     made = read_sweep(place.context, sweep["sweep_id"]).sweep
     with pytest.raises(FfnnError, match="is not the one that sweep"):
-        run_sweep(place.context, made, SweepOptions(), lambda _: None)
+        run_sweep(place.context, made, SweepOptions(), nobody)
     assert other.runs.ids() == []
 
 
-def test_a_sweep_of_another_core_is_not_gone_on_with(place: Place, sweep: dict[str, Any]) -> None:
+def test_a_sweep_of_another_core_is_not_resumed(place: Place, sweep: dict[str, Any]) -> None:
     old = replace(read_sweep(place.context, sweep["sweep_id"]).sweep, core_version=0)
     with pytest.raises(FfnnError, match="begun by version 0 of the core"):
-        run_sweep(place.context, old, SweepOptions(), lambda _: None)
+        run_sweep(place.context, old, SweepOptions(), nobody)
 
 
 def test_the_best_of_the_store_is_trained_again_too(place: Place) -> None:
@@ -204,7 +208,7 @@ def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
 def rerun(place: Place, **options: Any) -> dict[str, Any]:
     """Run the same file as a new sweep that reuses what there is."""
     made = create(place.context, place.folder / "spec.yaml", 0)
-    return run_sweep(place.context, made, SweepOptions(reuse=True, **options), lambda _: None)
+    return run_sweep(place.context, made, SweepOptions(reuse=True, **options), nobody)
 
 
 def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[str, Any]) -> None:
@@ -228,9 +232,8 @@ def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[st
     assert sum("reused" in record.tags for record in new) == 3
     values = [(trial["values"], trial["value"]) for trial in second["top"]]
     assert values == [(trial["values"], trial["value"]) for trial in sweep["top"]]
-    again = run_sweep(
-        place.context, read_sweep(place.context, second["sweep_id"]).sweep, SweepOptions(), lambda _: None
-    )
+    made = read_sweep(place.context, second["sweep_id"]).sweep
+    again = run_sweep(place.context, made, SweepOptions(), nobody)
     assert (again["counts"]["finished"], again["reused"]) == (4, 3)
 
 

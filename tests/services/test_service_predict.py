@@ -63,7 +63,7 @@ def test_the_probabilities_are_the_networks_own(place: Place, run_id: str, data:
     list(experiment)
     images = np.concatenate([data.x_train, data.x_test])
     labels = np.concatenate([data.y_train, data.y_test])
-    expected = experiment.keep_best().predict_proba(images[index - 1 : index])[0]
+    expected = experiment.restore_best_weights().predict_proba(images[index - 1 : index])[0]
     assert list(document.probabilities.values()) == [float(p) for p in expected]
     assert document.predicted.label == expected.argmax()
     assert document.true == ClassLabel(labels[index - 1], str(labels[index - 1]))
@@ -96,7 +96,9 @@ def test_the_best_run_of_a_dataset_predicts(place: Place) -> None:
 def test_the_best_run_is_trained_again_where_it_has_no_weights(place: Place, run_id: str) -> None:
     before = ask(place.context, index=1, run=run_id)
     (place.path(run_id) / MODEL).unlink()
-    after = ask(place.context, index=1, best=True, dataset=str(place.dataset), on_event=(watcher := Watcher()))
+    after = ask(
+        place.context, index=1, best=True, dataset=str(place.dataset), on_event=(watcher := Watcher())
+    )
     assert after.run_id != run_id
     assert after.probabilities == before.probabilities
     assert watcher.told[0][:2] == ("started", after.run_id)
@@ -157,7 +159,7 @@ class TestImage:
     def expected(self, place: Place, data: Dataset, pixels: np.ndarray) -> list[float]:
         experiment = Experiment(place.config(), data)
         list(experiment)
-        return [float(p) for p in experiment.keep_best().predict_proba(pixels[np.newaxis])[0]]
+        return [float(p) for p in experiment.restore_best_weights().predict_proba(pixels[np.newaxis])[0]]
 
     def check(
         self, place: Place, data: Dataset, run: str, picture: Image.Image, wanted: np.ndarray, **options: Any

@@ -71,22 +71,17 @@ def report(
         on_event=on_event,
         command_line=command_line,
     )
+    sweep, trials, epochs = _stored(context, sweep_id)
     if is_address(sweep_id):
-        from ffcli.services.report.wandb_sweep import stored_part
-
-        sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
-    else:
-        sweep, trials, epochs = _stored(context, sweep_id)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
     best = best_trial(sweep, trials)
-    loss = None if best is None else best.config.loss
-    shown = _report(context, sweep, _comparable(sweep, trials, loss), _by_trial(epochs), loss)
+    shown = _report(context, sweep, trials, _by_trial(epochs))
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
         chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
-        shown = replace(shown, best=_best(context, best, chosen))
+        shown = replace(shown, best=best_of(context, best, chosen))
     # A name that came from the command line may hold bytes that are no text.
     save_file(path, page(shown).encode("utf-8", "backslashreplace"))
     if options is not None:
@@ -95,7 +90,20 @@ def report(
     return ReportResult(path, sweep_id, len(trials))
 
 
+def stored_report(context: Context, sweep_id: str) -> tuple[Report, Trial | None]:
+    """Return the report of the trials so far without the best run, and the trial of the best run.
+
+    Raises RequestError for an unknown sweep.
+    """
+    sweep, trials, epochs = _stored(context, sweep_id)
+    return _report(context, sweep, trials, _by_trial(epochs)), best_trial(sweep, trials)
+
+
 def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
+    if is_address(sweep_id):
+        from ffcli.services.report.wandb_sweep import stored_part
+
+        return stored_part(context, parse_address(sweep_id))
     study = read_sweep(context, sweep_id)
     return study.sweep, list(study.trials), epochs_of(context, study.trials)
 
@@ -119,9 +127,11 @@ def _report(
     sweep: Sweep,
     trials: Sequence[Trial],
     epochs: Mapping[int, Sequence[Epoch]],
-    loss: str | None,
 ) -> Report:
-    """Return the content of the page; of losses only those of the runs that were trained with ``loss``."""
+    """Return the content of the page; losses only of runs that have the loss function of the best."""
+    best = best_trial(sweep, trials)
+    loss = None if best is None else best.config.loss
+    trials = _comparable(sweep, trials, loss)
     metric = sweep.metric
     accuracy = metric.name if metric.name.endswith("_acc") else "val_acc"
     records = {trial.number: _record(context, trial) for trial in trials}
@@ -224,7 +234,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
-def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+def best_of(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+    """Return the best run with its confusion matrix, or with why there is none, of which notice is given.
+
+    ``with_weights`` returns the id of a run that has the weights.
+    """
     # Imported here: evaluation needs the core, and a page can also be made without it.
     from ffcli.core.metrics import confusion_matrix
 
