@@ -97,7 +97,7 @@ def train(context: Context, config: TrainConfig, options: RunOptions, on_event: 
 
 
 def _wants_hint(context: Context, options: RunOptions) -> bool:
-    """Whether to say how W&B is turned on: at the first run of a store, or where a place at W&B is named."""
+    """Whether to say how W&B is turned on: at the first run of a store, or where a project is named."""
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
 
 

@@ -85,7 +85,7 @@ def test_a_full_disk_costs_one_epoch(site: Site, disk: Callable[[str], Path], si
     else:
         (run,) = stored
         assert run["status"] == "failed"
-        assert f"Go on with: ffnn train --resume {run['run_id']}" in full.err
+        assert f"Resume with: ffnn train --resume {run['run_id']}" in full.err
         again = site("train", "--resume", run["run_id"], "--runs-dir", runs)
     assert again.code == 0, again.err
     (path,) = runs.iterdir()
@@ -99,7 +99,7 @@ def test_a_sweep_on_a_full_disk_goes_on_when_there_is_room(site: Site, disk: Cal
     full = site("sweep", "sweep.yaml", *words)
     assert full.code == 1
     assert "No space left" in full.err or "disk is full" in full.err
-    sweep_id = ids(full.err, "Go on with: ffnn sweep")
+    sweep_id = ids(full.err, "Resume with: ffnn sweep")
     assert {run["status"] for run in list_runs(Context(site.folder, runs))} <= set(STATUSES) - {"running"}
     disk("20m")
     more = site("sweep", sweep_id, *words, "--json")

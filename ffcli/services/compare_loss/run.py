@@ -147,20 +147,18 @@ def _check(spec: SweepSpec, file: Path) -> None:
         )
     choices = spec.parameters["loss"].choices
     if set(choices) != set(LOSSES):
-        raise RequestError(f"{file}: parameters.loss: {', '.join(choices)} is not allowed; give {wanted}.")
+        raise RequestError(f"{file}: parameters.loss must be {wanted}, got {', '.join(choices)}.")
     if spec.method == "bayes":
         raise RequestError(
-            f"{file}: method: bayes is not allowed for compare-loss; give random or grid.",
+            f"{file}: method must be random or grid for compare-loss, got bayes.",
             hint="A search would choose the configurations by how well one of the losses does with them.",
         )
     if spec.run_cap is not None and spec.run_cap < len(LOSSES):
-        raise RequestError(
-            f"{file}: run_cap: {spec.run_cap} is not allowed for compare-loss; give an integer ≥ 2."
-        )
+        raise RequestError(f"{file}: run_cap must be an integer ≥ 2 for compare-loss, got {spec.run_cap}.")
     if spec.early_terminate is not None:
-        raise RequestError(f"{file}: early_terminate is not allowed for compare-loss: both runs must end.")
+        raise RequestError(f"{file}: early_terminate cannot be used with compare-loss: both runs must end.")
     if spec.metric is not None and spec.metric.target is not None:
-        raise RequestError(f"{file}: metric.target is not allowed for compare-loss: both runs must end.")
+        raise RequestError(f"{file}: metric.target cannot be used with compare-loss: both runs must end.")
 
 
 def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
@@ -169,9 +167,11 @@ def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
         return max(default - default % len(LOSSES), len(LOSSES))
     if asked < len(LOSSES) or asked % len(LOSSES):
         raise RequestError(
-            f"--runs: {asked} is not allowed; give an even number ≥ 2: "
-            "each configuration is trained with both losses."
+            f"must be an even number ≥ 2, got {asked}: each configuration is trained with both losses",
+            parameter="runs",
         )
     if spec.run_cap is not None and asked > spec.run_cap:
-        raise RequestError(f"--runs: {asked} is not allowed; the file's run_cap is {spec.run_cap}.")
+        raise RequestError(
+            f"must be at most the file's run_cap, {spec.run_cap}, got {asked}", parameter="runs"
+        )
     return asked

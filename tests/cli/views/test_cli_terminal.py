@@ -75,7 +75,7 @@ def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answ
     on_terminal(tmp_path, *words, "1")
     code, seen = on_terminal(tmp_path, *words, "1", "--json")  # it has as many: there is nothing to ask
     assert code == 0
-    assert "Go on with" not in seen
+    assert "Resume" not in seen
     assert "would go on with that sweep" in " ".join(bare(seen).split())
     shutil.rmtree(max((tmp_path / "runs" / "sweeps").iterdir()))
     (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
