@@ -82,9 +82,9 @@ def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answ
     code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
     assert code == 0
     far = r"\(ended: 1 run of 1, best val_acc 0\.\d{4}\)"
-    asked = rf"Go on with sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
+    asked = rf"Resume sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
     assert re.search(asked, bare(seen))
-    assert "would go on" not in seen
+    assert "would resume" not in seen
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path) -> None:
         connection.execute("UPDATE ffnn_trials SET state = 'odd'")
     connection.close()
     code, seen = on_terminal(tmp_path, *words, "2", answer="n\n", columns=200)
-    assert f"Go on with sweep {folder.name} of the same file?" in bare(seen)
+    assert f"Resume sweep {folder.name} of the same file?" in bare(seen)
     assert code == 0
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 2
 
