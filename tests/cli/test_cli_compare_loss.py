@@ -144,7 +144,9 @@ def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
         config = validate(yaml.safe_load((spec.parent / "runs" / run / "config.yaml").read_text()))
         experiment, seen = recorded(config)
         assert type(experiment.backpropagation.loss) is LOSSES[loss]
-        assert np.array_equal(experiment.keep_best().params, stored_network(spec.parent, run).params)
+        assert np.array_equal(
+            experiment.restore_best_weights().params, stored_network(spec.parent, run).params
+        )
         batches.append(seen)
         gradients.append(experiment.backpropagation.gradient.copy())
     assert len(batches[0]) == 3 * 6  # 81 images in batches of 16
@@ -360,8 +362,8 @@ def test_what_cannot_be_compared_is_refused(cli: Cli, spec: Path, change: tuple[
         (["losses.yaml", "--resume", "--new"], "one of the two"),
         (["losses.yaml", "--resume"], "--resume: no comparison in runs is of losses.yaml"),
         (["losses.yaml", "--runs", "0"], "--runs: 0 is not allowed"),
-        (["losses.yaml", "--runs", "many"], "--runs: many is not allowed"),
-        (["losses.yaml", "--workers", "0"], "--workers: 0 is not allowed"),
+        (["losses.yaml", "--runs", "many"], "--runs must be an integer"),
+        (["losses.yaml", "--workers", "0"], "--workers must be an integer ≥ 1"),
         (["losses.yaml", "-o", "nowhere/x.png"], "there is no folder nowhere"),
         (["losses.yaml", "-o", "x.pdf"], "give a name that ends in .png"),
     ],
