@@ -26,6 +26,7 @@ from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
 from ffcli.services.rerun import RerunOptions, RerunResult, Spread, rerun, spread
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
+from ffcli.util.atomic_files import json_value
 
 RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"
 
@@ -212,7 +213,7 @@ def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place:
     network = load_run(original.run_id, place.context.runs_dir).network
     data = place.context.dataset(str(place.dataset))
     assert before.test_acc == np.mean(network.predict(data.x_test) == data.y_test)
-    json.dumps(documents, allow_nan=False)
+    json.dumps(json_value(documents), allow_nan=False)
 
 
 def test_a_diverged_run_is_told_and_not_averaged_and_not_tried_again(place: Place) -> None:
