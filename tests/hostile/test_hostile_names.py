@@ -54,7 +54,7 @@ def test_runs_rm_removes_nothing_else(copied: Trained, cli: Cli, word: str) -> N
     keep = copied.folder / "keep"
     keep.mkdir()
     (keep / SUMMARY).write_text("{}")
-    (copied.folder / "runs" / "sweeps").mkdir()
+    (copied.folder / "runs" / "sweeps").mkdir(exist_ok=True)
     (copied.folder / "runs" / "sweeps" / SUMMARY).write_text("{}")
     before = sorted(copied.folder.rglob("*"))
     assert cli("runs", "rm", "--yes", "--", word).code == 2

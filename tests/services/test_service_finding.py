@@ -26,7 +26,7 @@ def test_runs_of_a_sweep_elsewhere_are_found_by_their_own_records(place: Place) 
     for word, runs in ((SHARED, ["a"]), ("shrd", ["a"]), (REMOTE, ["b"]), ("abc123", ["b"])):
         assert of(place, word) == runs
         gone = selected(place.context, Selection(Filter(sweep=word)))
-        assert [run["run_id"] for run in gone] == runs
+        assert [run.run_id for run in gone] == runs
 
 
 def test_runs_of_a_sweep_that_has_none_are_none(place: Place) -> None:
