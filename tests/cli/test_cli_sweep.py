@@ -436,7 +436,7 @@ def test_a_sweep_whose_trials_all_failed_fails(process: Cli, grid: Path) -> None
         (["--cluster", "local", "--wandb", "online"], "ffnn sync"),
         (["--cluster", "local", "--backend", "wandb"], "ffnn sync"),
         (["--jobs", "2"], "--cluster"),
-        (["--workers", "0"], "--workers: "),
+        (["--workers", "0"], "--workers must be an integer"),
     ],
 )
 def test_pools_that_do_not_go_together_are_refused(
