@@ -118,7 +118,7 @@ class RunStore:
         Raises RequestError, naming near ones, where there is none or more than one, or where it is a sweep.
         """
         ids = self.ids()
-        if "/" in run and "\0" not in run and Path(run).parent.resolve() == self.folder.resolve():
+        if "/" in run and "\0" not in run and _is_same(Path(run).parent, self.folder):
             run = Path(run).name
         found = find_id("run", run, ids)
         if found is not None:
@@ -234,6 +234,11 @@ class RunStore:
             shutil.rmtree(path)
         finally:
             unlock(lock)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same folder; what links to itself leads nowhere."""
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
