@@ -117,10 +117,10 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
 def scripts() -> list[bytes]:
     """Return small scripts with a sweep."""
-    sweep = b"{'method': 'random', 'parameters': {'lr': {'values': [1e-3, -1]}, **p}}"
+    sweep = b"{'method': 'random', 'parameters': {'lr': {'values': [1e-3]}, 'seed': {'value': -1}, **p}}"
     return [
         b"import wandb\np = {}\nwandb.sweep(" + sweep + b", project='p')\n",
-        b"p = dict(seed=dict(value=1))\ndef f():\n    c = "
+        b"p = dict(epochs=dict(value=1))\ndef f():\n    c = "
         + sweep
         + b"\n    c['name'] = 'n'\n    return c\nx = f()\n",
         b"p = {}\np.update({'epochs': {'min': 1, 'max': 3}})\nfor a in p:\n    c = " + sweep,

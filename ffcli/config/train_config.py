@@ -84,7 +84,7 @@ class TrainConfig(BaseModel):
             "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
             "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
             "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
-            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs",
+            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size",
         ),
     ] = Field(128, description="one size for all hidden layers, or a list such as 128,64")
     activation: Annotated[
