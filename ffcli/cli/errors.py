@@ -14,6 +14,7 @@ from typer.core import TyperArgument
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain_lines
 from ffcli.errors import FfnnError, RequestError, UnavailableError
+from ffcli.util.processes import can_start_threads
 from ffcli.util.redact import without_secrets
 from ffcli.util.signals import exit_code, told_to_end_by
 
@@ -21,7 +22,9 @@ FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
 _FILES = "Let the process open more files: ulimit -n shows how many it may."
+_PROCESSES = "Let the user start more processes and threads: ulimit -u shows how many there may be."
 _OS_HINTS = {
+    errno.EAGAIN: _PROCESSES,
     errno.ENOSPC: f"Free some space. {_FOLDERS}",
     errno.EDQUOT: f"Free some space. {_FOLDERS}",
     errno.EACCES: _FOLDERS,
@@ -70,6 +73,8 @@ def _explain(error: BaseException) -> _Failure | None:
             hint = f"{known} {hint or ''}".rstrip()
         code = FAILED if isinstance(error, RuntimeError) else WRONG_REQUEST
         return _Failure(code, error.format_message().replace("\n\t", " "), hint)
+    if _lacks_threads(error):
+        return _Failure(FAILED, "no other thread can be started.", _PROCESSES)
     if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
         told = told_to_end_by()
         by = f" by {told.name}" if told else ""
@@ -83,6 +88,13 @@ def _explain(error: BaseException) -> _Failure | None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
     return None
+
+
+def _lacks_threads(error: BaseException) -> bool:
+    """Whether a thread could not be started. OpenBLAS then sends SIGINT to its own process."""
+    if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
+        return told_to_end_by() is None and not can_start_threads()
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
 
 
 def _worded(error: FfnnError) -> str:
