@@ -22,6 +22,7 @@ FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
 _FILES = "Let the process open more files: ulimit -n shows how many it may."
+_MEMORY = "A smaller --batch-size or --hidden-size needs less."
 _PROCESSES = "Let the user start more processes and threads: ulimit -u shows how many there may be."
 _OS_HINTS = {
     errno.EAGAIN: _PROCESSES,
@@ -61,6 +62,8 @@ class _Failure:
 
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
+    if _lacks_threads(error):
+        error = OSError(errno.EAGAIN, "no more threads can be started")
     if isinstance(error, FfnnError):
         hint = error.hint
         if isinstance(error, UnavailableError):
@@ -73,17 +76,13 @@ def _explain(error: BaseException) -> _Failure | None:
             hint = f"{known} {hint or ''}".rstrip()
         code = FAILED if isinstance(error, RuntimeError) else WRONG_REQUEST
         return _Failure(code, error.format_message().replace("\n\t", " "), hint)
-    if _lacks_threads(error):
-        return _Failure(FAILED, "no other thread can be started.", _PROCESSES)
     if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
         told = told_to_end_by()
         by = f" by {told.name}" if told else ""
         message = str(error) if isinstance(error, Interrupted) else ""
         return _Failure(exit_code(), f"Interrupted{by}. {message}".rstrip(), title="")
     if isinstance(error, MemoryError):
-        return _Failure(
-            FAILED, "there is not enough memory.", "A smaller --batch-size or --hidden-size needs less."
-        )
+        return _Failure(FAILED, "there is not enough memory.", _MEMORY)
     if isinstance(error, OSError) and error.errno is not None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
