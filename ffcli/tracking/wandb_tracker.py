@@ -159,6 +159,10 @@ class WandbTracker:
             threading.Thread(target=_read, args=read, name="from W&B", daemon=True).start()
         except (OSError, RuntimeError) as error:  # a full disk, or no more processes or threads
             self._problem = self._broken = f"its process does not start: {error}"
+            if self._process is not None:
+                self._commands.put(None)
+                for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+                    pipe.close()
             self._kill()
 
     def _send(self, operation: str, **about: Any) -> None:
