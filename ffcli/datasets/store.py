@@ -86,7 +86,7 @@ def to_be_made(data_dir: Path) -> str:
 
 @contextmanager
 def workspace(data_dir: Path) -> Iterator[Path]:
-    """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""
+    """Make a hidden folder in ``data_dir``, removed at the end; remove what dead processes left."""
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     remove_abandoned(data_dir, _PREFIX)

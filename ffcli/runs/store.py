@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ids import find_id, near, no_run
+from ffcli.runs.ids import find_id, near, no_run, some
 from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
@@ -111,7 +111,7 @@ class RunStore:
         return run_ids(self.folder)
 
     def find(self, run: str) -> Path:
-        """Return the folder of the run with this id, or with the one id that starts or ends so.
+        """Return the folder of the run with this id, with the one id that starts or ends so, or of this name.
 
         The path of a run's folder stands for its last part.
 
@@ -123,6 +123,11 @@ class RunStore:
         found = find_id("run", run, ids)
         if found is not None:
             return self.folder / found
+        named = [record.run_id for record in self.records() if record.name == run]
+        if len(named) > 1:
+            raise RequestError(f"'{shown(run)}' is the name of {len(named)} runs: {some(named)}.")
+        if named:
+            return self.folder / named[0]
         other = no_run(self.folder, run)
         if other is not None:
             raise other
