@@ -197,22 +197,22 @@ def _first_sound(
     )
 
 
-def _given(place: str, spec: DatasetSpec, web: Web) -> Candidate:
-    """Return the place that the user named, as a candidate."""
+def _given(given: str, spec: DatasetSpec, web: Web) -> Candidate:
+    """Return the path or URL that the user named, as a candidate."""
     try:
-        parts = urlsplit(place)
+        parts = urlsplit(given)
     except ValueError as error:
-        raise RequestError(f"{place}: {error}", parameter="from_") from error
+        raise RequestError(f"{given}: {error}", parameter="from_") from error
     if parts.scheme in ("http", "https"):
         # Records and messages leave out what may be a password or a token.
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-        return Candidate(shown, partial(download, place, spec, replace(web, plain_http=True)))
-    if "://" in place:
-        raise RequestError(f"{place}: only http and https addresses can be fetched", parameter="from_")
+        return Candidate(shown, partial(download, given, spec, replace(web, plain_http=True)))
+    if "://" in given:
+        raise RequestError(f"{given}: only http and https addresses can be fetched", parameter="from_")
     try:
-        path = Path(place).expanduser()
+        path = Path(given).expanduser()
         path.stat()
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RequestError(f"{place}: {reason}", parameter="from_") from error
+        raise RequestError(f"{given}: {reason}", parameter="from_") from error
     return Candidate(str(path.resolve()), lambda _: path)

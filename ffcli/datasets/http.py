@@ -162,7 +162,7 @@ class _Transfer(threading.Thread):
                 put(promised)
                 done = 0
                 with self.target.open("wb") as file:
-                    # Read undecoded: a .gz file is wanted as it is, however the server labels it.
+                    # Read undecoded: a .gz file is kept as it is, however the server labels it.
                     while (piece := answer.raw.read(patience.chunk)) and not self.cancelled.is_set():
                         done += len(piece)
                         self._check_size(done)

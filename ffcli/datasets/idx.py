@@ -27,7 +27,7 @@ _STEMS = {
 
 
 def file_names(array: str) -> tuple[str, ...]:
-    """Return the names that the IDX file of ``array`` goes by, the commonest first."""
+    """Return the usual names of the IDX file of ``array``, the commonest first."""
     stem, kind = _STEMS[array]
     return tuple(f"{stem}{sep}{kind}{gz}" for sep in "-." for gz in (".gz", ""))
 

@@ -86,7 +86,7 @@ def to_be_made(data_dir: Path) -> str:
 
 @contextmanager
 def workspace(data_dir: Path) -> Iterator[Path]:
-    """Make a hidden folder in ``data_dir``, removed at the end; sweep up what dead processes left."""
+    """Make a hidden folder in ``data_dir``, removed at the end; remove what dead processes left."""
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     ours = f"{_PREFIX}{this_machine()}-"
@@ -94,7 +94,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
         remove_left(left, here=left.name.startswith(ours))
     while True:
         work = Path(tempfile.mkdtemp(prefix=ours, dir=data_dir))
-        # Another process may sweep it up in the moment before it is locked.
+        # Another process may remove it in the moment before it is locked.
         with suppress(FileNotFoundError, BlockingIOError):
             lock = lock_folder(work)
             if work.exists():

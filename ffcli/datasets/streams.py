@@ -87,7 +87,9 @@ def _pieces(raw: RawArray, size: int) -> Iterator[bytes]:
             )
         yield piece
     if raw.read(1):
-        raise BrokenDataError(f"{raw.name} goes on after the {counted(raw.n_bytes, 'byte')} that it promises")
+        raise BrokenDataError(
+            f"{raw.name} continues after the {counted(raw.n_bytes, 'byte')} that it promises"
+        )
 
 
 def save(arrays: Iterator[Array], shape: tuple[int, ...], dtype: np.dtype[Any], target: Path) -> Saved:

@@ -93,6 +93,18 @@ class TestTables:
         assert sum("test part" in notice for notice in notices) == 1
         assert sum("column 1" in notice for notice in notices) == (how.get("header") is False)
 
+    def test_no_line_is_lost(self, tmp_path: Path, load: Load) -> None:
+        """Lines are parsed a thousand at a time."""
+        n = 2503
+        lines = [f"{row % 2},{row},{row // 7}" for row in range(n)]
+        (tmp_path / "a.csv").write_text("label,a,b\n" + "\n".join(lines))
+        dataset = load(tmp_path / "a.csv")
+        first = np.concatenate([dataset.x_train, dataset.x_test])[:, 0]
+        assert sorted(first.tolist()) == list(range(n))
+        (tmp_path / "a.csv").write_text("\n".join([*lines[:2400], "1,2", *lines[2400:]]))
+        with pytest.raises(RequestError, match="line 2401"):
+            load(tmp_path / "a.csv")
+
     def test_a_column_is_named(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         text = csv_text(data["x_train"], data["y_train"], last=True).replace("label", "kind of thing")
         (tmp_path / "a.csv").write_text(text)
@@ -196,6 +208,10 @@ class TestClassFolders:
         files |= {"README.txt": b"Insects and cats", ".DS_Store": b"\0\0", "ant/Thumbs.db": b"\xd0\xcf"}
         dataset = load(write_files(tmp_path / "a", files))
         assert (len(dataset.x_train), len(dataset.x_test), dataset.class_names) == (24, 6, NAMES)
+
+    def test_a_table_beside_the_pictures(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        files = class_files(data["x_train"], data["y_train"]) | {"labels.csv": b"name,class\n000.png,ant\n"}
+        assert load(write_files(tmp_path / "a", files)).class_names == NAMES
 
     def test_jpegs_of_numbered_classes(self, tmp_path: Path, load: Load) -> None:
         images = np.full((22, 8, 8), 100, np.uint8)
@@ -307,6 +323,22 @@ class TestArrays:
         assert whole(dataset) == sorted(image.tobytes() for image in data["x_train"])
         assert dataset.split == {"test_fraction": 0.2, "seed": 20260731}
         assert any("20260731" in notice for notice in notices)
+
+    def test_the_names_of_the_classes_beside_the_labels(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        np.savez(tmp_path / "a.npz", **data, target_names=np.array(NAMES), feature_names=np.array(["f"] * 64))
+        check(load(tmp_path / "a.npz"), data, NAMES)
+        np.savez(tmp_path / "b.npz", **data, target_names=np.array(NAMES[:2]))
+        check(load(tmp_path / "b.npz"), data)
+
+    @pytest.mark.parametrize("name", ["latest.npz", "contest.npz", "trained.npz"])
+    def test_a_name_that_holds_the_letters_of_a_part(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], name: str
+    ) -> None:
+        np.savez(tmp_path / name, x=data["x_train"], y=data["y_train"])
+        np.savez(tmp_path / f"x{name}", x=data["x_test"], y=data["y_test"])
+        assert len(load(tmp_path / name).x_train) == 24
 
     def test_a_validation_part_is_trained_on(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         medical = {

@@ -31,7 +31,7 @@ def test_a_known_name_wins_over_a_file_of_that_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("fashon_mnist", "fashion_mnist"), ("nmist", "mnist"), ("MINST", "mnist")]
+    ("name", "near"), [("fashon_mnist", "fashion_mnist"), ("mnst", "mnist"), ("MINST", "mnist")]
 )
 def test_an_unknown_name_names_the_nearest(name, near):
     with pytest.raises(RequestError, match=f"Did you mean '{near}'") as caught:

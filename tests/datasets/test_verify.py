@@ -47,7 +47,7 @@ def test_wrong_count_in_the_header(idx_folder, data_dir, arrays):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [(-1, "is cut short: it lacks 1 of the"), (1, "goes on after")]
+    ("change", "message"), [(-1, "is cut short: it lacks 1 of the"), (1, "continues after")]
 )
 def test_another_count_than_the_header_says(idx_folder, data_dir, arrays, change, message):
     data = idx_bytes(arrays["y_test"])
@@ -91,7 +91,7 @@ def test_a_gzip_bomb_costs_no_memory(idx_folder, data_dir, arrays):
     bomb += b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
     (idx_folder / f"{NAMES['x_train']}.gz").write_bytes(bomb)
     tracemalloc.start()
-    refused(data_dir, idx_folder, "goes on after")
+    refused(data_dir, idx_folder, "continues after")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10e6

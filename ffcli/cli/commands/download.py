@@ -42,7 +42,7 @@ def download(
             "--from",
             group=_SOURCE,
             metavar="PATH_OR_URL",
-            help="A folder or URL of IDX files (.gz or not), or a Keras-style .npz.",
+            help="A folder (also torchvision's), zip archive or URL of IDX files, or a Keras-style .npz.",
         ),
     ] = None,
     source: Annotated[

@@ -1,7 +1,7 @@
 """Where a known dataset can come from: one module a source, found here by being there.
 
 A source is a function that is given a `DatasetSpec` and a `Web` and yields `Candidate` places,
-each to be tried until one holds the right data. It is filed by `source`, with its rank among the
+each to be tried until one holds the right data. The decorator `source` registers it, with its rank among the
 sources that ``auto`` tries in turn.
 """
 

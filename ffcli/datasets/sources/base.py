@@ -1,4 +1,4 @@
-"""What a source is, and the registry that each source files itself in."""
+"""What a source is, and the registry of all sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ffcli.datasets.http import Web
 
 @dataclass(frozen=True)
 class Candidate:
-    """One place where the data may be.
+    """A path, URL or package that may hold the data.
 
     ``get`` is given an empty folder to work in and returns a folder of IDX files or a Keras-style
     ``.npz``, not yet verified; it raises `BrokenDataError` with the reason where it cannot.
@@ -42,7 +42,7 @@ SOURCES: Registry[Source] = Registry("source")
 
 
 def source(name: str, *, rank: int) -> Callable[[Candidates], Candidates]:
-    """Return a decorator that files a function as the source ``name``."""
+    """Return a decorator that registers a function as the source ``name``."""
 
     def add(candidates: Candidates) -> Candidates:
         SOURCES.register(name)(Source(name, rank, candidates))

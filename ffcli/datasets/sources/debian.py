@@ -15,7 +15,7 @@ from ffcli.datasets.sources.base import Candidate, run, source
 _SECONDS = 300
 
 # Read after the system's own settings. What other packages hook into an update needs root, and of
-# the indexes only the list of packages is wanted.
+# the indexes only the list of packages is needed.
 _ALWAYS = """\
 APT::Sandbox::User "root";
 Acquire::Retries "1";

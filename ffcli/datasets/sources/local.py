@@ -14,15 +14,15 @@ from ffcli.datasets.sources.base import Candidate, source
 
 @source("local", rank=10)
 def local(spec: DatasetSpec, _web: Web) -> Iterator[Candidate]:
-    """Look in the usual places for ``spec``."""
-    for place in spec.local:
-        yield Candidate(place, partial(_get, Path(place)))
+    """Look in the usual folders for ``spec``."""
+    for path in spec.local:
+        yield Candidate(path, partial(_get, Path(path)))
 
 
-def _get(place: Path, _work: Path) -> Path:
+def _get(local: Path, _work: Path) -> Path:
     # The home folder may be unknown, as it is for some service accounts.
     try:
-        path = place.expanduser()
+        path = local.expanduser()
         found = path.exists()
     except (RuntimeError, OSError) as error:
         raise BrokenDataError(f"cannot be looked at ({error})") from error

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
-from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.base import Array, BrokenDataError
 from ffcli.datasets.files import File
 from ffcli.datasets.npz import open_npy
+from ffcli.datasets.streams import blocks
 from ffcli.datasets.user_data.base import (
+    MOST_CLASSES,
     Bench,
     Found,
     Part,
@@ -19,7 +22,11 @@ from ffcli.datasets.user_data.base import (
     simplified,
 )
 
-_ROLE_WORDS = ("training", "train", "testing", "test", "t10k", "validation", "valid", "val", "dev")
+_ROLE_WORDS = {
+    **{"training": "train", "train": "train", "testing": "test", "test": "test", "t10k": "test"},
+    **{"validation": "val", "valid": "val", "val": "val", "dev": "val"},
+}
+_CLASS_NAMES = {"classnames", "labelnames", "targetnames"}
 _IMAGES = {"x", "image", "images", "img", "imgs", "data", "feature", "features", "input", "inputs", "pixels"}
 _LABELS = {"y", "label", "labels", "target", "targets", "class", "classes", "output", "outputs"}
 _POSITIONAL = {2: ("x", "y"), 4: ("x_train", "y_train", "x_test", "y_test")}
@@ -40,7 +47,27 @@ def read_arrays(files: Sequence[File], bench: Bench) -> Found:
         rows = rows_of(partial(open_npy, pair["x"], name["x"]), bench)
         labels = labels_of(partial(open_npy, pair["y"], name["y"]), rows, bench)
         parts.append((role or None, Part(rows, labels, name["y"])))
-    return by_role(parts)
+    return replace(by_role(parts), class_names=_class_names(files, parts, bench))
+
+
+def _class_names(
+    files: Sequence[File], parts: Sequence[tuple[str | None, Part]], bench: Bench
+) -> tuple[str, ...] | None:
+    """Return the names of the classes where an array lists them and all labels are numbers of them."""
+    for file in files:
+        if simplified(_array_name(file)) in _CLASS_NAMES:
+            with open_npy(file) as raw:
+                if raw.dtype.kind != "U" or len(raw.shape) != 1 or not 0 < raw.shape[0] <= MOST_CLASSES:
+                    continue
+                names = [str(name) for block in blocks(raw, bench.scratch) for name in block]
+            if all(_are_numbers(part.labels, len(names)) for _, part in parts):
+                return tuple(names)
+    return None
+
+
+def _are_numbers(labels: Array, n_classes: int) -> bool:
+    is_one = labels.ndim == 1 or labels.shape[1] == 1
+    return is_one and labels.dtype.kind in "iu" and int(labels.min()) >= 0 and int(labels.max()) < n_classes
 
 
 def array_pairs(files: Sequence[File]) -> dict[str, Pair]:
@@ -84,11 +111,11 @@ def _positional(files: Sequence[File]) -> list[tuple[File, str]]:
 
 def _meaning(file: File, name: str) -> tuple[str, str | None]:
     """Return the role of an array, "" for none, and whether it is images ("x"), labels ("y") or neither."""
-    role = role_of(name) or role_of("/".join(file.parts[:-1])) or ""
+    role = role_of("/".join(file.parts[:-1])) or ""
     word = simplified(name)
-    for role_word in _ROLE_WORDS:
+    for role_word, its_role in _ROLE_WORDS.items():
         if role_word in word:
-            word = word.replace(role_word, "", 1)
+            word, role = word.replace(role_word, "", 1), its_role
             break
     kind = "x" if word in _IMAGES else "y" if word in _LABELS else None
     return role, kind

@@ -18,6 +18,7 @@ from ffcli.datasets.streams import RawArray, blocks
 # Far beyond what can be trained here, and near enough to keep a lying file from filling the memory.
 MOST_FEATURES = 1 << 24
 MOST_ROWS = 1 << 27
+MOST_CLASSES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -85,16 +86,18 @@ LABEL_NAMES = (
     *("label", "labels", "class", "classes", "target", "targets", "y", "category", "digit", "letter"),
     *("species", "variety", "output", "outcome", "classlabel", "classname"),
 )
+_KINDS = "(ing|set|data|images?|labels?|x|y)?"
 _ROLES = (
-    ("test", re.compile(r"t10k|test")),
-    ("val", re.compile(r"valid|(?<![a-z])(val|dev|eval)(?![a-z])")),
-    ("train", re.compile(r"train")),
+    ("test", re.compile(rf"(?<![a-z])(t10k|test){_KINDS}(?![a-z])")),
+    ("val", re.compile(rf"(?<![a-z])(validation|valid|val|dev|eval){_KINDS}(?![a-z])")),
+    ("train", re.compile(rf"(?<![a-z])train{_KINDS}(?![a-z])")),
 )
 
 
 def role_of(name: str) -> str | None:
-    """Return ``train``, ``test`` or ``val`` where a name, or else a folder above it, says so."""
-    for part in reversed(name.lower().split("/")):
+    """Return ``train``, ``test`` or ``val`` where a name has such a word, or else a folder above it."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    for part in reversed(words.split("/")):
         for role, pattern in _ROLES:
             if pattern.search(part):
                 return role
@@ -143,7 +146,12 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
 
 def check_labels_shape(name: str, shape: tuple[int, ...], rows: Rows) -> None:
     """Raise BrokenDataError where an array cannot hold one label, or one one-hot row, for each row."""
-    if len(shape) not in (1, 2) or shape[0] != len(rows) or 0 in shape or (shape[1:] or (1,))[0] > 1 << 16:
+    if (
+        len(shape) not in (1, 2)
+        or shape[0] != len(rows)
+        or 0 in shape
+        or (shape[1:] or (1,))[0] > MOST_CLASSES
+    ):
         raise BrokenDataError(
             f"{name} has shape {shape}: expected one label for each of the {len(rows)} rows of {rows.name}"
         )

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
+from ffcli.datasets.user_data.base import MOST_CLASSES
 from ffcli.util.text import are, counted
 
 _LONGEST_NAME = 200
-_MOST_CLASSES = 1 << 16
 
 
 def as_codes(
@@ -124,11 +124,11 @@ def _search(classes: Array, array: Array) -> Array:
 
 def _check_count(n_classes: int, train: tuple[str, Array]) -> None:
     n_train = len(train[1])
-    if n_classes > min(n_train, _MOST_CLASSES):
+    if n_classes > min(n_train, MOST_CLASSES):
         raise BrokenDataError(
             f"{train[0]} holds {counted(n_classes, 'class', 'classes')}, yet there {are(n_train)} "
             f"{counted(n_train, 'training row')}: expected labels of classes that repeat, at most "
-            f"{_MOST_CLASSES}"
+            f"{MOST_CLASSES}"
         )
 
 

@@ -28,6 +28,7 @@ READERS: Mapping[str, Reader] = {
 
 _SAMPLE = 64  # files that are looked into in a large folder
 _NESTED = 2  # archives within archives
+_FEW = 10  # pictures that may lie beside a table as its illustration
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm")
 
@@ -103,6 +104,8 @@ def _without_role(name: str) -> str:
 def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: bool, depth: int = 0) -> Layout:
     """Return the files of the kind that counts, looking into archives."""
     by_kind = _by_kind(files, alone=alone)
+    if len(by_kind.get("picture", [])) > _FEW * len(by_kind.get("text", [])):
+        by_kind.pop("text", None)  # a list beside the pictures
     for kind in READERS:
         if found := by_kind.get(kind):
             if alone and kind == "npy":
@@ -159,7 +162,7 @@ def _refusal(files: Sequence[File], *, alone: bool) -> BrokenDataError:
     known = _known_archive(files)
     if known is not None:
         return BrokenDataError(known)
-    named = "it" if alone or len(files) == 1 else file.name
+    named = "it" if alone else file.name
     return BrokenDataError(
         f"{named} is {kind.what}. {kind.advice}".rstrip(". ")
         + ("" if kind.advice else ": expected arrays, a table, IDX files or pictures in folders of classes")

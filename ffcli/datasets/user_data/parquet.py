@@ -98,12 +98,12 @@ def _opened(file: File, bench: Bench) -> Iterator[ParquetFile]:
         raise BrokenDataError(f"{file.name} is a damaged parquet file ({reason})") from error
 
 
-def _label_column(table: ParquetFile, file: File, wanted: str | None) -> str:
+def _label_column(table: ParquetFile, file: File, column_named: str | None) -> str:
     columns: list[str] = table.schema_arrow.names
-    if wanted is not None:
-        if wanted not in columns:
-            raise BrokenDataError(f"{file.name} has no column {wanted!r}: it has {_listed(columns)}")
-        return wanted
+    if column_named is not None:
+        if column_named not in columns:
+            raise BrokenDataError(f"{file.name} has no column {column_named!r}: it has {_listed(columns)}")
+        return column_named
     known = [name for name in columns if simplified(name) in LABEL_NAMES]
     candidates = known or [
         name for name, feature in _features(table).items() if feature.get("_type") == "ClassLabel"

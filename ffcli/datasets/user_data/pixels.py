@@ -14,7 +14,7 @@ from ffcli.datasets.pictures import to_gray, white_level
 from ffcli.datasets.user_data.base import Rows
 
 _LEAST_WHITE = 128  # the brightest value of images that run to 255; tables of small numbers stay below
-_LEAST_SIDE = 8  # of a square that flat pixels are taken for
+_LEAST_SIDE = 8  # of a square as which flat pixels are read
 
 
 @dataclass(frozen=True)
