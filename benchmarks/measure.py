@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.peers import PEERS
 from benchmarks.results import Measurement
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +43,8 @@ def measure(peer: str, case: str, *, cores: int, seed: int, epochs: int | None, 
     command += [f"--seed={seed}", f"--data={folder}"]
     if epochs is not None:
         command.append(f"--epochs={epochs}")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **PEERS[peer].environment}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last_words = "\n".join(done.stderr.strip().splitlines()[-5:])
         raise MeasurementError(f"{peer}, case {case}: the process ended with {done.returncode}\n{last_words}")

@@ -43,8 +43,8 @@ class Row:
     peak_memory_mb: float
 
 
-def summarise(measurements: Sequence[Measurement]) -> list[Row]:
-    """Return one row a (cores, case, peer), in the order of the tables of cases and of peers.
+def summarise(measurements: Sequence[Measurement], ours: str = OURS) -> list[Row]:
+    """Return one row per (cores, case, peer), in the order of the tables of cases and of peers.
 
     A ratio compares two measurements of the same round, so that a slow spell of the machine hits both; the
     row holds the median of these ratios, not the ratio of the medians.
@@ -58,8 +58,8 @@ def summarise(measurements: Sequence[Measurement]) -> list[Row]:
     rows = []
     for key in sorted(groups, key=lambda key: (key[0], cases.index(key[1]), peers.index(key[2]))):
         cores, case, peer = key
-        rounds, ours = groups[key], groups.get((cores, case, OURS), {})
-        ratios = [m["step_seconds"] / ours[r]["step_seconds"] for r, m in rounds.items() if r in ours]
+        rounds, base = groups[key], groups.get((cores, case, ours), {})
+        ratios = [m["step_seconds"] / base[r]["step_seconds"] for r, m in rounds.items() if r in base]
         taken = list(rounds.values())
         rows.append(
             Row(
@@ -103,12 +103,14 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def ratio_table(rows: Sequence[Row]) -> str:
-    """Return the median ratios as a Markdown table: a line a peer, a column a case; empty without ours."""
-    ratios = {(row.peer, row.case, row.cores): row.ratio for row in rows if row.ratio and row.peer != OURS}
+def ratio_table(rows: Sequence[Row], ours: str = OURS) -> str:
+    """Return the median ratios as Markdown, a line per peer and a column per case; empty without ours."""
+    ratios = {(row.peer, row.case, row.cores): row.ratio for row in rows if row.ratio and row.peer != ours}
     columns = list(dict.fromkeys((row.case, row.cores) for row in rows))
     lines = [
-        "| peer/ours | " + " | ".join(column_title(case, cores) for case, cores in columns) + " |",
+        f"| peer / {PEERS[ours].label} | "
+        + " | ".join(column_title(case, cores) for case, cores in columns)
+        + " |",
         "| --- |" + " --: |" * len(columns),
     ]
     for peer in dict.fromkeys(key[0] for key in ratios):

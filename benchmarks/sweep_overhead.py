@@ -1,16 +1,9 @@
-"""What the engine of a sweep costs a trial: ``python -m benchmarks.sweep_overhead``.
+"""What the coordinator of a sweep costs a trial: ``python -m benchmarks.sweep_overhead``.
 
-Sweeps of the original space (``sweeps/bayes.yaml``) run with an objective that trains nothing and reports as
-many epochs as its configuration has. So all the time is the engine's: choosing and claiming a trial, storing
-its epochs and its end, and telling the main process. That one writes the study for optuna-dashboard beside,
-which is timed apart. It is set against the time that real configurations of the space take on one core: an
-epoch of each of a few is trained and multiplied.
-
-Peers in the same run: Optuna's own loop over the same space, with the same sampler (TPE) and the same
-reports, on its RDBStorage (SQLite), on its journal file and in memory.
-
-``--postgresql URL`` adds the same on a PostgreSQL server: an empty database there, in which the tables stay.
-With ``--latency`` it also seems to be milliseconds away, as one in another building would be.
+Sweeps of the original space (``sweeps/bayes.yaml``) run on a pool that trains nothing and reports as many
+epochs as a configuration has. So all the time is the coordinator's: proposing a trial, recording its start,
+its epochs and its end in the study. It is set against the time that real configurations of the space take on
+one core: an epoch of each of a few is trained and multiplied.
 """
 
 from __future__ import annotations
@@ -19,41 +12,36 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from random import Random
 from statistics import mean, stdev
 from typing import Any
 
 import yaml
 
 from benchmarks import machine
-from benchmarks.measure import ROOT, MeasurementError
-from benchmarks.sweep_cells import cell
-from benchmarks.sweep_engines import OURS, PEERS, Task, journal_in, sqlite_in
-from benchmarks.sweep_latency import link_to, round_trip, through
+from benchmarks.measure import ROOT
 from benchmarks.training import at_least_one, names, write
+from ffcli.core.training import EpochResult
+from ffcli.execution.pool import PoolEvent, Task, TaskEnded, TaskEpoch, TaskStarted, WorkerPool
+from ffcli.services.sweeps.create import create, sweep_folder
 from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
+from ffcli.sweeping.study.coordinator import Coordinator, Plan
+from ffcli.sweeping.study.events import Event, TrialEnded
+from ffcli.sweeping.study.lock import SweepLock
+from ffcli.sweeping.study.study import StudyWriter
+from ffcli.training.context import Context
 
 METHODS = ("bayes", "random")
-TARGET = 0.02  # of the training time, at 500 trials
+TARGETS = {500: 0.01, 5000: 0.015}  # of the training time, at so many trials
 
 
 def numbers(text: str) -> list[int]:
     """Return a comma-separated list of counts. Raises ArgumentTypeError below 1."""
     return [at_least_one(part.strip()) for part in text.split(",")]
-
-
-def milliseconds(text: str) -> list[float]:
-    """Return a comma-separated list of times, in seconds. Raises ArgumentTypeError for what is none."""
-    try:
-        times = [float(part) / 1e3 for part in text.split(",")]
-    except ValueError:
-        times = [-1.0]
-    if min(times) <= 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of milliseconds above 0")
-    return times
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -64,30 +52,54 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--file", type=Path, default=ROOT / "sweeps" / "bayes.yaml", help="whose space it is")
     parser.add_argument("--trials", type=numbers, default=[500, 5000], help="such as 500,5000 (the default)")
-    parser.add_argument("--workers", type=numbers, default=[1, 2], help="such as 1,2 (the default)")
+    parser.add_argument("--workers", type=numbers, default=[2], help="open trials, such as 2 (the default)")
     parser.add_argument("--methods", type=names(dict.fromkeys(METHODS)), default=list(METHODS))
-    parser.add_argument("--peers", type=names(PEERS), default=list(PEERS), help="such as rdb (default: all)")
-    parser.add_argument(
-        "--no-peers", dest="peers", action="store_const", const=[], help="ffnn's engine alone"
-    )
-    parser.add_argument("--postgresql", metavar="URL", help="such as postgresql://user@host/name")
-    parser.add_argument(
-        "--latency", type=milliseconds, default=[], metavar="MS,…", help="each way, with --postgresql"
-    )
     parser.add_argument(
         "--configs", type=at_least_one, default=24, help="real configurations trained for an epoch each (24)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=900.0, help="after which a sweep is cut short, and said to be (900)"
     )
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where ffnn keeps its datasets")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("benchmarks/results"), help="folder to write to"
     )
-    options = parser.parse_args(arguments)
-    if options.latency and not options.postgresql:
-        parser.error("--latency needs --postgresql")
-    return options
+    return parser.parse_args(arguments)
+
+
+class IdlePool(WorkerPool):
+    """Ends each task when it is asked for events, with made-up results; the oldest task first."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._open: deque[Task] = deque()
+        self._started = 0
+        self._random = Random(0)
+
+    @property
+    def size(self) -> int:
+        return self._workers
+
+    @property
+    def free(self) -> int:
+        return self._workers - len(self._open)
+
+    def submit(self, task: Task) -> None:
+        self._open.append(task)
+
+    def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
+        task = self._open.popleft()
+        self._started += 1
+        accuracy = self._random.uniform(0.7, 0.9)
+        events: list[PoolEvent] = [TaskStarted(task.key, f"run-{self._started}", 1, "idle")]
+        for epoch in range(1, task.config.epochs + 1):
+            accuracy += 0.001
+            result = EpochResult(epoch, 0.5, accuracy, 0.5, accuracy, 1.0, 1.0, accuracy)
+            events.append(TaskEpoch(task.key, result))
+        return [*events, TaskEnded(task.key, f"run-{self._started}", "finished", None, 1.0)]
+
+    def verdict(self, key: str, *, stop: bool) -> None: ...
+
+    def stop(self, key: str) -> None: ...
+
+    def shut_down(self) -> None: ...
 
 
 def training_seconds(spec: SweepSpec, data_dir: Path, configs: int) -> list[float]:
@@ -113,152 +125,96 @@ def training_seconds(spec: SweepSpec, data_dir: Path, configs: int) -> list[floa
     return seconds[1:]
 
 
-def tasks(
-    options: argparse.Namespace, folder: Path, storages: dict[str, Callable[[], str]]
-) -> Iterator[tuple[Task, str, str]]:
-    """Yield each sweep to run with the name of its storage and its method, the shortest first."""
-    text = options.file.read_text("utf-8")
-    for trials in options.trials:
-        for method in options.methods:
-            given = yaml.safe_dump({**yaml.safe_load(text), "method": method})
-            for workers in options.workers:
-                for storage, new in storages.items():
-                    yield Task(OURS, given, new(), trials, workers, options.seconds), storage, method
-        for peer in options.peers:
-            storage = {"rdb": "SQLite", "journal": "a file", "memory": "none"}[peer]
-            url = journal_in(folder) if peer == "journal" else sqlite_in(folder)
-            given = yaml.safe_dump({**yaml.safe_load(text), "method": "bayes"})
-            yield Task(peer, given, url, trials, 1, options.seconds), storage, "bayes"
+def measure(context: Context, file: Path, trials: int, workers: int) -> dict[str, float]:
+    """Run a sweep on a pool that trains nothing; return the seconds of a trial, over all and at the end."""
+    sweep = create(context, file, 0, count=trials)
+    folder = sweep_folder(context, sweep.id)
+    ends: list[float] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            ends.append(time.perf_counter())
+
+    with SweepLock(folder) as lock:
+        study = StudyWriter(folder, lock.check)
+        began = time.perf_counter()
+        plan = Plan(trials, lambda _: sweep.dataset_digest)
+        Coordinator(study, IdlePool(workers), plan, on_event).run()
+    last = max(1, len(ends) // 10)
+    before = ends[-last - 1] if len(ends) > last else began
+    return {
+        "seconds_per_trial": (ends[-1] - began) / len(ends),
+        "seconds_per_trial_at_the_end": (ends[-1] - before) / last,
+    }
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Measure everything and return the results, which are written out as they grow."""
+    document = yaml.safe_load(options.file.read_text("utf-8"))
     spec = parse_spec(options.file.read_text("utf-8"), str(options.file))
-    trained = training_seconds(spec, options.data_dir, options.configs)
     results: dict[str, Any] = {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine.describe(),
-        "versions": machine.versions(("optuna", "sqlalchemy", "numpy")),
+        "versions": machine.versions(("optuna", "numpy")),
         "file": options.file.name,
-        "training_seconds": trained,
-        "round_trips": {},
+        "training_seconds": training_seconds(spec, options.data_dir, options.configs),
         "cells": [],
-        "failures": [],
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        # Beside the results, since a temporary folder may lie in memory, where no write has to wait.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sweeps-", dir=options.out)))
-        storages: dict[str, Callable[[], str]] = {"SQLite": lambda: sqlite_in(folder)}
-        if options.postgresql:
-            storages["PostgreSQL"] = lambda: options.postgresql
-            results["round_trips"]["PostgreSQL"] = round_trip(options.postgresql)
-        for latency in options.latency:
-            far = through(options.postgresql, stack.enter_context(link_to(options.postgresql, latency)))
-            name = f"PostgreSQL + {latency * 2e3:g} ms"
-            storages[name] = lambda far=far: far  # type: ignore[misc]
-            results["round_trips"][name] = round_trip(far)
-        for task, storage, method in tasks(options, folder, storages):
-            label = f"{task.engine}, {method}, {storage}, {task.trials} trials, {task.workers} workers"
-            try:
-                taken = cell(task, storage, method)
-            except MeasurementError as error:
-                results["failures"].append(f"{label}: {error}")
-                print(results["failures"][-1], file=sys.stderr, flush=True)
-                continue
-            results["cells"].append(taken)
-            print(f"{label}: {taken['seconds_a_trial'] * 1e3:.1f} ms a trial", file=sys.stderr, flush=True)
-            write(options.out / "sweep_overhead.json", results)
+    # Beside the results, since a temporary folder may lie in memory, where no write has to wait.
+    with tempfile.TemporaryDirectory(prefix="sweeps-", dir=options.out) as temporary:
+        context = Context(options.data_dir.resolve(), Path(temporary).resolve())
+        for trials in options.trials:
+            for method in options.methods:
+                file = Path(temporary, f"{method}.yaml")
+                file.write_text(yaml.safe_dump({**document, "method": method}), encoding="utf-8")
+                for workers in options.workers:
+                    taken = measure(context, file, trials, workers)
+                    cell = {"method": method, "trials": trials, "workers": workers, **taken}
+                    results["cells"].append(cell)
+                    write(options.out / "sweep_overhead.json", results)
     return results
 
 
-def whole(taken: dict[str, Any]) -> float:
-    """Return the seconds that a trial costs with its place in the study, where that was measured."""
-    return float(taken["seconds_a_trial"] + (taken["study_seconds_a_trial"] or 0.0))
-
-
 def table(results: dict[str, Any]) -> str:
-    """Return every sweep as a line of one Markdown table: milliseconds a trial, as one worker spends them."""
-    lines = [
-        "| engine | method | storage | workers | trials | ms a trial | the last tenth | claim | epochs | end"
-        " | hand-over | study | statements | trials/s | of training |",
-        "| --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
-    ]
+    """Return every sweep as a line of a Markdown table."""
     training = mean(results["training_seconds"])
-    for taken in results["cells"]:
-        parts = [taken["parts"].get(part) for part in ("claim", "epochs", "end", "hand-over")]
-        parts.append(taken["study_seconds_a_trial"])
-        cut = "" if taken["trials"] >= taken["asked"] else f" of {taken['asked']:,}"
-        cells = [
-            PEERS.get(taken["engine"], taken["engine"]),
-            taken["method"],
-            taken["storage"],
-            str(taken["workers"]),
-            f"{taken['trials']:,}{cut}",
-            f"{taken['seconds_a_trial'] * 1e3:.1f}",
-            f"{taken['seconds_a_trial_at_the_end'] * 1e3:.1f}",
-            *("–" if part is None else f"{part * 1e3:.1f}" for part in parts),
-            f"{taken['statements']:.0f}" if "statements" in taken else "–",
-            f"{taken['trials'] / taken['seconds']:.0f}",
-            f"{whole(taken) / training:.2%}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def saturation(results: dict[str, Any]) -> str:
-    """Return as a Markdown table how many trials a second the engine hands out at most, whoever asks.
-
-    Beside it the number of one-core workers that ask so often when they train average configurations.
-    """
     lines = [
-        "| method | storage | trials | trials/s at most | are asked for by so many workers |",
-        "| --- | --- | --: | --: | --: |",
+        "| method | trials | open trials | ms per trial | of the last tenth | of training | workers fed |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
     ]
-    most: dict[tuple[str, str, int], float] = {}
-    for taken in results["cells"]:
-        if taken["engine"] == OURS:
-            key = (taken["method"], taken["storage"], taken["asked"])
-            most[key] = max(most.get(key, 0.0), taken["trials"] / taken["seconds"])
-    training = mean(results["training_seconds"])
-    for (method, storage, trials), rate in most.items():
-        lines.append(f"| {method} | {storage} | {trials:,} | {rate:.0f} | {rate * training:,.0f} |")
+    for cell in results["cells"]:
+        each, last = cell["seconds_per_trial"], cell["seconds_per_trial_at_the_end"]
+        lines.append(
+            f"| {cell['method']} | {cell['trials']:,} | {cell['workers']} | {each * 1e3:.1f} "
+            f"| {last * 1e3:.1f} | {each / training:.2%} | {training / each:,.0f} |"
+        )
     return "\n".join(lines)
 
 
 def summary(results: dict[str, Any]) -> str:
-    """Return the training time, the round trips, and the worst share at 500 trials, a line each."""
+    """Return the training time, and the greatest fraction of it at each number of trials with a target."""
     times = results["training_seconds"]
     error = f" ± {stdev(times) / len(times) ** 0.5:.1f}" if len(times) > 1 else ""
     lines = [
         f"an average configuration of {results['file']} trains {mean(times):.1f}{error} s on one core "
         f"({len(times)} drawn at random)"
     ]
-    for name, seconds in results["round_trips"].items():
-        lines.append(f"{name}: {seconds * 1e3:.2f} ms a round trip")
-    near = [
-        taken
-        for taken in results["cells"]
-        if taken["engine"] == OURS and taken["trials"] == 500 and " + " not in taken["storage"]
-    ]
-    if near:
-        worst = max(near, key=whole)
-        share = whole(worst) / mean(times)
-        lines.append(
-            f"at 500 trials at most {share:.2%} of the training time ({worst['method']}, {worst['storage']}, "
-            f"{worst['workers']} workers); the target is {TARGET:.0%}"
-        )
+    for trials, target in TARGETS.items():
+        found = [cell["seconds_per_trial"] for cell in results["cells"] if cell["trials"] == trials]
+        if found:
+            worst = max(found) / mean(times)
+            lines.append(f"at {trials:,} trials at most {worst:.2%} of that; the target is {target:.1%}")
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print the table and write JSON. Returns the exit code."""
-    options = parse(arguments)
-    results = run(options)
+    results = run(parse(arguments))
     about = results["machine"]
     print(f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}\n")
-    print(f"{table(results)}\n\n{saturation(results)}\n\n{summary(results)}")
-    return 1 if results["failures"] else 0
+    print(f"{table(results)}\n\n{summary(results)}")
+    return 0
 
 
 if __name__ == "__main__":

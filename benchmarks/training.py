@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks import figure, machine
 from benchmarks.cases import CASES, VAL_FRACTION
 from benchmarks.measure import MeasurementError, in_turn, measure
-from benchmarks.peers import PEERS
+from benchmarks.peers import BEST_BLAS, PEERS
 from benchmarks.pinning import available
 from benchmarks.results import microseconds, ratio_table, summarise, table
 
@@ -129,7 +129,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     about = results["machine"]
     print(f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}\n")
-    print("\n\n".join(filter(None, (ratio_table(rows), table(rows)))))
+    best = summarise(results["measurements"], BEST_BLAS)
+    print("\n\n".join(filter(None, (ratio_table(rows), ratio_table(best, BEST_BLAS), table(rows)))))
     options.out.mkdir(parents=True, exist_ok=True)
     figure.training(rows, options.out / "training.png")
     return 1 if results["failures"] else 0

@@ -31,7 +31,7 @@ def test_a_notebook_trains_on_its_own_file(tmp_path, blobs):
     training = ffcli.train(config, dataset)
     epochs = [result.epoch for result in training]
     assert epochs == list(range(1, 11))
-    network = training.keep_best()
+    network = training.restore_best_weights()
     assert isinstance(network, ffcli.Network)
     accuracy = float((network.predict(dataset.x_test) == dataset.y_test).mean())
     assert accuracy > 0.8

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from ffcli.cli.app import COMMANDS, app
 from ffcli.cli.shared import PANEL
+from ffcli.config import FIELDS, Choice, Option, metadata
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 
@@ -41,7 +42,34 @@ def reference() -> str:
     for name in COMMANDS:
         module = import_module(f"ffcli.cli.commands.{name.replace('-', '_')}")
         parts += _command(get_command(module.app), f"ffnn {name}")
+    parts += _other_names()
     return "\n".join(parts)
+
+
+def _other_names() -> Iterator[str]:
+    """Yield the aliases of hyper-parameters and of their values."""
+    names = [(f"`{name}`", _listed(metadata(info, Option).aliases)) for name, info in FIELDS.items()]
+    yield (
+        "## Other names of hyper-parameters\n\n"
+        "Understood in sweep files, in `--config`, as long options and by `ffcli.TrainConfig`, and stored under the "
+        "first name. Case, spaces,\nhyphens and underscores do not matter. `alpha` is the weight decay beside a "
+        "learning rate, and the learning rate beside a weight decay.\n"
+    )
+    yield _table((name, also) for name, also in names if also)
+    registries = {
+        name: choice.registry for name, info in FIELDS.items() if (choice := metadata(info, Choice))
+    }
+    yield "## Other names of their values\n"
+    yield _table(
+        (f"{field} `{name}`", _listed(registry.aliases(name)))
+        for field, registry in registries.items()
+        for name in registry
+        if registry.aliases(name)
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _command(command: Any, path: str) -> Iterator[str]:
@@ -78,9 +106,14 @@ def _names(param: Any) -> str:
 
 
 def _section(title: str, rows: Iterator[tuple[str, str]], level: int = 2) -> Iterator[str]:
+    table = _table(rows)
+    if table:
+        yield f"{'#' * level} {title}\n\n{table}"
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
     lines = [f"| {_cell(names)} | {_cell(text)} |" for names, text in rows]
-    if lines:
-        yield "\n".join([f"{'#' * level} {title}\n", "| | |", "| --- | --- |", *lines, ""])
+    return "\n".join(["| | |", "| --- | --- |", *lines, ""]) if lines else ""
 
 
 def _cell(text: str) -> str:

@@ -27,7 +27,8 @@ from ffcli.services.export.export import export
 from ffcli.services.report.report import report
 from ffcli.services.rerun import rerun
 from ffcli.services.runs.compare import compare_runs
-from ffcli.services.runs.listing import list_runs, show_run
+from ffcli.services.runs.curves import show_with_curves
+from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.remove import remove
 from ffcli.services.sync import sync
 from ffcli.services.train import plan, train
@@ -50,7 +51,7 @@ SERVICES: Mapping[str, Callable[..., Any]] = {
     "report": report,
     "export": export,
     "runs list": list_runs,
-    "runs show": show_run,
+    "runs show": show_with_curves,
     "runs compare": compare_runs,
     "runs rm": remove,
     "sync": sync,

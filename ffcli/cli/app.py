@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -19,6 +16,7 @@ from ffcli.cli import completion
 from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
 from ffcli.cli.shared import PANEL, Settings
+from ffcli.cli.streams import make_streams_safe
 
 # Each is the module of the same name (_ for -) in this package, which holds an ``app``.
 COMMANDS = {
@@ -95,21 +93,11 @@ def _root() -> None:
     """Carry the shared options."""
 
 
-def _make_streams_safe() -> None:
-    """Let output to a closed stream go nowhere, and no character fail that an encoding lacks."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open to the end
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line ``args`` (without them, that of the process) and return the exit code."""
     words = list(sys.argv[1:] if args is None else args)
     settings = Settings(command_line=("ffnn", *words))
-    _make_streams_safe()
+    make_streams_safe()
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         sys.stdout.flush()

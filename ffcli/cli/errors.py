@@ -13,7 +13,14 @@ from typer.core import TyperArgument
 
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import plain_lines
-from ffcli.errors import FfnnError, RequestError, UnavailableError
+from ffcli.errors import (
+    FfnnError,
+    RequestError,
+    SeveralSweepsError,
+    UnavailableError,
+    UnknownNameError,
+    UnknownParameterError,
+)
 from ffcli.util.redact import without_secrets
 from ffcli.util.signals import exit_code, told_to_end_by
 
@@ -29,6 +36,11 @@ _OS_HINTS = {
     errno.EROFS: _FOLDERS,
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES,
+}
+# What helps against an error of the lower layers, which know no options.
+_HINTS: dict[type[FfnnError], str] = {
+    SeveralSweepsError: "Choose one with --sweep-name: by its name or line.",
+    UnknownParameterError: "--ignore NAME reads the sweep without a parameter.",
 }
 # What helps where an argument of this kind is missing.
 _KNOWN = {
@@ -59,7 +71,9 @@ class _Failure:
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
     if isinstance(error, FfnnError):
-        hint = error.hint
+        hint = error.hint or next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), None)
+        if isinstance(error, UnknownNameError) and error.parameter == "recipe":
+            hint = "--recipe list shows them; a file of your own goes with --config."
         if isinstance(error, UnavailableError):
             hint = f"{hint or ''} Then: ffnn download {error.dataset} --from PATH".lstrip()
         return _Failure(error.exit_code, _worded(error), hint)

@@ -31,8 +31,9 @@ from ffcli.config import (
 )
 from ffcli.config.names import ALPHA, by_field
 from ffcli.errors import RequestError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml, shown
+from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
 
+_PATIENCE = 5.0  # seconds that a pipe given as --config is waited for
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 
 
@@ -162,16 +163,13 @@ def _is_simple(value: object) -> bool:
 
 def _read_mapping(path: Path) -> dict[Any, Any]:
     try:
-        with path.expanduser().open("rb") as file:
-            content = file.read(YAML_BYTES + 1)
+        content = read_file(path.expanduser(), YAML_BYTES, pipe=_PATIENCE)
     except FileNotFoundError:
         refuse(f"--config {path}: there is no such file.")
     except IsADirectoryError:
         refuse(f"--config {path}: expected a YAML file, got a folder.")
     except (OSError, ValueError, RuntimeError) as error:
         refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
-    if len(content) > YAML_BYTES:
-        refuse(f"--config {path}: it is larger than {YAML_BYTES} bytes, which no configuration file is.")
     try:
         values = parse_yaml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:

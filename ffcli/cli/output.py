@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -45,13 +44,9 @@ class _Console(Console):
             self.on_broken_pipe()  # the terminal is gone
 
     def on_broken_pipe(self) -> None:
-        """A reader of stdout that has gone ends the command; one of stderr only silences it."""
+        """End the command where the reader of stdout has gone; stderr never fails (see `streams`)."""
         if not self.stderr:
             raise BrokenPipeError
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stderr.fileno())
-        os.close(nowhere)
 
 
 class Output:

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 # Which runs
 
-RUN_HELP = "The id of a run, or its unique beginning or end."
+RUN_HELP = "The id of a run, its unique beginning or end, or its name."
 RunId = Annotated[str, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
 OptionalRunId = Annotated[str | None, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
 RunIds = Annotated[
     list[str] | None,
-    argument(metavar="RUN", help="Ids of runs, or their unique beginnings or ends.", completes=complete_run),
+    argument(
+        metavar="RUN", help="Ids of runs, their unique beginnings or ends, or names.", completes=complete_run
+    ),
 ]
+_run_option = option("--run", group=CHOICE, metavar="RUN", help="The same as RUN.", completes=complete_run)
+RunByOption = Annotated[str | None, _run_option]
+RunsByOption = Annotated[list[str] | None, _run_option]
 SweepId = Annotated[
     str,
     argument(

@@ -29,16 +29,14 @@ from ffcli.util.suggest import closest, compact, guesses, question
 _NUMBER = re.compile(r"-\.?\d")
 _INTEGERS = re.compile(r"\d+(,\d+)*,?")
 _TRUTH = {"true": True, "false": False}
-# What completion keeps in a context's ``meta``: the words of the command, and that a group got no command.
-_WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"
+_WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"  # kept in a context's ``meta``
 
 
 class Command(TyperCommand):
     """A command with the shared options and the grammar of this module.
 
-    ``other_names`` maps further long names of options to the ones that the help lists, or to one with its
-    value; they are compared without case, hyphens and underscores. ``lists`` are the options that take
-    several integers.
+    ``other_names`` maps further long names, compared without case, hyphens and underscores, to those that
+    the help lists, or to one with its value. ``lists`` are the options that take several integers.
     """
 
     other_names: ClassVar[Mapping[str, str]] = {}
@@ -238,9 +236,7 @@ class _Grammar:
 
     def _refuse_two_names(self, name: str, spelling: str) -> None:
         """Refuse ``--lr 0.1 --learning-rate 0.2``, of which only one can be meant."""
-        if not spelling.startswith("--"):
-            return
-        before = self._spelled.setdefault(name, spelling)
+        before = self._spelled.setdefault(name, spelling) if spelling.startswith("--") else spelling
         if compact(before) != compact(spelling):
             self._ctx.fail(f"{before} and {spelling} are the same option: leave one of them out.")
 
@@ -269,8 +265,8 @@ class _Grammar:
         name = word.partition("=")[0]
         if meant := self._long_option_meant(name[1:].lower().replace("_", "-")):
             self._refuse(name, meant)
-        for end in range(len(word) - 1, 1, -1):
-            if (flag := word[:end]) in self._options:
+        for flag, end in ((word[:end], end) for end in range(len(word) - 1, 1, -1)):
+            if flag in self._options:
                 if self._options[flag].is_flag and word[end] != "=":
                     return [*self._with_value(flag, None, words), *self._option(f"-{word[end:]}", words)]
                 return self._with_value(flag, word[end:].removeprefix("="), words)
@@ -285,19 +281,20 @@ class _Grammar:
         if not word.replace("-", "").isalpha():
             return None
         names = self._long_names()
-        started = [name for name in names if name.startswith(word)]
-        return next(iter(started or closest(word, dict(zip(names, names)))), None)
+        meant = [name for name in names if name.startswith(word)] or closest(word, dict(zip(names, names)))
+        return meant[0] if meant else None
 
     def _long_names(self) -> list[str]:
         return [name[2:] for name in self._options if name.startswith("--")]
 
     def _guesses(self, word: str) -> list[str]:
-        """Return the long names that an unknown one may mean: --lr is -lr with a dash too many."""
-        for short in (word, word.replace("-", "_")):
-            if (option := self._options.get(f"-{short}")) is not None:
-                return [_label(option)[2:]]
+        """Return the long names that an unknown one may mean: --qv is -qv with a dash too many."""
+        if (option := self._options.get(f"-{word.replace('-', '_')}")) is not None:
+            return [_label(option)[2:]]
         meant = {name: known[2:].partition("=")[0] for name, known in self._other_names.items()}
-        return guesses(word, self._long_names(), meant)
+        names = self._long_names()
+        longer = [name for name in names if len(name) > 3 and compact(word).startswith(compact(name))]
+        return guesses(word, names, meant) or longer[:1]
 
     def _refuse(self, name: str, *meant: str) -> None:
         self._ctx.fail(f"No such option '{name}'.{question(*(f'--{each}' for each in meant))}")

@@ -1,4 +1,4 @@
-"""Values of options that are no hyper-parameters, with messages like those of the hyper-parameters."""
+"""Values of options other than hyper-parameters, with messages like those of the hyper-parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def integer(label: str, text: str | None, least: int | None = None, most: int | 
         value = None
     if value is None or (least is not None and value < least) or (most is not None and value > most):
         bounds = [f" ≥ {least}"] * (least is not None) + [f" ≤ {most}"] * (most is not None)
-        refuse(f"{label}: {text} is not allowed; give an integer{' and'.join(bounds)}.")
+        refuse(f"{label} must be an integer{' and'.join(bounds)}, got {text}.")
     return value
 
 
@@ -37,7 +37,7 @@ def age(label: str, text: str | None) -> timedelta | None:
     with suppress(OverflowError):
         span = match and timedelta(**{_UNITS[match[2].lower()]: float(match[1])})
     if span is None:
-        refuse(f"{label}: {text} is not allowed; give a time such as 30d (s, m, h, d, w: seconds to weeks).")
+        refuse(f"{label} must be a time such as 30d (s, m, h, d, w: seconds to weeks), got {text}.")
     return span
 
 

@@ -50,7 +50,7 @@ def load_recipe(name: str) -> Recipe:
     known = next((each for each in names if compact(each) == compact(name)), None)
     if known is None:
         meant = closest(name, dict(zip(names, names)))
-        raise UnknownNameError("recipe", name, names, meant=meant)
+        raise UnknownNameError("recipe", name, names, meant=meant, parameter="recipe")
     path = FOLDER / f"{known}.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     about = settings.pop(ABOUT)

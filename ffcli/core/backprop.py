@@ -62,8 +62,9 @@ class Backpropagation:
         self.dropout, self.input_dropout = dropout, input_dropout
         self._rng = rng or np.random.default_rng()
         self.gradient = aligned_zeros(network.params.size, network.dtype)
-        weights = slice(network.n_weights)
-        self._add_decay = bind(_decayed, [self.gradient[weights]], [network.params[weights]])
+        if weight_decay:
+            weights = slice(network.n_weights)
+            self._add_decay = bind(_decayed, [self.gradient[weights]], [network.params[weights]])
         self._dW, self._db = network.views(self.gradient)
         self._dgamma = network.scales(self.gradient)
         self._input_dropouts: dict[int, Dropout] = {}
@@ -133,7 +134,7 @@ def _decayed(dW: Array, W: Array, weight_decay: float) -> Array:
     return dW + weight_decay * W
 
 
-def penalty(network: Network, weight_decay: float) -> float:
+def l2_penalty(network: Network, weight_decay: float) -> float:
     """Return weight_decay/2 · ΣW², what L2 regularisation adds to a reported loss."""
     if not weight_decay:
         return 0.0

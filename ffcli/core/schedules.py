@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor on ``learning_rate``, from 1 down, as the training goes on.
+"""Learning-rate schedules: the factor on ``learning_rate``, from 1 down, during training.
 
 Progress is counted in epochs as a real number: 2.5 is the middle of the third epoch.
 """
@@ -25,16 +25,16 @@ class Schedule(ABC):
         """Return the factor at ``progress`` epochs, 0 ≤ progress < epochs."""
 
     def after_epoch(self, val_loss: float) -> None:
-        """Take note of what an epoch came to."""
+        """Take note of the loss of an epoch."""
 
-    def scalars(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, float]:
         """Return what a checkpoint must hold."""
         return {}
 
-    def restore(self, scalars: dict[str, float]) -> None:
+    def load_state_dict(self, state: dict[str, float]) -> None:
         """Take over what a checkpoint held. Raises KeyError where a part of it is missing."""
-        for name in self.scalars():
-            setattr(self, name, scalars[name])
+        for name in self.state_dict():
+            setattr(self, name, state[name])
 
 
 SCHEDULES: Registry[type[Schedule]] = Registry("schedule")
@@ -90,7 +90,7 @@ class Plateau(Schedule):
             self.current *= self.decay_factor
             self.waited = 0
 
-    def scalars(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, float]:
         return {"current": self.current, "lowest": self.lowest, "waited": self.waited}
 
 

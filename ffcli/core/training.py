@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffcli.core.augmentation import Augmentation
-from ffcli.core.backprop import Backpropagation, penalty
+from ffcli.core.backprop import Backpropagation, l2_penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import Loss
@@ -84,7 +84,7 @@ class Refinements:
     average: WeightAverage | None = None
 
 
-class _Tally:
+class _RunningMetrics:
     """Sums of loss and hits over blocks of examples."""
 
     def __init__(self, loss: Loss) -> None:
@@ -109,16 +109,16 @@ class _Tally:
 
 def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float, float]:
     """Return the mean loss without an L2 term, the accuracy and the macro F1 of the images at ``indices``."""
-    tally = _Tally(loss)
+    running = _RunningMetrics(loss)
     predicted = np.empty(len(indices), np.int64)
     one_hot = np.eye(data.n_classes, dtype=network.dtype)
     for start in range(0, len(indices), _BLOCK):
         block = indices[start : start + _BLOCK]
         logits = network.logits(data.images[block])
-        tally.add(logits, one_hot[data.labels[block]])
+        running.add(logits, one_hot[data.labels[block]])
         predicted[start : start + _BLOCK] = logits.argmax(axis=1)
     matrix = confusion_matrix(data.labels[indices], predicted, data.n_classes)
-    return tally.loss, tally.accuracy, macro_f1(matrix)
+    return running.loss, running.accuracy, macro_f1(matrix)
 
 
 def train(
@@ -137,24 +137,23 @@ def train(
 
     The images are reshuffled with ``rng`` each epoch; a last short batch is used, not dropped. The generator
     keeps nothing between epochs: whoever holds the network, the optimizer and the generator can stop, save
-    them after any epoch, and go on later to the same numbers. It ends after an epoch that diverged.
-    ``on_batches(done, total)`` is called now and then with the number of steps.
+    them after any epoch, and resume later with the same numbers. It ends after an epoch that diverged.
+    ``on_batches(done, total)`` is called from time to time with the number of steps.
     """
     loss, weight_decay = backpropagation.loss, backpropagation.weight_decay
     batches = _Batches(network, data, batch_size, refinements, rng)
     schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
     learning_rate = optimizer.learning_rate
-    judged = network if average is None else average.network
+    evaluated = network if average is None else average.network
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             started = time.perf_counter()
             first_step = optimizer.steps
-            tally = _Tally(loss)
-            for x, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
-                for start in range(0, len(x), batch_size):
-                    batch = slice(start, start + batch_size)
-                    backpropagation(x[batch], targets[batch], logits[batch])
+            running = _RunningMetrics(loss)
+            for block, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
+                for batch in block:
+                    backpropagation(*batch)
                     if clip_norm:
                         _clip(backpropagation.gradient, clip_norm)
                     if schedule is not None:
@@ -164,20 +163,20 @@ def train(
                     optimizer.step()
                     if average is not None:
                         average.update(optimizer.steps)
-                if not tally.add(logits, targets):
+                if not running.add(logits, targets):
                     break
                 if on_batches is not None:
                     on_batches(optimizer.steps - first_step, batches.steps)
             trained = time.perf_counter()
-            val_loss, val_acc, val_f1 = evaluate(judged, loss, data, data.val_indices)
-            l2 = penalty(judged, weight_decay)
+            val_loss, val_acc, val_f1 = evaluate(evaluated, loss, data, data.val_indices)
+            l2 = l2_penalty(evaluated, weight_decay)
             if schedule is not None:
                 schedule.after_epoch(val_loss)
                 optimizer.learning_rate = learning_rate
         result = EpochResult(
             epoch=epoch,
-            train_loss=tally.loss + l2,
-            train_acc=tally.accuracy,
+            train_loss=running.loss + l2,
+            train_acc=running.accuracy,
             val_loss=val_loss + l2,
             val_acc=val_acc,
             seconds=time.perf_counter() - started,
@@ -218,11 +217,17 @@ class _Batches:
         self._x = aligned_zeros(self._pixels.shape, network.dtype)
         self._targets = aligned_zeros((rows, data.n_classes), network.dtype)
         self._logits = aligned_zeros((rows, data.n_classes), network.dtype)
-        self._rows = rows
+        self._rows, self._batch_size = rows, batch_size
+        self._whole_block = self._cut(rows)
         self.steps = -(-n_images // batch_size)
 
-    def blocks(self, order: Array) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (x, targets, room for the logits) for whole batches of the images in ``order``."""
+    def _cut(self, n: int) -> list[tuple[Array, Array, Array]]:
+        """Return the batches of a block of ``n`` images: (x, targets, memory for the logits) each."""
+        parts = [slice(start, min(start + self._batch_size, n)) for start in range(0, n, self._batch_size)]
+        return [(self._x[part], self._targets[part], self._logits[part]) for part in parts]
+
+    def blocks(self, order: Array) -> Iterator[tuple[list[tuple[Array, Array, Array]], Array, Array]]:
+        """Yield the batches of each block of the images in ``order``, with the block's targets and logits."""
         for start in range(0, len(order), self._rows):
             block = order[start : start + self._rows]
             n = len(block)
@@ -232,4 +237,5 @@ class _Batches:
             if self._augmentation is not None:
                 self._augmentation(self._pixels[:n], self._rng)
             as_features(self._pixels[:n], self._x[:n])
-            yield self._x[:n], self._targets[:n], self._logits[:n]
+            batches = self._whole_block if n == self._rows else self._cut(n)
+            yield batches, self._targets[:n], self._logits[:n]

@@ -118,7 +118,7 @@ def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
     experiment = Experiment(task.config, dataset)
     stored = order.checkpoint
     if stored is not None:
-        experiment.restore(stored.arrays, stored.scalars, stored.best, stored.best_state)
+        experiment.load_state_dict(stored.arrays, stored.scalars, stored.best, stored.best_state)
     line.tell(
         "started",
         name=f"{platform.node()}:{os.getpid()}",

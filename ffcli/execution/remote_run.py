@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ from ffcli.training.recording import about_model
 from ffcli.training.resuming import stored_run
 from ffcli.training.runner import recorder_of
 
+_EVERY = 5.0  # seconds between two writings of a run's epochs: hundreds of runs share one disk
+
 
 class RemoteRun:
     """The run of one task. It is held from `resume` or `begin` to `close`."""
@@ -28,6 +31,7 @@ class RemoteRun:
         self._task = task
         self._recorder: RunRecorder | None = None
         self._best: EpochResult | None = None
+        self._written = time.monotonic()
 
     @property
     def run_id(self) -> str | None:
@@ -68,11 +72,15 @@ class RemoteRun:
         return self._recorder.record.run_id
 
     def epoch(self, result: EpochResult) -> None:
-        """Record an epoch."""
+        """Record an epoch. It is written now and then only: a run of a lost worker begins again anyway."""
         assert self._recorder is not None
         if not result.diverged and (self._best is None or result.val_acc > self._best.val_acc):
             self._best = result
-        self._recorder.epoch(result, self._best)
+        if time.monotonic() - self._written < _EVERY:
+            self._recorder.note_epoch(result, self._best)
+        else:
+            self._recorder.epoch(result, self._best)
+            self._written = time.monotonic()
 
     def end(self, status: TaskStatus, error: str | None, weights: Array | None, dataset: Dataset) -> None:
         """Store the weights of the best epoch, if they are kept, and close the record."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -122,7 +122,7 @@ def known_metric(name: str) -> str | None:
         RequestError: it is of the test images, which are never used to choose.
     """
     key = re.sub(r"[\W_]+", "", name).lower().removeprefix("best")
-    metric = _SPELLED.get(key)
+    metric = SPELLINGS.get(key)
     if metric is not None and metric.startswith("test_"):
         other = metric.replace("test_", "val_")
         raise RequestError(
@@ -143,7 +143,7 @@ def metric_name(name: str, place: str = "") -> str:
     except RequestError as error:
         raise RequestError(f"{place}{error}", parameter=parameter) from None
     if metric is None:
-        meant = [each for each in closest(name, _SPELLED) if each in METRICS]
+        meant = [each for each in closest(name, SPELLINGS) if each in METRICS]
         raise UnknownNameError("metric", name, METRICS, meant=meant, place=place, parameter=parameter)
     return metric
 
@@ -164,4 +164,5 @@ def _spellings() -> dict[str, str]:
     return spelled
 
 
-_SPELLED = _spellings()
+SPELLINGS: Mapping[str, str] = _spellings()
+"""The names of metrics without case and punctuation, with the metrics that they stand for."""

@@ -71,6 +71,7 @@ class RunRecorder:
         self.record = record
         self.rows = list(rows)
         self._history_bytes: int | None = None  # of the file as it was written here
+        self._behind = False  # the files lack epochs that the record has
         self._new = new
         self._lock: int | None = None
 
@@ -144,11 +145,18 @@ class RunRecorder:
             self._history_bytes = (self.path / HISTORY).stat().st_size
             self.record.note_epoch(result, best)
             self._write_summary()
+            self._behind = False
+
+    def note_epoch(self, result: EpochResult, best: EpochResult | None) -> None:
+        """Take an epoch into the record, to be written with the next one or the end."""
+        self.rows.append(HistoryRow(result, utc_now()))
+        self.record.note_epoch(result, best)
+        self._behind = True
 
     def _write_history(self, row: HistoryRow) -> None:
         """Append a row; where the file is not as it was written here, write it whole."""
         path = self.path / HISTORY
-        if path.is_file() and path.stat().st_size == self._history_bytes:
+        if not self._behind and path.is_file() and path.stat().st_size == self._history_bytes:
             append(path, history_csv([row], header=False))
         else:
             write_atomic(path, history_csv([*self.rows, row]))
@@ -173,6 +181,8 @@ class RunRecorder:
             self.record.status, self.record.ended = status, utc_now()
             self.record.error = None if error is None else without_secrets(error)
             try:
+                if self._behind:
+                    write_atomic(self.path / HISTORY, history_csv(self.rows))
                 self._write_summary()
             except BaseException:
                 self.record.status = "running"  # as it is on disk

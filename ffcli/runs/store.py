@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ids import find_id, near, no_run
+from ffcli.runs.ids import find_id, near, no_run, some
 from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
@@ -111,18 +111,23 @@ class RunStore:
         return run_ids(self.folder)
 
     def find(self, run: str) -> Path:
-        """Return the folder of the run with this id, or with the one id that starts or ends so.
+        """Return the folder of the run with this id, with the one id that starts or ends so, or of this name.
 
         The path of a run's folder stands for its last part.
 
         Raises RequestError, naming near ones, where there is none or more than one, or where it is a sweep.
         """
         ids = self.ids()
-        if "/" in run and "\0" not in run and Path(run).parent.resolve() == self.folder.resolve():
+        if "/" in run and "\0" not in run and _is_same(Path(run).parent, self.folder):
             run = Path(run).name
         found = find_id("run", run, ids)
         if found is not None:
             return self.folder / found
+        named = [record.run_id for record in self.records() if record.name == run]
+        if len(named) > 1:
+            raise RequestError(f"'{shown(run)}' is the name of {len(named)} runs: {some(named)}.")
+        if named:
+            return self.folder / named[0]
         other = no_run(self.folder, run)
         if other is not None:
             raise other
@@ -229,6 +234,11 @@ class RunStore:
             shutil.rmtree(path)
         finally:
             unlock(lock)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same folder; what links to itself leads nowhere."""
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -29,6 +29,8 @@ class TrackedRun:
     project: str | None = None
     entity: str | None = None
     job_type: str | None = None
+    metric_names: Mapping[str, str] = field(default_factory=dict)
+    """Names that the metric of the run's sweep may have, compact, with ours: it is logged under both."""
 
 
 Row = Mapping[str, Any]

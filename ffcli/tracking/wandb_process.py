@@ -97,6 +97,8 @@ class Courier:
         self._last_epoch, self._best = _NO_ROW, None
         if about["config"]:
             self._define_metrics()
+        names = about["metric_names"] if self._online and self._run.sweep_id else None
+        self._also = self._metric_there(names) if names else None
         if command["rows"] and not self._online:  # they are in the folder of the part before
             self._last_epoch = command["rows"][-1]["epoch"]
         elif command["rows"] and self._run.resumed:
@@ -123,6 +125,18 @@ class Courier:
             self._run.define_metric(name, step_metric="epoch")
         self._run.define_metric("val_acc", step_metric="epoch", summary="none")
 
+    def _metric_there(self, names: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return W&B's name of the sweep's metric, which its search looks for, and ours, if they differ."""
+        import wandb
+
+        with suppress(wandb.Error, KeyError, TypeError, ValueError, OSError):  # else ours alone
+            api: Any = wandb.Api()
+            sweep = api.sweep(f"{self._run.entity}/{self._run.project}/{self._run.sweep_id}")
+            there = str(sweep.config["metric"]["name"])
+            if (ours := names.get(re.sub(r"[\W_]+", "", there).lower(), there)) != there:
+                return there, ours
+        return None
+
     def _last_epoch_there(self) -> int:
         """Return the last epoch of which W&B holds the row; the summary may be ahead of the rows."""
         import wandb
@@ -140,6 +154,8 @@ class Courier:
         if val_acc is not None and (self._best is None or val_acc > self._best):
             self._best = val_acc
             self._run.summary.update({"val_acc": val_acc, "best_epoch": row["epoch"]})
+        if self._also and self._also[1] in values:
+            values[self._also[0]] = values[self._also[1]]
         if row["epoch"] > self._last_epoch:
             self._run.log({**values, "_timestamp": parse_time(row["time"])})
 

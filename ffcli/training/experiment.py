@@ -30,7 +30,7 @@ def untrained_network(config: TrainConfig, dataset: Dataset) -> Network:
     """Return the network as the configuration's seed starts it."""
     if config.num_layers > _MOST_LAYERS or max(config.hidden_sizes, default=0) > _MOST_UNITS:
         raise RequestError(
-            f"--hidden-size and --num-layers: at most {_MOST_LAYERS} layers of {_MOST_UNITS} units are made."
+            f"hidden_size and num_layers must be at most {_MOST_LAYERS} layers of {_MOST_UNITS} units."
         )
     sizes = [dataset.n_features, *config.hidden_sizes, dataset.n_classes]
     network = Network(sizes, config.activation, batch_norm=config.batch_norm)
@@ -102,8 +102,8 @@ class Experiment:
     Attributes:
         network: as after the last epoch.
         best: the result of the epoch with the highest val_acc so far (the earliest on a tie), or None.
-        judged: what is validated and kept: the network, or with ``ema`` the average of its weights.
-        best_state: the ``state`` of ``judged`` after that epoch.
+        evaluated: what is validated and stored: the network, or with ``ema`` the average of its weights.
+        best_state: the ``state`` of ``evaluated`` after that epoch.
         epoch: the number of epochs done.
     """
 
@@ -131,10 +131,10 @@ class Experiment:
             self.optimizer.decay(self.network.params[: self.network.n_weights], config.weight_decay)
         self.refinements = _refinements(config, dataset, self.network)
         average = self.refinements.average
-        self.judged = self.network if average is None else average.network
+        self.evaluated = self.network if average is None else average.network
         self.epoch = 0
         self.best: EpochResult | None = None
-        self.best_state: Array = self.judged.state.copy()
+        self.best_state: Array = self.evaluated.state.copy()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -166,7 +166,7 @@ class Experiment:
             self.epoch = result.epoch
             if not result.diverged and (self.best is None or result.val_acc > self.best.val_acc):
                 self.best = result
-                self.best_state[...] = self.judged.state
+                self.best_state[...] = self.evaluated.state
             yield result
             if self._out_of_patience():
                 return
@@ -175,27 +175,27 @@ class Experiment:
         patience = self.config.patience
         return bool(patience) and self.best is not None and self.epoch - self.best.epoch >= patience
 
-    def keep_best(self) -> Network:
+    def restore_best_weights(self) -> Network:
         """Give the network the weights of its best epoch, and return it."""
         self.network.state[...] = self.best_state
         return self.network
 
-    def arrays(self) -> dict[str, Array]:
-        """Return the vectors of a checkpoint: the network's, its average's and the optimizer's state."""
-        average = {} if self.judged is self.network else {"average": self.judged.state}
-        return {"params": self.network.state, **average, **self.optimizer.state}
+    def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what a checkpoint holds: vectors, and the rest in types that JSON keeps exactly.
 
-    def scalars(self) -> dict[str, Any]:
-        """Return the rest of a checkpoint, in types that JSON keeps exactly."""
+        The vectors are the network's own, its average's and the optimizer's, not copies.
+        """
+        average = {} if self.evaluated is self.network else {"average": self.evaluated.state}
         schedule = self.refinements.schedule
-        return {
+        arrays = {"params": self.network.state, **average, **self.optimizer.state}
+        return arrays, {
             "epoch": self.epoch,
             "optimizer": self.optimizer.state_dict(),
-            "schedule": schedule.scalars() if schedule else {},
+            "schedule": schedule.state_dict() if schedule else {},
             "generator": self.rng.bit_generator.state,
         }
 
-    def restore(
+    def load_state_dict(
         self,
         arrays: Mapping[str, Array],
         scalars: Mapping[str, Any],
@@ -204,15 +204,15 @@ class Experiment:
     ) -> None:
         """Take over a checkpoint, with the best epoch so far and its state (None: the checkpoint's own)."""
         self.network.state[...] = arrays["params"]
-        if self.judged is not self.network:
-            self.judged.state[...] = arrays["average"]
+        if self.evaluated is not self.network:
+            self.evaluated.state[...] = arrays["average"]
         if self.refinements.schedule is not None:
-            self.refinements.schedule.restore(scalars["schedule"])
+            self.refinements.schedule.load_state_dict(scalars["schedule"])
         self.optimizer.load_state_dict(arrays, scalars["optimizer"])
         self.rng.bit_generator.state = scalars["generator"]
         self.epoch = scalars["epoch"]
         self.best = best
-        self.best_state[...] = self.judged.state if best_state is None else best_state
+        self.best_state[...] = self.evaluated.state if best_state is None else best_state
 
 
 def train(config: TrainConfig, dataset: Dataset) -> Experiment:

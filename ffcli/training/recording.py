@@ -20,13 +20,13 @@ def record_epoch(recorder: RunRecorder, experiment: Experiment, result: EpochRes
 
 def checkpoint_of(experiment: Experiment) -> Checkpoint:
     """Return where a training stands."""
-    return Checkpoint(experiment.arrays(), experiment.scalars())
+    return Checkpoint(*experiment.state_dict())
 
 
 def model_of(experiment: Experiment) -> Model:
     """Return the network as it is now, which is that of the best epoch."""
     epoch = experiment.best.epoch if experiment.best else 0
-    return Model(experiment.judged, about_model(experiment.config, experiment.dataset, epoch))
+    return Model(experiment.evaluated, about_model(experiment.config, experiment.dataset, epoch))
 
 
 def about_model(config: TrainConfig, dataset: Dataset, epoch: int) -> dict[str, Any]:
@@ -50,6 +50,6 @@ def restore(recorder: RunRecorder, experiment: Experiment) -> None:
     if stored is None:
         return
     with recorder.checkpoint_fits():
-        experiment.restore(stored.arrays, stored.scalars, stored.best, stored.best_state)
+        experiment.load_state_dict(stored.arrays, stored.scalars, stored.best, stored.best_state)
     if stored.best_state is None:  # the process may have died before it wrote the model
         recorder.model(model_of(experiment))

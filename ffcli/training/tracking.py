@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
-from ffcli.runs.metric import METRICS
+from ffcli.runs.metric import METRICS, SPELLINGS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL, new_run_id
@@ -77,6 +77,8 @@ class Tracking:
         if self.mode == "disabled":
             return
         run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
+        if assigned is None and under_agent():  # of a sweep that may name its metric otherwise
+            run = replace(run, metric_names=SPELLINGS)
         rows = [tracked_row(row) for row in recorder.rows]
         self._followed = len(rows)
         self._begun, self._told_url = True, False

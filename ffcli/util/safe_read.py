@@ -6,9 +6,11 @@ ValueError with a reason that fits into one line.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import select
 import stat
 from datetime import datetime, timezone
 from functools import cache
@@ -28,19 +30,27 @@ _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _SEXAGESIMAL = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?")
 
 
-def read_file(path: str | Path, most: int = RECORD_BYTES) -> bytes:
+def read_file(path: str | Path, most: int = RECORD_BYTES, *, pipe: float | None = None) -> bytes:
     """Return the content of an ordinary file. Raises OSError, or ValueError where it has too many bytes.
 
-    A pipe or a device, which may never end or never answer, is no ordinary file.
+    A device, which may never end, is refused, and so is a pipe; with ``pipe`` one is read as long as somebody
+    writes to it at least every so many seconds.
     """
     # Without a file object, which takes as long as the reading: there may be thousands of records.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
+        if stat.S_ISDIR(about.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        is_pipe = pipe is not None and stat.S_ISFIFO(about.st_mode)
+        if not (is_pipe or stat.S_ISREG(about.st_mode)):
             raise ValueError(f"{Path(path).name} is not an ordinary file")
-        content = os.read(descriptor, min(about.st_size, most) + 1)
-        while len(content) <= most and (more := os.read(descriptor, most + 1 - len(content))):
+        content = b"" if is_pipe else os.read(descriptor, min(about.st_size, most) + 1)
+        while len(content) <= most:
+            if is_pipe and not select.select([descriptor], [], [], pipe)[0]:
+                raise ValueError(f"nothing was written to {Path(path).name} for {pipe:g} seconds")
+            if not (more := os.read(descriptor, most + 1 - len(content))):
+                break
             content += more
     finally:
         os.close(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 _MOST = 3  # names suggested at once
 _LONGEST = 80  # characters of a name that are looked at
@@ -64,11 +64,13 @@ def question(*meant: str | None) -> str:
     return f" Did you mean {words}?" if words else ""
 
 
-def unknown(kind: str, word: object, options: Iterable[str], meant: Iterable[str] | None = None) -> str:
+def unknown(kind: str, word: object, options: Iterable[str], meant: Sequence[str] | None = None) -> str:
     """Say that ``word`` is no ``kind``, what is ``meant`` (else the nearest match), and what is allowed."""
     options = list(options)
     text = str(word)
-    did_you_mean = question(*([nearest(text, options)] if meant is None else meant))
+    did_you_mean = question(
+        *(closest(text, {each: each for each in options}) if meant is None else meant)[:_MOST]
+    )
     text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return f"'{text}' is not a known {kind}.{did_you_mean} Choose one of {', '.join(options)}."

@@ -74,10 +74,18 @@ def test_table_has_a_line_a_row(measurements: list[dict[str, Any]]) -> None:
 
 def test_ratio_table(measurements: list[dict[str, Any]]) -> None:
     assert ratio_table(summarise(measurements)).splitlines() == [
-        "| peer/ours | A | A, 2 cores |",
+        "| peer / ffnn | A | A, 2 cores |",
         "| --- | --: | --: |",
         "| Keras fit | 4.50 | – |",
         "| JAX, compiled | 1.50 | – |",
+    ]
+
+
+def test_ratio_table_against_another_of_our_own(measurements: list[dict[str, Any]]) -> None:
+    taken = [*measurements, measurement("ours_haswell", 0, 50)]  # 150 / 50 and 100 / 50 in its one round
+    assert ratio_table(summarise(taken, "ours_haswell"), "ours_haswell").splitlines()[2:] == [
+        "| ffnn | 2.00 | – |",
+        "| JAX, compiled | 3.00 | – |",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Comparisons of the losses as real processes: paired, killed and gone on with, with halves that diverge."""
+"""Comparisons of the losses as real processes: paired, killed and resumed, with halves that diverge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import yaml
 from cli_helpers import Cli, environment
-from ffcli.sweeping.search.proposers import Known
 from test_cli_sweep import children, id_in, lines_until
 
 from ffcli.config import TrainConfig, validate
@@ -25,7 +24,8 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 from ffcli.datasets import load_dataset
 from ffcli.runs.model_file import load_network
-from ffcli.sweeping.search.paired import proposer
+from ffcli.sweeping.search.base import Known
+from ffcli.sweeping.search.methods import proposer
 from ffcli.sweeping.spec.spec import load_spec
 from ffcli.training.experiment import Experiment
 
@@ -144,7 +144,9 @@ def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
         config = validate(yaml.safe_load((spec.parent / "runs" / run / "config.yaml").read_text()))
         experiment, seen = recorded(config)
         assert type(experiment.backpropagation.loss) is LOSSES[loss]
-        assert np.array_equal(experiment.keep_best().params, stored_network(spec.parent, run).params)
+        assert np.array_equal(
+            experiment.restore_best_weights().params, stored_network(spec.parent, run).params
+        )
         batches.append(seen)
         gradients.append(experiment.backpropagation.gradient.copy())
     assert len(batches[0]) == 3 * 6  # 81 images in batches of 16
@@ -263,17 +265,17 @@ def test_killed_it_goes_on_with_the_same_pairs(
     sweep_id = id_in(lines)
     shown = process("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 12")
-    assert shown[-1] == f"go on with it: ffnn compare-loss {sweep_id}"
+    assert shown[-1] == f"resume it: ffnn compare-loss {sweep_id}"
     document = done_well(process, spec, "--resume", "--workers", "2")  # as many as were asked for
     assert document["sweep_id"] == sweep_id
     assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
     assert document["summary"]["pairs"] == 6
-    source = proposer(load_spec(spec), {}, 0, "loss")  # as one worker alone would draw them
+    source = proposer(load_spec(spec), 0, "loss")  # as one worker alone would draw them
     for number, config in enumerate(configs(document)):
         for turn in (1, 2):
             proposal = source.propose(2 * number + turn)
             assert proposal.config.as_dict() == {**config, "loss": proposal.config.loss}
-            source.learn(Known(2 * number + turn, False, 0.5, proposal.place, None))
+            source.learn(Known(2 * number + turn, False, 0.5, proposal.values, None))
     more = done_well(process, sweep_id, "--runs", "14", "--workers", "2")
     assert configs(more)[:6] == configs(document)
     assert more["counts"]["finished"] == 14
@@ -310,7 +312,7 @@ def test_an_ordinary_sweep_goes_on_with_a_comparison_in_pairs_and_keeps_its_weig
     refused = cli("compare-loss", plain)
     assert refused.code == 2
     assert f"Sweep {plain} does not compare losses" in refused.err
-    assert f"ffnn compare-loss {sweep_id} would go on" in process("compare-loss", spec, "--runs", "2").err
+    assert f"ffnn compare-loss {sweep_id} resumes" in process("compare-loss", spec, "--runs", "2").err
 
 
 def test_the_default_file_is_found_anywhere(cli: Cli) -> None:
@@ -360,8 +362,8 @@ def test_what_cannot_be_compared_is_refused(cli: Cli, spec: Path, change: tuple[
         (["losses.yaml", "--resume", "--new"], "one of the two"),
         (["losses.yaml", "--resume"], "--resume: no comparison in runs is of losses.yaml"),
         (["losses.yaml", "--runs", "0"], "--runs: 0 is not allowed"),
-        (["losses.yaml", "--runs", "many"], "--runs: many is not allowed"),
-        (["losses.yaml", "--workers", "0"], "--workers: 0 is not allowed"),
+        (["losses.yaml", "--runs", "many"], "--runs must be an integer"),
+        (["losses.yaml", "--workers", "0"], "--workers must be an integer ≥ 1"),
         (["losses.yaml", "-o", "nowhere/x.png"], "there is no folder nowhere"),
         (["losses.yaml", "-o", "x.pdf"], "give a name that ends in .png"),
     ],

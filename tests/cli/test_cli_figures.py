@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ COMMANDS = {
     "misclassified": ["visualize", "--misclassified", "--run", "RUN"],
     "predict": ["predict", "1", "--run", "RUN"],
     "confusion": ["confusion", "RUN"],
+    "show": ["runs", "show", "RUN"],
     "compare": ["runs", "compare", "RUN", "OTHER"],
 }
 
@@ -55,3 +57,18 @@ def test_a_report_is_html(cli: Cli, name: str) -> None:
     assert (done.code, done.out) == (2, "")
     assert "--out" in done.err
     assert not Path(name).exists()
+
+
+def test_the_curves_of_a_run_are_drawn_on_request(cli: Cli, runs: list[str]) -> None:
+    found = json.loads(cli("runs", "show", runs[0], "--json").out)
+    assert found["png"] is None
+    assert not list(Path().glob("*.png"))
+    found = json.loads(cli("runs", "show", runs[0], "-o", "c.png", "--json").out)
+    assert found["png"] == "c.png"
+    assert len(found["epochs"]) == 1
+    (Path("runs") / runs[0] / "history.csv").unlink()
+    done = cli("runs", "show", runs[0], "-o", "d.png", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["png"] is None
+    assert runs[0] in done.err
+    assert not Path("d.png").exists()

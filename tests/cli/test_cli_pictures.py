@@ -60,11 +60,11 @@ def test_visualize_shows_the_mistakes(cli: Cli, run: str) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--index", "0"], "--index: 0 is not allowed"),
+        (["--index", "0"], "--index must be "),
         (["--index", "121"], "There is no image 121"),
         (["--index", "1", "--misclassified"], "got both"),
         (["--run", "x", "--best", "--misclassified"], "got both"),
-        (["--seed", "x"], "--seed: x is not allowed"),
+        (["--seed", "x"], "--seed must be "),
         (["--out", "x.gif"], "must end in .png, .svg or .pdf"),
         (["--out", "none/x.png"], "there is no directory none"),
     ],

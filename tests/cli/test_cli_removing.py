@@ -87,10 +87,10 @@ def test_on_a_terminal_it_asks_with_the_runs_in_sight(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--older-than", "30"], "--older-than: 30 is not allowed; give a time such as 30d"),
-        (["--older-than", "-1d"], "--older-than: -1d is not allowed"),
-        (["--older-than", "9" * 40 + "w"], "is not allowed; give a time such as 30d"),
-        (["--keep-best", "0"], "--keep-best: 0 is not allowed; give an integer ≥ 1"),
+        (["--older-than", "30"], "--older-than must be a time such as 30d"),
+        (["--older-than", "-1d"], "--older-than must be "),
+        (["--older-than", "9" * 40 + "w"], "must be a time such as 30d"),
+        (["--keep-best", "0"], "--keep-best must be an integer ≥ 1"),
         (["--keep-best", "1", "x"], "got both"),
         ([], "id of a run"),
         (["--status", "finish"], "Did you mean 'finished'"),

@@ -14,15 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import Cli, bare, environment, on_terminal
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed
+from stored_sweeps import Made, put_trial
 
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import RunStore
-from ffcli.services.sweeps.create import create
+from ffcli.services.sweeps.create import create, sweep_folder
+from ffcli.sweeping.study.study import StudyWriter
 from ffcli.training.context import Context
-from ffcli.util.processes import this_process
 
 GRID = """
 method: grid
@@ -59,13 +57,11 @@ def long(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     folder = tiny.parent
     monkeypatch.chdir(folder)
     (folder / "grid.yaml").write_text(GRID.replace("epochs: {value: 1}", "epochs: {value: 150}"))
-    made = create(Context(folder / "data", folder / "runs"), folder / "grid.yaml", 0, None)
-    store = TrialStore(f"sqlite:///{folder / 'runs' / 'sweeps' / made.id / 'study.db'}")
-    for number in range(2):
-        claimed = store.claim(made, Request(f"token {number}", this_process()))
-        assert isinstance(claimed, Claimed)
-        store.finish(claimed, "finished", value=0.5, best_epoch=1)
-    store.close()
+    context = Context(folder / "data", folder / "runs")
+    made = create(context, folder / "grid.yaml", 0)
+    writer = StudyWriter(sweep_folder(context, made.id), lambda: None)
+    for index in range(2):
+        put_trial(writer, index, Made([(0.5, 1.0)]))
     return made.id
 
 
@@ -133,8 +129,8 @@ def wait_until_gone(pids: list[int]) -> None:
         time.sleep(0.05)
 
 
-def go_on(process: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
-    """Repeat the command, and see that it takes up the very runs that are there and ends them."""
+def resume(process: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
+    """Repeat the command, and see that it continues the very runs that are there and ends them."""
     before = {run.run_id for run in stored(tmp_path)}
     done = process("rerun", "--sweep", sweep_id, "--dataset", other, "--workers", "2", "--json")
     assert done.code == 0, done.err
@@ -145,32 +141,32 @@ def go_on(process: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
         assert [epoch["epoch"] for epoch in document["epochs"]] == list(range(1, 151))
 
 
-def test_a_killed_parent_leaves_no_process_and_the_same_command_goes_on(
+def test_a_killed_parent_leaves_no_process_and_the_same_command_resumes(
     process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     workers = children(under_way.pid)
     os.kill(under_way.pid, signal.SIGKILL)
     wait_until_gone(workers)
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
-    go_on(process, tmp_path, long, other)
+    resume(process, tmp_path, long, other)
 
 
-def test_all_killed_at_once_the_same_command_goes_on(
+def test_all_killed_at_once_the_same_command_resumes(
     process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     os.killpg(under_way.pid, signal.SIGKILL)
-    go_on(process, tmp_path, long, other)
+    resume(process, tmp_path, long, other)
 
 
-def test_ctrl_c_ends_it_and_the_same_command_goes_on(
+def test_ctrl_c_ends_it_and_the_same_command_resumes(
     process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     os.killpg(under_way.pid, signal.SIGINT)
     out, errors = under_way.communicate(timeout=60)
     assert (under_way.returncode, out) == (130, "")
-    assert errors.splitlines()[-1] == "Interrupted. The same command goes on."
+    assert errors.splitlines()[-1] == "Interrupted. The same command resumes it."
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
-    go_on(process, tmp_path, long, other)
+    resume(process, tmp_path, long, other)
 
 
 def test_a_diverged_run_is_shown_and_fails(
@@ -206,8 +202,8 @@ def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(
         (["--sweep", "nope", "--seeds", "1"], "no sweep 'nope'"),
         (["--seeds", "1"], "--sweep"),
         (["--sweep", "ID"], "Give --dataset, --seeds or both"),
-        (["--sweep", "ID", "--seeds", "0"], "--seeds: 0 is not allowed"),
-        (["--sweep", "ID", "--top", "no"], "--top: no is not allowed"),
+        (["--sweep", "ID", "--seeds", "0"], "--seeds must be "),
+        (["--sweep", "ID", "--top", "no"], "--top must be "),
         (["--sweep", "ID", "--dataset", "mnits"], "Did you mean 'mnist'"),
     ],
 )

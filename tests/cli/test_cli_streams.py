@@ -109,3 +109,103 @@ def test_training_the_default_network_stays_below_250_mb(tmp_path: Path) -> None
     )
     code, peak = done.stdout.splitlines()[-1].split()[1:]
     assert (code, int(peak) < 250_000) == ("0", True)
+
+
+TRAIN = [sys.executable, "-m", "ffcli", "train", "-sz", "4", "-nhl", "1", "--wandb", "disabled", "--json"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    "words", [["train", "-e", "2"], ["evaluate", "nope"], ["trian"], ["--help"]], ids=str
+)
+def test_a_disk_that_is_full_behind_stderr_changes_nothing(
+    tmp_path: Path, tiny: Path, words: list[str]
+) -> None:
+    words = [*words, "-d", str(tiny), "--json"] if words[0] == "train" else words
+    codes, outputs = [], []
+    for stderr in (os.devnull, "/dev/full"):
+        with Path(stderr).open("w") as sink:
+            done = subprocess.run(
+                [sys.executable, "-m", "ffcli", *words],
+                cwd=tmp_path,
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                check=False,
+            )
+        codes.append(done.returncode)
+        outputs.append(bool(done.stdout))
+    assert codes[0] == codes[1]
+    assert outputs[0] == outputs[1]
+
+
+def test_a_reader_of_stderr_that_reads_nothing_does_not_stop_the_training(tmp_path: Path, tiny: Path) -> None:
+    import fcntl
+
+    ours, theirs = os.pipe()
+    try:
+        room = fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen(
+            [*TRAIN, "-d", str(tiny), "-e", str(room // 40)],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        )
+        out, _ = process.communicate(timeout=120)
+        os.close(theirs)
+        theirs = -1
+        shown = os.read(ours, 2 * room)
+    finally:
+        for descriptor in {ours, theirs} - {-1}:
+            os.close(descriptor)
+    assert process.returncode == 0
+    assert len(json.loads(out)["epochs"]) == room // 40
+    assert shown.startswith(b"run ")
+    assert len(shown) <= room
+
+
+def test_a_terminal_that_goes_away_does_not_stop_a_training_that_ignores_it(
+    tmp_path: Path, tiny: Path
+) -> None:
+    """As under nohup, which has the signal ignored."""
+    ours, theirs = os.openpty()
+    ignoring = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    program = f"{ignoring}; from ffcli.__main__ import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *TRAIN[3:], "-d", str(tiny), "-e", "60"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"/60" not in shown:
+        shown += os.read(ours, 4096)
+    os.close(ours)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert json.loads(out)["status"] == "finished"
+
+
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path: Path, tiny: Path, stream: int) -> None:
+    """What a library writes to stderr would go into the history of the run."""
+    sentinel = f"import os; os.write({stream}, b'not of the run') if {stream} else None"
+    program = (
+        "import sys, os; from ffcli.__main__ import main; from ffcli.runs import recorder\n"
+        "true = recorder.append\n"
+        f"def append(path, text):\n    {sentinel}\n    true(path, text)\n"
+        "recorder.append = append\n"
+        "sys.exit(main())"
+    )
+    command = f'"$0" "$@" {stream}>&-' if stream else '"$0" "$@" 0<&-'
+    words = [sys.executable, "-c", program, *TRAIN[3:], "-d", str(tiny), "-e", "3"]
+    done = subprocess.run(
+        ["sh", "-c", command, *words], cwd=tmp_path, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    files = [path for path in (tmp_path / "runs").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"not of the run" in path.read_bytes()]

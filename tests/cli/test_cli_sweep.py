@@ -1,4 +1,4 @@
-"""Sweeps as real processes: run, killed, interrupted, gone on with."""
+"""Sweeps as real processes: run, killed, interrupted, resumed."""
 
 from __future__ import annotations
 
@@ -113,20 +113,17 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
     assert sorted(names) == ["hidden_size", "learning_rate", "optimizer"]
     assert sum(effect["importance"] for effect in document["mattered"]["hyperparameters"]) == pytest.approx(1)
-    assert len(published(grid.parent / document["path"] / "study.db", document["sweep_id"])) == 12
+    assert len(published(grid.parent / document["path"] / "study.log", document["sweep_id"])) == 12
     (listed,) = json.loads(process("sweeps", "list", "--json").out)
     shown = json.loads(process("sweeps", "show", document["sweep_id"][-4:], "--json").out)
     assert {key: shown[key] for key in listed} == listed
     assert shown["counts"] == document["counts"]
 
 
-def published(database: Path, study: str) -> list[optuna.trial.FrozenTrial]:
+def published(path: Path, study: str) -> list[optuna.trial.FrozenTrial]:
     """Return the trials of the study that optuna-dashboard opens."""
-    storage = optuna.storages.RDBStorage(f"sqlite:///{database.resolve()}")
-    trials = optuna.load_study(study_name=study, storage=storage).trials
-    storage.remove_session()
-    storage.engine.dispose()
-    return trials
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    return optuna.load_study(study_name=study, storage=optuna.storages.JournalStorage(backend)).trials
 
 
 def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
@@ -135,7 +132,7 @@ def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
     shown = process("sweeps", "show", sweep_id).out
     for text in (done.out, shown):
         assert text.startswith(f"sweep {sweep_id} (grid): 12 finished, 0 pruned, 0 failed")
-        assert "go on" not in text
+        assert "resume" not in text
         assert f"runs/sweeps/{sweep_id}" in text
         heads = [line for line in text.splitlines() if line.startswith(("val_acc  run", "hyper-parameter"))]
         assert heads[0].split() == ["val_acc", "run", "hidden_size", "optimizer", "learning_rate"]
@@ -188,7 +185,7 @@ def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
     assert (document["state"], document["planned"]) == ("ended", 2)
 
 
-def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
+def test_a_larger_count_continues(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
     assert sum(first["counts"].values()) == 2
     assert (first["state"], first["planned"]) == ("ended", 2)
@@ -198,7 +195,7 @@ def test_a_larger_count_goes_on(process: Cli, grid: Path) -> None:
     assert nothing.out.splitlines()[-1] == f"further: ffnn sweep {first['sweep_id']} --count N"
     shown = process("sweeps", "show", first["sweep_id"]).out
     assert shown.startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 2\n")
-    assert "go on" not in shown
+    assert "resume" not in shown
     more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
     assert sum(more["counts"].values()) == 5
     fewer = json.loads(process("sweep", first["sweep_id"], "--count", "3", "--workers", "1", "--json").out)
@@ -242,7 +239,9 @@ def test_a_sweep_without_an_end_says_so(grid: Path) -> None:
     finally:
         sweep.kill()
         sweep.communicate()
-    assert re.search(rf"Interrupted\. \d+ runs? (is|are) done\. Go on with: ffnn sweep {sweep_id}\n$", errors)
+    assert re.search(
+        rf"Interrupted\. \d+ runs? (is|are) done\. Resume with: ffnn sweep {sweep_id}\n$", errors
+    )
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
@@ -262,12 +261,12 @@ def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str
     workers = children(slow.pid)
     os.kill(slow.pid, signal.SIGKILL)
     until = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice, and give their trials back
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice
         assert time.monotonic() < until
         time.sleep(0.1)
     shown = process("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 11")
-    assert shown[-1] == f"go on with it: ffnn sweep {sweep_id}"
+    assert shown[-1] == f"resume it: ffnn sweep {sweep_id}"
     done = process("sweep", sweep_id, "--workers", "2", "--json")
     assert json.loads(done.out)["counts"] == {"finished": 11, "pruned": 0, "failed": 0}, (
         "as many as asked for"
@@ -282,7 +281,7 @@ def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: su
     assert slow.returncode == 130
     ended = len(runs(process, sweep_id))
     done = f"{ended} run{'s' * (ended > 1)} of 11 {'are' if ended > 1 else 'is'} done"
-    assert errors.endswith(f"Interrupted. {done}. Go on with: ffnn sweep {sweep_id}\n")
+    assert errors.endswith(f"Interrupted. {done}. Resume with: ffnn sweep {sweep_id}\n")
     assert "Traceback" not in errors
     states = Counter(run["status"] for run in runs(process, sweep_id))
     assert set(states) == {"finished"}
@@ -300,7 +299,7 @@ def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
     assert (listed["state"], listed["planned"]) == ("running", 12)
     shown = process("sweeps", "show", sweep_id).out
     assert shown.startswith(f"sweep {sweep_id} (grid): 0 finished, 0 pruned, 0 failed of 12, running\n")
-    assert "go on" not in shown
+    assert "resume" not in shown
     os.killpg(sweep.pid, signal.SIGINT)
     lines_until(sweep, "stopping")
     os.killpg(sweep.pid, signal.SIGINT)
@@ -369,7 +368,7 @@ def test_of_a_wrong_name_the_nearest_is_told(cli: Cli, words: list[str]) -> None
     assert "Did you mean the file 'bayes'?" in done.err
 
 
-def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid: Path) -> None:
+def test_the_same_file_again_begins_anew_unless_told_to_resume(process: Cli, grid: Path) -> None:
     first = json.loads(process("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
     done = process("sweep", grid, "--resume", "--seed", "7", "--count", "2", "--workers", "1", "--json")
     assert f"--seed is not used: sweep {first} has its own, 0" in done.err
@@ -377,9 +376,9 @@ def test_the_same_file_again_begins_anew_unless_told_to_go_on(process: Cli, grid
     assert (more["sweep_id"], sum(more["counts"].values())) == (first, 2)
     again = process("sweep", grid, "--count", "1", "--workers", "1", "--json")
     assert json.loads(again.out)["sweep_id"] != first
-    assert f"ffnn sweep {first} would go on" in again.err
+    assert f"ffnn sweep {first} resumes" in again.err
     silent = process("sweep", grid, "--new", "--count", "1", "--workers", "1", "--json")
-    assert "would go on" not in silent.err
+    assert "was run before" not in silent.err
 
 
 def test_resume_and_new_at_once_are_refused(cli: Cli, grid: Path) -> None:
@@ -390,3 +389,59 @@ def test_resume_and_new_at_once_are_refused(cli: Cli, grid: Path) -> None:
 def test_a_new_sweep_needs_a_file(cli: Cli) -> None:
     done = cli("sweep", "no-file", "--new")
     assert (done.code, "--new: there is no sweep file 'no-file'" in done.err) == (2, True)
+
+
+def test_a_second_command_on_a_sweep_is_refused_with_who_runs_it(
+    process: Cli, slow: subprocess.Popen[str]
+) -> None:
+    sweep_id = id_in(lines_until(slow, "1/11"))
+    for command in (["sweep", sweep_id], ["sweep", "grid.yaml", "--resume"]):
+        done = process(*command)
+        assert (done.code, done.out) == (1, "")
+        assert f":{slow.pid} " in done.err
+        assert "more workers" in done.err
+        assert "Resume with" not in done.err
+    out, errors = slow.communicate(timeout=120)
+    assert (slow.returncode, "11 finished" in out) == (0, True), errors
+
+
+def test_a_full_stderr_is_no_fault_of_the_work(tmp_path: Path, grid: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ffcli", "sweep", "grid.yaml", "--count", "2", "--workers", "1", "--json"],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["counts"]["finished"] == 2
+
+
+def test_a_sweep_whose_trials_all_failed_fails(process: Cli, grid: Path) -> None:
+    grid.write_text(
+        grid.read_text().replace("[0.1, 0.01]", "[1.0e+30]").replace("[sgd, adam, nadam]", "[sgd]")
+    )
+    done = process("sweep", grid, "--workers", "1", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["counts"] == {"finished": 0, "pruned": 0, "failed": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--cluster", "local", "--wandb", "online"], "ffnn sync"),
+        (["--cluster", "local", "--backend", "wandb"], "ffnn sync"),
+        (["--jobs", "2"], "--cluster"),
+        (["--workers", "0"], "--workers: "),
+    ],
+)
+def test_pools_that_do_not_go_together_are_refused(
+    cli: Cli, grid: Path, options: list[str], said: str
+) -> None:
+    done = cli("sweep", grid, *options)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert not (grid.parent / "runs").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ffcli.core.activations import ACTIVATIONS
-from ffcli.core.backprop import Backpropagation, penalty
+from ffcli.core.backprop import Backpropagation, l2_penalty
 from ffcli.core.losses import LOSSES
 from ffcli.core.network import Network
 
@@ -101,8 +101,8 @@ def test_penalty_is_half_the_sum_of_squared_weights():
     network.weights[0][...] = [[1], [2]]
     network.weights[1][...] = [[3, 4]]
     network.biases[0][...] = 100
-    assert penalty(network, 0.1) == pytest.approx(0.05 * 30)
-    assert penalty(network, 0) == 0
+    assert l2_penalty(network, 0.1) == pytest.approx(0.05 * 30)
+    assert l2_penalty(network, 0) == 0
 
 
 def test_gradient_is_filled_anew_for_every_batch_size():

@@ -1,4 +1,4 @@
-"""Keras 3 as the judge: activations, losses, forward passes, optimizers and whole trainings agree with it.
+"""Keras 3 as the oracle: activations, losses, forward passes, optimizers and whole trainings agree with it.
 
 All comparisons run in float64 on both sides, so that the tolerances can be tight: what remains is round-off,
 about 1e-16 a step, enlarged where an optimizer divides by a small root. Keras takes some Python numbers

@@ -1,4 +1,4 @@
-"""Keras and TensorFlow as the judge of what a plain training goes without."""
+"""Keras and TensorFlow as the oracle of the refinements of a training."""
 
 from __future__ import annotations
 

@@ -111,9 +111,9 @@ def test_the_average_is_what_is_validated():
     (result,) = run((network, backpropagation, optimizer), range(1, 2), average=average)
     data = some_data()
     seen = []
-    for judged in (average.network, network):
-        loss, _ = evaluate(judged, backpropagation.loss, data, data.val_indices)
-        seen.append(loss + 0.05 * sum(float((W**2).sum()) for W in judged.weights))
+    for evaluated in (average.network, network):
+        loss, *_ = evaluate(evaluated, backpropagation.loss, data, data.val_indices)
+        seen.append(loss + 0.05 * sum(float((W**2).sum()) for W in evaluated.weights))
     assert result.val_loss == pytest.approx(seen[0], rel=1e-12)
     assert abs(seen[0] - seen[1]) > 1e-3, "the last weights would have told something else"
 
@@ -156,7 +156,7 @@ def test_a_mean_loss_is_finite_where_its_sum_is_none_in_float32():
     network.weights[0][...] = [[1e38, 0]]
     everything = np.arange(20)
     data = TrainingData(np.ones((20, 1), np.float32), np.ones(20, int), everything, everything, 2)
-    loss, accuracy = evaluate(network, LOSSES["cross_entropy"](), data, everything)
+    loss, accuracy, _ = evaluate(network, LOSSES["cross_entropy"](), data, everything)
     assert loss == pytest.approx(1e38)
     assert accuracy == 0
 

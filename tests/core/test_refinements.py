@@ -55,22 +55,22 @@ def test_plateau_goes_on_from_what_a_checkpoint_held():
         for val_loss in losses[:stop]:
             whole.after_epoch(val_loss)
             first.after_epoch(val_loss)
-        resumed.restore(json.loads(json.dumps(first.scalars())))
+        resumed.load_state_dict(json.loads(json.dumps(first.state_dict())))
         for val_loss in losses[stop:]:
             whole.after_epoch(val_loss)
             resumed.after_epoch(val_loss)
             assert resumed.factor(0) == whole.factor(0)
-        assert resumed.scalars() == whole.scalars()
+        assert resumed.state_dict() == whole.state_dict()
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_a_schedule_refuses_a_checkpoint_that_lacks_something(name):
     schedule = SCHEDULES[name](10, 2, 0.5)
-    scalars = schedule.scalars()
-    schedule.restore(scalars)
+    scalars = schedule.state_dict()
+    schedule.load_state_dict(scalars)
     for missing in scalars:
         with pytest.raises(KeyError, match=missing):
-            schedule.restore({key: scalars[key] for key in scalars if key != missing})
+            schedule.load_state_dict({key: scalars[key] for key in scalars if key != missing})
 
 
 def test_two_pixels_either_way_make_25_places():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import selectors
@@ -66,6 +67,7 @@ class Cluster:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         )
         self._processes.append(process)
         return process
@@ -83,6 +85,12 @@ class Cluster:
         """End a process with all that it has started."""
         _end_group(process, number)
         process.wait()
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, so that a killed test leaves none behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _end_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -177,9 +177,9 @@ def test_restoring_gives_the_state_after_the_checkpoint(tmp_path: Path) -> None:
     run_epochs(tmp_path, before, 3)
     after = tiny_experiment()
     recorder = restored(tmp_path, after)
-    assert after.scalars() == before.scalars()
-    for name, array in before.arrays().items():
-        assert after.arrays()[name].tobytes() == array.tobytes()
+    assert after.state_dict()[1] == before.state_dict()[1]
+    for name, array in before.state_dict()[0].items():
+        assert after.state_dict()[0][name].tobytes() == array.tobytes()
     assert after.best == before.best
     assert after.best_state.tobytes() == before.best_state.tobytes()
     assert recorder.record.epochs_done == 3
@@ -342,3 +342,20 @@ def test_a_ctrl_c_within_the_writes_of_an_epoch_comes_after_them(
     summary = json.loads((tmp_path / SUMMARY).read_text())
     assert summary["epochs_done"] == 1
     assert load_network(tmp_path / MODEL)[1]["epoch"] == 1
+
+
+def test_noted_epochs_are_written_with_the_next_or_the_end(tmp_path: Path) -> None:
+    experiment = tiny_experiment()
+    recorder = RunRecorder(tmp_path, record(tmp_path.name, status="running"))
+    recorder.begin(experiment.config)
+    one, two, three, four = list(experiment)
+    recorder.epoch(one, one)
+    recorder.note_epoch(two, two)
+    assert len(parse_history((tmp_path / HISTORY).read_text())) == 1
+    recorder.epoch(three, three)
+    assert [row.result for row in parse_history((tmp_path / HISTORY).read_text())] == [one, two, three]
+    recorder.note_epoch(four, four)
+    recorder.end("finished")
+    assert [row.result for row in parse_history((tmp_path / HISTORY).read_text())] == [one, two, three, four]
+    stored = json.loads((tmp_path / SUMMARY).read_text())
+    assert (stored["epochs_done"], stored["best_epoch"]) == (4, 4)

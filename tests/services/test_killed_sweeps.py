@@ -1,4 +1,4 @@
-"""A worker that is killed between the end of a run and the moment at which its sweep hears of it."""
+"""A coordinator that is killed at any moment: what its trials came to is kept, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -6,43 +6,47 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from ffcli.sweeping.claiming import ATTEMPTS, Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed
+from fault_helpers import wait_until
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
-from test_sweep_running import Onlooker
 
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY
-from ffcli.services.sweeps.create import storage_url, stored_sweep
+from ffcli.services.past_runs import FROM, own_past
+from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
-from ffcli.util.processes import this_process
+from ffcli.sweeping.study.coordinator import STARTS
+from ffcli.sweeping.study.record import Trial
 
-# A worker whose first trial is the last thing it does.
-WORKER = """
+# Runs a sweep and kills itself at the n-th call of a method of `StudyWriter`, before or after it.
+KILLED = """
 import json, os, signal, sys
-from multiprocessing import Pipe
 from pathlib import Path
-from ffcli.training.options import RunOptions
-from ffcli.services.sweep_worker import WorkerTask, main
-from ffcli.sweeping.store import TrialStore
+from ffcli.services.sweeps.create import read_sweep
+from ffcli.services.sweeps.local import SweepOptions, run_sweep
+from ffcli.sweeping.study.study import StudyWriter
+from ffcli.training.context import Context
 
-def finish(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
+data_dir, runs_dir, sweep_id, name, calls, when = json.loads(sys.argv[1])
+method = getattr(StudyWriter, name)
 
-TrialStore.finish = finish
-url, sweep_id, data_dir, runs_dir = json.loads(sys.argv[1])
-task = WorkerTask(url, sweep_id, Path(data_dir), Path(runs_dir), RunOptions(), None, 0, os.getppid())
-parent, ours = Pipe()
-main(task, ours)
+def killing(*args, **kwargs):
+    global calls
+    calls -= 1
+    if calls == 0 and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    done = method(*args, **kwargs)
+    if calls == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+setattr(StudyWriter, name, killing)
+context = Context(Path(data_dir), Path(runs_dir))
+run_sweep(context, read_sweep(context, sweep_id).sweep, SweepOptions(), lambda _: None)
 """
-
-DEAD = 2**22 + 1  # no process has this number
 
 TWO = "learning_rate: {values: [0.001, 0.002]}"
 SEARCHES = {
@@ -52,44 +56,70 @@ SEARCHES = {
 }
 
 
-def killed(place: Place, sweep_id: str) -> RunRecord:
-    """Run a worker that is killed as said above, and return the run that it leaves."""
+def kill(place: Place, sweep_id: str, method: str, calls: int = 1, when: str = "before") -> None:
+    """Run a coordinator that is killed as said above, and wait for its workers to notice."""
     context = place.context
-    task = [storage_url(context, sweep_id, None), sweep_id, str(context.data_dir), str(context.runs_dir)]
-    done = subprocess.run([sys.executable, "-c", WORKER, json.dumps(task)], capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    (record,) = context.runs.records()
+    words = [str(context.data_dir), str(context.runs_dir), sweep_id, method, calls, when]
+    command = [sys.executable, "-c", KILLED, json.dumps(words)]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.read()  # to its end: the workers, which have the same pipe, are gone then
+    assert process.returncode == -signal.SIGKILL, said
+
+
+def killed_at_the_end(place: Place, sweep_id: str) -> RunRecord:
+    """Let a coordinator be killed when the run of its first trial has ended, and return this run."""
+    kill(place, sweep_id, "end")
+    (record,) = context_runs(place)
     return record
 
 
-@pytest.mark.parametrize("status", SEARCHES)
-def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> None:
+def context_runs(place: Place) -> list[RunRecord]:
+    return list(place.context.runs.records())
+
+
+def resume(place: Place, sweep_id: str, count: int | None = None) -> dict[str, Any]:
+    sweep = read_sweep(place.context, sweep_id).sweep
+    return run_sweep(place.context, sweep, SweepOptions(count=count), lambda _: None)
+
+
+def trials(place: Place, sweep_id: str) -> tuple[Trial, ...]:
+    return read_sweep(place.context, sweep_id).trials
+
+
+@pytest.mark.parametrize(
+    ("status", "heard"), [("finished", True), ("pruned", True), ("diverged", True), ("finished", False)]
+)
+def test_the_run_is_kept_and_not_trained_again(place: Place, status: str, heard: bool) -> None:
     made = [Made([(1.0, 0.1)] * 3)] * (status == "pruned")  # nothing is as good
     sweep_id = put_sweep(place, SEARCHES[status], made)
-    record = killed(place, sweep_id)
+    record = killed_at_the_end(place, sweep_id)
     assert record.status == status
     before = {path.name: path.read_bytes() for path in place.path(record.run_id).iterdir()}
+    if not heard:
+        forget_run(place, sweep_id, record.run_id)
 
     count = len(made) + 1
-    document = run_sweep(
-        place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=count), Onlooker()
-    )
-    assert [each.run_id for each in place.context.runs.records()] == [record.run_id]
+    document = resume(place, sweep_id, count)
+    assert [each.run_id for each in context_runs(place)] == [record.run_id]
     after = {path.name: path.read_bytes() for path in place.path(record.run_id).iterdir()}
     assert after[SUMMARY] == before[SUMMARY]
     assert after.items() <= before.items()  # the weights of all but the finished are dropped
     state = "failed" if status == "diverged" else status
     assert document["counts"][state] == 1
-    store = TrialStore(storage_url(place.context, sweep_id, None))
-    trial = store.trials(stored_sweep(place.context, sweep_id))[-1]
-    epochs = store.epochs(sweep_id, trial.number)
-    store.close()
+    trial = trials(place, sweep_id)[-1]
     rows = place.context.runs.history(record.run_id)
-    assert (trial.state, trial.run_id, trial.attempts, trial.reused) == (state, record.run_id, 2, None)
-    assert [each.result.epoch for each in epochs] == [row.result.epoch for row in rows]
+    assert (trial.state, trial.run_ids, trial.reused) == (state, (record.run_id,), None)
     if status != "diverged":
         assert trial.value == record.best_val_acc
-        assert [each.result for each in epochs] == [row.result for row in rows]
+        assert trial.history == {row.result.epoch: row.result.val_acc for row in rows}
+
+
+def forget_run(place: Place, sweep_id: str, run_id: str) -> None:
+    """As where the coordinator was killed before it had heard of the run."""
+    path = place.context.runs_dir / "sweeps" / sweep_id / "study.log"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if f'"run_ids":["{run_id}"]' not in line))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +127,7 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> Non
     [
         {"status": "interrupted"},
         {"epochs_done": 10**15},
-        {"config": {"epochs": 4}},
+        {"config": {"epochs": 5}},
         {"config": {"epochs": "many"}},
         {"provenance": {"dataset_digest": "another"}},
         {"provenance": {"core": -1}},
@@ -105,74 +135,96 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str) -> Non
     ],
     ids=str,
 )
-def test_a_run_that_is_no_whole_one_of_the_same_is_trained_again(place: Place, changed: Any) -> None:
-    sweep_id = put_sweep(place, "learning_rate: {values: [0.001, 0.002]}\n  schedule: {value: cosine}", [])
-    record = killed(place, sweep_id)
-    path = place.path(record.run_id) / SUMMARY
+def test_a_run_that_is_no_whole_one_of_the_same_is_not_taken(place: Place, changed: Any) -> None:
+    config = place.config(schedule="cosine")
+    result = place.train(schedule="cosine")
+    past = own_past(place.context, result.run_id, config, place.context.dataset(config.dataset).digest)
+    assert past is not None
+    assert (past.run_id, past.source, past.pruned) == (result.run_id, None, False)
+    assert [each.val_acc for each in past.results] == [row.val_acc for row in result.epochs]
+    path = place.path(result.run_id) / SUMMARY
     about = json.loads(path.read_text())
     for key, value in changed.items():
         about[key] = {**about[key], **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(about))
-    run_sweep(place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker())
-    (again,) = place.context.runs.records()
-    assert again.run_id != record.run_id
-    assert (again.status, again.epochs_done) == ("finished", 3)
+    digest = place.context.dataset(config.dataset).digest
+    assert own_past(place.context, result.run_id, config, digest) is None
 
 
-def test_a_reused_run_goes_on_saying_so(place: Place) -> None:
+def test_a_reused_run_stays_marked_as_such(place: Place) -> None:
     sweep_id = put_sweep(place, TWO, [])
-    record = killed(place, sweep_id)
+    record = killed_at_the_end(place, sweep_id)
     path = place.path(record.run_id) / SUMMARY
     about = json.loads(path.read_text())
-    about["provenance"]["reused_from"] = "an earlier one"
+    about["provenance"][FROM] = "an earlier one"
     path.write_text(json.dumps(about))
-    document = run_sweep(
-        place.context, stored_sweep(place.context, sweep_id), SweepOptions(count=1), Onlooker()
-    )
-    assert document["reused"] == 1
+    assert resume(place, sweep_id, 1)["reused"] == 1
 
 
-def lose(place: Place, sweep_id: str, run_id: str, times: int) -> None:
-    """Claim the only trial so often for workers that are dead, each of which has trained it as this run."""
-    store = TrialStore(storage_url(place.context, sweep_id, None))
-    dead = replace(this_process(), pid=DEAD)
-    for attempt in range(times):
-        held = store.claim(stored_sweep(place.context, sweep_id), Request(f"lost {attempt}", dead))
-        assert isinstance(held, Claimed)
-        store.set_run(held, run_id)
-    store.close()
-
-
-@pytest.mark.parametrize("status", SEARCHES)
-def test_a_run_that_ended_is_kept_though_its_trial_was_lost_three_times(place: Place, status: str) -> None:
+@pytest.mark.parametrize("status", ["pruned", "diverged"])
+def test_a_run_that_ended_is_kept_though_its_trial_was_started_three_times(place: Place, status: str) -> None:
     made = [Made([(1.0, 0.1)] * 3)] * (status == "pruned")
     sweep_id = put_sweep(place, SEARCHES[status], made)
-    record = killed(place, sweep_id)
-    lose(place, sweep_id, record.run_id, ATTEMPTS - 1)
-    options = SweepOptions(count=len(made) + 1)
-    document = run_sweep(place.context, stored_sweep(place.context, sweep_id), options, Onlooker())
+    start_in_vain(place, sweep_id, STARTS - 1)
+    record = killed_at_the_end(place, sweep_id)
+    assert trials(place, sweep_id)[-1].starts == STARTS
+    document = resume(place, sweep_id, len(made) + 1)
     assert document["counts"]["failed" if status == "diverged" else status] == 1
-    assert [each.run_id for each in place.context.runs.records()] == [record.run_id]
+    assert [each.run_id for each in context_runs(place)] == [record.run_id]
 
 
-@pytest.mark.parametrize("here", [True, False])
-def test_what_was_lost_too_often_is_looked_at_once_more_and_not_trained(place: Place, here: bool) -> None:
-    """The run of its last attempt was cut short, or is on another machine."""
+def test_a_trial_that_takes_the_coordinator_down_three_times_fails(place: Place) -> None:
     sweep_id = put_sweep(place, TWO, [])
-    sweep = stored_sweep(place.context, sweep_id)
-    run_id = "20260101-000000-000-aaaa"
-    if here:
-        run_id = place.train().run_id
-        path = place.path(run_id) / SUMMARY
-        about = json.loads(path.read_text())
-        path.write_text(json.dumps({**about, "status": "running", "sweep_id": sweep_id}))
-    lose(place, sweep_id, run_id, ATTEMPTS)
-    document = run_sweep(place.context, sweep, SweepOptions(count=1), Onlooker())
-    assert document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
-    assert place.context.runs.ids() == [run_id] * here, "what it left may tell why"
-    store = TrialStore(storage_url(place.context, sweep_id, None))
-    (trial,) = store.trials(sweep)
-    store.close()
-    assert str(trial.error).startswith("its worker died or was not heard of 3 times, the last one was ")
-    assert str(trial.error).endswith(f":{DEAD}")
-    assert trial.run_id == run_id
+    start_in_vain(place, sweep_id, STARTS)
+    assert [(trial.state, trial.starts) for trial in trials(place, sweep_id)] == [("running", STARTS)]
+    assert resume(place, sweep_id)["counts"] == {"finished": 1, "pruned": 0, "failed": 1}
+    assert len(context_runs(place)) == 1
+
+
+def start_in_vain(place: Place, sweep_id: str, times: int) -> None:
+    """Kill the coordinator so often when it has recorded the start of a trial."""
+    for start in range(times):
+        kill(place, sweep_id, "set_starts" if start else "begin", when="after")
+
+
+@pytest.mark.parametrize(
+    ("method", "calls", "when"),
+    [("begin", 2, "after"), ("set_runs", 1, "before"), ("epoch", 3, "after"), ("end", 2, "after")],
+)
+def test_wherever_it_is_killed_the_sweep_comes_out_the_same(
+    place: Place, method: str, calls: int, when: str
+) -> None:
+    sweep_id = put_sweep(place, TWO, [])
+    kill(place, sweep_id, method, calls, when)
+    document = resume(place, sweep_id)
+    assert document["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
+    both = trials(place, sweep_id)
+    assert [dict(trial.values)["learning_rate"] for trial in both] == [0.001, 0.002]
+    assert sorted(str(trial.run_id) for trial in both) == place.context.runs.ids()
+    for record in context_runs(place):
+        assert (record.status, record.epochs_done) == ("finished", 3)
+    folder = place.context.runs_dir / "sweeps" / sweep_id
+    names = ["lock", "runs.csv", "study.log", "summary.json", "sweep.yaml"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+def test_a_run_that_a_worker_still_holds_is_removed_in_the_end(place: Place) -> None:
+    """The worker of a coordinator that was killed may not have noticed when the sweep is resumed."""
+    sweep_id = put_sweep(place, TWO, [])
+    kill(place, sweep_id, "epoch")
+    (left,) = context_runs(place)
+    hold = "import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(fd, fcntl.LOCK_EX)"
+    command = [sys.executable, "-c", f"{hold}; print('held', flush=True); sys.stdin.read()"]
+    with subprocess.Popen(
+        [*command, str(place.path(left.run_id))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == "held\n"
+        let_go = iter([holding.kill])
+
+        def tell(_: object) -> None:
+            next(let_go, lambda: None)()
+
+        sweep = read_sweep(place.context, sweep_id).sweep
+        assert run_sweep(place.context, sweep, SweepOptions(), tell)["counts"]["finished"] == 2
+    wait_until(lambda: left.run_id not in place.context.runs.ids(), "the run of an earlier start is left")

@@ -1,27 +1,27 @@
-"""The report of a stored sweep: the page holds what the database and the run store hold."""
+"""The report of a stored sweep: the page holds what the study and the run store hold."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from ffcli.sweeping.claiming import Request
-from ffcli.sweeping.store import TrialStore
-from ffcli.sweeping.trials import Claimed, Sweep
 from small_runs import Place
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import CORE_VERSION, EpochResult
 from ffcli.errors import RequestError
+from ffcli.runs.record import HistoryRow, history_csv
+from ffcli.runs.store import HISTORY
 from ffcli.services.report.report import ReportResult, report
 from ffcli.services.runs.select import load_run
 from ffcli.services.sweeps.create import sweep_folder
+from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.spec import parse_spec
-from ffcli.util.processes import this_process
+from ffcli.sweeping.study.record import Sweep, Trial, best_epoch
+from ffcli.sweeping.study.study import StudyWriter, create
 
 FILE = """
 name: <b>mine</b>
@@ -41,40 +41,40 @@ parameters:
 class Filled:
     """A sweep whose trials end as one says."""
 
-    def __init__(self, place: Place, url: str | None = None) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
         spec = parse_spec(FILE.replace("DATASET", str(place.dataset)))
         folder = sweep_folder(place.context, "s1")
         folder.mkdir(parents=True)
         digest = place.context.dataset(str(place.dataset)).digest
-        self.store = TrialStore(url or f"sqlite:///{folder / 'study.db'}")
-        self.sweep = self.store.create(Sweep("s1", spec, {}, digest, CORE_VERSION, 0, 0.0))
+        create(folder, Sweep("s1", spec, digest, CORE_VERSION, 0, 0.0), None)
+        self.writer = StudyWriter(folder, lambda: None)
 
-    def begin(self, run_id: str | None = None) -> Claimed:
-        """Claim the next trial."""
-        claimed = self.store.claim(self.sweep, Request(f"token {run_id}", this_process()))
-        assert isinstance(claimed, Claimed)
-        if run_id is not None:
-            self.store.set_run(claimed, run_id)
-        return claimed
+    def begin(self, run_id: str | None = None) -> Trial:
+        """Start the next trial."""
+        sweep = self.writer.sweep
+        values = sweep.spec.combination(len(self.writer.trials))
+        trial = self.writer.begin(Proposal(values, sweep.spec.config(values)))
+        return trial if run_id is None else self.writer.set_runs(trial, [run_id])
 
-    def end(self, claimed: Claimed, state: Any, accuracies: list[float], error: str | None = None) -> None:
+    def end(self, trial: Trial, state: Any, accuracies: list[float], error: str | None = None) -> None:
         """Report epochs of 0.25 seconds and these val_acc, and end the trial."""
-        for number, accuracy in enumerate(accuracies, 1):
-            self.store.report(self.sweep, claimed, EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25))
-        best = max(accuracies, default=None)
-        self.store.finish(
-            claimed,
-            state,
-            value=best,
-            best_epoch=None if best is None else accuracies.index(best) + 1,
-            error=error,
-        )
+        run_id = self.writer[trial.number].run_id
+        results = [
+            EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25)
+            for number, accuracy in enumerate(accuracies, 1)
+        ]
+        if run_id is not None and results and not (self.place.path(run_id) / HISTORY).exists():
+            self.place.path(run_id).mkdir(exist_ok=True)
+            rows = [HistoryRow(result, "2026-01-01T00:00:00.000Z") for result in results]
+            (self.place.path(run_id) / HISTORY).write_text(history_csv(rows))
+        value, epoch = best_epoch(self.writer.sweep.metric, results)
+        self.writer.end(trial, state, value=value, best_epoch=epoch, error=error)
 
     def page(self) -> str:
         out = self.place.folder / "page.html"
         result = report(self.place.context, "s1", out)
-        assert result == ReportResult(out, "s1", len(self.store.trials(self.sweep)))
+        assert result == ReportResult(out, "s1", len(self.writer.trials))
         return out.read_text("utf-8")
 
 
@@ -85,10 +85,8 @@ def data_in(page: str) -> Any:
 
 
 @pytest.fixture
-def filled(place: Place) -> Iterator[Filled]:
-    sweep = Filled(place)
-    yield sweep
-    sweep.store.close()
+def filled(place: Place) -> Filled:
+    return Filled(place)
 
 
 def test_the_page_holds_what_the_sweep_came_to(filled: Filled) -> None:
@@ -107,13 +105,13 @@ def test_the_page_holds_what_the_sweep_came_to(filled: Filled) -> None:
     assert runs["best_epoch"] == [2, 1, None, None]
     assert runs["seconds"] == [0.5, 0.25, None, None]
     assert runs["name"][0] == "my own name"
-    assert runs["name"][1] == filled.store.trials(filled.sweep)[1].config.run_name  # it has no record here
+    assert runs["name"][1] == filled.writer.trials[1].config.run_name  # it has no record here
     assert runs["tags"] == ["a, b", "", "", ""]
     assert runs["error"] == [None, None, "the loss is not finite", None]
     axes = {axis["name"]: [axis["labels"][place] for place in axis["values"]] for axis in data["axes"]}
     assert list(axes) == ["optimizer", "learning_rate"]  # the others were not searched
     assert re.findall('<div class="searched"><dt>(.*?)</dt>', page) == ["optimizer", "learning_rate"]
-    trials = filled.store.trials(filled.sweep)
+    trials = filled.writer.trials
     assert axes["optimizer"] == [trial.values["optimizer"] for trial in trials]
     assert axes["learning_rate"] == [f"{trial.values['learning_rate']:g}" for trial in trials]
     assert [(curve["number"], curve["metrics"]["val_acc"]) for curve in data["curves"]] == [
@@ -144,9 +142,9 @@ def test_a_sweep_without_a_result_has_a_page_too(filled: Filled, failed: int) ->
 
 def test_the_best_run_is_judged_on_the_test_images(filled: Filled) -> None:
     trial = filled.begin()
-    trained = filled.place.train(**trial.trial.config.as_dict())
-    filled.store.set_run(trial, trained.run_id)
-    filled.end(trial, "finished", [epoch["val_acc"] for epoch in trained["epochs"]])
+    trained = filled.place.train(**trial.config.as_dict())
+    filled.writer.set_runs(trial, [trained.run_id])
+    filled.end(trial, "finished", [epoch.val_acc for epoch in trained.epochs])
     cells = re.findall(r'<td class="(?:hit|miss)[^>]*>(\d+)</td>', filled.page())
     stored = load_run(trained.run_id, filled.place.context.runs_dir)
     data = filled.place.context.dataset(str(filled.place.dataset))
@@ -217,10 +215,11 @@ def test_a_wrong_request_writes_nothing(filled: Filled) -> None:
     assert not (folder / "page.html").exists()
 
 
-def test_defaults_that_have_no_effect_are_left_out_of_the_command() -> None:
+def test_the_command_lists_what_differs_from_the_defaults() -> None:
     from ffcli.services.report.report import train_command
 
-    words = train_command(TrainConfig(optimizer="sgd")).split()
-    assert "--momentum" not in words
-    assert "--learning-rate" in words
-    assert "--momentum" in train_command(TrainConfig(optimizer="sgd", momentum=0.5)).split()
+    assert train_command(TrainConfig()) == "ffnn train"
+    assert train_command(TrainConfig(optimizer="momentum", momentum=0.5, seed=3)) == (
+        "ffnn train --optimizer momentum --momentum 0.5 --seed 3"
+    )
+    assert train_command(TrainConfig(optimizer="momentum", momentum=0.9)) == "ffnn train --optimizer momentum"

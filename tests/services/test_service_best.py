@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ffcli.sweeping.trials import Counts, Sweep
 from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.evaluate import evaluate
-from ffcli.services.sweeps.create import create, storage_url, stored_sweep
+from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.train import resume, train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+
+
+def nobody(_: object) -> None:
+    """Watch a sweep for nobody."""
+
 
 SPEC = """
 method: grid
@@ -37,30 +41,14 @@ parameters:
 """
 
 
-class Silent:
-    """Watches a sweep for nobody."""
-
-    def started(self, sweep: Sweep, path: Path, counts: Counts, count: int | None, workers: int) -> None:
-        pass
-
-    def message(self, worker: int, message: object) -> None:
-        pass
-
-    def stopping(self) -> None:
-        pass
-
-    def finished(self) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
     """A sweep by val_loss, which is the lower the better, run once for all tests."""
     place = Place(tmp_path_factory.mktemp("origin"))
     file = place.folder / "spec.yaml"
     file.write_text(SPEC.format(metric="val_loss", dataset=place.dataset))
-    made = create(place.context, file, 0, None)
-    return place, run_sweep(place.context, made, SweepOptions(), Silent())
+    made = create(place.context, file, 0)
+    return place, run_sweep(place.context, made, SweepOptions(), nobody)
 
 
 @pytest.fixture
@@ -79,9 +67,8 @@ def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Plac
 
 @pytest.fixture
 def sweep(origin: tuple[Place, dict[str, Any]], place: Place) -> dict[str, Any]:
-    """What the sweep came to, with the address of its database in the copy."""
-    sweep_id = origin[1]["sweep_id"]
-    return {**origin[1], "storage": storage_url(place.context, sweep_id, None)}
+    """What the sweep came to."""
+    return origin[1]
 
 
 def history(place: Place, run_id: str) -> list[tuple[float, float]]:
@@ -138,20 +125,20 @@ def test_dropped_weights_are_trained_again_once(place: Place, sweep: dict[str, A
 
 
 def elsewhere(place: Place) -> Context:
-    """Return another machine, which has the data and no runs."""
+    """Return a store that has the sweeps and none of their runs."""
+    shutil.copytree(place.context.runs_dir / "sweeps", place.folder / "other" / "sweeps")
     return Context(place.folder / "data", place.folder / "other", place.notices.append)
 
 
-def test_the_database_alone_is_enough(place: Place, sweep: dict[str, Any]) -> None:
+def test_the_study_alone_is_enough(place: Place, sweep: dict[str, Any]) -> None:
     other = elsewhere(place)
-    url = sweep["storage"]
-    again = best_with_weights(other, sweep_id=sweep["sweep_id"], storage=url)
+    again = best_with_weights(other, sweep_id=sweep["sweep_id"])
     assert other.runs.ids() == [again]
     rows = other.runs.history(again)
     best = lowest(place, sweep["sweep_id"])
     assert [(row.result.val_loss, row.result.val_acc) for row in rows] == history(place, best)
-    assert not any("quite as recorded" in notice for notice in place.notices)
-    assert best_with_weights(other, sweep_id=sweep["sweep_id"], storage=url) == again
+    assert not any("differs from the record" in notice for notice in place.notices)
+    assert best_with_weights(other, sweep_id=sweep["sweep_id"]) == again
 
 
 def test_notice_is_given_where_it_does_not_come_out_the_same(
@@ -163,8 +150,8 @@ def test_notice_is_given_where_it_does_not_come_out_the_same(
     monkeypatch.setattr(
         best, "train", lambda context, config, *rest: train(context, replace_seed(config), *rest)
     )
-    best_with_weights(elsewhere(place), sweep_id=sweep["sweep_id"], storage=sweep["storage"])
-    assert "does not come out quite as recorded" in place.notices[-1]
+    best_with_weights(elsewhere(place), sweep_id=sweep["sweep_id"])
+    assert "differs from the record" in place.notices[-1]
     assert f"instead of {sweep['best']['value']:.6g}" in place.notices[-1]
 
 
@@ -176,7 +163,7 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
     place: Place, sweep: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = elsewhere(place)
-    wanted = {"sweep_id": sweep["sweep_id"], "storage": sweep["storage"]}
+    wanted = {"sweep_id": sweep["sweep_id"]}
     monkeypatch.setattr("ffcli.services.evaluation.best.CORE_VERSION", 99)
     with pytest.raises(FfnnError, match="by version 1 of the core, this is 99"):
         best_with_weights(other, **wanted)
@@ -184,21 +171,21 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
     write_dataset(place.dataset, seed=5)
     with pytest.raises(FfnnError, match="is not the dataset that it was trained on"):
         best_with_weights(other, **wanted)
-    made = stored_sweep(place.context, sweep["sweep_id"])
+    made = read_sweep(place.context, sweep["sweep_id"]).sweep
     with pytest.raises(FfnnError, match="is not the one that sweep"):
-        run_sweep(place.context, made, SweepOptions(), Silent())
+        run_sweep(place.context, made, SweepOptions(), nobody)
     assert other.runs.ids() == []
 
 
-def test_a_sweep_of_another_core_is_not_gone_on_with(place: Place, sweep: dict[str, Any]) -> None:
-    old = replace(stored_sweep(place.context, sweep["sweep_id"]), core_version=0)
+def test_a_sweep_of_another_core_is_not_resumed(place: Place, sweep: dict[str, Any]) -> None:
+    old = replace(read_sweep(place.context, sweep["sweep_id"]).sweep, core_version=0)
     with pytest.raises(FfnnError, match="begun by version 0 of the core"):
-        run_sweep(place.context, old, SweepOptions(), Silent())
+        run_sweep(place.context, old, SweepOptions(), nobody)
 
 
 def test_the_best_of_the_store_is_trained_again_too(place: Place) -> None:
     run = place.train()
-    (Path(run["path"]) / MODEL).unlink()
+    (Path(run.path) / MODEL).unlink()
     for run_id in place.context.runs.ids():
         if run_id != run.run_id:
             shutil.rmtree(place.path(run_id))
@@ -210,7 +197,7 @@ def test_the_best_of_the_store_is_trained_again_too(place: Place) -> None:
 
 
 def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
-    made = create(place.context, place.folder / "spec.yaml", 0, None)
+    made = create(place.context, place.folder / "spec.yaml", 0)
     with pytest.raises(FfnnError, match="has no finished run yet"):
         best_with_weights(place.context, sweep_id=made.id)
 
@@ -220,8 +207,8 @@ def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
 
 def rerun(place: Place, **options: Any) -> dict[str, Any]:
     """Run the same file as a new sweep that reuses what there is."""
-    made = create(place.context, place.folder / "spec.yaml", 0, None)
-    return run_sweep(place.context, made, SweepOptions(reuse=True, **options), Silent())
+    made = create(place.context, place.folder / "spec.yaml", 0)
+    return run_sweep(place.context, made, SweepOptions(reuse=True, **options), nobody)
 
 
 def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[str, Any]) -> None:
@@ -245,9 +232,8 @@ def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[st
     assert sum("reused" in record.tags for record in new) == 3
     values = [(trial["values"], trial["value"]) for trial in second["top"]]
     assert values == [(trial["values"], trial["value"]) for trial in sweep["top"]]
-    again = run_sweep(
-        place.context, stored_sweep(place.context, second["sweep_id"]), SweepOptions(), Silent()
-    )
+    made = read_sweep(place.context, second["sweep_id"]).sweep
+    again = run_sweep(place.context, made, SweepOptions(), nobody)
     assert (again["counts"]["finished"], again["reused"]) == (4, 3)
 
 
@@ -288,22 +274,3 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
     assert [record.provenance.reused_from for record in copies] == [runs["constant"]]
     assert place.context.runs.read(runs["constant"]).recipe == "fast"
     assert [record.recipe for record in copies] == [None], "a sweep's run is not of a recipe"
-
-
-def test_results_of_another_machine_are_taken_over_from_the_database(
-    place: Place, sweep: dict[str, Any]
-) -> None:
-    other = elsewhere(place)
-    url = sweep["storage"]
-    made = create(other, place.folder / "spec.yaml", 0, url)
-    second = run_sweep(other, made, SweepOptions(reuse=True, storage=url), Silent())
-    assert second["reused"] == 4
-    for record in other.runs.records():
-        source = record.provenance.reused_from
-        rows = other.runs.history(record.run_id)
-        assert [(row.result.val_loss, row.result.val_acc) for row in rows] == history(place, source)
-        original = place.context.runs.read(source)
-        assert (record.best, record.best_epoch) == (original.best, original.best_epoch)
-        assert record.parameters == original.parameters
-    best = best_with_weights(other, sweep_id=second["sweep_id"], storage=url)
-    assert other.runs.read(best).tags == ["retrained", second["sweep_id"]]

@@ -129,7 +129,9 @@ def test_a_run_is_loaded_by_a_library_user(place: Place, monkeypatch: pytest.Mon
     experiment = ffcli.train(place.config(), dataset)
     list(experiment)
     images = dataset.x_test
-    np.testing.assert_array_equal(run.network.logits(images), experiment.keep_best().logits(images))
+    np.testing.assert_array_equal(
+        run.network.logits(images), experiment.restore_best_weights().logits(images)
+    )
     monkeypatch.chdir(place.folder)
     assert ffcli.load_run(document.run_id).path == Path("runs") / document.run_id
 

@@ -63,7 +63,7 @@ def test_the_probabilities_are_the_networks_own(place: Place, run_id: str, data:
     list(experiment)
     images = np.concatenate([data.x_train, data.x_test])
     labels = np.concatenate([data.y_train, data.y_test])
-    expected = experiment.keep_best().predict_proba(images[index - 1 : index])[0]
+    expected = experiment.restore_best_weights().predict_proba(images[index - 1 : index])[0]
     assert list(document.probabilities.values()) == [float(p) for p in expected]
     assert document.predicted.label == expected.argmax()
     assert document.true == ClassLabel(labels[index - 1], str(labels[index - 1]))
@@ -157,7 +157,7 @@ class TestImage:
     def expected(self, place: Place, data: Dataset, pixels: np.ndarray) -> list[float]:
         experiment = Experiment(place.config(), data)
         list(experiment)
-        return [float(p) for p in experiment.keep_best().predict_proba(pixels[np.newaxis])[0]]
+        return [float(p) for p in experiment.restore_best_weights().predict_proba(pixels[np.newaxis])[0]]
 
     def check(
         self, place: Place, data: Dataset, run: str, picture: Image.Image, wanted: np.ndarray, **options: Any

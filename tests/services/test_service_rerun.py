@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ffcli.services.side_by_side import Job, Message, RunBegun, RunEnded
+from fault_helpers import members
 from small_runs import Place, write_dataset
 from stored_sweeps import Made, put_sweep
 
-from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
+from ffcli.execution.open import PoolOptions
+from ffcli.execution.pool import PoolEvent, TaskEnded, TaskEpoch, TaskStarted
 from ffcli.runs.metric import METRICS
+from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.evaluate import evaluate
-from ffcli.services.rerun import RerunOptions, rerun, spread
+from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
+from ffcli.services.rerun import RerunOptions, RerunResult, Spread, rerun, spread
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
 
@@ -29,34 +32,34 @@ RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"
 
 
 class Watcher:
-    """Remembers what it was told; calls ``at`` with each message."""
+    """Remembers what it was told; calls ``at`` with each event of a run."""
 
-    def __init__(self, at: Callable[[Message], None] = lambda _: None) -> None:
+    def __init__(self, at: Callable[[PoolEvent], None] = lambda _: None) -> None:
         self.jobs: Sequence[Job] | None = None
         self.done = 0
-        self.messages: list[tuple[int, Message]] = []
+        self.events: list[PoolEvent] = []
         self.ended = False
         self._at = at
 
-    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
-        self.jobs, self.done = jobs, done
+    def __call__(self, event: JobsStarted | JobEvent | JobsOver) -> None:
+        if isinstance(event, JobsStarted):
+            self.jobs, self.done = event.jobs, event.done
+        elif isinstance(event, JobEvent):
+            self.events.append(event.event)
+            self._at(event.event)
+        else:
+            self.ended = True
 
-    def message(self, job: int, message: Message) -> None:
-        self.messages.append((job, message))
-        self._at(message)
 
-    def finished(self) -> None:
-        self.ended = True
-
-
-class Planned(Exception):  # noqa: N818 - ends a call before anything is trained
-    pass
+class Planned(KeyboardInterrupt):
+    """Ends a call before anything is trained."""
 
 
 class Planner(Watcher):
-    def started(self, jobs: Sequence[Job], done: int, workers: int) -> None:
-        super().started(jobs, done, workers)
-        raise Planned
+    def __call__(self, event: JobsStarted | JobEvent | JobsOver) -> None:
+        super().__call__(event)
+        if isinstance(event, JobsStarted):
+            raise Planned
 
 
 @pytest.fixture
@@ -72,19 +75,18 @@ def sweep_id(place: Place) -> str:
         place,
         RATES,
         [
-            Made([(0.5, 0.1), (0.6, 0.2)]),
-            Made([(0.5, 0.9), (0.8, 0.8)]),
-            Made([(0.8, 0.7), (0.7, 0.5)]),
-            Made([(0.95, 0.05)], "pruned"),
-            Made([(0.9, 0.9)]),
+            Made([(0.5, 0.1), (0.6, 0.2)], run_id="a"),
+            Made([(0.5, 0.9), (0.8, 0.8)], run_id="b"),
+            Made([(0.8, 0.7), (0.7, 0.5)], run_id="c"),
+            Made([(0.95, 0.05)], "pruned", run_id="d"),
+            Made([(0.9, 0.9)], run_id="e"),
         ],
     )
 
 
-def again(
-    place: Place, sweep_id: str, watcher: Watcher | None = None, **options: Any
-) -> list[dict[str, Any]]:
-    return rerun(place.context, sweep_id, RerunOptions(**{"workers": 2, **options}), watcher or Watcher())
+def again(place: Place, sweep_id: str, watcher: Watcher | None = None, **options: Any) -> list[RerunResult]:
+    chosen = RerunOptions(**{"pool": PoolOptions(2), **options})
+    return rerun(place.context, sweep_id, chosen, watcher or Watcher())
 
 
 def planned(place: Place, sweep_id: str, **options: Any) -> list[Job]:
@@ -99,8 +101,8 @@ def rates(jobs: Sequence[Job]) -> list[float]:
     return [job.config.learning_rate for job in jobs]
 
 
-def figures(document: dict[str, Any]) -> list[list[float]]:
-    return [[epoch[metric] for metric in METRICS] for epoch in document["epochs"]]
+def figures(document: RunResult) -> list[list[float]]:
+    return [[getattr(epoch, metric) for metric in METRICS] for epoch in document.epochs]
 
 
 # Which
@@ -124,7 +126,7 @@ def test_the_best_finished_ones_are_taken_the_earlier_first_on_a_tie(
 
 
 def test_a_sweep_that_minimises_has_its_least_first(place: Place, other: str) -> None:
-    made = [Made([(0.5, loss)]) for loss in (0.3, 0.1, 0.2)]
+    made = [Made([(0.5, loss)], run_id=f"t{loss}") for loss in (0.3, 0.1, 0.2)]
     sweep_id = put_sweep(place, RATES, made, "val_loss")
     assert rates(planned(place, sweep_id, dataset=other)) == [0.03, 0.01, 0.1]
     assert rates(planned(place, sweep_id, dataset=other, metric="val_acc")) == [0.1, 0.03, 0.01]
@@ -155,9 +157,9 @@ def test_configurations_that_differ_in_seed_or_dataset_only_count_once(place: Pl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "--dataset, --seeds or both"),
-        ({"dataset": "mnits"}, "--dataset: 'mnits'.*Did you mean 'mnist'"),
-        ({"seeds": 1, "metric": "val_lss"}, "--metric: 'val_lss'.*Did you mean 'val_loss'"),
+        ({}, "another dataset, other seeds or both"),
+        ({"dataset": "mnits"}, "'mnits'.*Did you mean 'mnist'"),
+        ({"seeds": 1, "metric": "val_lss"}, "'val_lss'.*Did you mean 'val_loss'"),
     ],
 )
 def test_wrong_requests_are_refused(
@@ -188,29 +190,29 @@ def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place:
     made = [Made([(0.75, 0.5)]), Made([(0.5, 0.5)], run_id=original.run_id)]
     sweep_id = put_sweep(place, RATES, made)
     documents = again(place, sweep_id, dataset=other, seeds=2)
-    assert [(each["rank"], each["config"]["seed"]) for each in documents] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert [(each.rank, each.config["seed"]) for each in documents] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     dataset = place.context.dataset(other)
     for document in documents:
-        assert document["status"] == "finished"
-        assert document["tags"] == ["rerun"]
-        assert figures(document) == figures(place.train(**document["config"]))
-        network = load_run(document["run_id"], place.context.runs_dir).network
+        assert document.status == "finished"
+        assert document.tags == ["rerun"]
+        assert figures(document) == figures(place.train(**document.config))
+        network = load_run(document.run_id, place.context.runs_dir).network
         right = int(np.sum(network.predict(dataset.x_test) == dataset.y_test))
-        assert document["test_acc"] == right / 100
-        assert document["provenance"]["rerun"]["sweep"] == sweep_id
-    first, second = (document["test_acc"] for document in documents[:2])
-    summary = documents[0]["over_seeds"]
-    assert summary["finished"] == 2
-    assert summary["test_acc"]["mean"] == pytest.approx((first + second) / 2)
-    assert summary["test_acc"]["sd"] == pytest.approx(abs(first - second) / math.sqrt(2))
-    assert documents[1]["over_seeds"] == summary != documents[2]["over_seeds"]
-    before = documents[0]["original"]
-    assert (before["metric"], before["value"], before["test_acc"]) == ("val_acc", 0.75, None)
-    before = documents[3]["original"]
-    assert (before["run_id"], before["dataset"]) == (original.run_id, str(place.dataset))
+        assert document.test_acc == right / 100
+        assert document.provenance["rerun"]["sweep"] == sweep_id
+    first, second = (document.test_acc for document in documents[:2])
+    summary = documents[0].over_seeds
+    assert summary.finished == 2
+    assert summary.test_acc.mean == pytest.approx((first + second) / 2)
+    assert summary.test_acc.sd == pytest.approx(abs(first - second) / math.sqrt(2))
+    assert documents[1].over_seeds == summary != documents[2].over_seeds
+    before = documents[0].original
+    assert (before.metric, before.value, before.test_acc) == ("val_acc", 0.75, None)
+    before = documents[3].original
+    assert (before.run_id, before.dataset) == (original.run_id, str(place.dataset))
     network = load_run(original.run_id, place.context.runs_dir).network
     data = place.context.dataset(str(place.dataset))
-    assert before["test_acc"] == np.mean(network.predict(data.x_test) == data.y_test)
+    assert before.test_acc == np.mean(network.predict(data.x_test) == data.y_test)
     json.dumps(documents, allow_nan=False)
 
 
@@ -218,10 +220,10 @@ def test_a_diverged_run_is_told_and_not_averaged_and_not_tried_again(place: Plac
     search = "learning_rate: {value: 1.0e+30}\n  optimizer: {value: sgd}"
     sweep_id = put_sweep(place, search, [Made([(0.5, 0.5)])])
     (document,) = again(place, sweep_id, seeds=1)
-    assert (document["status"], document["test_acc"]) == ("diverged", None)
-    assert document["over_seeds"]["test_acc"] == {"mean": None, "sd": None}
+    assert (document.status, document.test_acc) == ("diverged", None)
+    assert document.over_seeds.test_acc == Spread(None, None)
     watcher = Watcher()
-    assert [run["run_id"] for run in again(place, sweep_id, watcher, seeds=1)] == [document["run_id"]]
+    assert [run.run_id for run in again(place, sweep_id, watcher, seeds=1)] == [document.run_id]
     assert watcher.jobs is None
 
 
@@ -232,14 +234,14 @@ def test_only_new_runs_get_their_figures_at_wandb(
     original = place.train(epochs=1).run_id
     sweep_id = put_sweep(place, RATES, [Made([(0.5, 0.5)], run_id=original)])
     (document,) = again(place, sweep_id, dataset=other)
-    for run_id in (original, document["run_id"]):
+    for run_id in (original, document.run_id):
         path = place.path(run_id) / SUMMARY
         path.write_text(json.dumps({**json.loads(path.read_text()), "wandb": {"mode": "online"}}))
     monkeypatch.setenv("WANDB_MODE", "online")
     (same,) = again(place, sweep_id, dataset=other)
-    assert same["test_acc"] == document["test_acc"]
+    assert same.test_acc == document.test_acc
     assert not any("W&B" in notice for notice in place.notices)
-    evaluate(place.context, [document["run_id"]], best=False, metric=None, dataset=None)
+    evaluate(place.context, [document.run_id], best=False, metric=None, dataset=None)
     assert any("nothing is added" in notice for notice in place.notices)
 
 
@@ -276,10 +278,10 @@ def test_what_is_not_the_same_is_trained_anew(
     place: Place, sweep_id: str, other: str, spoil: Callable[[Place, str], None]
 ) -> None:
     first, second = again(place, sweep_id, dataset=other, top=2)
-    spoil(place, second["run_id"])
+    spoil(place, second.run_id)
     (job,) = planned(place, sweep_id, dataset=other, top=2)
     assert (job.config.learning_rate, job.run_id) == (0.03, None)
-    assert first["config"]["learning_rate"] == 0.001
+    assert first.config["learning_rate"] == 0.001
 
 
 # Stopped
@@ -294,71 +296,75 @@ def long(place: Place) -> str:
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Any:
     yield
-    assert multiprocessing.active_children() == []
+    assert workers() == []
 
 
-def kill_children(_: object = None) -> None:
-    for process in multiprocessing.active_children():
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
+def workers() -> list[int]:
+    """Return the numbers of this process's workers that live."""
+    found = members(os.getsid(0))
+    return [pid for pid in found if b"local_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def test_a_killed_process_is_replaced_and_its_run_gone_on_with(place: Place, long: str) -> None:
+def kill_workers() -> None:
+    for pid in workers():
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_worker_is_replaced_and_its_run_continued(place: Place, long: str) -> None:
     left = [1]
 
-    def kill_once(message: Message) -> None:
-        if isinstance(message, EpochResult) and message.epoch == 2 and left:
+    def kill_once(event: PoolEvent) -> None:
+        if isinstance(event, TaskEpoch) and event.result.epoch == 2 and left:
             left.clear()
-            kill_children()
+            kill_workers()
 
     watcher = Watcher(kill_once)
     documents = again(place, long, watcher, seeds=1)
-    assert [document["status"] for document in documents] == ["finished", "finished"]
+    assert [document.status for document in documents] == ["finished", "finished"]
     assert len(list_runs(place.context)) == 2
-    begun = [message for _, message in watcher.messages if isinstance(message, RunBegun)]
-    assert max(message.first_epoch for message in begun) >= 3
-    assert sum(isinstance(message, RunEnded) for _, message in watcher.messages) == 2
+    assert max(event.first_epoch for event in watcher.events if isinstance(event, TaskStarted)) >= 3
+    assert sum(isinstance(event, TaskEnded) for event in watcher.events) == 2
     assert watcher.ended
     for document in documents:
-        assert figures(document) == figures(place.train(**document["config"]))
+        assert figures(document) == figures(place.train(**document.config))
 
 
-def test_a_run_whose_processes_all_die_ends_the_rerun(place: Place, long: str) -> None:
-    def kill_each(message: Message) -> None:
-        if isinstance(message, RunBegun):
-            kill_children()
+def test_a_run_whose_workers_all_die_ends_the_rerun(place: Place, long: str) -> None:
+    def kill_each(event: PoolEvent) -> None:
+        if isinstance(event, TaskStarted):
+            kill_workers()
 
-    with pytest.raises(FfnnError, match=r"died 3 times \(exit code -9\)"):
+    with pytest.raises(FfnnError, match=r"started 3 times without an end.*SIGKILL"):
         again(place, long, Watcher(kill_each), seeds=1, top=1)
     (run,) = list_runs(place.context)
-    assert run["status"] == "interrupted"
+    assert run.status == "interrupted"
     (document,) = again(place, long, seeds=1, top=1)
-    assert (document["run_id"], document["status"]) == (run["run_id"], "finished")
+    assert (document.run_id, document.status) == (run.run_id, "finished")
 
 
-def test_ctrl_c_closes_the_records_and_the_same_call_goes_on(place: Place, long: str) -> None:
-    def press(message: Message) -> None:
-        if isinstance(message, EpochResult) and message.epoch == 3:
+def test_ctrl_c_closes_the_records_and_the_same_call_resumes(place: Place, long: str) -> None:
+    def press(event: PoolEvent) -> None:
+        if isinstance(event, TaskEpoch) and event.result.epoch == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         again(place, long, Watcher(press), seeds=1)
-    stopped = {run["run_id"]: run["status"] for run in list_runs(place.context)}
+    stopped = {run.run_id: run.status for run in list_runs(place.context)}
     assert set(stopped.values()) == {"interrupted"}
     watcher = Watcher()
     documents = again(place, long, watcher, seeds=1)
     assert watcher.jobs is not None
     assert {job.run_id for job in watcher.jobs} - {None} == set(stopped)
-    assert {document["run_id"] for document in documents} >= set(stopped)
+    assert {document.run_id for document in documents} >= set(stopped)
     for document in documents:
-        assert figures(document) == figures(place.train(**document["config"]))
+        assert figures(document) == figures(place.train(**document.config))
 
 
 def test_a_run_that_another_process_trains_is_left_alone(place: Place, long: str) -> None:
     refused: list[FfnnError] = []
 
-    def meanwhile(message: Message) -> None:
-        if isinstance(message, EpochResult) and not refused:
+    def meanwhile(event: PoolEvent) -> None:
+        if isinstance(event, TaskEpoch) and not refused:
             with pytest.raises(FfnnError, match="is being trained by another process") as caught:
                 again(place, long, seeds=1, top=1)
             refused.append(caught.value)
@@ -367,16 +373,18 @@ def test_a_run_that_another_process_trains_is_left_alone(place: Place, long: str
     assert refused
 
 
-def test_what_cannot_be_gone_on_with_is_told_and_the_rest_is_kept(place: Place, long: str) -> None:
+def test_what_cannot_be_continued_is_told_and_the_rest_is_kept(place: Place, long: str) -> None:
     (done,) = again(place, long, seeds=1, top=1)
 
-    def damage(message: Message) -> None:
-        if isinstance(message, RunBegun):
-            (place.path(message.run_id) / "config.yaml").write_text("[")
-            kill_children()
+    def damage(event: PoolEvent) -> None:
+        if isinstance(event, TaskEpoch) and event.result.epoch == 2:
+            for run in list_runs(place.context):
+                if run.status == "running":
+                    (place.path(run.run_id) / "config.yaml").write_text("[")
+            kill_workers()
 
     with pytest.raises(FfnnError, match=r"configuration of run .* is damaged"):
         again(place, long, Watcher(damage), seeds=2, top=1)
-    statuses = {run["run_id"]: run["status"] for run in list_runs(place.context)}
+    statuses = {run.run_id: run.status for run in list_runs(place.context)}
     assert sorted(statuses.values()) == ["finished", "interrupted"]
-    assert statuses[done["run_id"]] == "finished"
+    assert statuses[done.run_id] == "finished"

@@ -59,7 +59,7 @@ def test_learns_small_data(blobs, optimizer, loss):
     assert experiment.best is not None
     assert experiment.best.val_acc >= 0.9
     dataset = experiment.dataset
-    assert np.mean(experiment.keep_best().predict(dataset.x_test) == dataset.y_test) >= 0.85
+    assert np.mean(experiment.restore_best_weights().predict(dataset.x_test) == dataset.y_test) >= 0.85
 
 
 @settings(max_examples=15)
@@ -106,10 +106,10 @@ def test_a_seed_stands_for_weights_and_shuffling_apart(blobs):
 
 def saved(experiment: Experiment):
     """Return a checkpoint as it would be after it had lain on a disk."""
-    arrays = {name: vector.copy() for name, vector in experiment.arrays().items()}
+    arrays, rest = experiment.state_dict()
     return (
-        arrays,
-        json.loads(json.dumps(experiment.scalars())),
+        {name: vector.copy() for name, vector in arrays.items()},
+        json.loads(json.dumps(rest)),
         experiment.best,
         experiment.best_state.copy(),
     )
@@ -129,15 +129,15 @@ def test_resumed_run_ends_bit_for_bit_the_same(blobs, optimizer, epochs):
     next(running)  # what happens after the checkpoint does not touch it
 
     resumed = Experiment(whole.config, dataset)
-    resumed.restore(*checkpoint)
+    resumed.load_state_dict(*checkpoint)
     late = list(resumed)
     assert figures(early + late) == figures(expected)
     assert resumed.network.params.tobytes() == whole.network.params.tobytes()
     assert resumed.best_state.tobytes() == whole.best_state.tobytes()
     assert figures([resumed.best]) == figures([whole.best])
-    for name, vector in whole.arrays().items():
-        assert resumed.arrays()[name].tobytes() == vector.tobytes()
-    assert resumed.scalars() == whole.scalars()
+    for name, vector in whole.state_dict()[0].items():
+        assert resumed.state_dict()[0][name].tobytes() == vector.tobytes()
+    assert resumed.state_dict()[1] == whole.state_dict()[1]
 
 
 EVERYTHING = {
@@ -167,13 +167,13 @@ def test_with_every_ingredient_it_still_resumes_bit_for_bit(blobs, schedule):
     early = [next(running) for _ in range(3)]
     checkpoint = saved(begun)
     resumed = Experiment(settings, dataset)
-    resumed.restore(*checkpoint)
+    resumed.load_state_dict(*checkpoint)
     assert figures(early + list(resumed)) == figures(expected)
-    assert resumed.judged.state.tobytes() == whole.judged.state.tobytes()
+    assert resumed.evaluated.state.tobytes() == whole.evaluated.state.tobytes()
     assert resumed.best_state.tobytes() == whole.best_state.tobytes()
-    assert resumed.scalars() == whole.scalars()
-    for name, vector in whole.arrays().items():
-        assert resumed.arrays()[name].tobytes() == vector.tobytes()
+    assert resumed.state_dict()[1] == whole.state_dict()[1]
+    for name, vector in whole.state_dict()[0].items():
+        assert resumed.state_dict()[0][name].tobytes() == vector.tobytes()
 
 
 @pytest.mark.parametrize("name", list(EVERYTHING))
@@ -182,7 +182,7 @@ def test_every_ingredient_changes_what_comes_out(blobs, name):
         pytest.skip("it does so by itself only in other tests")
     plain, refined = Experiment(config(), blobs()), Experiment(config(**{name: EVERYTHING[name]}), blobs())
     list(plain), list(refined)
-    assert plain.judged.params[:200].tobytes() != refined.judged.params[:200].tobytes()
+    assert plain.evaluated.params[:200].tobytes() != refined.evaluated.params[:200].tobytes()
 
 
 def test_patience_ends_the_run_and_keeps_its_best(blobs):
@@ -220,7 +220,7 @@ def test_patience_goes_on_counting_in_a_resumed_run(blobs):
     running = iter(begun)
     early = [next(running) for _ in range(len(expected) - 2)]
     resumed = Experiment(settings, blobs(n_train=100))
-    resumed.restore(*saved(begun))
+    resumed.load_state_dict(*saved(begun))
     assert figures(early + list(resumed)) == figures(expected)
 
 
@@ -232,8 +232,8 @@ def test_validation_is_of_the_average_where_there_is_one(blobs):
     def accuracy(network):
         return np.mean(network.predict(dataset.x_train[rows]) == dataset.y_train[rows])
 
-    assert result.val_acc == accuracy(experiment.judged)
-    assert experiment.keep_best().params.tobytes() == experiment.judged.params.tobytes()
+    assert result.val_acc == accuracy(experiment.evaluated)
+    assert experiment.restore_best_weights().params.tobytes() == experiment.evaluated.params.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_best_epoch_is_the_first_of_the_highest(blobs):
     assert accuracies.count(max(accuracies)) > 1, "no tie, so ties were not tested"
     assert experiment.best is results[best]
     assert experiment.best_state.tobytes() == params[best].tobytes()
-    assert experiment.keep_best().params.tobytes() == params[best].tobytes()
+    assert experiment.restore_best_weights().params.tobytes() == params[best].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_sizes_follow_from_the_dataset(blobs):
 def test_all_is_float32(blobs):
     experiment = Experiment(config(optimizer="adam"), blobs(dtype=np.float32))
     list(experiment)
-    assert {vector.dtype for vector in experiment.arrays().values()} == {np.dtype(np.float32)}
+    assert {vector.dtype for vector in experiment.state_dict()[0].values()} == {np.dtype(np.float32)}
     assert experiment.network.logits(experiment.dataset.x_test).dtype == np.float32
 
 

@@ -9,13 +9,14 @@ import typer
 
 from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, OUTPUT, option
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import (
     BestOfSweep,
     CsvFile,
     Dpi,
     MetricName,
     OptionalRunId,
+    RunByOption,
     TestDataset,
     best_options,
     figure_file,
@@ -37,6 +38,7 @@ def confusion(
     ctx: typer.Context,
     *,
     run: OptionalRunId = None,
+    run_option: RunByOption = None,
     best: Annotated[
         bool, option("--best", group=CHOICE, help="The best finished run, as without a RUN.")
     ] = False,
@@ -59,6 +61,9 @@ def confusion(
 
     out = Output.of(ctx)
     place = context(out)
+    if run is not None and run_option is not None:
+        refuse("Give a RUN or --run, one of the two.")
+    run = run if run is not None else run_option
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")
         metric = None

@@ -11,7 +11,7 @@ from ffcli.cli.commands import ensembles
 from ffcli.cli.context import context
 from ffcli.cli.help import EVALUATION, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import Best, BestOfSweep, MetricName, RunIds, TestDataset, best_options
+from ffcli.cli.params import Best, BestOfSweep, MetricName, RunIds, RunsByOption, TestDataset, best_options
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.cli.views.evaluation import figures, on_test_images, per_class
@@ -27,6 +27,7 @@ def evaluate(
     ctx: typer.Context,
     *,
     runs: RunIds = None,
+    run: RunsByOption = None,
     best: Best = False,
     metric: MetricName = None,
     sweep: BestOfSweep = None,
@@ -54,19 +55,20 @@ def evaluate(
     several give a list, and an ensemble one object.
     """
     from ffcli.cli.views.progress import watcher
-    from ffcli.services.evaluation.evaluate import evaluate as run
+    from ffcli.services.evaluation.evaluate import evaluate as evaluate_runs
 
     out = Output.of(ctx)
     place = context(out)
+    chosen = [*(runs or []), *(run or [])]
     sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
     if ensemble:
         if best:
             refuse("Expected named runs with --ensemble, got --best.", "ffnn runs list --sort val_acc")
-        _evaluate_ensemble(out, runs or [], dataset, tta)
+        _evaluate_ensemble(out, chosen, dataset, tta)
         return
-    evaluations = run(
+    evaluations = evaluate_runs(
         place,
-        runs or [],
+        chosen,
         best=best,
         metric=metric,
         dataset=dataset,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ffcli.cli.context import context
-from ffcli.cli.output import Output
+from ffcli.cli.help import OUTPUT, option
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -23,6 +26,14 @@ def report(
     sweep: SweepId,
     *,
     file: Annotated[Path | None, out_file("The page.", "report-SWEEP.html")] = None,
+    live: Annotated[
+        bool,
+        option(
+            "--live",
+            group=OUTPUT,
+            help="Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.",
+        ),
+    ] = False,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -30,7 +41,7 @@ def report(
     """Show a sweep as one self-contained HTML page.
 
     For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
-    too.
+    too. --live needs the extra ffnn[live].
     """
     from ffcli.cli.views.progress import watcher
     from ffcli.services.report.report import report as run
@@ -39,12 +50,35 @@ def report(
 
     out = Output.of(ctx)
     place = context(out)
+    sweep_id = sweep_called(place, sweep)
+    if live:
+        if file is not None:
+            refuse("--live serves the page and writes none: expected --live or --out, got both.")
+        _serve(out, sweep_id)
+        return
     result = run(
         place,
-        sweep_called(place, sweep),
+        sweep_id,
         file,
         command_line=out.settings.command_line,
         watcher=watcher(out),
         options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
     )
     out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")
+
+
+def _serve(out: Output, sweep_id: str) -> None:
+    """Serve the page until Ctrl-C, which is the way to end it; another signal ends it as any command."""
+    from ffcli.services.report.live import live_report
+    from ffcli.util.signals import Terminated
+
+    with live_report(context(out), sweep_id) as page:
+        out.result(page, page.url)
+        sys.stdout.flush()
+        out.notice("The page is kept up to date; Ctrl-C ends it.")
+        try:
+            threading.Event().wait()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            return

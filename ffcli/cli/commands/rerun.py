@@ -16,7 +16,7 @@ from ffcli.cli.completion import complete_dataset, complete_metric, complete_swe
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
@@ -104,6 +104,8 @@ def rerun(
     from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
+    if dataset is None and seeds is None:
+        refuse("Give --dataset, --seeds or both: with neither, each run would come out as it did.")
     options = RerunOptions(
         top=integer("--top", top, least=1) or 3,
         dataset=dataset,

@@ -26,6 +26,7 @@ from ffcli.cli.params import (
     wandb_mode,
 )
 from ffcli.cli.parsing import Command, Group
+from ffcli.cli.text import plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.runs import comparison_parts, run_parts, run_table
 
@@ -80,13 +81,22 @@ def list_(
 
 
 @app.command(cls=Command)
-def show(ctx: typer.Context, run: RunId) -> None:
-    """Show one run with its configuration and its epochs."""
-    from ffcli.services.runs.listing import show_run
+def show(
+    ctx: typer.Context,
+    run: RunId,
+    *,
+    file: Annotated[Path | None, figure_file()] = None,
+    dpi: Dpi = None,
+) -> None:
+    """Show one run with its configuration and its epochs, and draw its learning curves with --out."""
+    from ffcli.services.runs.curves import show_with_curves
 
     out = Output.of(ctx)
-    result = show_run(context(out), run)
-    out.result(result, *run_parts(result))
+    result = show_with_curves(context(out), run, file, integer("--dpi", dpi))
+    if file is not None and result.png is None:
+        out.notice(f"run {result.run_id} has no epoch: there are no learning curves to draw")
+    drawn = [] if result.png is None else ["", f"learning curves: {plain(result.png)}"]
+    out.result(result, *run_parts(result), *drawn)
 
 
 @app.command(cls=Command)

@@ -229,6 +229,9 @@ def _finish(out: Output, result: RunResult) -> None:
     lines.append(f"stored in {plain(result.path)}")
     if result.status == "finished":
         lines.append(f"on the test images: {out.settings.command('evaluate', result.run_id)}")
+        lines.append(
+            f"learning curves: {out.settings.command('runs', 'show', result.run_id, '-o', 'curves.png')}"
+        )
     out.result(result, "\n".join(lines))
     if result.status == "diverged":
         reason = result.error or "the loss was not finite"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ffcli.config import TrainConfig, validate
-from ffcli.core.backprop import penalty
+from ffcli.core.backprop import l2_penalty
 from ffcli.core.buffers import Array
 from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix
@@ -150,7 +150,7 @@ def _additions(evaluation: Evaluation, matrix: np.ndarray, dataset: Dataset) -> 
 def _mean_loss(config: TrainConfig, run: StoredRun, logits: Array, labels: Array) -> float:
     targets = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
     losses = LOSSES[config.loss]().per_example(logits, targets)
-    return float(losses.mean(dtype=np.float64)) + penalty(run.network, l2_rate(config))
+    return float(losses.mean(dtype=np.float64)) + l2_penalty(run.network, l2_rate(config))
 
 
 def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:

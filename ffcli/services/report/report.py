@@ -71,21 +71,17 @@ def report(
         watcher=watcher,
         command_line=command_line,
     )
+    sweep, trials, epochs = _stored(context, sweep_id)
     if is_address(sweep_id):
-        from ffcli.services.report.wandb_sweep import stored_part
-
-        sweep, trials, epochs = stored_part(context, parse_address(sweep_id))
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
-    else:
-        sweep, trials, epochs = _stored(context, sweep_id)
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
     shown = _report(context, sweep, trials, _by_trial(epochs))
     best = best_trial(sweep, trials)
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
         chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
-        shown = replace(shown, best=_best(context, best, chosen))
+        shown = replace(shown, best=best_of(context, best, chosen))
     # A name that came from the command line may hold bytes that are no text.
     save_file(path, page(shown).encode("utf-8", "backslashreplace"))
     if options is not None:
@@ -94,7 +90,20 @@ def report(
     return ReportResult(path, sweep_id, len(trials))
 
 
+def stored_report(context: Context, sweep_id: str) -> tuple[Report, Trial | None]:
+    """Return the report of the trials so far without the best run, and the trial of the best run.
+
+    Raises RequestError for an unknown sweep.
+    """
+    sweep, trials, epochs = _stored(context, sweep_id)
+    return _report(context, sweep, trials, _by_trial(epochs)), best_trial(sweep, trials)
+
+
 def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
+    if is_address(sweep_id):
+        from ffcli.services.report.wandb_sweep import stored_part
+
+        return stored_part(context, parse_address(sweep_id))
     study = read_sweep(context, sweep_id)
     return study.sweep, list(study.trials), epochs_of(context, study.trials)
 
@@ -203,7 +212,11 @@ def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
     return Curve(number, [epoch.result.epoch for epoch in epochs], metrics)
 
 
-def _best(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+def best_of(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+    """Return the best run with its confusion matrix, or with why there is none, of which notice is given.
+
+    ``with_weights`` returns the id of a run that has the weights.
+    """
     # Imported here: evaluation needs the core, and a page can also be made without it.
     from ffcli.core.metrics import confusion_matrix
 

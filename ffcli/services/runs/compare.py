@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import RequestError
-from ffcli.plotting.run_curves import MOST, RunCurves, run_curves_figure
+from ffcli.plotting.run_curves import MOST, run_curves_figure
 from ffcli.plotting.style import as_png, check_figure, save_figure
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.results import EpochRow, RunResult
+from ffcli.services.runs.curves import run_curves
 from ffcli.services.runs.listing import show_run
 from ffcli.tracking.base import Additions, Lines, Rows
 from ffcli.training.context import Context
@@ -54,7 +55,7 @@ def compare_runs(
     shorts = _shorts(ids)
     drawn = any(result.epochs for result in results)
     if drawn:
-        curves = [_curves(result, short) for result, short in zip(results, shorts)]
+        curves = [run_curves(result, f"{short}  {result.name}") for result, short in zip(results, shorts)]
         save_figure(run_curves_figure(curves), target, dpi)
     return [
         ComparedRun(
@@ -98,7 +99,9 @@ def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> N
         for title, group in comparable(runs, metric).items()
     ]
     values = [[name, *(_cell(run.different[name]) for run in runs)] for name in runs[0].different]
-    with as_png(png, lambda: run_curves_figure([_curves(run, run.short) for run in runs])) as picture:
+    with as_png(
+        png, lambda: run_curves_figure([run_curves(run, f"{run.short}  {run.name}") for run in runs])
+    ) as picture:
         log_about(
             context,
             options,
@@ -123,15 +126,3 @@ def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
         if len(set(ends)) == len(ids):
             return ends
     return list(ids)
-
-
-def _curves(result: RunResult, short: str) -> RunCurves:
-    drawn = ("train_loss", "val_loss", "train_acc", "val_acc")
-    figures = {metric: [getattr(row, metric) for row in result.epochs] for metric in drawn}
-    return RunCurves(
-        name=f"{short}  {result.name}",
-        loss=str(result.config.get("loss")),
-        epochs=[row.epoch for row in result.epochs],
-        best_epoch=result.best_epoch,
-        **figures,
-    )

@@ -95,7 +95,7 @@ def _run(
         wandb_entity=options.wandb_entity or sweep.spec.entity,
         command_line=options.command_line,
     )
-    digest = _digests(context, sweep)
+    digest = digests(context, sweep)
     # A comparison needs all weights.
     reuse = options.reuse and sweep.paired is None
     earlier = EarlierRuns(context, sweep, run_options, digest, reuse=reuse)
@@ -118,7 +118,7 @@ def _run(
             earlier.remove_left()
 
 
-def _digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:
+def digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:
     """Return what tells the digest of a configuration's dataset; each is read once, at its first use."""
     known: dict[str, str] = {}
 

@@ -1,37 +1,47 @@
-"""The parent of a W&B sweep's workers: asks W&B for runs by its agents, hands them out, and listens."""
+"""Running a W&B sweep: its agents ask W&B for runs, which a pool of local processes trains."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import queue
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass, field
 from typing import Any
 
-from ffcli.errors import FfnnError
-from ffcli.services.sweep_wandb_worker import Message, Ready, RunStarted, Unsent, WandbTask, WorkerFailed
-from ffcli.services.sweep_wandb_worker import main as worker_main
+from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError, RequestError
+from ffcli.execution.local import LocalPool
+from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskLost, TaskStarted
+from ffcli.runs.record import utc_now
 from ffcli.services.sweeps.create import sweep_folder
-from ffcli.services.sweeps.local import SweepOptions
+from ffcli.services.sweeps.local import SweepOptions, digests
 from ffcli.services.sweeps.retention import BestWeights
 from ffcli.services.sweeps.wandb import document, interrupted, trials
-from ffcli.sweeping.study.events import OnEvent, Stopping, SweepOver, SweepStarted, TrialEnded, unfailing
-from ffcli.sweeping.study.record import Ended, Sweep, tally
-from ffcli.sweeping.wandb.address import parse_address
+from ffcli.sweeping.study.events import (
+    EpochDone,
+    OnEvent,
+    Stopping,
+    SweepOver,
+    SweepStarted,
+    TrialEnded,
+    TrialLost,
+    TrialStarted,
+    unfailing,
+)
+from ffcli.sweeping.study.record import Ended, EndState, Sweep, best_epoch, tally
+from ffcli.sweeping.wandb.address import WandbAddress, parse_address
 from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Train
 from ffcli.sweeping.wandb.server import WandbServer
+from ffcli.tracking.base import Assigned, TrackedRun
+from ffcli.tracking.wandb_tracker import WandbTracker
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.cores import usable_cores
-from ffcli.util.signals import Terminated, starting_a_process
+from ffcli.util.signals import Terminated, interrupts_deferred
 
-_GRACE = 10.0  # seconds that workers have to close their runs before they are killed
-_DEATHS = 3  # so often in a row a worker is replaced that died without ending a run
 _FIRST_FAILURES = 3  # so many failures before any success end the sweep
+_TICK = 0.05  # seconds after which an agent's order is heard at the latest
 
 
 def run_wandb_sweep(
@@ -41,7 +51,7 @@ def run_wandb_sweep(
 
     Returns the sweep's document with ``seconds``, why it ended (``lost``: the server is gone) and
     ``unsent``, the runs of this call of which W&B has not got everything. Raises KeyboardInterrupt after the
-    workers have stopped, FfnnError where they or W&B cannot go on.
+    workers have stopped, FfnnError where they or W&B cannot continue.
     """
     began = time.monotonic()
     address = parse_address(sweep.id)
@@ -49,113 +59,94 @@ def run_wandb_sweep(
     on_event = unfailing(on_event)
     counts, workers = tally(sweep.metric, known), options.pool.workers
     on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, options.count, workers))
-    task = WandbTask(
-        address=address,
-        text=sweep.spec.text,
-        metric=sweep.metric,
-        data_dir=context.data_dir,
-        runs_dir=context.runs_dir,
-        options=RunOptions(
-            tags=("sweep",),
-            threads=max(1, usable_cores() // workers),
-            wandb="online",
-            wandb_project=address.project,
-            wandb_entity=address.entity,
-            command_line=options.command_line,
-        ),
-        before=len(known),
-        parent=os.getpid(),
+    run_options = RunOptions(
+        tags=("sweep",),
+        threads=max(1, usable_cores() // workers),
+        wandb="online",
+        wandb_project=address.project,
+        wandb_entity=address.entity,
+        command_line=options.command_line,
     )
-    crew = _Crew(context, server, sweep, task, options, on_event)
-    try:
-        crew.work()
-    finally:
-        crew.dismiss()
-        on_event(SweepOver())
-    about = document(context, sweep, address.url(server.site), crew.refused)
+    pool = LocalPool(context, workers)
+    with pool:
+        trainer = _Trainer(context, sweep, pool, run_options, on_event)
+        agents = Agents(
+            server,
+            address,
+            workers,
+            lambda agent, order: trainer.orders.put((agent, order)),
+            count=options.count,
+            before=len(known),
+            uncounted=interrupted(context, sweep.id),
+        )
+        try:
+            trainer.work(agents)
+        finally:
+            agents.leave()
+            on_event(SweepOver())
+    about = document(context, sweep, address.url(server.site), trainer.refused)
     return {
         **about,
-        "ended": crew.ended,
-        "message": crew.message,
-        "unsent": sorted(crew.unsent),
+        "ended": trainer.ended,
+        "message": trainer.message,
+        "unsent": sorted(trainer.unsent),
         "seconds": time.monotonic() - began,
     }
 
 
 @dataclass
-class _Member:
-    """A worker process: its number, and what it trains at W&B and here."""
+class _Open:
+    """A run of W&B's that an agent has got, and its epochs."""
 
-    number: int
-    process: BaseProcess
-    wandb_run: str | None = None
+    agent: int
+    order: Train
     run_id: str | None = None
+    results: list[EpochResult] = field(default_factory=list)
+    stops: bool = False
+    began: float = field(default_factory=time.monotonic)
 
 
-class _Crew:
-    """The worker processes, each with a pipe of its own, and the agents, whose orders come by another."""
+@dataclass(frozen=True)
+class _Told:
+    """W&B has been told that a run has failed of which there is nothing to store."""
+
+    opened: _Open
+    error: str
+
+
+class _Trainer:
+    """Trains on the pool what the agents get; an agent asks for a run when its last one has ended."""
 
     def __init__(
-        self,
-        context: Context,
-        server: WandbServer,
-        sweep: Sweep,
-        task: WandbTask,
-        options: SweepOptions,
-        on_event: OnEvent,
+        self, context: Context, sweep: Sweep, pool: LocalPool, options: RunOptions, on_event: OnEvent
     ) -> None:
+        self.orders: queue.SimpleQueue[tuple[int, Order | _Told]] = queue.SimpleQueue()
         self.ended: str | None = None
         self.message: str | None = None
         self.unsent: set[str] = set()
         self.refused = 0
-        self._task = task
+        self._context, self._sweep, self._pool, self._options = context, sweep, pool, options
+        self._address = parse_address(sweep.id)
         self._on_event = on_event
-        self._context, self._sweep = context, sweep
+        self._digest = digests(context, sweep)
         self._weights = BestWeights(context, sweep, trials(context, sweep))
-        self._spawn = multiprocessing.get_context("spawn")
-        self._orders, self._desk = self._spawn.Pipe(duplex=False)
-        self._order_turn = threading.Lock()
-        self._agents = Agents(
-            server,
-            task.address,
-            options.pool.workers,
-            self._order,
-            count=options.count,
-            before=task.before,
-            uncounted=interrupted(context, sweep.id),
-        )
-        self._stopping = False
+        self._open: dict[str, _Open] = {}  # by the id at W&B, which is the task's key
+        self._asking: set[int] = set()
         self._failure: str | None = None
         self._errors: list[str] = []
         self._succeeded = False
-        self._deaths = [0] * options.pool.workers
-        self._members: dict[Connection, _Member] = {}
-        for number in range(options.pool.workers):
-            self._hire(number)
 
-    def _order(self, agent: int, order: Order) -> None:
-        """Pass an agent's order on; called from the agents' threads."""
-        with self._order_turn, suppress(OSError):  # the crew may just have been dismissed
-            self._desk.send((agent, order))
-
-    def _hire(self, number: int) -> None:
-        ours, theirs = self._spawn.Pipe()
-        process = self._spawn.Process(
-            target=worker_main, args=(self._task, theirs), name=f"worker-{number}", daemon=True
-        )
-        with starting_a_process():
-            process.start()
-            theirs.close()
-            self._members[ours] = _Member(number, process)
-
-    def work(self) -> None:
-        """Listen until every worker has gone. Raises KeyboardInterrupt and FfnnError after that."""
+    def work(self, agents: Agents) -> None:
+        """Train until no agent asks for a run or has one. Raises KeyboardInterrupt and FfnnError then."""
+        self._agents = agents
+        for agent in range(self._pool.size):
+            self._ask(agent)
         try:
             self._listen()
         except Terminated:
             raise
         except KeyboardInterrupt:
-            self._stop()
+            self._agents.stop()
             self._on_event(Stopping())
             self._listen()
             raise
@@ -163,96 +154,119 @@ class _Crew:
             raise FfnnError(self._failure)
 
     def _listen(self) -> None:
-        while self._members:
-            for connection in wait([*self._members, self._orders]):
-                assert isinstance(connection, Connection)
-                if connection is self._orders:
-                    self._obey(*connection.recv())
-                    continue
-                try:
-                    self._hear(connection, connection.recv())
-                except (EOFError, OSError):
-                    self._gone(connection)
+        while self._asking or self._open:
+            with interrupts_deferred():
+                for event in self._pool.wait(_TICK):
+                    self._hear(event)
+                with suppress(queue.Empty):
+                    while True:
+                        self._obey(*self.orders.get_nowait())
+
+    def _ask(self, agent: int) -> None:
+        self._asking.add(agent)
+        self._agents.ready(agent)
 
     # What the agents say
 
-    def _obey(self, agent: int, order: Order) -> None:
-        found = [pair for pair in self._members.items() if pair[1].number == agent]
-        if not found:  # the worker has died, and is not replaced
-            self._agents.ended(agent, counts=False)
-            return
-        connection, member = found[0]
+    def _obey(self, agent: int, order: Order | _Told) -> None:
         if isinstance(order, Train):
-            member.wandb_run, member.run_id = order.run_id, None
-            self._send(connection, order)
+            self._asking.discard(agent)
+            self._train(_Open(agent, order))
         elif isinstance(order, Stop):
-            if order.run_id == member.wandb_run:
-                self._send(connection, order)
+            opened = self._open.get(order.run_id)
+            if opened is not None:
+                opened.stops = True
+                self._pool.stop(order.run_id)
+        elif isinstance(order, _Told):
+            self._trial_ended(order.opened, "failed", order.error)
         else:
+            self._asking.discard(agent)
             if isinstance(order, Lost):
                 self._end("lost", order.message)
             elif isinstance(order, Refused):
                 self._fail(order.message)
             elif isinstance(order, Ended):
                 self._end(order.reason, order.message)
-            self._send(connection, None)
 
-    def _send(self, connection: Connection, order: Train | Stop | None) -> None:
-        with suppress(OSError):  # it has just died, which is heard next
-            connection.send(order)
-
-    # What the workers say
-
-    def _hear(self, connection: Connection, message: Message) -> None:
-        member = self._members[connection]
-        if isinstance(message, Ready):
-            self._agents.ready(member.number)
+    def _train(self, opened: _Open) -> None:
+        """Submit a run, or tell W&B why it cannot be trained."""
+        order, address = opened.order, self._address
+        self._open[order.run_id] = opened
+        try:
+            config = self._sweep.spec.config(order.values)
+            digest = self._digest(config)
+        except RequestError as error:
+            self._refuse(opened, str(error))
             return
-        if isinstance(message, Unsent):
-            self.unsent.add(message.run_id)
-            return
-        if isinstance(message, WorkerFailed):
-            self._fail(message.message)
-        elif isinstance(message, RunStarted):
-            member.run_id = message.run_id
-        elif isinstance(message, TrialEnded):
-            self._trial_ended(member, message)
-        if not isinstance(message, (RunStarted, WorkerFailed)):
-            self._on_event(message)
+        self._on_event(TrialStarted(order.number, 1, config))
+        assigned = Assigned(order.run_id, address.id, address.project, address.entity, order.values)
+        self._pool.submit(
+            Task(order.run_id, config, digest, self._options, sweep_id=str(address), assigned=assigned)
+        )
 
-    def _trial_ended(self, member: _Member, message: TrialEnded) -> None:
-        self._deaths[member.number] = 0
-        self.refused += member.run_id is None
-        if member.run_id is not None:
+    def _refuse(self, opened: _Open, error: str) -> None:
+        """Tell W&B, in a thread, that a run has failed of which there is nothing to store."""
+        arguments = (self._address, opened.order, error)
+
+        def tell() -> None:
+            with suppress(OSError):  # the disk may be full for this, too
+                _tell_of_failure(*arguments)
+            self.orders.put((opened.agent, _Told(opened, error)))
+
+        threading.Thread(target=tell, name=f"refusal of {opened.order.run_id}", daemon=True).start()
+
+    # What the pool says
+
+    def _hear(self, event: PoolEvent) -> None:
+        if isinstance(event, Notice):
+            self._on_event(event)
+            return
+        opened = self._open[event.key]
+        if isinstance(event, TaskStarted):
+            opened.run_id = event.run_id
+        elif isinstance(event, TaskEpoch):
+            opened.results.append(event.result)
+            self._on_event(EpochDone(opened.order.number, event.result, opened.stops))
+        elif isinstance(event, TaskLost):
+            self._close(opened, counts=False)
+            self._on_event(TrialLost(opened.order.number, event.reason))
+        else:
+            self._task_ended(opened, event)
+
+    def _task_ended(self, opened: _Open, event: TaskEnded) -> None:
+        if event.fatal:
+            self._fail(event.error or "A worker cannot continue.")
+        if event.run_id is None:
+            self._refuse(opened, event.error or "")
+            return
+        if not self._context.runs.read(event.run_id).wandb.synced:
+            self.unsent.add(event.run_id)
+        states: dict[str, EndState] = {"finished": "finished", "pruned": "pruned"}
+        self._trial_ended(opened, states.get(event.status, "failed"), event.error)
+
+    def _trial_ended(self, opened: _Open, state: EndState, error: str | None) -> None:
+        value, epoch = (None, None) if state == "failed" else best_epoch(self._sweep.metric, opened.results)
+        self.refused += opened.run_id is None
+        if opened.run_id is not None:
             for trial in trials(self._context, self._sweep):
-                if trial.run_id == member.run_id:
+                if opened.run_id in trial.run_ids:
                     self._weights.ended(trial)
-        member.wandb_run = None
-        self._agents.ended(member.number)
-        if message.state != "failed":
+        seconds = time.monotonic() - opened.began
+        self._on_event(TrialEnded(opened.order.number, state, value, epoch, error, seconds))
+        if state != "failed":
             self._succeeded = True
         elif not self._succeeded:
-            self._errors.append(message.error or "")
+            self._errors.append(error or "")
             if len(self._errors) >= _FIRST_FAILURES:
                 each = " | ".join(dict.fromkeys(self._errors))
                 self._end("failures", f"The first {len(self._errors)} runs all failed: {each}")
+        self._close(opened)
 
-    def _gone(self, connection: Connection) -> None:
-        """Take leave of a worker, and replace one that was killed; its run is cut short."""
-        member = self._members.pop(connection)
-        connection.close()
-        member.process.join()
-        self._agents.ended(member.number, counts=False)
-        code = member.process.exitcode
-        if code == 0 or self._stopping:
-            return
-        self._deaths[member.number] += 1
-        if self._deaths[member.number] > _DEATHS:
-            self._fail(
-                f"A worker died {self._deaths[member.number]} times without ending a run (exit code {code})."
-            )
-            return
-        self._hire(member.number)
+    def _close(self, opened: _Open, *, counts: bool = True) -> None:
+        """Let the agent ask for its next run."""
+        del self._open[opened.order.run_id]
+        self._agents.ended(opened.agent, counts=counts)
+        self._ask(opened.agent)
 
     # The end
 
@@ -260,26 +274,26 @@ class _Crew:
         """Note why the sweep is over; the first reason stays."""
         if self.ended is None:
             self.ended, self.message = reason, message
-        self._stop()
+        self._agents.stop()
 
     def _fail(self, message: str) -> None:
         self._failure = self._failure or message
-        self._stop()
-
-    def _stop(self) -> None:
-        self._stopping = True
         self._agents.stop()
 
-    def dismiss(self) -> None:
-        """End what still runs: the workers close their runs, or are killed."""
-        self._agents.leave()
-        processes = [member.process for member in self._members.values()]
-        for process in processes:
-            process.terminate()
-        deadline = time.monotonic() + _GRACE
-        for process in processes:
-            process.join(max(0.0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
-        self._desk.close()
+
+def _tell_of_failure(address: WandbAddress, order: Train, error: str) -> None:
+    """Give a run at W&B its end as failed."""
+    tracker = WandbTracker("online")
+    tracker.start(
+        TrackedRun(
+            order.run_id,
+            utc_now(),
+            name=f"refused-{order.run_id}",
+            config=dict(order.values),
+            sweep=address.id,
+            project=address.project,
+            entity=address.entity,
+        )
+    )
+    tracker.finish(1, {"status": "failed", "error": error})
+    tracker.close()

@@ -113,7 +113,8 @@ class Distinct:
         """Return the index of the training that a combination is, None in an infinite space."""
         if self.size is None:
             return None
-        places = {name: position(self._all[name], value) for name, value in self.effective(values).items()}
+        values = self.effective(values)
+        places = {name: position(distribution, values[name]) for name, distribution in self._all.items()}
         before = 0
         for digits, size in self._laid_out():
             if all(start <= places[name] < start + count for name, start, count in digits):

@@ -1,0 +1,87 @@
+"""The standard streams of the process, made safe before anything is written to them."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+import threading
+from pathlib import Path
+
+_PATIENCE = 1.0  # seconds that a reader of stderr is waited for, until it reads again
+
+
+def make_streams_safe() -> None:
+    """Let a closed stream lead nowhere, stderr never fail or block, and every character be written.
+
+    Without that, a file opened later would take the number of the closed stream, and what a library writes
+    there would go into the file.
+    """
+    if sys.platform != "win32":
+        for descriptor in range(3):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+            if stream is sys.__stderr__ and sys.platform != "win32":
+                sys.stderr = _Stderr(stream)
+
+
+class _Stderr(io.TextIOBase):
+    """Writes to stderr what can be written at once, and drops the rest.
+
+    Progress must not end or stop the work that it tells of, whether the disk behind it is full, its reader or
+    its terminal has gone, or a pipe is full because nobody reads it.
+    """
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._descriptor = stream.fileno()
+        self._encoding = stream.encoding
+        self._patience = _PATIENCE
+        self._lock = threading.Lock()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return self._encoding
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What becomes of a character that the encoding lacks."""
+        return "replace"
+
+    def fileno(self) -> int:
+        """Return the stream's file descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        """Whether the stream takes text."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write a text as far as that is possible without waiting, and return its length."""
+        left = text.encode(self._encoding, self.errors)
+        with self._lock:
+            try:
+                while left and self._takes_more():
+                    # So much fits into a pipe that takes more at all.
+                    left = left[os.write(self._descriptor, left[: select.PIPE_BUF]) :]
+            except OSError:  # full, closed, or another's that does not block
+                pass
+        return len(text)
+
+    def _takes_more(self) -> bool:
+        _, ready, _ = select.select([], [self._descriptor], [], self._patience)
+        self._patience = _PATIENCE if ready else 0.0
+        return bool(ready)

@@ -1,0 +1,291 @@
+"""A Dask cluster whose processes and connections fail under a pool."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dask_clusters import Cluster, Proxy, wait_until
+from pool_helpers import Pool
+
+from ffcli.errors import FfnnError
+from ffcli.execution import dask_cluster
+from ffcli.execution.open import PoolOptions
+from ffcli.execution.pool import Notice, TaskEpoch, TaskLost
+
+Opened = Callable[[PoolOptions], Pool]
+LONG = {"epochs": 100_000, "batch_size": 1, "hidden_size": 128}  # an epoch takes some hundredths of a second
+
+
+def notices(pool: Pool) -> str:
+    return " ".join(event.text for event in pool.events if isinstance(event, Notice))
+
+
+def opened_on(cluster: Cluster, opened: Opened, n: int, workers: int = 0, address: str | None = None) -> Pool:
+    """Open a pool and wait for ``n`` workers."""
+    pool = opened(PoolOptions(workers, address or cluster.address))
+    pool.until(lambda: pool.pool.size == n)
+    return pool
+
+
+def test_workers_that_join_late_are_used(cluster: Cluster, opened: Opened) -> None:
+    pool = opened(PoolOptions(0, cluster.address))
+    assert pool.pool.free == 0
+    assert not [event for event in pool.pool.wait(0) if not isinstance(event, Notice)]
+    cluster.worker()
+    pool.submit()
+    assert pool.ended().status == "finished"
+    cluster.worker()
+    pool.until(lambda: pool.pool.size == 2)
+
+
+def test_no_more_tasks_are_open_than_asked_for(cluster: Cluster, opened: Opened) -> None:
+    cluster.worker(2)
+    pool = opened_on(cluster, opened, 1, workers=1)
+    wait_until(lambda: len(pool.pool._accepted) == 2 or not pool.pool.wait(0.1))  # type: ignore[attr-defined]
+    assert pool.pool.size == 1
+
+
+def test_a_node_that_goes_loses_its_task_and_another_takes_it(cluster: Cluster, opened: Opened) -> None:
+    node = cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    pool.submit(waits_for_verdict=True)
+    pool.epoch(1)
+    cluster.end(node)  # nanny and worker
+    assert pool.lost().run_id == pool.started().run_id
+    pool.until(lambda: pool.pool.size == 0)
+    cluster.worker(nanny=False)
+    pool.submit("again")
+    assert pool.ended("again").status == "finished"
+
+
+def test_a_worker_without_a_nanny_that_is_killed_loses_its_task(cluster: Cluster, opened: Opened) -> None:
+    cluster.worker(nanny=False)
+    cluster.worker(nanny=False)
+    pool = opened_on(cluster, opened, 2)
+    pool.submit(config=LONG)
+    pool.epoch(1)
+    pool.kill()
+    pool.lost()
+    pool.submit("again")
+    assert pool.ended("again").status == "finished"
+    assert len(pool.of(TaskLost)) == 1
+
+
+def test_a_stopped_worker_continues_where_it_was(cluster: Cluster, opened: Opened) -> None:
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    pool.submit(config=LONG)
+    pool.epoch(1)
+    pool.kill(number=signal.SIGSTOP)
+    threading.Timer(5, pool.kill, kwargs={"number": signal.SIGCONT}).start()
+    before = len(pool.of(TaskEpoch))
+    pool.until(lambda: len(pool.of(TaskEpoch)) > before + 20)
+    assert not pool.of(TaskLost)
+    pool.pool.stop("one")
+    assert pool.ended().status == "pruned"
+
+
+def other_version(folder: Path) -> dict[str, str]:
+    """Return the environment in which workers have another version of ffnn."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text("import ffcli.version\nffcli.version.__version__ = '9.9.9'\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened, tmp_path: Path) -> None:
+    from ffcli.version import __version__
+
+    fake = other_version(tmp_path / "other")
+    cluster.worker(**fake)
+    waiting = opened(PoolOptions(0, cluster.address))
+    waiting.until(lambda: "9.9.9" in notices(waiting))
+    assert __version__ in notices(waiting)
+    assert waiting.pool.size == 0
+    with pytest.raises(FfnnError, match=r"9\.9\.9") as caught:
+        opened(PoolOptions(0, cluster.address))
+    assert caught.value.exit_code == 1
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    pool.submit()
+    assert pool.ended().status == "finished"
+
+
+def test_workers_of_several_threads_are_refused(cluster: Cluster, opened: Opened) -> None:
+    cluster.worker(threads=2)
+    pool = opened(PoolOptions(0, cluster.address))
+    pool.until(lambda: "2 threads" in notices(pool))
+    assert pool.pool.size == 0
+
+
+@pytest.mark.parametrize("side", ["coordinator", "worker"])
+def test_a_connection_held_up_loses_nothing(cluster: Cluster, opened: Opened, side: str) -> None:
+    with Proxy(cluster.address) as proxy:
+        cluster.worker(address=proxy.address if side == "worker" else None)
+        pool = opened_on(cluster, opened, 1, address=proxy.address if side == "coordinator" else None)
+        pool.submit(config=LONG)
+        pool.epoch(1)
+        proxy.hold(10)
+        before = len(pool.of(TaskEpoch))
+        pool.until(lambda: len(pool.of(TaskEpoch)) > before + 20)
+        pool.pool.stop("one")
+        ended = pool.ended()
+    assert ended.status == "pruned"
+    epochs = [event.result.epoch for event in pool.of(TaskEpoch)]
+    assert epochs == list(range(1, len(epochs) + 1))
+
+
+@pytest.mark.slow
+def test_a_task_whose_coordinator_is_silent_for_long_is_lost_and_counts_once(
+    cluster: Cluster, opened: Opened
+) -> None:
+    with Proxy(cluster.address) as proxy:
+        cluster.worker()
+        pool = opened_on(cluster, opened, 1, address=proxy.address)
+        pool.submit(config=LONG)
+        pool.epoch(1)
+        proxy.hold(120)
+        pool.lost()
+        pool.submit("again")
+        assert pool.ended("again").status == "finished"
+        assert len(pool.of(TaskLost)) == 1
+
+
+def test_a_scheduler_that_is_killed_fails_the_pool(cluster: Cluster, opened: Opened) -> None:
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    pool.submit(config=LONG)
+    run_id = pool.epoch(1) and pool.started().run_id
+    cluster.end(cluster.scheduler)
+    with pytest.raises(FfnnError) as caught:
+        pool.until(lambda: False)
+    assert caught.value.exit_code == 1
+    pool.pool.shut_down()
+    assert pool.place.context.runs.read(run_id).status == "interrupted"
+
+
+COORDINATOR = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[2])
+from pool_helpers import Pool
+from small_runs import Place
+from ffcli.execution.open import PoolOptions, open_pool
+
+place = Place(Path(sys.argv[3]))
+with open_pool(place.context, PoolOptions(0, sys.argv[1])) as opened:
+    pool = Pool(place, opened)
+    pool.submit(config={"epochs": 100_000, "batch_size": 1, "hidden_size": 128})
+    pool.epoch(1)
+    print("trains", flush=True)
+    pool.until(lambda: False, 600)
+"""
+
+
+def coordinator(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
+    """Start another coordinator, and wait until its task trains."""
+    folder.mkdir()
+    helpers = str(Path(__file__).parents[1] / "helpers")
+    process = subprocess.Popen(
+        [sys.executable, "-c", COORDINATOR, cluster.address, helpers, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "trains\n"
+    return process
+
+
+def test_the_task_of_a_coordinator_that_is_killed_ends(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    cluster.worker()
+    with coordinator(cluster, tmp_path / "other") as process:
+        process.kill()
+    pool = opened_on(cluster, opened, 1)
+    pool.submit()
+    assert pool.ended().status == "finished"  # on the one worker
+
+
+@pytest.mark.slow
+def test_the_task_of_a_coordinator_that_is_stopped_ends_within_a_minute(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    cluster.worker()
+    with coordinator(cluster, tmp_path / "other") as process:
+        process.send_signal(signal.SIGSTOP)
+        pool = opened_on(cluster, opened, 1)
+        pool.submit()
+        assert pool.ended().status == "finished"
+        process.kill()
+
+
+def test_a_cluster_on_this_machine_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    if sys.version_info < (3, 11):
+        pytest.skip("Python has no PYTHONSAFEPATH")
+    for name in ("types", "struct", "random", "logging", "numpy", "tornado"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__)\n")
+    script = tmp_path / "elsewhere" / "open_local.py"
+    script.parent.mkdir()
+    script.write_text(
+        "from pathlib import Path\n"
+        "from ffcli.execution.open import PoolOptions, open_pool\n"
+        "from ffcli.training.context import Context\n"
+        "if __name__ == '__main__':\n"
+        f"    with open_pool(Context(Path({str(tmp_path)!r}), Path({str(tmp_path)!r})), "
+        "PoolOptions(1, 'local')) as pool:\n"
+        "        assert pool.size == 1\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == 0
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "exposed"),
+    [
+        ("tcp://127.0.0.1:8786", False),
+        ("tcp://[::1]:8786", False),
+        ("tcp://localhost:8786", False),
+        ("tcp://10.0.0.7:8786", True),
+        ("tcp://head.cluster:8786", True),
+        ("tls://10.0.0.7:8786", False),
+        ("inproc://10.0.0.7/1", False),
+    ],
+)
+def test_an_unprotected_connection_is_one_that_leaves_the_machine(address: str, exposed: bool) -> None:
+    assert dask_cluster.is_exposed(address) == exposed
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (PoolOptions(1, "slrum"), 2, "slurm"),
+        (PoolOptions(1, "no/such/file.json"), 2, "file"),
+        (PoolOptions(1, "local", 3), 2, "jobs"),
+        (PoolOptions(1, "tcp://127.0.0.1:1"), 1, "127.0.0.1:1"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_named(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, options: PoolOptions, code: int, says: str
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(dask_cluster, "_CONNECT", 0.5)
+    with pytest.raises(FfnnError) as caught:
+        opened(options)
+    assert caught.value.exit_code == code
+    assert says in f"{caught.value} {caught.value.hint}"
+
+
+def test_without_the_extra_the_command_to_install_it_is_named(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(FfnnError) as caught:
+        opened(PoolOptions(1, "tcp://127.0.0.1:8786"))
+    assert "ffnn[cluster]" in str(caught.value.hint)
