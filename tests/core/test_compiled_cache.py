@@ -1,4 +1,4 @@
-"""Where compiled code is cached, and that training works without Numba, without a cache and with a bad one."""
+"""The cache of compiled code, and training without Numba, without a cache and with a damaged one."""
 
 from __future__ import annotations
 
