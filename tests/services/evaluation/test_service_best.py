@@ -66,7 +66,7 @@ def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Plac
 
 
 @pytest.fixture
-def sweep(origin: tuple[Place, dict[str, Any]], place: Place) -> dict[str, Any]:
+def sweep(origin: tuple[Place, dict[str, Any]]) -> dict[str, Any]:
     """What the sweep came to."""
     return origin[1]
 
