@@ -13,8 +13,9 @@ from ffcli.core.training import EpochResult
 from ffcli.execution.pool import Task
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study import study
-from ffcli.sweeping.study.coordinator import Coordinator, Plan
+from ffcli.sweeping.study.coordinator import Coordinator
 from ffcli.sweeping.study.events import OnEvent
+from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Counts, Ended, Sweep, Trial
 from ffcli.sweeping.study.study import StudyWriter
 

@@ -104,8 +104,6 @@ def rerun(
     from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
-    if dataset is None and seeds is None:
-        refuse("Give --dataset, --seeds or both: with neither, each run would come out as it did.")
     options = RerunOptions(
         top=integer("--top", top, least=1) or 3,
         dataset=dataset,
@@ -119,6 +117,8 @@ def rerun(
             command_line=out.settings.command_line,
         ),
     )
+    if dataset is None and seeds is None:
+        refuse("Give --dataset, --seeds or both: with neither, each run would come out as it did.")
     try:
         results = run(context(out), sweep, options, _watcher(out))
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ changed since.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,9 +143,11 @@ def write_summary(folder: Path) -> dict[str, Any]:
 def _known(folder: Path) -> dict[str, Any] | None:
     """Return the summary that is there, None where it is not of the study as it is."""
     with suppress(OSError, ValueError):
-        stored = _reader().validate_python(parse_json(read_file(folder / SUMMARY)))
+        content = read_file(folder / SUMMARY)
+        stored = _reader().validate_json(content, strict=True)
         if stored.study == _state_of_study(folder) and stored.sweep.sweep_id == folder.name:
-            return asdict(stored.sweep)
+            summary: dict[str, Any] = parse_json(content)["sweep"]  # faster than out of the dataclasses
+            return summary
     return None
 
 

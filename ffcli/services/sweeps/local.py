@@ -16,9 +16,10 @@ from ffcli.services.sweeps.listing import write_summary
 from ffcli.services.sweeps.retention import BestWeights
 from ffcli.services.sweeps.summary import sweep_document
 from ffcli.services.sweeps.table import write_table
-from ffcli.sweeping.study.coordinator import Coordinator, Plan
+from ffcli.sweeping.study.coordinator import Coordinator
 from ffcli.sweeping.study.events import OnEvent, SweepOver, SweepStarted, unfailing
 from ffcli.sweeping.study.lock import SweepLock
+from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, Sweep
 from ffcli.sweeping.study.study import StudyWriter
 from ffcli.training.context import Context

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.execution.pool import (
@@ -31,44 +30,16 @@ from ffcli.sweeping.study.events import (
     TrialStarted,
     unfailing,
 )
+from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, best_epoch
 from ffcli.sweeping.study.stopping import band_of, should_stop
 from ffcli.sweeping.study.study import StudyWriter
-from ffcli.training.options import RunOptions
 from ffcli.util.signals import Terminated, interrupts_deferred
 from ffcli.util.text import are, counted
 
 STARTS = 3  # a trial that was started so often without an end fails
 _FIRST_FAILURES = 3  # so many at the start end the sweep
 TICK = 0.25  # seconds after which Ctrl-C is heeded at the latest
-
-Lookup = Callable[[Trial], Past | None]
-
-
-def _nothing(_: Trial) -> None:
-    """Find nothing, and do nothing."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How far a sweep is to go, and how its trials run.
-
-    Attributes:
-        count: trials in all, over all resumptions; None: as many as the file's run_cap and space allow.
-        options: what is recorded with each run.
-        digest: returns the digest that the dataset of a configuration must have.
-        left_over: returns what an earlier start of a trial came to where its run has ended, though the sweep
-            did not hear of it, and removes the runs of earlier starts otherwise.
-        reusable: returns what a trial comes to where a stored run of the same training tells.
-        ended: is told of each trial that has come to its end.
-    """
-
-    count: int | None
-    digest: Callable[[TrainConfig], str | None]
-    left_over: Lookup = _nothing
-    reusable: Lookup = _nothing
-    ended: Callable[[Trial], None] = _nothing
-    options: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -27,6 +27,7 @@ from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study import journal
+from ffcli.sweeping.study.distributions import plain, published
 from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, tally
 from ffcli.util.safe_read import is_name, shown
 
@@ -175,9 +176,9 @@ def _canonical(distribution: Distribution, frozen: FrozenTrial, name: str) -> An
 
 
 def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise ValueError(f"its value is {value}")
-    return value
+    if value is None or math.isfinite(value):
+        return value
+    raise ValueError(f"its value is {value}")
 
 
 def _seconds(moment: datetime | None) -> float | None:
@@ -243,10 +244,8 @@ class StudyWriter:
         )
         frozen.datetime_start = datetime.fromtimestamp(now)
         self._trial_ids.append(self._storage.create_new_trial(self._id, frozen))
-        point = proposal.point
-        self._trials.append(
-            Trial(self.sweep.id, number, "running", values, proposal.config, point=point, started=now)
-        )
+        about: dict[str, Any] = {"point": proposal.point, "started": now}
+        self._trials.append(Trial(self.sweep.id, number, "running", values, proposal.config, **about))
         self.counts = replace(self.counts, running=self.counts.running + 1)
         return self._trials[-1]
 
@@ -299,21 +298,3 @@ class StudyWriter:
         changed = replace(self[trial.number], **values)
         self._trials[trial.number - 1] = changed
         return changed
-
-
-def plain(value: Any) -> Any:
-    """Return a value of the kinds that Optuna knows: a list of sizes becomes text."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
-
-
-def published(distribution: Distribution) -> BaseDistribution:
-    """Return the distribution as Optuna has it."""
-    if distribution.choices:
-        return CategoricalDistribution([plain(choice) for choice in distribution.choices])
-    # Optuna knows no unbounded ones; these end at the quantiles 2⁻⁵³ and 1 - 2⁻⁵³.
-    low = distribution.from_uniform(0.0) if distribution.low is None else distribution.low
-    high = distribution.from_uniform(1.0) if distribution.high is None else distribution.high
-    log = distribution.log and low > 0
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=log, step=1 if log else int(distribution.step or 1))
-    return FloatDistribution(low, high, log=log)

@@ -1,0 +1,38 @@
+"""How far a sweep is to go, and how its trials run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ffcli.config import TrainConfig
+from ffcli.sweeping.study.record import Past, Trial
+from ffcli.training.options import RunOptions
+
+Lookup = Callable[[Trial], Past | None]
+
+
+def _nothing(_: Trial) -> None:
+    """Find nothing, and do nothing."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How far a sweep is to go, and how its trials run.
+
+    Attributes:
+        count: trials in all, over all resumptions; None: as many as the file's run_cap and space allow.
+        options: what is recorded with each run.
+        digest: returns the digest that the dataset of a configuration must have.
+        left_over: returns what an earlier start of a trial came to where its run has ended, though the sweep
+            did not hear of it, and removes the runs of earlier starts otherwise.
+        reusable: returns what a trial comes to where a stored run of the same training tells.
+        ended: is told of each trial that has come to its end.
+    """
+
+    count: int | None
+    digest: Callable[[TrainConfig], str | None]
+    left_over: Lookup = _nothing
+    reusable: Lookup = _nothing
+    ended: Callable[[Trial], None] = _nothing
+    options: RunOptions = field(default_factory=RunOptions)
