@@ -167,7 +167,7 @@ def test_ctrl_c_finishes_what_runs_and_asks_for_no_more(sweeper: Ffnn, server: S
     process.send_signal(signal.SIGINT)
     done = sweeper.done(process)
     assert done.code == 130
-    assert f"Go on with: ffnn sweep {path_of(server)}" in done.err
+    assert f"Resume with: ffnn sweep {path_of(server)}" in done.err
     assert {run.state for run in server.runs.values()} == {"finished"}
     assert {record["status"] for record in stored(sweeper.folder / "runs")} == {"finished"}
     assert 2 <= len(server.runs) <= 4
