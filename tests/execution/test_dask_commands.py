@@ -18,7 +18,7 @@ method: random
 metric: {{name: val_acc, goal: maximize}}
 parameters:
   dataset: {{value: '{dataset}'}}
-  epochs: {{value: 25}}
+  epochs: {{value: 100}}
   batch_size: {{value: 1}}
   hidden_size: {{value: 48}}
   num_layers: {{value: 1}}
