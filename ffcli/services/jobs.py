@@ -80,7 +80,7 @@ class Jobs:
             with interrupts_deferred():
                 while self._waiting and self._pool.free > 0:
                     self._start(self._waiting.popleft())
-                if not self._open:
+                if not self._open and not self._waiting:
                     break
                 for event in self._pool.wait(TICK):
                     self._hear(event)

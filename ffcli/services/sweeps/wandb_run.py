@@ -239,8 +239,9 @@ class _Trainer:
         if event.run_id is None:
             self._refuse(opened, event.error or "")
             return
-        if not self._context.runs.read(event.run_id).wandb.synced:
-            self.unsent.add(event.run_id)
+        with suppress(FfnnError):  # its folder was removed
+            if not self._context.runs.read(event.run_id).wandb.synced:
+                self.unsent.add(event.run_id)
         states: dict[str, EndState] = {"finished": "finished", "pruned": "pruned"}
         self._trial_ended(opened, states.get(event.status, "failed"), event.error)
 

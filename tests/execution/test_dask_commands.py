@@ -1,0 +1,77 @@
+"""``ffnn sweep --cluster`` as a process, with its scheduler or itself killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dask_clusters import Cluster, wait_until
+from small_runs import Place
+
+SPEC = """
+method: random
+metric: {{name: val_acc, goal: maximize}}
+parameters:
+  dataset: {{value: '{dataset}'}}
+  epochs: {{value: 100}}
+  batch_size: {{value: 1}}
+  hidden_size: {{value: 48}}
+  num_layers: {{value: 1}}
+  seed: {{min: 0, max: 1000000}}
+"""
+COUNT = 5
+
+
+def sweep(place: Place, *words: str) -> subprocess.Popen[str]:
+    """Start ``ffnn sweep``."""
+    command = [sys.executable, "-m", "ffcli", "sweep", *words, "--count", str(COUNT), "--json"]
+    return subprocess.Popen(
+        [*command, "--data-dir", str(place.context.data_dir), "--runs-dir", str(place.context.runs_dir)],
+        env={**os.environ, "FFNN_DATA_DIR": "", "FFNN_RUNS_DIR": ""},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(place: Place) -> int:
+    return sum(run.status == "finished" for run in place.context.runs.records())
+
+
+@pytest.mark.parametrize("victim", ["scheduler", "coordinator"])
+def test_a_sweep_is_resumed_with_exact_counts(cluster: Cluster, place: Place, victim: str) -> None:
+    spec = place.folder / "spec.yaml"
+    spec.write_text(SPEC.format(dataset=place.dataset))
+    cluster.worker(2)
+    process = sweep(place, str(spec), "--cluster", cluster.address)
+    wait_until(lambda: finished(place) >= 2, 180)
+    if victim == "scheduler":
+        cluster.end(cluster.scheduler)
+    else:
+        process.send_signal(signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == (1 if victim == "scheduler" else -signal.SIGKILL)
+    (folder,) = (place.context.runs_dir / "sweeps").iterdir()
+    if victim == "scheduler":
+        assert f"sweep {folder.name}" in said  # how to resume it
+        assert "Traceback" not in said
+        again = Path(place.folder, "again")
+        again.mkdir()
+        with Cluster(again) as other:
+            other.worker(2)
+            process = sweep(place, folder.name, "--cluster", other.address)
+            out, said = process.communicate(timeout=240)
+    else:
+        process = sweep(place, folder.name, "--cluster", cluster.address)
+        out, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert json.loads(out)["counts"] == {"finished": COUNT, "pruned": 0, "failed": 0}
+    assert [run.status for run in place.context.runs.records()] == ["finished"] * COUNT
+    left = [path for path in place.context.runs_dir.rglob("*") if path.name.startswith(".")]
+    assert left == []
