@@ -16,6 +16,7 @@ from ffcli.util.safe_read import parse_json, shown
 from ffcli.util.suggest import compact
 
 SUFFIXES = (".py", ".ipynb")
+_MOST_COMPARED = 20  # sweeps whose contents are compared
 _MOST_BYTES = (1 << 20, 1 << 25)  # of a script, of a notebook, which holds its figures
 
 
@@ -102,7 +103,7 @@ def _chosen(program: Program, choose: str | None, source: str) -> Found:
         sweeps = [found for found in (*called, *alike) if _is_called(found, choose)]
         if not sweeps and (called or alike):
             raise _several([*called, *alike], f"{source}: '{shown(choose)}' is none of its sweeps")
-    distinct = list({id(found.value): found for found in reversed(sweeps)}.values())[::-1]
+    distinct = _distinct(sweeps)
     if len(distinct) > 1:
         raise _several(distinct, f"{source}: it holds {len(distinct)} sweeps")
     if distinct:
@@ -110,6 +111,24 @@ def _chosen(program: Program, choose: str | None, source: str) -> Found:
     if program.calls:
         raise ValueError(f"{program.calls[0].line}: what sweep gets is not a literal dict")
     raise ValueError("no call of wandb.sweep is found in it, and no dict with method and parameters")
+
+
+def _distinct(sweeps: list[Found]) -> list[Found]:
+    """Return the sweeps without those that are the same dict, or hold the same, as one before them."""
+    found = list({id(sweep.value): sweep for sweep in reversed(sweeps)}.values())[::-1]
+    if len(found) > _MOST_COMPARED:
+        return found
+    seen: list[Any] = []
+    kept = []
+    for sweep in found:
+        try:
+            content = plain(sweep.value)
+        except ValueError:  # it is not a literal, which is said where it is chosen
+            content = sweep
+        if content not in seen:
+            seen.append(content)
+            kept.append(sweep)
+    return kept
 
 
 def _is_called(found: Found, choose: str) -> bool:

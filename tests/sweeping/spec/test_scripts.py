@@ -89,6 +89,11 @@ def test_several_sweeps_are_listed_and_chosen(tmp_path):
         load_spec(path, choose="c")
 
 
+def test_the_same_sweep_under_two_names_is_one(tmp_path):
+    path = script(tmp_path, f"def config():\n    c = {SWEEP}\n    return c\nmine = config()\n")
+    assert fields(path) == {"epochs", "learning_rate"}
+
+
 def test_one_that_no_call_gets_can_be_chosen_too(tmp_path):
     path = script(tmp_path, f"a = {SWEEP}\nb = {SWEEP.replace('epochs', 'seed')}\nwandb.sweep(a)\n")
     assert fields(path) == {"epochs", "learning_rate"}
