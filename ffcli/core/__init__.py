@@ -1,1 +1,1 @@
-"""The mathematics: networks, losses, optimizers and training, in NumPy and nothing else."""
+"""The mathematics: networks, losses, optimizers and training, in NumPy, compiled by Numba if installed."""

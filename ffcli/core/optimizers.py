@@ -1,10 +1,7 @@
 """Optimizers in order of increasing complexity, each by Keras 3's definition.
 
-An optimizer is bound to two flat vectors, the parameters w and their gradient g, and knows no shapes.
-``step()`` changes w in place.
-
-Each is defined by its ``rule``, an elementwise rule (`core.rules`) that returns the new parameters and state:
-(w, *state) ← rule(w, *state, g, *coefficients).
+An optimizer is bound to two flat vectors, the parameters w and their gradient g, and knows no shapes. An
+elementwise rule (`core.rules`) defines its step: (w, *state) ← rule(w, *state, g, *coefficients), in place.
 """
 
 from __future__ import annotations

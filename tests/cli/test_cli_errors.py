@@ -134,7 +134,7 @@ def test_ctrl_c_ends_a_run_that_can_go_on(tmp_path: Path, tiny: Path, process: C
     assert (training.returncode, out) == (130, "")
     last = err.splitlines()[-1]
     run = last.rpartition(" ")[2]
-    assert last == f"Interrupted. Go on with: ffnn train --resume {run}"
+    assert last == f"Interrupted. Resume with: ffnn train --resume {run}"
     assert "Traceback" not in err
     assert '"interrupted"' in process("runs", "show", run, "--json").out
 

@@ -132,6 +132,22 @@ class TestFind:
                 store.find(word)
 
 
+class TestFindByName:
+    def test_a_run_is_found_by_its_name(self, store: RunStore) -> None:
+        put(store.folder, "20260301-000000-000-dddd", name="my best")
+        assert store.find("my best").name == "20260301-000000-000-dddd"
+
+    def test_an_id_wins_over_a_name(self, store: RunStore) -> None:
+        put(store.folder, "20260301-000000-000-dddd", name=OLD)
+        assert store.find(OLD).name == OLD
+
+    def test_several_of_one_name_are_listed(self, store: RunStore) -> None:
+        for end in ("dddd", "eeee"):
+            put(store.folder, f"20260301-000000-000-{end}", name="twice")
+        with pytest.raises(RequestError, match=r"2 runs: .*dddd, .*eeee"):
+            store.find("twice")
+
+
 class TestList:
     def test_folders_with_a_summary_or_the_name_of_a_run_are_runs(self, store: RunStore) -> None:
         (store.folder / "sweeps" / "s1").mkdir(parents=True)

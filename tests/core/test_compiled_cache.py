@@ -1,0 +1,110 @@
+"""The cache of compiled code, and training without Numba, without a cache and with a damaged one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from ffcli.core import rules
+
+needs_numba = pytest.mark.skipif(rules.kernels() == "numpy", reason="Numba is not installed, or turned off")
+
+PROBE = """
+import sys
+{before}
+import json, numpy as np
+from ffcli.core import rules
+from ffcli.core.optimizers import OPTIMIZERS
+w, g = np.ones(9, np.float32), np.full(9, 0.5, np.float32)
+optimizer = OPTIMIZERS["adam"](w, g)
+optimizer.step()
+hits = misses = 0
+if rules.compiles():
+    from ffcli.core import compiled
+    stats = compiled.compiled(compiled._LOOPS[3, 1, 0], type(optimizer).rule).stats
+    hits, misses = sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
+print(json.dumps([rules.kernels(), w.tobytes().hex(), hits, misses]))
+"""
+
+
+def probe(before: str = "", **environment: str) -> list[Any]:
+    """Take a step of adam in a new process; return the kernels, the bits, and the cache's hits and misses."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", rules.VARIABLE)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(before=before)],
+        env={**kept, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result: list[Any] = json.loads(done.stdout)
+    return result
+
+
+def test_without_numba_the_same_step_is_numpys():
+    """A module that is None in sys.modules cannot be imported, as if it were not installed."""
+    kernels, bits, _, _ = probe("sys.modules['numba'] = None")
+    assert kernels == "numpy"
+    assert bits == probe(FFNN_KERNELS="numpy")[1] == probe()[1]
+
+
+def test_numba_is_not_imported_where_it_is_turned_off():
+    check = "import atexit; atexit.register(lambda: 'numba' in sys.modules and print('imported'))"
+    assert probe(check, FFNN_KERNELS="numpy")[0] == "numpy"
+
+
+@needs_numba
+def test_compiled_code_is_loaded_by_the_next_process(tmp_path):
+    first, second = (probe(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first[2:] == [0, 1]
+    assert second[2:] == [1, 0]
+    assert first[1] == second[1]
+
+
+# nothing can be made below a file, whoever asks
+READ_ONLY = "from pathlib import Path\nimport ffcli.core.compiled as c\nc.beside = lambda: Path('/dev/null')"
+
+
+@needs_numba
+def test_a_package_that_cannot_be_written_has_its_code_in_the_users_cache(tmp_path):
+    for expected in ([0, 1], [1, 0]):
+        assert probe(READ_ONLY, XDG_CACHE_HOME=str(tmp_path))[2:] == expected
+    assert list((tmp_path / "ffnn").glob("kernels-*/**/*.nbc"))
+
+
+@needs_numba
+def test_where_nothing_can_be_written_nothing_is_kept():
+    for _ in range(2):
+        kernels, _, hits, misses = probe(READ_ONLY, XDG_CACHE_HOME="/dev/null")
+        assert kernels.startswith("numba ")
+        assert (hits, misses) == (0, 1)
+
+
+@needs_numba
+@pytest.mark.parametrize("content", [b"", b"\x80\x04garbage"])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_damaged_code_is_compiled_again(tmp_path, kind, content):
+    expected = probe(NUMBA_CACHE_DIR=str(tmp_path))[1]
+    (path,) = tmp_path.glob(f"**/*.{kind}")
+    path.write_bytes(content)
+    assert probe(NUMBA_CACHE_DIR=str(tmp_path))[1] == expected
+    assert probe(NUMBA_CACHE_DIR=str(tmp_path))[1:] == [expected, 1, 0]
+
+
+@needs_numba
+def test_processes_that_start_together_and_one_that_is_killed_leave_a_sound_cache(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", PROBE.format(before="")]
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    while not list(tmp_path.iterdir()) and any(process.poll() is None for process in started):
+        pass
+    started[0].kill()
+    results = [json.loads(process.communicate()[0]) for process in started[1:]]
+    started[0].communicate()
+    assert results[0][1] == results[1][1]
+    assert probe(NUMBA_CACHE_DIR=str(tmp_path))[1:] == [results[0][1], 1, 0]
