@@ -7,12 +7,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ffcli.tracking import wandb_tracker
 from ffcli.tracking.base import TrackedRun
+from ffcli.tracking.wandb_process import Courier
 from ffcli.tracking.wandb_tracker import WandbTracker
 
 RUN = TrackedRun(id="run", started="2026-01-01T00:00:00.000Z")
@@ -89,3 +91,15 @@ def test_what_does_not_answer_is_ended_with_all_it_started_and_not_tried_again(
     assert follow(tracker) == problem
     assert launches == [1], "no second run waits as long"
     tracker.close()
+
+
+def test_an_offline_run_on_a_full_disk_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    """The SDK ends it without an error, cut short."""
+    told: list[str] = []
+    for folder in (tmp_path, tmp_path / "no room"):
+        courier = Courier(lambda event, **_: told.append(event), tmp_path)
+        courier._run = SimpleNamespace(
+            path="e/p/run", summary={}, finish=lambda _: None, settings=SimpleNamespace(sync_dir=str(folder))
+        )
+        courier.serve({"op": "finish", "exit_code": 0, "summary": {}, "model": None})
+    assert told == ["finished", "problem"]
