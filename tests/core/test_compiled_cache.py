@@ -1,4 +1,4 @@
-"""Where compiled code is cached, and that training works without Numba, without a cache and with a bad one."""
+"""Where compiled code is cached; training works without Numba, without a cache and with a damaged one."""
 
 from __future__ import annotations
 
