@@ -1,8 +1,8 @@
 """The answers to the assignment's questions, with their figures: ``python -m benchmarks.answers``.
 
 Runs the commands of docs/assignment.md, puts what they print into its blocks, their figures into docs/images
-and their tables into docs/results. Fashion-MNIST and MNIST must be there (``ffnn download fashion_mnist
-mnist``), and for the pictures of the report Chromium with its driver, and Selenium (``pip install '.[test]'``).
+and their tables into docs/results. Fashion-MNIST and MNIST must be stored (``ffnn download fashion_mnist mnist``);
+the figures of the report need Chromium with its driver, and Selenium (``pip install '.[test]'``).
 
 Where the 500-run sweep comes from, one of:
 

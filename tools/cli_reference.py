@@ -51,9 +51,9 @@ def _other_names() -> Iterator[str]:
     names = [(f"`{name}`", _listed(metadata(info, Option).aliases)) for name, info in FIELDS.items()]
     yield (
         "## Other names of hyper-parameters\n\n"
-        "Understood in sweep files, in `--config`, as long options and by `ffcli.TrainConfig`, and stored under the "
-        "first name. Case, spaces,\nhyphens and underscores do not matter. `alpha` is the weight decay beside a "
-        "learning rate, and the learning rate beside a weight decay.\n"
+        "Understood in sweep files, in `--config`, as long options and by `ffcli.TrainConfig`, and stored\n"
+        "under the first name. Case, spaces, hyphens and underscores do not matter. `alpha` is the weight\n"
+        "decay beside a learning rate, and the learning rate beside a weight decay.\n"
     )
     yield _table((name, also) for name, also in names if also)
     registries = {

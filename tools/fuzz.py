@@ -22,11 +22,11 @@ from typing import Any
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 MOST = 1 << 20
-TARGETS = ("idx", "npz", "dataset", "picture", "model", "yaml", "sweep", "record")
+TARGETS = ("idx", "npz", "dataset", "picture", "model", "yaml", "sweep", "script", "notebook", "record")
 Target = tuple[Callable[[bytes], Any], list[bytes]]
 
 
-def targets(folder: Path) -> dict[str, Target]:
+def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after another
     """Return what can be fuzzed: a function of bytes, and sound inputs to begin with."""
     import numpy as np
 
@@ -41,7 +41,7 @@ def targets(folder: Path) -> dict[str, Target]:
     from ffcli.runs.model_file import load_network, save_network
     from ffcli.runs.record import RunRecord
     from ffcli.runs.store import SUMMARY, RunStore
-    from ffcli.sweeping.spec.spec import parse_spec
+    from ffcli.sweeping.spec.spec import load_spec, parse_spec
     from ffcli.util.safe_read import parse_yaml
 
     file = folder / "input"
@@ -74,6 +74,14 @@ def targets(folder: Path) -> dict[str, Target]:
     def model(content: bytes) -> None:
         load_network(put(content))
 
+    def script(content: bytes) -> None:
+        (folder / "a.py").write_bytes(content)
+        load_spec(folder / "a.py")
+
+    def notebook(content: bytes) -> None:
+        (folder / "a.ipynb").write_bytes(content)
+        load_spec(folder / "a.ipynb")
+
     def text(content: bytes) -> str:
         return content.decode("utf-8", "replace")
 
@@ -101,8 +109,27 @@ def targets(folder: Path) -> dict[str, Target]:
         "model": (model, [file.read_bytes()]),
         "yaml": (lambda content: parse_yaml(text(content)), sweeps),
         "sweep": (lambda content: parse_spec(text(content)), sweeps),
+        "script": (script, scripts()),
+        "notebook": (notebook, [_notebook(content) for content in scripts()]),
         "record": (record, [json.dumps(sound.as_dict()).encode()]),
     }
+
+
+def scripts() -> list[bytes]:
+    """Return small scripts with a sweep."""
+    sweep = b"{'method': 'random', 'parameters': {'lr': {'values': [1e-3]}, 'seed': {'value': -1}, **p}}"
+    return [
+        b"import wandb\np = {}\nwandb.sweep(" + sweep + b", project='p')\n",
+        b"p = dict(epochs=dict(value=1))\ndef f():\n    c = "
+        + sweep
+        + b"\n    c['name'] = 'n'\n    return c\nx = f()\n",
+        b"p = {}\np.update({'epochs': {'min': 1, 'max': 3}})\nfor a in p:\n    c = " + sweep,
+    ]
+
+
+def _notebook(source: bytes) -> bytes:
+    lines = ["!ls\n", *source.decode().splitlines(keepends=True)]
+    return json.dumps({"cells": [{"cell_type": "code", "source": lines}]}).encode()
 
 
 def datasets() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What the shell completes as the value of an option or argument.
+"""Shell completion of the values of options and arguments.
 
 Each completer is handed to Typer's ``autocompletion``. It reads names of folders and imports nothing heavy
 unless the names live there, for it is waited for at every press of Tab. It never fails, and it offers only

@@ -1,4 +1,4 @@
-"""What the commands hand to the services."""
+"""The context that commands pass to the services."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from ffcli.errors import (
     UnknownNameError,
     UnknownParameterError,
 )
+from ffcli.util.processes import can_start_threads
 from ffcli.util.redact import without_secrets
 from ffcli.util.signals import exit_code, told_to_end_by
 
@@ -28,7 +29,10 @@ FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
 _FILES = "Let the process open more files: ulimit -n shows how many it may."
+_MEMORY = "A smaller --batch-size or --hidden-size needs less."
+_PROCESSES = "Let the user start more processes and threads: ulimit -u shows how many there may be."
 _OS_HINTS = {
+    errno.EAGAIN: _PROCESSES,
     errno.ENOSPC: f"Free some space. {_FOLDERS}",
     errno.EDQUOT: f"Free some space. {_FOLDERS}",
     errno.EACCES: _FOLDERS,
@@ -70,6 +74,8 @@ class _Failure:
 
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
+    if _lacks_threads(error):
+        error = OSError(errno.EAGAIN, "no more threads can be started")
     if isinstance(error, FfnnError):
         hint = error.hint or next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), None)
         if isinstance(error, UnknownNameError) and error.parameter == "recipe":
@@ -90,13 +96,18 @@ def _explain(error: BaseException) -> _Failure | None:
         message = str(error) if isinstance(error, Interrupted) else ""
         return _Failure(exit_code(), f"Interrupted{by}. {message}".rstrip(), title="")
     if isinstance(error, MemoryError):
-        return _Failure(
-            FAILED, "there is not enough memory.", "A smaller --batch-size or --hidden-size needs less."
-        )
+        return _Failure(FAILED, "there is not enough memory.", _MEMORY)
     if isinstance(error, OSError) and error.errno is not None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
     return None
+
+
+def _lacks_threads(error: BaseException) -> bool:
+    """Whether a thread could not be started. OpenBLAS then sends SIGINT to its own process."""
+    if isinstance(error, (KeyboardInterrupt, typer.Abort, Interrupted)):
+        return told_to_end_by() is None and not can_start_threads()
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
 
 
 def _worded(error: FfnnError) -> str:

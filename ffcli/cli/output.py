@@ -1,4 +1,4 @@
-"""The one sink: results go to stdout, everything else to stderr."""
+"""Output of the commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class TrainConfig(BaseModel):
     dataset: Annotated[
         str,
         BeforeValidator(read_dataset_name),
-        Option("Data", ("-d",), metavar="NAME", also="data_set dataset_name"),
+        Option("Data", ("-d",), metavar="NAME", also="dataset_name"),
     ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
     val_fraction: Annotated[
         Number,
@@ -84,7 +84,7 @@ class TrainConfig(BaseModel):
             "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
             "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
             "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
-            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs",
+            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size",
         ),
     ] = Field(128, description="one size for all hidden layers, or a list such as 128,64")
     activation: Annotated[
@@ -205,7 +205,7 @@ class TrainConfig(BaseModel):
     ] = Field(10, ge=1, description="passes over the training images")
     batch_size: Annotated[
         Integer,
-        Option("Training", ("-b",), also="batch batches_size batch_sizes minibatch_size minibatch b_size bs"),
+        Option("Training", ("-b",), also="batch batches_size batch_sizes minibatch_size minibatch bs"),
     ] = Field(32, ge=1, description="images per step")
     weight_decay: Annotated[
         Number,
@@ -215,7 +215,7 @@ class TrainConfig(BaseModel):
             also="l2 l2_reg l2_regularization l2_regularisation l2_regularizer l2_lambda "
             "l2_penalty l2_decay reg regularization regularisation regularization_strength "
             "regularization_parameter reg_param reg_lambda reg_strength lambda lambd lmbda "
-            "lam weight_decay_rate w_d wd",
+            "lam weight_decay_rate wd",
         ),
     ] = Field(0.0, ge=0, description="L2: the gradient of each weight W gains weight_decay·W")
     label_smoothing: Annotated[Number, Option("Training")] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ MOST_BYTES = 1 << 27
 
 # Formats that are read in this process: for others, such as EPS, Pillow would start a program.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what it logs of damage is in its errors too
 _MAX_SAMPLE_VALUES = (281, 341)  # tags of a TIFF file: of integers, of any type
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import shutil
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -25,7 +24,8 @@ from ffcli.datasets.base import Array
 from ffcli.datasets.catalog import ARRAYS
 from ffcli.datasets.streams import Saved
 from ffcli.errors import DataError, RequestError
-from ffcli.util.atomic_files import lock_folder, remove_left, sync_folder, this_machine, unlock, write_atomic
+from ffcli.util.atomic_files import sync_folder, write_atomic
+from ffcli.util.held_folder import HeldFolder, remove_abandoned
 from ffcli.util.safe_read import parse_json, read_file
 
 MANIFEST = "dataset.json"
@@ -89,22 +89,15 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     """Make a hidden folder in ``data_dir``, removed at the end; remove what dead processes left."""
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    ours = f"{_PREFIX}{this_machine()}-"
-    for left in data_dir.glob(f"{_PREFIX}*"):
-        remove_left(left, here=left.name.startswith(ours))
+    remove_abandoned(data_dir, _PREFIX)
     while True:
-        work = Path(tempfile.mkdtemp(prefix=ours, dir=data_dir))
-        # Another process may remove it in the moment before it is locked.
-        with suppress(FileNotFoundError, BlockingIOError):
-            lock = lock_folder(work)
-            if work.exists():
-                break
-            unlock(lock)
+        with suppress(FileExistsError):
+            work = HeldFolder(data_dir, _PREFIX, secrets.token_hex(4))
+            break
     try:
-        yield work
+        yield work.path
     finally:
-        shutil.rmtree(work, ignore_errors=True)
-        unlock(lock)
+        work.close()
 
 
 def publish(work: Path, folder: Path, prepared: Prepared) -> None:

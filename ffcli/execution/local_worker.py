@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import cast
 
-from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.execution.local import Setup, Stop, Verdict
 from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskStarted, TaskStatus
@@ -19,9 +18,10 @@ from ffcli.execution.training import dataset_of, explain, is_fatal
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL
 from ffcli.training.context import Context
+from ffcli.training.events import StepsDone, TrainingEvent, TrainingStarted
 from ffcli.training.experiment import Experiment
 from ffcli.training.resuming import resume_run
-from ffcli.training.runner import Unwatched, new_run, run
+from ffcli.training.runner import new_run, run
 from ffcli.training.tracking import Tracking
 from ffcli.util.signals import ended_by_the_parent
 
@@ -105,7 +105,7 @@ class _Worker:
         return self.tracking[mode]
 
 
-class _Progress(Unwatched):
+class _Progress:
     """Passes a training's epochs on, and reads what the parent says of it."""
 
     def __init__(self, worker: _Worker, task: Task) -> None:
@@ -113,16 +113,16 @@ class _Progress(Unwatched):
         self._worker, self._task = worker, task
         self._stopped = False
 
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        if self.run_id is not None:  # told before the epochs without a checkpoint were trained again
-            return
-        self.run_id = run_id
-        name = f"{platform.node()}:{os.getpid()}"
-        self._worker.send(TaskStarted(self._task.key, run_id, first_epoch, name))
-
-    def batches(self, done: int, total: int) -> None:
-        if os.getppid() != self._worker.setup.parent:
-            raise ParentGoneError
+    def __call__(self, event: TrainingEvent) -> None:
+        """Take in an event of the training."""
+        if isinstance(event, StepsDone):
+            if os.getppid() != self._worker.setup.parent:
+                raise ParentGoneError
+        # A run without a checkpoint starts twice: its epochs are trained again first.
+        elif isinstance(event, TrainingStarted) and self.run_id is None:
+            self.run_id = event.run_id
+            name = f"{platform.node()}:{os.getpid()}"
+            self._worker.send(TaskStarted(self._task.key, event.run_id, event.first_epoch, name))
 
     def report(self, result: EpochResult) -> bool:
         """Tell of an epoch, and return whether the training ends after it."""

@@ -10,7 +10,7 @@ from ffcli.execution.pool import Task
 from ffcli.training.context import Context
 
 # Faults of the machine, which the next task would meet as well.
-_FATAL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EMFILE", "ENFILE")}
+_FATAL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO")}
 
 
 class UnusableDatasetError(FfnnError):

@@ -32,7 +32,6 @@ _LEAST_DPI, _MOST_DPI = 30, 1200
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BLUE, VERMILLION, GREEN = PALETTE[:3]
 INK, MUTED, GRID = "#1F2328", "#59636E", "#D8DEE4"
-SEQUENTIAL = "Blues"  # a colour map of one hue, from light to dark: it also reads in gray
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along

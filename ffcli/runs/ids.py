@@ -51,7 +51,7 @@ def alone(word: str, ids: Sequence[str]) -> str | None:
 
 
 def mistaken(word: str, found: str, kind: str, wanted: str) -> str:
-    """Say that a word stands for an id of another kind than is wanted."""
+    """Say that a word names an id of another kind than expected."""
     article = "an" if kind[0] in "aeiou" else "a"
     what = f"{article} {kind}" if word == found else f"the {kind} {found}"
     return f"'{shown(word)}' is {what}, not a {wanted}."
@@ -62,8 +62,8 @@ def no_run(folder: Path, word: str) -> RequestError | None:
     if sweep := alone(word, all_sweep_ids(folder)):
         hint = f"ffnn runs list --sweep {sweep} lists its runs, ffnn runs rm --sweep {sweep} removes them"
         if sweep in sweep_ids(folder):
-            judges = f"ffnn evaluate --best --sweep {sweep} judges the best"
-            hint += f", ffnn sweep {sweep} goes on with it, {judges}"
+            best = f"ffnn evaluate --best --sweep {sweep} evaluates the best"
+            hint += f", ffnn sweep {sweep} resumes it, {best}"
         hint += "."
         return RequestError(mistaken(word, sweep, "sweep", "run"), hint=hint)
     if ensemble := alone(word, ensemble_ids(folder)):

@@ -158,7 +158,7 @@ def load_network(path: Path, digests: Collection[str] = ()) -> tuple[Network, di
 def _finite(array: Array, name: str) -> Array:
     """Return an array of weights. Raises ValueError where it holds anything else."""
     if array.dtype != np.float32:
-        raise ValueError(f"{name} holds {array.dtype} where float32 is wanted")
+        raise ValueError(f"{name} must be float32, got {array.dtype}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are NaN or infinite")
     return array

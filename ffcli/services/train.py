@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 from ffcli.config import TrainConfig
 from ffcli.runs.results import RunResult
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining
 from ffcli.training.experiment import Experiment, check_before_loading
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
-from ffcli.training.runner import Watcher, new_run, run
+from ffcli.training.runner import new_run, run
 from ffcli.training.tracking import Tracking, agents_sweep
 
 _ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
@@ -79,7 +80,7 @@ def _measure_step(experiment: Experiment) -> float:
     return float(np.median(seconds))
 
 
-def train(context: Context, config: TrainConfig, options: RunOptions, watcher: Watcher) -> RunResult:
+def train(context: Context, config: TrainConfig, options: RunOptions, on_event: OnTraining) -> RunResult:
     """Train a new run and return its result; its status may be ``diverged``.
 
     Started by an agent of a W&B sweep, it is a run of that sweep.
@@ -92,18 +93,18 @@ def train(context: Context, config: TrainConfig, options: RunOptions, watcher: W
         Tracking(context, options.wandb, hint=_wants_hint(context, options)) as tracking,
         new_run(context, experiment, options, agents_sweep()) as recorder,
     ):
-        return run(recorder, experiment, watcher, tracking=tracking)
+        return run(recorder, experiment, on_event, tracking=tracking)
 
 
 def _wants_hint(context: Context, options: RunOptions) -> bool:
-    """Whether to say how W&B is turned on: at the first run of a store, or where a place at W&B is named."""
+    """Whether to say how W&B is turned on: at the first run of a store, or where a project is named."""
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
 
 
-def resume(context: Context, run_id: str, epochs: int | None, watcher: Watcher) -> RunResult:
+def resume(context: Context, run_id: str, epochs: int | None, on_event: OnTraining) -> RunResult:
     """Continue an unfinished run, or a finished one to ``epochs`` in all.
 
     Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
     changed.
     """
-    return resume_run(context, run_id, watcher, epochs=epochs)
+    return resume_run(context, run_id, on_event, epochs=epochs)

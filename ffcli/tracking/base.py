@@ -160,7 +160,7 @@ class Tracker(Protocol):
         """No other run follows."""
 
 
-class NoTracker:
+class NullTracker:
     """Tells nobody."""
 
     def __init__(self) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -96,7 +98,8 @@ class WandbTracker:
             while self._problem is None:
                 event = self._next(deadline)
                 if event is None:
-                    self._problem = "the server does not answer in time"
+                    # Another run would have to wait as long.
+                    self._problem = self._broken = "the server does not answer in time"
                     self._kill()
                 elif event["event"] == "finished":
                     return Outcome()
@@ -118,8 +121,7 @@ class WandbTracker:
         try:
             process.wait(LIMITS["finish_timeout"])
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.wait()
+            _kill_all(process)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _patience(self) -> float:
@@ -131,13 +133,14 @@ class WandbTracker:
         return min(sum(limits.values()) + _BESIDE, _LONGEST)
 
     def _launch(self) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
-        environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
-        # What W&B keeps for the time being lies in there too: it stays where its process has to be killed.
-        temporary = Path(self._scratch, TEMPORARY)
-        temporary.mkdir()
-        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+        """Start the process and the threads that write to it and read from it."""
         try:
+            self._scratch = tempfile.mkdtemp(prefix="ffnn-wandb-")
+            # What W&B keeps for the time being, too: it stays where its process has to be killed.
+            temporary = Path(self._scratch, TEMPORARY)
+            temporary.mkdir()
+            environment = {**os.environ, "WANDB_SILENT": "true", "PYTHONUTF8": "1"}
+            environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
             self._process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
                 python_command("ffcli.tracking.wandb_process", self._scratch),
                 stdin=subprocess.PIPE,
@@ -147,16 +150,20 @@ class WandbTracker:
                 env=environment,
                 start_new_session=True,
             )
-        except OSError as error:
-            self._problem = self._broken = f"its process does not start: {error.strerror}"
-            return
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._commands, self._events = queue.SimpleQueue(), queue.SimpleQueue()
-        write = (self._commands, self._process.stdin)
-        read = (self._events, self._process.stdout)
-        threading.Thread(target=_write, args=write, name="to W&B", daemon=True).start()
-        threading.Thread(target=_read, args=read, name="from W&B", daemon=True).start()
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._commands, self._events = queue.SimpleQueue(), queue.SimpleQueue()
+            write = (self._commands, self._process.stdin)
+            read = (self._events, self._process.stdout)
+            threading.Thread(target=_write, args=write, name="to W&B", daemon=True).start()
+            threading.Thread(target=_read, args=read, name="from W&B", daemon=True).start()
+        except (OSError, RuntimeError) as error:  # a full disk, or no more processes or threads
+            self._problem = self._broken = f"its process does not start: {error}"
+            if self._process is not None:
+                self._commands.put(None)
+                for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+                    pipe.close()
+            self._kill()
 
     def _send(self, operation: str, **about: Any) -> None:
         if self._problem is None and self._process is not None:
@@ -192,9 +199,19 @@ class WandbTracker:
     def _kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
+            _kill_all(process)
+        if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill a process with what it has started, which has a process group of its own."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _write(commands: queue.SimpleQueue[str | None], pipe: IO[str]) -> None:

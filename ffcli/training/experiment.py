@@ -97,7 +97,7 @@ def l2_rate(config: TrainConfig) -> float:
 
 
 class Experiment:
-    """One training run in memory. Iterating over it trains and yields an ``EpochResult`` an epoch.
+    """One training run in memory. Iterating over it trains and yields an ``EpochResult`` per epoch.
 
     Attributes:
         network: as after the last epoch.
@@ -138,7 +138,7 @@ class Experiment:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The number of batches an epoch, the last short one counted."""
+        """The number of batches per epoch, including a shorter last one."""
         return math.ceil(len(self.data.train_indices) / self.config.batch_size)
 
     def __iter__(self) -> Iterator[EpochResult]:
@@ -216,7 +216,7 @@ class Experiment:
 
 
 def train(config: TrainConfig, dataset: Dataset) -> Experiment:
-    """Return a training that runs as it is iterated over: one ``EpochResult`` an epoch.
+    """Return a training that runs as it is iterated over: one ``EpochResult`` per epoch.
 
     >>> training = train(TrainConfig(epochs=2), load_dataset("fashion_mnist"))  # doctest: +SKIP
     >>> for result in training:                                                 # doctest: +SKIP

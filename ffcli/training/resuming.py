@@ -17,9 +17,10 @@ from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import CHECKPOINT, CONFIG
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
 from ffcli.training.recording import checkpoint_of, restore
-from ffcli.training.runner import Watcher, run
+from ffcli.training.runner import run
 from ffcli.training.tracking import Tracking
 from ffcli.util.text import are, counted
 
@@ -27,7 +28,7 @@ from ffcli.util.text import are, counted
 def resume_run(
     context: Context,
     run_id: str,
-    watcher: Watcher,
+    on_event: OnTraining,
     *,
     epochs: int | None = None,
     stop: Callable[[EpochResult], bool] = lambda _: False,
@@ -47,10 +48,10 @@ def resume_run(
                 f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
                 f"{are(record.epochs_done)} trained again, to the same numbers, before it continues."
             )
-            _replay(recorder, experiment, watcher)
+            _replay(recorder, experiment, on_event)
         else:
             restore(recorder, experiment)
-        return run(recorder, experiment, watcher, stop, tracking=tracking)
+        return run(recorder, experiment, on_event, stop, tracking=tracking)
 
 
 def stored_run(
@@ -98,13 +99,13 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
     return config
 
 
-def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> None:
+def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining) -> None:
     """Train the recorded epochs again without changing the record, and leave a checkpoint after them."""
     recorded = {row.result.epoch: row.result for row in recorder.rows}
-    watcher.started(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch)
+    on_event(TrainingStarted(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch))
     try:
         with threadpool_limits(recorder.record.threads):
-            for result in experiment.run(watcher.batches):
+            for result in experiment.run(steps_to(on_event)):
                 before = recorded.get(result.epoch)
                 if before is None:
                     raise FfnnError(f"The history of run {recorder.path.name} lacks epoch {result.epoch}.")
@@ -118,4 +119,4 @@ def _replay(recorder: RunRecorder, experiment: Experiment, watcher: Watcher) -> 
                     recorder.checkpoint(checkpoint_of(experiment))
                     return
     finally:
-        watcher.finished()
+        on_event(TrainingOver())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
@@ -15,42 +15,11 @@ from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
+from ffcli.training.events import EpochEnded, OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions, wandb_wishes
 from ffcli.training.recording import record_epoch
 from ffcli.training.tracking import Tracking
-
-
-class Watcher(Protocol):
-    """Who looks on while a run trains."""
-
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        """The first step comes next."""
-
-    def batches(self, done: int, total: int) -> None:
-        """So many of the epoch's steps are done. Called often."""
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        """An epoch is over and on disk; ``best``: it has the highest val_acc so far."""
-
-    def finished(self) -> None:
-        """The training is over, however it ended."""
-
-
-class Unwatched:
-    """Watches a run for nobody."""
-
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        pass
-
-    def batches(self, done: int, total: int) -> None:
-        pass
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        pass
-
-    def finished(self) -> None:
-        pass
 
 
 def new_run(
@@ -115,7 +84,7 @@ def train_to_end(
 def run(
     recorder: RunRecorder,
     experiment: Experiment,
-    watcher: Watcher,
+    on_event: OnTraining,
     stop: Callable[[EpochResult], bool] = lambda _: False,
     *,
     tracking: Tracking | None = None,
@@ -135,7 +104,7 @@ def run(
         record_epoch(recorder, experiment, result)
         if tracking is not None:
             tracking.epoch(recorder)
-        watcher.epoch(result, experiment.best is result)
+        on_event(EpochEnded(result, best=experiment.best is result))
         return stop(result) or (tracking is not None and tracking.stopped)
 
     try:
@@ -144,8 +113,12 @@ def run(
         recorder.begin(experiment.config)
         if tracking is not None:
             tracking.begin(recorder, experiment.config, assigned)
-        watcher.started(record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch)
-        recorder.end(*train_to_end(experiment, record.threads, on_epoch, watcher.batches))
+        on_event(
+            TrainingStarted(
+                record.run_id, experiment.config, experiment.epoch + 1, experiment.steps_per_epoch
+            )
+        )
+        recorder.end(*train_to_end(experiment, record.threads, on_epoch, steps_to(on_event)))
     except KeyboardInterrupt:
         recorder.end_if_possible("interrupted")
         raise
@@ -153,7 +126,7 @@ def run(
         recorder.end_if_possible("failed", f"{type(error).__name__}: {error}")
         raise
     finally:
-        watcher.finished()
+        on_event(TrainingOver())
         if tracking is not None:
             tracking.end(recorder)
     return RunResult.of(record, recorder.rows, recorder.path)

@@ -15,7 +15,7 @@ from ffcli.runs.metric import METRICS, SPELLINGS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL, new_run_id
-from ffcli.tracking.base import Additions, Assigned, Model, NoTracker, Outcome, TrackedRun, Tracker
+from ffcli.tracking.base import Additions, Assigned, Model, NullTracker, Outcome, TrackedRun, Tracker
 from ffcli.tracking.modes import decide, under_agent
 from ffcli.training.context import Context
 from ffcli.util.text import counted
@@ -119,7 +119,7 @@ class Tracking:
 
 def _tracker(mode: str) -> Tracker:
     if mode == "disabled":
-        return NoTracker()
+        return NullTracker()
     from ffcli.tracking.wandb_tracker import WandbTracker
 
     return WandbTracker("online" if mode == "online" else "offline")
@@ -208,7 +208,7 @@ def tell_of_tracking(context: Context, sweep_id: str) -> None:
     missing = sum(record.wandb.synced != synced_as(record) for record in online)
     if missing:
         runs = counted(missing, "run")
-        context.notify(f"W&B has not got all of {runs}: ffnn sync {sweep_id} sends what is missing.")
+        context.notify(f"W&B does not have all of {runs}: ffnn sync {sweep_id} sends what is missing.")
     if any(record.wandb.mode == "offline" for record in tracked):
         where = os.environ.get("WANDB_DIR") or context.runs_dir / "*"
         context.notify(f"W&B: kept offline; wandb sync {where}/wandb/offline-run-* sends the runs.")
@@ -224,7 +224,7 @@ def attach(context: Context, record: RunRecord, additions: Additions) -> None:
         return
     if mode == "online" and not record.wandb.synced:
         context.notify(
-            f"W&B has not got all of run {record.run_id} yet, so nothing is added to it: "
+            f"W&B does not have all of run {record.run_id} yet, so nothing is added to it: "
             f"ffnn sync {record.run_id} first."
         )
         return
@@ -285,7 +285,7 @@ def _log(
     finally:
         tracker.close()
     if outcome.problem is not None:
-        context.notify(f"W&B: {outcome.problem}. Nothing was added there.")
+        context.notify(f"W&B: {outcome.problem}. Nothing was added at W&B.")
     else:
         context.notify(f"W&B: {tracker.facts.url or f'kept offline in {tracker.facts.folder}'}")
     if outcome.interrupted:

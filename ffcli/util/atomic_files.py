@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that one process holds at a time."""
+"""Atomic file writes and advisory locks."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,3 +73,12 @@ def _start(pid: int) -> str:
         return ""
     # A zombie holds its number, and works no more.
     return "" if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+
+
+def can_start_threads() -> bool:
+    """Return whether the limit of the user's processes and threads leaves room for one more."""
+    try:
+        threading.Thread(target=int).start()
+    except RuntimeError:
+        return False
+    return True

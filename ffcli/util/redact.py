@@ -13,7 +13,7 @@ _TOKEN = re.compile(r"(\bhttps?:/{1,3})[^\s/:?#]+@", re.IGNORECASE)
 _KEY = re.compile(r"(:/{1,3})(?=[^\s@]*\d)(?=[^\s@]*[a-z])[\w-]{32,}@", re.IGNORECASE)
 _QUERY = re.compile(r"([?&;][\w.-]*(?:pass|pwd|secret|token|key|sig)[\w.-]*=)[^&\s]+", re.IGNORECASE)
 _VARIABLES = ("WANDB_API_KEY", "PGPASSWORD", "MYSQL_PWD")
-_LEAST = 6  # characters of what is taken for a secret wherever it stands
+_LEAST = 6  # characters of a text that counts as a secret wherever it is
 
 
 def without_secrets(text: str) -> str:

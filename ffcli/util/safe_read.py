@@ -145,7 +145,7 @@ def _loader() -> type[yaml.SafeLoader]:
 
 
 class _UnsoundError(Exception):
-    """It is YAML, and none that is wanted."""
+    """YAML with contents that are not allowed."""
 
 
 def _count(node: yaml.Node, path: str, counts: dict[yaml.Node, int]) -> int:

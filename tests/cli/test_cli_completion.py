@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Path:
         (runs / name / "summary.json").write_text("this is no JSON")
     (runs / "unfinished").mkdir()
     (runs / "sweeps" / SWEEP).mkdir(parents=True)
-    (runs / "sweeps" / SWEEP / "study.db").write_bytes(b"neither is this a database")
+    (runs / "sweeps" / SWEEP / "study.log").write_bytes(b"neither is this a study")
     return runs
 
 

@@ -134,7 +134,7 @@ def test_ctrl_c_ends_a_run_that_can_go_on(tmp_path: Path, tiny: Path, process: C
     assert (training.returncode, out) == (130, "")
     last = err.splitlines()[-1]
     run = last.rpartition(" ")[2]
-    assert last == f"Interrupted. Go on with: ffnn train --resume {run}"
+    assert last == f"Interrupted. Resume with: ffnn train --resume {run}"
     assert "Traceback" not in err
     assert '"interrupted"' in process("runs", "show", run, "--json").out
 
@@ -202,3 +202,22 @@ def test_stdout_may_be_closed(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert "Error" not in done.stderr
+
+
+def test_a_thread_that_cannot_be_started_is_no_bug_and_no_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenBLAS sends SIGINT to its own process then, which is no Ctrl-C."""
+    settings = Settings()
+    assert report(RuntimeError("can't start new thread"), settings) == 1
+    assert "ulimit -u" in capsys.readouterr().err
+    assert report(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), settings) == 1
+    assert "ulimit -u" in capsys.readouterr().err
+    assert report(KeyboardInterrupt(), settings) == 130
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    assert report(KeyboardInterrupt(), settings) == 1
+    assert "ulimit -u" in capsys.readouterr().err

@@ -102,8 +102,8 @@ def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened
     from ffcli.version import __version__
 
     fake = other_version(tmp_path / "other")
-    cluster.worker(**fake)
     waiting = opened(PoolOptions(0, cluster.address))
+    cluster.worker(**fake)
     waiting.until(lambda: "9.9.9" in notices(waiting))
     assert __version__ in notices(waiting)
     assert waiting.pool.size == 0
@@ -117,8 +117,8 @@ def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened
 
 
 def test_workers_of_several_threads_are_refused(cluster: Cluster, opened: Opened) -> None:
-    cluster.worker(threads=2)
     pool = opened(PoolOptions(0, cluster.address))
+    cluster.worker(threads=2)
     pool.until(lambda: "2 threads" in notices(pool))
     assert pool.pool.size == 0
 

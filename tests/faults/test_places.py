@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from ffcli.services.runs.listing import list_runs
 from ffcli.services.train import train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Unwatched
+from ffcli.training.runner import NullWatcher
 
 SWEEP = """
 method: grid
@@ -77,7 +76,7 @@ def test_a_full_disk_costs_one_epoch(site: Site, disk: Callable[[str], Path], si
     stored = list_runs(Context(site.folder / "data", runs))
     assert [path for path in runs.rglob(".*") if path.is_file()] == [], "halves of files take space"
     disk("20m")
-    reference = train(site.context, site.config(**WIDE), RunOptions(), Unwatched())
+    reference = train(site.context, site.config(**WIDE), RunOptions(), NullWatcher())
     if size == "4k":
         assert stored == []
         assert list(runs.iterdir()) == []
@@ -85,7 +84,7 @@ def test_a_full_disk_costs_one_epoch(site: Site, disk: Callable[[str], Path], si
     else:
         (run,) = stored
         assert run["status"] == "failed"
-        assert f"Go on with: ffnn train --resume {run['run_id']}" in full.err
+        assert f"Resume with: ffnn train --resume {run['run_id']}" in full.err
         again = site("train", "--resume", run["run_id"], "--runs-dir", runs)
     assert again.code == 0, again.err
     (path,) = runs.iterdir()
@@ -99,7 +98,7 @@ def test_a_sweep_on_a_full_disk_goes_on_when_there_is_room(site: Site, disk: Cal
     full = site("sweep", "sweep.yaml", *words)
     assert full.code == 1
     assert "No space left" in full.err or "disk is full" in full.err
-    sweep_id = ids(full.err, "Go on with: ffnn sweep")
+    sweep_id = ids(full.err, "Resume with: ffnn sweep")
     assert {run["status"] for run in list_runs(Context(site.folder, runs))} <= set(STATUSES) - {"running"}
     disk("20m")
     more = site("sweep", sweep_id, *words, "--json")
@@ -129,7 +128,7 @@ def close(*folders: Path) -> None:
 @pytest.fixture
 def closed(site: Site) -> Iterator[Callable[..., Done]]:
     """Calls the command in a place whose runs and data can be read only, where modes count for root too."""
-    train(site.context, site.config(epochs=2), RunOptions(), Unwatched())
+    train(site.context, site.config(epochs=2), RunOptions(), NullWatcher())
     (site.folder / "sweep.yaml").write_text(SWEEP)
     assert site("sweep", "sweep.yaml", "--backend", "local", "--workers", "1").code == 0
     folders = (site.folder / "runs", site.folder / "data")
@@ -144,17 +143,8 @@ def closed(site: Site) -> Iterator[Callable[..., Done]]:
             path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o200)
 
 
-@pytest.mark.parametrize("version", ["this", "the one before --count was remembered"])
-def test_a_read_only_store_can_be_looked_at(site: Site, closed: Callable[..., Done], version: str) -> None:
+def test_a_read_only_store_can_be_looked_at(site: Site, closed: Callable[..., Done]) -> None:
     (sweep_id,) = (path.name for path in (site.folder / "runs" / "sweeps").iterdir())
-    if version != "this":
-        folder = site.folder / "runs" / "sweeps" / sweep_id
-        for path in (folder, *folder.iterdir()):
-            path.chmod(0o755)
-        connection = sqlite3.connect(folder / "study.db")
-        connection.execute("DROP TABLE ffnn_goals")
-        connection.close()
-        close(folder)
     for words in (
         ["runs", "list"],
         ["sweeps", "list"],

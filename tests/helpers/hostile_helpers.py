@@ -116,7 +116,7 @@ Cli = Callable[..., Done]
 class Trained:
     """A folder with a dataset, an interrupted run of two epochs of three, and a finished one.
 
-    Beside them lies ``shared.db``, the database of a sweep of two trials whose runs are in another store.
+    There is a sweep of two trials, too, whose runs are in another store.
     """
 
     folder: Path
@@ -125,14 +125,9 @@ class Trained:
     sweep_id: str
 
     @property
-    def database(self) -> Path:
-        """The file of the sweep's database."""
-        return self.folder / "shared.db"
-
-    @property
-    def storage(self) -> list[str]:
-        """The option that names it."""
-        return ["--storage", f"sqlite:///{self.database}"]
+    def study(self) -> Path:
+        """The file of the sweep's study."""
+        return self.folder / "runs" / "sweeps" / self.sweep_id / "study.log"
 
 
 def refusal(kind: type[Exception], work: Callable[[], Any]) -> str | None:

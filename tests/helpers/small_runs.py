@@ -16,6 +16,7 @@ from ffcli.runs.results import RunResult
 from ffcli.runs.store import SUMMARY
 from ffcli.services.train import train
 from ffcli.training.context import Context
+from ffcli.training.events import EpochEnded, StepsDone, TrainingEvent, TrainingStarted
 from ffcli.training.options import RunOptions
 
 
@@ -42,20 +43,19 @@ class Watcher:
         self._at_epoch = at_epoch
         self._at_batches = at_batches
 
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        self.told.append(("started", run_id, config.epochs, first_epoch, steps_per_epoch))
-
-    def batches(self, done: int, total: int) -> None:
-        if self._at_batches is not None:
-            self._at_batches(done, total)
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        self.told.append(("epoch", result.epoch, best))
-        if self._at_epoch is not None:
-            self._at_epoch(result)
-
-    def finished(self) -> None:
-        self.told.append(("finished",))
+    def __call__(self, event: TrainingEvent) -> None:
+        if isinstance(event, StepsDone):
+            if self._at_batches is not None:
+                self._at_batches(event.done, event.total)
+        elif isinstance(event, TrainingStarted):
+            known = (event.config.epochs, event.first_epoch, event.steps_per_epoch)
+            self.told.append(("started", event.run_id, *known))
+        elif isinstance(event, EpochEnded):
+            self.told.append(("epoch", event.result.epoch, event.best))
+            if self._at_epoch is not None:
+                self._at_epoch(event.result)
+        else:
+            self.told.append(("finished",))
 
 
 def interrupt_after(epoch: int) -> Watcher:

@@ -51,9 +51,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         assert main([*small, "-e", "3", "--ema", "0.5", "--schedule", "plateau"]) == 0
         (other,) = {path.name for path in (folder / "runs").iterdir()} - {finished}
         (folder / "s.yaml").write_text(SWEEP)
-        storage = ["--storage", f"sqlite:///{folder / 'shared.db'}", "--runs-dir", "swept"]
-        assert main(["sweep", "s.yaml", "--workers", "1", *storage, "--quiet"]) == 0
+        assert main(["sweep", "s.yaml", "--workers", "1", "--runs-dir", "swept", "--quiet"]) == 0
         (sweep_id,) = (path.name for path in (folder / "swept" / "sweeps").iterdir())
+        (folder / "swept" / "sweeps").rename(folder / "runs" / "sweeps")
     _interrupt(folder / "runs" / other)
     return Trained(folder, other, finished, sweep_id)
 
@@ -84,6 +84,6 @@ def copied(trained: Trained, tmp_path: Path) -> Trained:
     """A copy of these of one's own, in the folder in which ``cli`` works."""
     for name in ("runs", "data"):
         shutil.copytree(trained.folder / name, tmp_path / name)
-    for name in ("tiny.npz", "s.yaml", "shared.db"):
+    for name in ("tiny.npz", "s.yaml"):
         shutil.copy2(trained.folder / name, tmp_path / name)
     return replace(trained, folder=tmp_path)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
-from ffcli.services.sweep_worker import _clear_up
-from ffcli.sweeping.store import TrialStore
 from hostile_helpers import NASTY, Cli, Trained
 
-from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore
 from ffcli.services.sweeps.create import sweep_folder
-from ffcli.services.sweeps.local import _Weights
 from ffcli.sweeping.wandb.address import parse_address
 from ffcli.training.context import Context
 
@@ -59,7 +54,7 @@ def test_runs_rm_removes_nothing_else(copied: Trained, cli: Cli, word: str) -> N
     keep = copied.folder / "keep"
     keep.mkdir()
     (keep / SUMMARY).write_text("{}")
-    (copied.folder / "runs" / "sweeps").mkdir()
+    (copied.folder / "runs" / "sweeps").mkdir(exist_ok=True)
     (copied.folder / "runs" / "sweeps" / SUMMARY).write_text("{}")
     before = sorted(copied.folder.rglob("*"))
     assert cli("runs", "rm", "--yes", "--", word).code == 2
@@ -102,83 +97,55 @@ def test_a_folder_with_a_bad_name_is_listed_as_damaged_and_can_be_removed(copied
     assert not bad.exists()
 
 
-def put(database: Path, column: str, value: object) -> None:
-    connection = sqlite3.connect(database)
-    connection.execute(f"UPDATE ffnn_trials SET {column} = ?", (value,))
-    connection.commit()
-    connection.close()
+def put(study: Path, before: str, after: str) -> None:
+    """Replace a part of every line of a study."""
+    content = study.read_text()
+    assert before in content
+    study.write_text(re.sub(re.escape(before) + r"[^\]}]*", after, content))
 
 
-def commands(copied: Trained, sweep_id: str) -> list[list[str]]:
-    storage = copied.storage
+def commands(sweep_id: str) -> list[list[str]]:
     return [
-        ["sweeps", "show", sweep_id, *storage, "--json"],
-        ["sweeps", "list", *storage],
-        ["report", sweep_id, *storage, "-o", "report.html"],
-        ["evaluate", "--best", "--sweep", sweep_id, *storage],
-        ["sweep", sweep_id, *storage, "--count", "3", "--workers", "1"],
+        ["sweeps", "show", sweep_id, "--json"],
+        ["report", sweep_id, "-o", "report.html"],
+        ["evaluate", "--best", "--sweep", sweep_id],
+        ["sweep", sweep_id, "--count", "3", "--workers", "1"],
     ]
 
 
-def test_a_database_that_names_runs_elsewhere_is_refused(copied: Trained, cli: Cli) -> None:
+def test_a_study_that_names_runs_elsewhere_is_refused(copied: Trained, cli: Cli) -> None:
     victim = Path("victim")
     victim.mkdir()
     (victim / MODEL).write_bytes(b"precious")
-    put(copied.database, "run_id", "../victim")
-    for command in commands(copied, copied.sweep_id):
+    put(copied.study, '"run_ids":["', '"run_ids":["../victim"')
+    for command in commands(copied.sweep_id):
         done = cli(*command)
         assert done.code == 1
-        assert "is damaged in its database: its run is ../victim" in done.err
+        assert "damaged: its run is ../victim" in done.err
     assert (victim / MODEL).read_bytes() == b"precious"
 
 
-def test_a_database_cannot_have_other_runs_removed(copied: Trained) -> None:
-    """A shared database may name any run of this store: only those of the sweep itself are touched."""
-    put(copied.database, "run_id", copied.finished)
-    put(copied.database, "state", "pruned")
+def test_a_study_cannot_have_other_runs_removed(copied: Trained, cli: Cli) -> None:
+    """It may name any run of this store: only those of the sweep itself are changed or removed."""
+    put(copied.study, '"run_ids":["', f'"run_ids":["{copied.finished}"')
+    folder = copied.folder / "runs" / copied.finished
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    lines = copied.study.read_text().splitlines(keepends=True)
+    pruned = "".join(line.replace('"state":1', '"state":2') for line in lines)
+    open_ = "".join(line for line in lines if '"op_code":6' not in line)
+    for content in (pruned, open_):
+        copied.study.write_text(content)
+        done = cli("sweep", copied.sweep_id, "--count", "2", "--workers", "1", "--json")
+        assert done.code == 0, done.err
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     context = Context(copied.folder / "data", copied.folder / "runs")
-    store = TrialStore(f"sqlite:///{copied.database}")
-    _Weights(context, store, store.sweep(copied.sweep_id))
-    store.close()
-    assert (copied.folder / "runs" / copied.finished / MODEL).is_file()
     for run_id in (copied.finished, copied.finished[:3], copied.finished[-2:]):
         assert context.runs.of_sweep(run_id, copied.sweep_id) is None
 
 
-def test_nor_where_a_trial_is_said_to_have_been_cut_short(copied: Trained, cli: Cli) -> None:
-    put(copied.database, "run_id", copied.finished)
-    put(copied.database, "state", "waiting")
-    before = {path.name: path.read_bytes() for path in (copied.folder / "runs" / copied.finished).iterdir()}
-    done = cli("sweep", copied.sweep_id, *copied.storage, "--count", "2", "--workers", "1", "--json")
-    assert done.code == 0, done.err
-    trained = {trial["run_id"] for trial in json.loads(done.out)["top"]}
-    assert len(trained) == 2
-    assert copied.finished not in trained
-    after = {path.name: path.read_bytes() for path in (copied.folder / "runs" / copied.finished).iterdir()}
-    assert after == before
-
-
-def test_a_run_of_the_sweep_itself_is_cleared_away(tmp_path: Path) -> None:
-    context = Context(tmp_path / "data", tmp_path / "runs")
-    run = tmp_path / "runs" / "a-run"
-    run.mkdir(parents=True)
-    record = RunRecord("a-run", "a", "interrupted", "mnist", TrainConfig().as_dict(), "", sweep_id="s")
-    (run / SUMMARY).write_text(json.dumps(record.as_dict()))
-    path = context.runs.of_sweep("a-run", "s")
-    assert path == run
-    _clear_up(context, path)
-    assert not run.exists()
-
-
-def test_a_sweep_of_a_database_whose_id_leads_elsewhere(copied: Trained, cli: Cli) -> None:
-    connection = sqlite3.connect(copied.database)
-    for table, column in (("ffnn_sweeps", "id"), ("ffnn_trials", "sweep"), ("ffnn_epochs", "sweep")):
-        connection.execute(f"UPDATE {table} SET {column} = '../../../planted'")
-    connection.commit()
-    connection.close()
-    by_file = ["sweep", "s.yaml", "--resume", *copied.storage]
-    for command in [*commands(copied, "../../../planted"), by_file]:
-        assert cli(*command).code in (1, 2), command
+def test_a_sweep_whose_id_leads_elsewhere(copied: Trained, cli: Cli) -> None:
+    for command in commands("../../../planted"):
+        assert cli(*command).code == 2, command
     assert not list(copied.folder.parent.glob("**/planted"))
 
 

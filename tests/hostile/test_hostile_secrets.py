@@ -1,8 +1,7 @@
-"""A password of a database and a key of W&B are in nothing that is shown, stored, or seen of a process."""
+"""A password in an address and a key of W&B are in nothing that is shown, stored, or seen of a process."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hostile_helpers import ROOT, SWEEP, Cli, Trained, write_tiny
+from hostile_helpers import ROOT, Cli, Trained, write_tiny
 
 SECRET = "S3CRET-hunter2-p4ssw0rd"
 KEY = "0123456789abcdef" * 3  # as long as a key of W&B, and like one
@@ -25,10 +24,6 @@ def holding(folder: Path, secret: str) -> list[Path]:
             with suppress(FileNotFoundError):  # the W&B process still removes what it needs no longer
                 found += [path] if path.is_file() and secret.encode() in path.read_bytes() else []
     return found
-
-
-def with_password(url: str) -> str:
-    return url.replace("://ffnn@", f"://ffnn:{SECRET}@")
 
 
 class Watched:
@@ -67,59 +62,6 @@ class Watched:
                 self._look(int(child))
 
 
-@pytest.mark.postgres
-@pytest.mark.parametrize("commands", [1, pytest.param(5, marks=pytest.mark.slow)])
-def test_the_password_of_a_database(tmp_path: Path, postgres, commands: int) -> None:
-    write_tiny(tmp_path / "tiny.npz")
-    (tmp_path / "s.yaml").write_text(SWEEP)
-    url = with_password(postgres.new_database())
-    done = Watched(tmp_path, "sweep", "s.yaml", "--workers", "2", "--storage", url, "--json")
-    assert done.process.returncode == 0, done.err
-    sweep_id = json.loads(done.out)["sweep_id"]
-    assert "--storage holds a password" in done.err
-    assert len([line for line in done.children if "spawn_main" in line]) >= 1
-    said = [done.out, done.err, *done.children]
-    for command in [
-        ["sweeps", "show", sweep_id, "--json"],
-        ["sweeps", "list"],
-        ["evaluate", "--best", "--sweep", sweep_id, "--json"],
-        ["report", sweep_id, "-o", "report.html"],
-        ["sweeps", "show", "nothing"],
-    ][:commands]:
-        more = Watched(tmp_path, *command, "--storage", url)
-        assert more.process.returncode == (2 if "nothing" in command else 0), more.err
-        said += [more.out, more.err, *more.children]
-    for broken in [
-        url.replace("://ffnn", "://no"),
-        url.replace("/test", "/none"),
-        url + "?sslmode=nonsense",
-        url.replace("127.0.0.1:", "127.0.0.1:1"),
-    ][:commands]:
-        more = Watched(tmp_path, "sweeps", "list", "--storage", broken, "--verbose")
-        assert more.process.returncode in (1, 2)
-        said += [more.out, more.err]
-    assert [text for text in said if SECRET in text] == []
-    assert holding(tmp_path, SECRET) == []
-    record = json.loads(next((tmp_path / "runs").glob("*/summary.json")).read_text())
-    shown = " ".join(record["provenance"]["command_line"])
-    assert "postgresql://ffnn:***@127.0.0.1" in shown, "the rest of the command line is kept"
-
-
-@pytest.mark.postgres
-def test_a_password_file_keeps_it_off_the_command_line(tmp_path: Path, postgres) -> None:
-    """libpq's own file serves, so that no process has the password among its words."""
-    write_tiny(tmp_path / "tiny.npz")
-    (tmp_path / "s.yaml").write_text(SWEEP)
-    (tmp_path / "pgpass").write_text(f"*:*:*:ffnn:{SECRET}\n")
-    (tmp_path / "pgpass").chmod(0o600)
-    url = postgres.new_database()
-    variables = {"PGPASSFILE": str(tmp_path / "pgpass")}
-    done = Watched(tmp_path, "sweep", "s.yaml", "--workers", "1", "--storage", url, "--json", **variables)
-    assert done.process.returncode == 0, done.err
-    assert "holds a password" not in done.err
-    assert holding(tmp_path, SECRET) == [tmp_path / "pgpass"]
-
-
 def test_the_address_of_a_download(copied: Trained, cli: Cli) -> None:
     url = f"http://me:{SECRET}@127.0.0.1:1/mnist.npz?token={SECRET}"
     done = cli("download", "mnist", "--from", url, "--verbose")
@@ -136,9 +78,8 @@ def test_the_address_of_a_download(copied: Trained, cli: Cli) -> None:
     [
         ["runs", "list", f"postgresql://me:{SECRET}@host/db"],
         ["train", "--dataset", f"postgresql://me:{SECRET}@host/db"],
-        ["train", f"--storage=postgresql://me:{SECRET}@host/db"],
         ["sweep", f"postgresql://me:{SECRET}@host/db"],
-        ["-storage", f"postgresql://me:{SECRET}@host/db"],
+        ["sweep", "quick", "--cluster", f"http://me:{SECRET}@host/db"],
     ],
 )
 def test_an_address_in_the_wrong_place(cli: Cli, words: list[str]) -> None:

@@ -12,7 +12,6 @@ from stored_runs import put, record
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs import staging as beginning_module
 from ffcli.runs import store as store_module
 from ffcli.runs.record import HISTORY_COLUMNS, HistoryRow, history_csv
 from ffcli.runs.staging import remove_unbegun
@@ -20,6 +19,7 @@ from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunErr
 from ffcli.services.runs.listing import list_runs
 from ffcli.training.context import Context
 from ffcli.util import atomic_files as files_module
+from ffcli.util import held_folder as held_folder_module
 from ffcli.util.atomic_files import lock_folder, this_machine, unlock
 
 TIME = "2026-01-01T00:00:00.000Z"
@@ -132,6 +132,22 @@ class TestFind:
                 store.find(word)
 
 
+class TestFindByName:
+    def test_a_run_is_found_by_its_name(self, store: RunStore) -> None:
+        put(store.folder, "20260301-000000-000-dddd", name="my best")
+        assert store.find("my best").name == "20260301-000000-000-dddd"
+
+    def test_an_id_wins_over_a_name(self, store: RunStore) -> None:
+        put(store.folder, "20260301-000000-000-dddd", name=OLD)
+        assert store.find(OLD).name == OLD
+
+    def test_several_of_one_name_are_listed(self, store: RunStore) -> None:
+        for end in ("dddd", "eeee"):
+            put(store.folder, f"20260301-000000-000-{end}", name="twice")
+        with pytest.raises(RequestError, match=r"2 runs: .*dddd, .*eeee"):
+            store.find("twice")
+
+
 class TestList:
     def test_folders_with_a_summary_or_the_name_of_a_run_are_runs(self, store: RunStore) -> None:
         (store.folder / "sweeps" / "s1").mkdir(parents=True)
@@ -206,7 +222,7 @@ class TestNewRuns:
                 folder.rmdir()
             return lock
 
-        monkeypatch.setattr(beginning_module, "lock_folder", late)
+        monkeypatch.setattr(held_folder_module, "lock_folder", late)
         ids = iter(["one", "two", "three"])
         monkeypatch.setattr(store_module, "new_run_id", lambda _: next(ids))
         assert created(store) == "three"
@@ -226,7 +242,7 @@ class TestNewRuns:
         assert not left.exists()
 
     def test_without_locks_what_is_old_goes(self, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in (beginning_module, files_module):
+        for module in (held_folder_module, files_module):
             monkeypatch.setattr(module, "lock_folder", lambda *_, **__: None)
         with store.create() as held:
             remove_unbegun(store.folder)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fault_helpers import members
 from small_runs import Place, write_dataset
 from stored_sweeps import Made, put_sweep
 
@@ -27,6 +26,7 @@ from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
 from ffcli.services.rerun import RerunOptions, RerunResult, Spread, rerun, spread
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
+from ffcli.util.atomic_files import json_value
 
 RATES = "learning_rate: {values: [0.1, 0.03, 0.01, 0.003, 0.001]}"
 
@@ -180,9 +180,9 @@ def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
 
 def test_mean_and_standard_deviation_have_n_minus_1() -> None:
     # Squared distances from the mean 5: 9, 1, 1, 1, 0, 0, 4, 16.
-    assert spread([2, 4, 4, 4, 5, 5, 7, 9]) == {"mean": 5, "sd": pytest.approx(math.sqrt(32 / 7))}
-    assert spread([0.25]) == {"mean": 0.25, "sd": None}
-    assert spread([]) == {"mean": None, "sd": None}
+    assert spread([2, 4, 4, 4, 5, 5, 7, 9]) == Spread(5, pytest.approx(math.sqrt(32 / 7)))
+    assert spread([0.25]) == Spread(0.25, None)
+    assert spread([]) == Spread(None, None)
 
 
 def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place: Place, other: str) -> None:
@@ -213,7 +213,7 @@ def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place:
     network = load_run(original.run_id, place.context.runs_dir).network
     data = place.context.dataset(str(place.dataset))
     assert before.test_acc == np.mean(network.predict(data.x_test) == data.y_test)
-    json.dumps(documents, allow_nan=False)
+    json.dumps(json_value(documents), allow_nan=False)
 
 
 def test_a_diverged_run_is_told_and_not_averaged_and_not_tried_again(place: Place) -> None:
@@ -301,8 +301,8 @@ def no_process_is_left() -> Any:
 
 def workers() -> list[int]:
     """Return the numbers of this process's workers that live."""
-    found = members(os.getsid(0))
-    return [pid for pid in found if b"local_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    return [int(pid) for pid in found.split() if b"local_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def kill_workers() -> None:

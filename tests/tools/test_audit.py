@@ -44,14 +44,15 @@ def pins(python: str, system: str = "linux") -> dict[str, Version]:
 def wanted() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [
-        *project["dependencies"],
-        *extras["dev"],
-        *extras["test"],
-        *extras["postgresql"],
-        *extras["mysql"],
-    ]
-    return [requirement for line in lines if (requirement := Requirement(line)).name != "ffnn"]
+    found: list[Requirement] = []
+    waiting = [*map(Requirement, project["dependencies"]), Requirement("ffnn[dev]")]
+    while waiting:
+        requirement = waiting.pop()
+        if requirement.name == "ffnn":
+            waiting += [Requirement(line) for extra in requirement.extras for line in extras[extra]]
+        else:
+            found.append(requirement)
+    return found
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -63,7 +63,7 @@ def test_auto_is_wandb_where_it_can_work(
         (["nets/abc123", "--backend", "wandb"], {"WANDB_API_KEY": KEY}, "give entity/project/id"),
         (["team/ne ts/abc123"], {"WANDB_API_KEY": KEY}, "give entity/project/id"),
         (["team/nets/abc123", "--backend", "local"], {}, "is a sweep of W&B"),
-        (["spec.yaml", "--backend", "wandb", "--storage", "sqlite:///x.db"], {}, "--storage is for"),
+        (["spec.yaml", "--backend", "wandb", "--cluster", "local"], {}, "ffnn sync"),
         (["team/nets/abc123", "--wandb", "offline"], {}, "with --backend wandb W&B follows every run"),
         (["spec.yaml", "--backend", "wandb", "--resume"], {"WANDB_API_KEY": KEY}, "--resume: no sweep of"),
         (["spec.yaml", "--backend", "wnadb"], {}, "Did you mean 'wandb'?"),

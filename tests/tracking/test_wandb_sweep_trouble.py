@@ -93,20 +93,20 @@ def test_three_failures_at_the_start_end_the_sweep(sweeper: Ffnn, server: StandI
     assert done.code == 1
     assert done.document["ended"] == "failures"
     assert done.document["counts"] == {"finished": 0, "pruned": 0, "failed": 3}
-    assert "learning_rate: -1 is not allowed" in done.err
+    assert "learning_rate" in done.err
     assert [record["status"] for record in stored(sweeper.folder / "runs")] == ["diverged", "diverged"]
     assert [(run.state, run.exit_code) for run in server.runs.values()] == [("failed", 1)] * 3
 
 
-@pytest.mark.parametrize(("cause", "code"), [("EACCES", 0), ("ENOSPC", 1)])
+@pytest.mark.parametrize("cause", ["EACCES", "ENOSPC"])
 def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
-    sweeper: Ffnn, server: StandIn, cause: str, code: int
+    sweeper: Ffnn, server: StandIn, cause: str
 ) -> None:
     hand_out(server, QUICK)
     sweeper.train("--wandb", "disabled")  # unpacks the images
     words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1, "--json")
     done = sweeper(*words, **no_run_begins(sweeper, cause))
-    assert done.code == code, done.err
+    assert done.code == 1, done.err
     assert "no such luck" in done.err
     assert "stored here" not in done.err
     assert len(stored(sweeper.folder / "runs")) == 1
@@ -167,7 +167,7 @@ def test_ctrl_c_finishes_what_runs_and_asks_for_no_more(sweeper: Ffnn, server: S
     process.send_signal(signal.SIGINT)
     done = sweeper.done(process)
     assert done.code == 130
-    assert f"Go on with: ffnn sweep {path_of(server)}" in done.err
+    assert f"Resume with: ffnn sweep {path_of(server)}" in done.err
     assert {run.state for run in server.runs.values()} == {"finished"}
     assert {record["status"] for record in stored(sweeper.folder / "runs")} == {"finished"}
     assert 2 <= len(server.runs) <= 4

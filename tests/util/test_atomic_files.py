@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import append, lock_folder, remove_leftovers, unlock, write_atomic
 
 HOLD = """
 import sys, time
@@ -84,6 +84,22 @@ def test_the_mode_follows_the_umask(tmp_path: Path, mask: int) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_the_umask_is_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may create a file at any moment."""
+    monkeypatch.setattr(os, "umask", pytest.fail)
+    write_atomic(tmp_path / "file", "x")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_text_is_appended_to_a_file_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(FileNotFoundError):
+        append(path, "x")
+    path.write_text("a\n")
+    append(path, "ä\n")
+    assert path.read_text("utf-8") == "a\nä\n"
 
 
 def test_a_reader_never_sees_half_a_file_though_the_writer_is_killed(

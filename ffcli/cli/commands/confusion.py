@@ -56,7 +56,7 @@ def confusion(
 
     The best run is trained again where its weights are not stored here.
     """
-    from ffcli.cli.views.progress import watcher
+    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.confusion import confusion as run_confusion
 
     out = Output.of(ctx)
@@ -79,7 +79,7 @@ def confusion(
         out=file,
         csv_file=csv,
         dpi=integer("--dpi", dpi),
-        watcher=watcher(out),
+        on_event=training_view(out),
         command_line=out.settings.command_line,
     )
     out.result(

@@ -54,7 +54,7 @@ def evaluate(
     The best run is trained again where its weights are not stored here. With --json one run gives an object,
     several give a list, and an ensemble one object.
     """
-    from ffcli.cli.views.progress import watcher
+    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.evaluate import evaluate as evaluate_runs
 
     out = Output.of(ctx)
@@ -74,7 +74,7 @@ def evaluate(
         dataset=dataset,
         tta=tta,
         sweep_id=sweep_id,
-        watcher=watcher(out),
+        on_event=training_view(out),
         command_line=out.settings.command_line,
     )
     shown = [part for evaluation in evaluations for part in _parts(evaluation)]

@@ -46,7 +46,7 @@ def export(
     class probabilities; batch normalization is folded into the weights. onnx needs the extra ffnn[onnx] and
     keras the extra ffnn[keras]. The best run is trained again where its weights are not stored here.
     """
-    from ffcli.cli.views.progress import watcher
+    from ffcli.cli.views.progress import training_view
     from ffcli.services.export.export import export as run_export
 
     out = Output.of(ctx)
@@ -63,7 +63,7 @@ def export(
         metric=metric,
         dataset=dataset,
         sweep_id=sweep_id,
-        watcher=watcher(out),
+        on_event=training_view(out),
         command_line=out.settings.command_line,
     )
     out.result(exported, f"run {plain(exported.run_id)} written to {plain(exported.path)}")

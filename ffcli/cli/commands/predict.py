@@ -106,7 +106,7 @@ def predict(
     The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
-    from ffcli.cli.views.progress import watcher
+    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.predict import predict as run_predict
     from ffcli.training.options import RunOptions
 
@@ -131,7 +131,7 @@ def predict(
         dataset=dataset,
         out=file,
         dpi=integer("--dpi", dpi),
-        watcher=watcher(out),
+        on_event=training_view(out),
         command_line=out.settings.command_line,
     )
     result = shown.result

@@ -43,7 +43,7 @@ def report(
     For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
     too. --live needs the extra ffnn[live].
     """
-    from ffcli.cli.views.progress import watcher
+    from ffcli.cli.views.progress import training_view
     from ffcli.services.report.report import report as run
     from ffcli.services.sweeps.find import sweep_called
     from ffcli.training.options import RunOptions
@@ -61,7 +61,7 @@ def report(
         sweep_id,
         file,
         command_line=out.settings.command_line,
-        watcher=watcher(out),
+        on_event=training_view(out),
         options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
     )
     out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")

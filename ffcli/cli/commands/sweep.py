@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,6 +108,14 @@ def sweep(
             help="Read the file without this parameter; may be repeated.",
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        option(
+            "--live",
+            group=_SWEEP,
+            help="Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live]).",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
     ] = False,
@@ -156,13 +166,28 @@ def sweep(
         refuse("Give --resume or --new, one of the two.")
     spec = str(file)
     if goes_by_wandb(out, spec, backend, cluster, wandb):
-        for option, given in (("--seed", seed), ("--reuse", reuse or None)):
+        for option, given in (("--seed", seed), ("--reuse", reuse or None), ("--live", live or None)):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
         sweep_by_wandb(out, place, Wanted(spec, source, wandb_entity, wandb_project, resume, new), options)
         return
+    if live:
+        from ffcli.services.report.live import check_installed
+
+        check_installed()
     made = _local_sweep(out, place, source, options, integer("--seed", seed), resume=resume, new=new)
-    _run(out, place, made, options)
+    with _live_page(out, place, made) if live else nullcontext():
+        _run(out, place, made, options)
+
+
+@contextmanager
+def _live_page(out: Output, place: Context, made: Sweep) -> Iterator[None]:
+    """Serve the report of a sweep within the block."""
+    from ffcli.services.report.live import live_report
+
+    with live_report(place, made.id) as page:
+        out.notice(f"live report: {page.url}")
+        yield
 
 
 def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> None:

@@ -1,4 +1,4 @@
-"""The half of ``ffnn sweep`` that goes by W&B's agents."""
+"""``ffnn sweep`` by W&B's server and agents."""
 
 from __future__ import annotations
 

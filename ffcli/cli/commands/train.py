@@ -19,7 +19,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.progress import EpochLines, watcher
+from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
 from ffcli.config import load_recipe, unused
 from ffcli.errors import FfnnError
@@ -41,7 +41,9 @@ def train(
     *,
     config: Annotated[
         Path | None,
-        option("--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; flags beat it."),
+        option(
+            "--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; options take precedence."
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -49,7 +51,7 @@ def train(
             "--recipe",
             group=_RUN,
             metavar="NAME",
-            help="Settings that come with ffnn; list shows them. --config beats it.",
+            help="Shipped settings (list shows them); --config takes precedence.",
             completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
         ),
     ] = None,
@@ -59,20 +61,20 @@ def train(
             "--resume",
             group=_RUN,
             metavar="RUN",
-            help="Go on with a stored run; --epochs may grow.",
+            help="Resume a stored run; a larger --epochs continues it.",
             completes=complete_run,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        option("--dry-run", group=_RUN, help="Show the configuration, its size and a time estimate only."),
+        option("--dry-run", group=_RUN, help="Only show the configuration, its size and a time estimate."),
     ] = False,
     name: Annotated[
         str | None,
         option("--name", group=_RUN, metavar="TEXT", help="The name of the run.", default="run_hl-3_bs-32_…"),
     ] = None,
     tag: Annotated[
-        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; may be repeated.")
+        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; can be repeated.")
     ] = None,
     threads: Annotated[
         str | None,
@@ -80,7 +82,7 @@ def train(
             "--threads",
             group=_RUN,
             metavar="INT",
-            help="BLAS threads; one makes runs repeat bit for bit.",
+            help="BLAS threads; with one, a seed repeats a run bit for bit.",
             default=1,
         ),
     ] = None,
@@ -111,7 +113,7 @@ def train(
     out = Output.of(ctx)
     if recipe is not None and recipe.strip().lower() == LIST:
         if given(fields) or given({"config": config, "resume": resume, "name": name, "tag": tag}) or dry_run:
-            refuse("--recipe list shows the recipes and goes with no other option.")
+            refuse("--recipe list takes no other option.")
         show_recipes(out)
         return
     from ffcli.runs.record import MOST_THREADS
@@ -134,7 +136,7 @@ def train(
         }
         _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
         epochs = configure(None, flags).epochs if flags else None
-        watch = watcher(out)
+        watch = training_view(out)
         with _ended_early(out, watch):
             result = resume_run(context(out), resume, epochs, watch)
         _finish(out, result)
@@ -160,7 +162,7 @@ def train(
     if dry_run:
         _show_plan(out, settings, options)
         return
-    watch = watcher(out)
+    watch = training_view(out)
     with _ended_early(out, watch):
         result = train_run(context(out), settings, options, watch)
     _finish(out, result)
@@ -176,14 +178,14 @@ def _with_dataset_options(settings: TrainConfig, label: str | None, *, grayscale
 def _refuse_with_resume(names: list[str]) -> None:
     if names:
         refuse(
-            f"{flag(names[0])} cannot be given with --resume: a run goes on as it began.",
+            f"{flag(names[0])} cannot be given with --resume: a run keeps its configuration.",
             "Only --epochs may change.",
         )
 
 
 @contextmanager
 def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
-    """Where a run is interrupted or fails, show its document with ``--json`` and say how to go on."""
+    """Where a run is interrupted or fails, print it with ``--json`` and say how to resume it."""
     try:
         yield
     except (KeyboardInterrupt, FfnnError, OSError) as error:
@@ -193,16 +195,16 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
 
         try:
             result = show_run(context(out), watch.run_id)
-        except FfnnError:  # somebody has removed it
+        except FfnnError:  # it was removed
             raise error from None
         if out.settings.json:
             out.result(result)
-        if result.status in ("finished", "diverged"):  # it ended all the same
+        if result.status in ("finished", "diverged"):  # it ended before the interruption
             raise
-        go_on = f"Go on with: {out.settings.command('train', '--resume', watch.run_id)}"
+        resume = f"Resume with: {out.settings.command('train', '--resume', watch.run_id)}"
         if isinstance(error, KeyboardInterrupt):
-            raise Interrupted(go_on) from None
-        out.notice(go_on)
+            raise Interrupted(resume) from None
+        out.notice(resume)
         raise
 
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: bars for downloads, and a line an epoch for training."""
+"""Progress on stderr: bars for downloads, and a line per epoch for training."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from rich.text import Text
 
 from ffcli.cli.output import Output
 from ffcli.cli.text import duration, number, plain
-from ffcli.util.text import counted
 
 if TYPE_CHECKING:
-    from ffcli.config import TrainConfig
     from ffcli.core.training import EpochResult
+    from ffcli.training.events import TrainingEvent, TrainingStarted
 
 _REFRESH = 0.1  # seconds between two drawings of the bar
 
@@ -63,36 +62,47 @@ class DownloadBars:
 
 
 class EpochLines:
-    """Watches a training run: one plain line an epoch, for logs."""
+    """Shows a training run: one plain line per epoch, for logs."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
         self.run_id: str | None = None
         self.epochs = 0
 
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        """Say which run it is. A run that is taken up again may start twice."""
-        if self.run_id is None:
-            self._out.notice(f"run {run_id}: {counted(steps_per_epoch, 'step')} an epoch")
-        self.run_id, self.epochs = run_id, config.epochs
+    def __call__(self, event: TrainingEvent) -> None:
+        """Show an event of the training."""
+        from ffcli.training.events import EpochEnded, StepsDone, TrainingStarted
 
-    def batches(self, done: int, total: int) -> None:
-        """Say nothing within an epoch."""
+        if isinstance(event, StepsDone):
+            self._steps_done(event.done, event.total)
+        elif isinstance(event, TrainingStarted):
+            self._started(event)
+        elif isinstance(event, EpochEnded):
+            self._epoch_ended(event.result, event.best)
+        else:
+            self._over()
 
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        """Print the epoch's line."""
+    def _started(self, event: TrainingStarted) -> None:
+        if self.run_id is None:  # a resumed run may start twice
+            self._out.notice(f"run {event.run_id}: {event.steps_per_epoch:,} steps per epoch")
+        self.run_id, self.epochs = event.run_id, event.config.epochs
+
+    def _steps_done(self, done: int, total: int) -> None:
+        """Show nothing within an epoch."""
+
+    def _epoch_ended(self, result: EpochResult, best: bool) -> None:
         self._out.notice(
             f"epoch {result.epoch}/{self.epochs}  train_loss {number(result.train_loss)}  "
             f"train_acc {number(result.train_acc)}  val_loss {number(result.val_loss)}  "
             f"val_acc {number(result.val_acc)}  {result.seconds:.1f}s"
         )
 
-    def finished(self) -> None:
-        """Say nothing: the result follows."""
+    def _over(self) -> None:
+        """Show nothing: the result follows."""
 
 
 class EpochTable(EpochLines):
-    """Watches a training run on a terminal: a row an epoch, above a bar within the epoch."""
+    """Shows a training run on a terminal: a row per epoch, above a bar within the epoch."""
 
     def __init__(self, out: Output) -> None:
         super().__init__(out)
@@ -102,11 +112,10 @@ class EpochTable(EpochLines):
         self._done = self._steps = 0  # of this epoch, and of those before it
         self._start = self._drawn = 0.0
 
-    def started(self, run_id: str, config: TrainConfig, first_epoch: int, steps_per_epoch: int) -> None:
-        """Begin the bar."""
-        super().started(run_id, config, first_epoch, steps_per_epoch)
-        self.finished()
-        self._epoch, self._done, self._steps = first_epoch, 0, 0
+    def _started(self, event: TrainingStarted) -> None:
+        super()._started(event)
+        self._over()
+        self._epoch, self._done, self._steps = event.first_epoch, 0, 0
         self._start = time.monotonic()
         self._bar = Progress(
             TextColumn("epoch {task.description}"),
@@ -117,12 +126,12 @@ class EpochTable(EpochLines):
             transient=True,
             auto_refresh=False,
         )
-        self._bar.add_task(self._of(first_epoch), total=steps_per_epoch, left="")
+        self._bar.add_task(self._of(event.first_epoch), total=event.steps_per_epoch, left="")
         self._bar.start()
         self._bar.refresh()
 
-    def batches(self, done: int, total: int) -> None:
-        """Move the bar, now and then."""
+    def _steps_done(self, done: int, total: int) -> None:
+        """Move the bar at most ten times a second."""
         if done <= self._done:  # the next epoch has begun
             self._epoch += 1
             self._steps += total
@@ -141,8 +150,8 @@ class EpochTable(EpochLines):
             refresh=True,
         )
 
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        """Add the epoch's row; the best so far stands out."""
+    def _epoch_ended(self, result: EpochResult, best: bool) -> None:
+        """Add the row of the epoch; the best so far is highlighted."""
         if not self._has_head:
             self._print(f"{'epoch':>9}  train_loss  train_acc    val_loss    val_acc     time", "bold")
             self._has_head = True
@@ -153,8 +162,7 @@ class EpochTable(EpochLines):
             "green" if best else "",
         )
 
-    def finished(self) -> None:
-        """Take the bar away."""
+    def _over(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -166,6 +174,6 @@ class EpochTable(EpochLines):
         return f"{epoch}/{self.epochs}"
 
 
-def watcher(out: Output) -> EpochLines:
+def training_view(out: Output) -> EpochLines:
     """Return what shows a training run on this terminal or in this log."""
     return EpochTable(out) if out.live else EpochLines(out)

@@ -99,12 +99,12 @@ function drawTime() {
   byId("time-section").hidden = found.length < 2;
   if (found.length < 2) return undefined;
   const front = [];
-  for (const row of found) if (!front.length || y[row] > y[front.at(-1)]) front.push(row);
+  for (const row of found.filter((each) => runs.status[each] === "finished")) if (!front.length || y[row] > y[front.at(-1)]) front.push(row);
   byId("time-words").textContent = front.length
     ? `The fastest takes ${duration(runs.seconds[front[0]])} for ${shown(y[front[0]])}, the best ${duration(runs.seconds[front.at(-1)])} for ${shown(y[front.at(-1)])}.` : "";
   const x = (row) => runs.seconds[row];
   const steps = logSteps(x(found[0]), x(found.at(-1)));
-  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("better than every faster run", front, x, (row) => y[row])],
+  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("Pareto front", front, x, (row) => y[row])],
     layout("training time (s)", data.accuracy, { xaxis: { type: "log", ...steps }, yaxis: view("time", found.map((row) => y[row]), true) }), CONFIG);
 }
 

@@ -1,4 +1,4 @@
-"""The pairs of a comparison: both networks of each judged by the same measures."""
+"""The pairs of a comparison: both networks of each evaluated by the same measures."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def find_pairs(trials: Iterable[Trial], curves: Mapping[int, list[float]]) -> li
     return list(pairs.values())
 
 
-def judge(context: Context, pairs: Iterable[Pair]) -> None:
-    """Judge the stored networks, those of the best epochs, on the validation and the test images."""
-    judging = _Judging(context)
+def evaluate_pairs(context: Context, pairs: Iterable[Pair]) -> None:
+    """Evaluate the stored networks, those of the best epochs, on the validation and the test images."""
+    evaluation = _Evaluation(context)
     for pair in pairs:
         for loss in LOSSES:
             trial = pair.trials.get(loss)
@@ -80,7 +80,7 @@ def judge(context: Context, pairs: Iterable[Pair]) -> None:
                 pair.reasons.append(f"{loss}: {trial.error or trial.state}")
                 continue
             try:
-                half |= judging.measures(trial)
+                half |= evaluation.measures(trial)
             except FfnnError as error:
                 pair.reasons.append(f"{loss}: {error}")
                 continue
@@ -96,8 +96,8 @@ def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
     return next((epoch for epoch, value in enumerate(curve, start=1) if value >= goal), None)
 
 
-class _Judging:
-    """Holds the datasets while networks are judged on them."""
+class _Evaluation:
+    """Holds the datasets while networks are evaluated on them."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -105,7 +105,7 @@ class _Judging:
         self._val_indices: dict[tuple[str, float], Any] = {}
 
     def measures(self, trial: Trial) -> dict[str, float]:
-        """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be judged."""
+        """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
         assert trial.run_id is not None
         run = load_run(trial.run_id, self._context.runs_dir)
         data = self._dataset(trial.config.dataset)

@@ -11,7 +11,7 @@ from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.plotting.style import as_png, save_figure, save_file
 from ffcli.services.compare_loss.figure import draw, native_charts
-from ffcli.services.compare_loss.pairs import find_pairs, judge
+from ffcli.services.compare_loss.pairs import evaluate_pairs, find_pairs
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
 from ffcli.services.compare_loss.table import table_csv
 from ffcli.services.sweeps.create import create, read_sweep
@@ -80,7 +80,7 @@ def compare_loss(
     csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Train what is missing, judge all networks, draw ``out``, and return the comparison's document.
+    """Train what is missing, evaluate all networks, draw ``out``, and return the comparison's document.
 
     That is {sweep_id, path, counts, pairs, summary, png, csv} with the seconds of the training and why it
     ended; png is None where no pair is whole. The table of the pairs goes to ``csv_file`` where one is given.
@@ -95,8 +95,8 @@ def compare_loss(
         curves[epoch.number].append(epoch.result.val_acc)
     pairs = find_pairs(trials, curves)
     networks = counted(trained["counts"]["finished"], "network")
-    context.notify(f"judging {networks} on the validation and the test images")
-    judge(context, pairs)
+    context.notify(f"evaluating {networks} on the validation and the test images")
+    evaluate_pairs(context, pairs)
     documents = [pair.document() for pair in pairs]
     whole = [document for document in documents if document["left_out"] is None]
     if whole:
@@ -147,20 +147,18 @@ def _check(spec: SweepSpec, file: Path) -> None:
         )
     choices = spec.parameters["loss"].choices
     if set(choices) != set(LOSSES):
-        raise RequestError(f"{file}: parameters.loss: {', '.join(choices)} is not allowed; give {wanted}.")
+        raise RequestError(f"{file}: parameters.loss must be {wanted}, got {', '.join(choices)}.")
     if spec.method == "bayes":
         raise RequestError(
-            f"{file}: method: bayes is not allowed for compare-loss; give random or grid.",
+            f"{file}: method must be random or grid for compare-loss, got bayes.",
             hint="A search would choose the configurations by how well one of the losses does with them.",
         )
     if spec.run_cap is not None and spec.run_cap < len(LOSSES):
-        raise RequestError(
-            f"{file}: run_cap: {spec.run_cap} is not allowed for compare-loss; give an integer ≥ 2."
-        )
+        raise RequestError(f"{file}: run_cap must be an integer ≥ 2 for compare-loss, got {spec.run_cap}.")
     if spec.early_terminate is not None:
-        raise RequestError(f"{file}: early_terminate is not allowed for compare-loss: both runs must end.")
+        raise RequestError(f"{file}: early_terminate cannot be used with compare-loss: both runs must end.")
     if spec.metric is not None and spec.metric.target is not None:
-        raise RequestError(f"{file}: metric.target is not allowed for compare-loss: both runs must end.")
+        raise RequestError(f"{file}: metric.target cannot be used with compare-loss: both runs must end.")
 
 
 def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
@@ -169,9 +167,11 @@ def _runs(asked: int | None, spec: SweepSpec, default: int) -> int:
         return max(default - default % len(LOSSES), len(LOSSES))
     if asked < len(LOSSES) or asked % len(LOSSES):
         raise RequestError(
-            f"--runs: {asked} is not allowed; give an even number ≥ 2: "
-            "each configuration is trained with both losses."
+            f"must be an even number ≥ 2, got {asked}: each configuration is trained with both losses",
+            parameter="runs",
         )
     if spec.run_cap is not None and asked > spec.run_cap:
-        raise RequestError(f"--runs: {asked} is not allowed; the file's run_cap is {spec.run_cap}.")
+        raise RequestError(
+            f"must be at most the file's run_cap, {spec.run_cap}, got {asked}", parameter="runs"
+        )
     return asked

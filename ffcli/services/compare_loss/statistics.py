@@ -15,9 +15,9 @@ LOSSES = ("cross_entropy", "squared_error")
 CONFIDENCE = 0.95
 METHOD = "paired t interval with n - 1 degrees of freedom"
 VERDICT_BY = "test_acc"  # chosen beforehand: whoever looks at many measures finds one that differs
-LEAST_PAIRS = 5  # to judge by: of fewer, the intervals are absurd or hang on a chance agreement
+LEAST_PAIRS = 5  # for a conclusion: with fewer, the intervals are absurd or hang on a chance agreement
 
-# Each measure of a judged network, and whether more of it is better.
+# Each measure of an evaluated network, and whether more of it is better.
 MEASURES = {
     "test_acc": True,
     "test_nll": False,
@@ -78,8 +78,8 @@ def t_quantile(p: float, degrees: int) -> float:
 def summarise(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return {pairs, left_out, few, difference, method, confidence, measures, verdict} of pairs' documents.
 
-    A pair with a reason to be ``left_out`` counts for nothing else. ``few``: they are too few to judge by. Of
-    the epochs to an accuracy only the pairs tell that reached it with both losses.
+    A pair with a reason to be ``left_out`` counts for nothing else. ``few``: they are too few for a
+    conclusion. Of the epochs to an accuracy only the pairs tell that reached it with both losses.
     """
     whole = [pair for pair in pairs if pair["left_out"] is None]
     measures = {name: _measure(whole, name) for name in (*MEASURES, *GOALS)}
@@ -132,7 +132,7 @@ def verdict(found: Difference | None) -> str:
         return "No verdict: one pair says nothing about others; give more --runs."
     if found.n < LEAST_PAIRS:
         return (
-            f"No verdict: {found.n} pairs are too few to judge by, whatever their interval is; "
+            f"No verdict: {found.n} pairs are too few for a conclusion, whatever their interval is; "
             f"give --runs {len(LOSSES) * LEAST_PAIRS} or more."
         )
     if not found.significant:

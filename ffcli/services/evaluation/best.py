@@ -15,8 +15,8 @@ from ffcli.services.sweeps.originals import ranked_originals
 from ffcli.services.train import train
 from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Unwatched, Watcher
 
 RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
 
@@ -42,7 +42,7 @@ def best_with_weights(
     metric: str | None = None,
     dataset: str | None = None,
     sweep_id: str | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
 ) -> str:
     """Return the id of a run with weights in the store: the best by ``metric``, or the same training.
@@ -73,7 +73,7 @@ def best_with_weights(
     if same is not None:
         context.notify(f"{best.title} has no weights here; run {same} is the same training")
         return same
-    return _train_again(context, best, watcher or Unwatched(), command_line)
+    return _train_again(context, best, on_event, command_line)
 
 
 def _of_store(context: Context, metric: Metric, dataset: str | None) -> _Best:
@@ -107,10 +107,10 @@ def _of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str 
     )
 
 
-def _train_again(context: Context, best: _Best, watcher: Watcher, command_line: tuple[str, ...]) -> str:
+def _train_again(context: Context, best: _Best, on_event: OnTraining, command_line: tuple[str, ...]) -> str:
     context.notify(f"{best.title} has no weights here: the same configuration is trained again")
     options = RunOptions(tags=best.tags, threads=best.threads, command_line=command_line)
-    result = train(context, best.config, options, watcher)
+    result = train(context, best.config, options, on_event)
     if result.status != "finished":
         raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
     value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)

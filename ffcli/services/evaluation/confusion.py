@@ -20,7 +20,7 @@ from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
-from ffcli.training.runner import Watcher
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.tracking import attach
 from ffcli.util.atomic_files import cell
 from ffcli.util.text import percentage
@@ -40,7 +40,7 @@ def confusion(
     out: Path | None,
     csv_file: Path | None,
     dpi: int | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
 ) -> ConfusionMatrix:
     """Evaluate a run, or the best one, on the test images; write the figure and, if named, the CSV.
@@ -61,7 +61,7 @@ def confusion(
         dataset,
         metric=metric,
         sweep_id=sweep_id,
-        watcher=watcher,
+        on_event=on_event,
         command_line=command_line,
     )
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)

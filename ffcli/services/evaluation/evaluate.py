@@ -28,8 +28,8 @@ from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.select import StoredRun, load_run
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.experiment import l2_rate
-from ffcli.training.runner import Watcher
 from ffcli.training.tracking import attach
 from ffcli.util.text import counted
 
@@ -43,7 +43,7 @@ def evaluate(
     dataset: str | None,
     tta: bool = False,
     sweep_id: str | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
     track: bool = True,
 ) -> list[Evaluation]:
@@ -52,7 +52,7 @@ def evaluate(
     ``dataset`` limits which run is the best; named runs are evaluated on it instead of on their own dataset.
     With ``tta`` all figures are of the mean of the probabilities over several views of each image (see
     `own_views`). The best run is trained again where its weights are not stored (see `best_with_weights`),
-    with ``watcher`` as observer. Raises RequestError, and errors as `load_run` and `best_with_weights` do.
+    with ``on_event``. Raises RequestError, and errors as `load_run` and `best_with_weights` do.
     """
     if best == bool(runs):
         raise RequestError(
@@ -66,7 +66,7 @@ def evaluate(
                 metric=metric,
                 dataset=dataset,
                 sweep_id=sweep_id,
-                watcher=watcher,
+                on_event=on_event,
                 command_line=command_line,
             )
         ]

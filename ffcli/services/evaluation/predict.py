@@ -20,9 +20,9 @@ from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.experiment import untrained_network
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Watcher
 from ffcli.training.tracking import attach, log_alone
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def predict(
     dataset: str | None,
     out: Path | None = None,
     dpi: int | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
 ) -> Illustrated[Prediction]:
     """Return the class probabilities of one image, and the image if it can be shown.
@@ -63,7 +63,7 @@ def predict(
         data = context.dataset(untrained.dataset)
         network = untrained_network(untrained, data)
     else:
-        stored, data = chosen_run(context, run, dataset, watcher=watcher, command_line=command_line)
+        stored, data = chosen_run(context, run, dataset, on_event=on_event, command_line=command_line)
         network, record = stored.network, stored.record
     if image is not None:
         own = read_picture(image, data, invert)

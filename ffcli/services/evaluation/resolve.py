@@ -1,4 +1,4 @@
-"""A stored network together with the data that it is judged or shown on."""
+"""A stored network together with the data that it is evaluated or shown on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.evaluate import check_fits
 from ffcli.services.runs.select import StoredRun, load_run
 from ffcli.training.context import Context
-from ffcli.training.runner import Watcher
+from ffcli.training.events import OnTraining, null_observer
 
 
 def chosen_run(
@@ -17,7 +17,7 @@ def chosen_run(
     *,
     metric: str | None = None,
     sweep_id: str | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
 ) -> tuple[StoredRun, Dataset]:
     """Return the named run with the dataset, its own unless another is given.
@@ -32,7 +32,7 @@ def chosen_run(
             metric=metric,
             dataset=dataset,
             sweep_id=sweep_id,
-            watcher=watcher,
+            on_event=on_event,
             command_line=command_line,
         )
     stored = load_run(run, context.runs_dir)

@@ -16,7 +16,7 @@ from ffcli.services.export.npz_format import npz_bytes
 from ffcli.services.export.onnx_format import onnx_bytes
 from ffcli.services.runs.select import load_run
 from ffcli.training.context import Context
-from ffcli.training.runner import Watcher
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.util.suggest import unknown
 
 FORMATS: dict[str, Callable[[Model], bytes]] = {"onnx": onnx_bytes, "keras": keras_bytes, "npz": npz_bytes}
@@ -43,7 +43,7 @@ def export(
     metric: str | None = None,
     dataset: str | None = None,
     sweep_id: str | None = None,
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     command_line: tuple[str, ...] = (),
 ) -> Export:
     """Write the network of ``run``, or of the best run, to ``out`` (by default RUN.FORMAT).
@@ -68,7 +68,7 @@ def export(
             metric=metric,
             dataset=dataset,
             sweep_id=sweep_id,
-            watcher=watcher,
+            on_event=on_event,
             command_line=command_line,
         )
     model = described(load_run(run, context.runs_dir))

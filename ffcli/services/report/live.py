@@ -106,6 +106,15 @@ def _app(sweep: _Sweep, token: str) -> Starlette:
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={FfnnError: fail})
 
 
+def check_installed() -> None:
+    """Raise FfnnError where the packages of the server are missing."""
+    if not all(importlib.util.find_spec(module) for module in ("starlette", "uvicorn")):
+        raise FfnnError(
+            "A live page needs the packages starlette and uvicorn, which are not installed.",
+            hint="Install them with: pip install 'ffnn[live]'",
+        )
+
+
 @contextmanager
 def live_report(context: Context, sweep_id: str) -> Iterator[LiveReport]:
     """Serve the page of a sweep within the block, from a thread of its own.
@@ -113,11 +122,7 @@ def live_report(context: Context, sweep_id: str) -> Iterator[LiveReport]:
     Raises RequestError for an unknown sweep, FfnnError where the server's package is missing or it does not
     start.
     """
-    if not all(importlib.util.find_spec(module) for module in ("starlette", "uvicorn")):
-        raise FfnnError(
-            "A live page needs the packages starlette and uvicorn, which are not installed.",
-            hint="Install them with: pip install 'ffnn[live]'",
-        )
+    check_installed()
     import uvicorn
 
     token = secrets.token_urlsafe(24)

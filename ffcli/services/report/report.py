@@ -14,7 +14,7 @@ from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
-from ffcli.runs.metric import METRICS
+from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import best_with_weights
@@ -27,8 +27,8 @@ from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import Watcher
 from ffcli.util.text import are, counted
 
 _TOP = 10  # runs with a learning curve
@@ -51,14 +51,14 @@ def report(
     out: Path | None,
     *,
     command_line: tuple[str, ...] = (),
-    watcher: Watcher | None = None,
+    on_event: OnTraining = null_observer,
     options: RunOptions | None = None,
 ) -> ReportResult:
     """Write the page of a sweep, with the trials so far.
 
     Of a sweep at W&B (entity/project/id) it shows the runs that are stored here, with a notice. The best run
     is evaluated on the test images, and trained again if its weights are not stored (see `best_with_weights`)
-    with ``watcher`` as observer; where that fails, the page says why. The page also goes to W&B where
+    with ``on_event``; where that fails, the page says why. The page also goes to W&B where
     ``options`` and the sweep's runs say so (see `tracked.log`). Raises RequestError for an unknown sweep or
     directory.
     """
@@ -68,7 +68,7 @@ def report(
         best_with_weights,
         context,
         sweep_id=sweep_id,
-        watcher=watcher,
+        on_event=on_event,
         command_line=command_line,
     )
     sweep, trials, epochs = _stored(context, sweep_id)
@@ -76,8 +76,8 @@ def report(
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
-    shown = _report(context, sweep, trials, _by_trial(epochs))
     best = best_trial(sweep, trials)
+    shown = _report(context, sweep, trials, _by_trial(epochs))
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
         chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
@@ -115,9 +115,23 @@ def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
     return trials
 
 
+def _comparable(sweep: Sweep, trials: Sequence[Trial], loss: str | None) -> list[Trial]:
+    """Return the trials; where the metric is a loss, without the values of trials with another ``loss``."""
+    if not is_loss(sweep.metric.name):
+        return list(trials)
+    return [trial if trial.config.loss == loss else replace(trial, value=None) for trial in trials]
+
+
 def _report(
-    context: Context, sweep: Sweep, trials: Sequence[Trial], epochs: Mapping[int, Sequence[Epoch]]
+    context: Context,
+    sweep: Sweep,
+    trials: Sequence[Trial],
+    epochs: Mapping[int, Sequence[Epoch]],
 ) -> Report:
+    """Return the content of the page; losses only of runs that have the loss function of the best."""
+    best = best_trial(sweep, trials)
+    loss = None if best is None else best.config.loss
+    trials = _comparable(sweep, trials, loss)
     metric = sweep.metric
     accuracy = metric.name if metric.name.endswith("_acc") else "val_acc"
     records = {trial.number: _record(context, trial) for trial in trials}
@@ -130,7 +144,7 @@ def _report(
         metric=metric.name,
         maximize=metric.goal == "maximize",
         accuracy=accuracy,
-        about=_about(sweep, runs),
+        about={**_about(sweep, runs), **_about_losses(trials, loss)},
         parameters=[
             Parameter(name, each.log, each.choices)
             for name, each in sweep.spec.parameters.items()
@@ -138,8 +152,7 @@ def _report(
         ],
         runs=runs,
         curves=[
-            _curve(trial.number, epochs.get(trial.number, ()))
-            for trial in ranked(sweep.metric, trials)[:_TOP]
+            _curve(trial, epochs.get(trial.number, ()), loss) for trial in ranked(sweep.metric, trials)[:_TOP]
         ],
         influences=_influences(sweep, trials),
         influence_note=_influence_note(metric.name, sum(trial.value is not None for trial in trials)),
@@ -203,13 +216,22 @@ def _about(sweep: Sweep, runs: Sequence[Run]) -> dict[str, str]:
     }
 
 
+def _about_losses(trials: Sequence[Trial], loss: str | None) -> dict[str, str]:
+    """Say which runs have their losses in the page, where the sweep has several loss functions."""
+    if len({trial.config.loss for trial in trials}) < 2:
+        return {}
+    return {"losses": f"of the runs with {loss} only: different losses cannot be compared"}
+
+
+def _curve(trial: Trial, epochs: Sequence[Epoch], loss: str | None) -> Curve:
+    shown = [name for name in METRICS if not is_loss(name) or trial.config.loss == loss]
+    metrics: dict[str, list[float | None]] = {name: [None] * len(epochs) for name in METRICS}
+    metrics |= {name: [getattr(epoch.result, name) for epoch in epochs] for name in shown}
+    return Curve(trial.number, [epoch.result.epoch for epoch in epochs], metrics)
+
+
 def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
-
-
-def _curve(number: int, epochs: Sequence[Epoch]) -> Curve:
-    metrics = {name: [getattr(epoch.result, name) for epoch in epochs] for name in METRICS}
-    return Curve(number, [epoch.result.epoch for epoch in epochs], metrics)
 
 
 def best_of(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:

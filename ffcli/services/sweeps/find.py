@@ -19,7 +19,8 @@ from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
 def find_sweep(context: Context, word: str, *, or_file: bool = False) -> str:
     """Return the id of the sweep in the store that is called so, or alone starts or ends so.
 
-    A name stands for the one sweep whose file has it, or was the file that goes by it (``quick``).
+    A name stands for the only sweep whose file has this name, or was the shipped file of this name
+    (``quick``).
 
     Raises RequestError where there is none or more than one; ``or_file``: it could have been a file, too.
     """

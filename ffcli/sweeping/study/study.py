@@ -137,7 +137,7 @@ def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
     names = set(sweep.spec.space)
     if set(frozen.params) != names or (point is not None and set(point) != names):
         raise ValueError("its parameters are not those of the sweep's file")
-    values = {name: _canonical(each, frozen.params[name]) for name, each in sweep.spec.parameters.items()}
+    values = {name: _canonical(each, frozen, name) for name, each in sweep.spec.parameters.items()}
     for run_id in run_ids:
         if not is_name(run_id):  # it becomes the name of a folder
             raise ValueError(f"its run is {shown(run_id)}")
@@ -161,9 +161,17 @@ def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
     )
 
 
-def _canonical(distribution: Distribution, value: Any) -> Any:
-    """Return a value as a configuration has it, of what Optuna has."""
-    return next((choice for choice in distribution.choices if plain(choice) == value), value)
+def _canonical(distribution: Distribution, frozen: FrozenTrial, name: str) -> Any:
+    """Return a value as the sweep's file has it now, of what Optuna has.
+
+    Choices are known by their position: the path of a dataset may have been relative to another folder.
+    """
+    stored, value = frozen.distributions[name], frozen.params[name]
+    if not distribution.choices:
+        return value
+    if not isinstance(stored, CategoricalDistribution) or len(stored.choices) != len(distribution.choices):
+        raise ValueError(f"{name} has other choices than in the sweep's file")
+    return distribution.choices[int(stored.to_internal_repr(value))]
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,8 +1,7 @@
 """What a W&B server is asked about sweeps, each question bounded in time.
 
 Registering goes through ``wandb.sweep``. The rest is asked in the protocol that W&B's agents speak, over the
-connection of the SDK's public API, so that keys, tokens, proxies and certificates are the SDK's business. The
-SDK's own functions for agents do not do: they answer "no run to hand out" where the server is gone.
+connection of the SDK's public API (see `private`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.metric import Metric
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
-from ffcli.sweeping.wandb.service import end_in_time
+from ffcli.sweeping.wandb.private import end_in_time, failed_request, service_of
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_json, shown
 
@@ -78,22 +77,21 @@ class WandbServer:
         os.environ.setdefault(_TIMEOUT, str(timeout()))  # the SDK reads it when it is imported
         import wandb
 
+        self._failed = failed_request()
         setup = wandb.setup(wandb.Settings(silent=True))
         self._host = f"W&B ({setup.settings.base_url})"
         try:
-            self._api = wandb.Api(timeout=timeout())
+            api = wandb.Api(timeout=timeout())
         except (wandb.Error, ValueError) as error:
             raise self._not_connected(error) from None
         finally:
             end_in_time(setup)
-        self._service = self._api._service_api
+        self._service = service_of(api)
 
     def _not_connected(self, error: Exception) -> FfnnError:
         """Return what is to be told of a connection that failed."""
-        from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-
         cause = error.__cause__
-        if isinstance(cause, WandbApiFailedError) and _status(cause) not in (400, 401, 403):
+        if isinstance(cause, self._failed) and _status(cause) not in (400, 401, 403):
             lost = self._lost(cause)
             lost.hint = "ffnn sweep --backend local needs no W&B."
             return lost
@@ -114,11 +112,9 @@ class WandbServer:
         return str(self._service.app_url)
 
     def _ask(self, question: str, **variables: Any) -> dict[str, Any]:
-        from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-
         try:
             answer: dict[str, Any] = self._service.execute_graphql(question, variables, timeout=timeout())
-        except WandbApiFailedError as error:
+        except self._failed as error:
             status = _status(error)
             if status == 404:
                 raise SweepGoneError("W&B knows no such sweep, or not any more.") from None

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from ffcli.errors import FfnnError
-from ffcli.sweeping.search.base import Known, Proposer, position
+from ffcli.sweeping.search.base import Known, Proposer
 from ffcli.sweeping.search.methods import proposer as method_of
+from ffcli.sweeping.spec.distinct import position
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study.record import Sweep
 

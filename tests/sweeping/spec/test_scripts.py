@@ -155,10 +155,10 @@ def test_deep_nesting_is_refused(tmp_path, text):
 
 
 WORDS = st.sampled_from(
-    ["a", "=", "{", "}", "[", "]", "(", ")", ":", ",", "'method'", "'parameters'", "dict", "wandb.sweep", "**a",
-     "1", "def f():", "return", "\n", "\n ", "a.update", "if a:", "for a in", "'x'", "-", "lambda:",
-     "class A:", "async"]
-)  # fmt: skip
+    "a = { } [ ] ( ) : , 'method' 'parameters' dict wandb.sweep **a 1 def_f(): return \n "
+    "a.update 'x' - lambda: "
+    "class_A: async for_a_in if_a:".replace("\n", "NEWLINE").split(" ")
+).map(lambda word: word.replace("_", " ").replace("NEWLINE", "\n "))
 
 
 @given(st.lists(WORDS, max_size=40).map(" ".join) | st.text(max_size=60))

@@ -180,3 +180,22 @@ def test_served_and_written_is_one_thing_too_many(sweeping: Sweeping, served: Li
     )
     assert done.returncode == 2
     assert not (sweeping.folder / "x.html").exists()
+
+
+def test_a_sweep_serves_its_page_until_it_ends(sweeping: Sweeping) -> None:
+    words = [sys.executable, "-m", "ffcli", "sweep", "s.yaml", "--new", "--live", "--workers", "1", "--json"]
+    with subprocess.Popen(
+        words, cwd=sweeping.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if "http://127.0.0.1" in line)
+            url = line.split()[-1]
+            assert get(url + "document").json()["data"]["metric"] == "val_acc"
+            out, err = process.communicate(timeout=300)
+            assert process.returncode == 0, err
+            assert json.loads(out)["counts"]["finished"] == 10
+        finally:
+            process.kill()
+    with pytest.raises(requests.ConnectionError):
+        get(url)

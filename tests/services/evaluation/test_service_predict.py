@@ -96,7 +96,9 @@ def test_the_best_run_of_a_dataset_predicts(place: Place) -> None:
 def test_the_best_run_is_trained_again_where_it_has_no_weights(place: Place, run_id: str) -> None:
     before = ask(place.context, index=1, run=run_id)
     (place.path(run_id) / MODEL).unlink()
-    after = ask(place.context, index=1, best=True, dataset=str(place.dataset), watcher=(watcher := Watcher()))
+    after = ask(
+        place.context, index=1, best=True, dataset=str(place.dataset), on_event=(watcher := Watcher())
+    )
     assert after.run_id != run_id
     assert after.probabilities == before.probabilities
     assert watcher.told[0][:2] == ("started", after.run_id)

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -68,23 +67,23 @@ def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("\n", 1), ("n\n", 2)])
-def test_a_sweep_of_the_same_file_is_gone_on_with_if_wanted(tmp_path: Path, answer: str, sweeps: int) -> None:
+def test_a_sweep_of_the_same_file_is_resumed_if_wanted(tmp_path: Path, answer: str, sweeps: int) -> None:
     space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
     (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
     words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
     on_terminal(tmp_path, *words, "1")
     code, seen = on_terminal(tmp_path, *words, "1", "--json")  # it has as many: there is nothing to ask
     assert code == 0
-    assert "Go on with" not in seen
-    assert "would go on with that sweep" in " ".join(bare(seen).split())
+    assert "Resume sweep" not in seen
+    assert "resumes that sweep" in " ".join(bare(seen).split())
     shutil.rmtree(max((tmp_path / "runs" / "sweeps").iterdir()))
     (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
     code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
     assert code == 0
     far = r"\(ended: 1 run of 1, best val_acc 0\.\d{4}\)"
-    asked = rf"Go on with sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
+    asked = rf"Resume sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
     assert re.search(asked, bare(seen))
-    assert "would go on" not in seen
+    assert "was run before" not in seen
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
 
 
@@ -94,13 +93,10 @@ def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path) -> None:
     words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
     on_terminal(tmp_path, *words, "1")
     (folder,) = (tmp_path / "runs" / "sweeps").iterdir()
-    connection = sqlite3.connect(folder / "study.db")
-    with connection:
-        connection.execute("UPDATE ffnn_trials SET config = '{'")
-        connection.execute("UPDATE ffnn_trials SET state = 'odd'")
-    connection.close()
+    study = folder / "study.log"
+    study.write_text(study.read_text().replace('"starts":1', '"starts":"odd"'))
     code, seen = on_terminal(tmp_path, *words, "2", answer="n\n", columns=200)
-    assert f"Go on with sweep {folder.name} of the same file?" in bare(seen)
+    assert f"Resume sweep {folder.name} of the same file?" in bare(seen)
     assert code == 0
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 2
 
@@ -120,7 +116,7 @@ def test_a_sweeps_live_view_shows_val_acc_and_lets_a_long_name_go(tmp_path: Path
     )
     code, seen = on_terminal(tmp_path, "sweep", "long.yaml", "--workers", "1")
     assert code == 0
-    doing = [line for line in re.split(r"[\r\n]+", bare(seen)) if line.startswith("worker 1  trial")]
+    doing = [line for line in re.split(r"[\r\n]+", bare(seen)) if line.startswith("trial ")]
     assert max(map(len, doing)) <= 80
     last = [line for line in doing if "epoch 20/20" in line]
     assert last

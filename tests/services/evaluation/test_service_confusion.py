@@ -125,7 +125,7 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     search = "\n  ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
     sweep_id = put_sweep(place, search, made, "val_loss")
     watcher = Watcher()
-    document = judge(place, sweep_id=sweep_id, watcher=watcher)
+    document = judge(place, sweep_id=sweep_id, on_event=watcher)
     assert document.run_id not in (most.run_id, least.run_id)
     assert place.context.runs.read(document.run_id).config["seed"] == 2
     assert watcher.told[0][:2] == ("started", document.run_id)
@@ -137,7 +137,7 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     [
         {"best": True},
         {"sweep_id": "s"},
-        {"out": Path("x.pdf")},
+        {"out": Path("x.txt")},
         {"out": Path("nowhere/x.png")},
         {"csv_file": Path("nowhere/x.csv")},
         {"csv_file": Path()},

@@ -405,7 +405,8 @@ def test_a_second_command_on_a_sweep_is_refused_with_who_runs_it(
     assert (slow.returncode, "11 finished" in out) == (0, True), errors
 
 
-def test_a_full_stderr_is_no_fault_of_the_work(tmp_path: Path, grid: Path) -> None:
+@pytest.mark.usefixtures("grid")
+def test_a_full_stderr_is_no_fault_of_the_work(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "ffcli", "sweep", "grid.yaml", "--count", "2", "--workers", "1", "--json"],
@@ -435,7 +436,7 @@ def test_a_sweep_whose_trials_all_failed_fails(process: Cli, grid: Path) -> None
         (["--cluster", "local", "--wandb", "online"], "ffnn sync"),
         (["--cluster", "local", "--backend", "wandb"], "ffnn sync"),
         (["--jobs", "2"], "--cluster"),
-        (["--workers", "0"], "--workers: "),
+        (["--workers", "0"], "--workers must be an integer"),
     ],
 )
 def test_pools_that_do_not_go_together_are_refused(

@@ -15,7 +15,7 @@ from stored_sweeps import Made, put_sweep
 
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import SUMMARY
-from ffcli.services.past_runs import FROM, own_past
+from ffcli.services.past_runs import own_past
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.sweeping.study.coordinator import STARTS
@@ -156,7 +156,7 @@ def test_a_reused_run_stays_marked_as_such(place: Place) -> None:
     record = killed_at_the_end(place, sweep_id)
     path = place.path(record.run_id) / SUMMARY
     about = json.loads(path.read_text())
-    about["provenance"][FROM] = "an earlier one"
+    about["provenance"]["reused_from"] = "an earlier one"
     path.write_text(json.dumps(about))
     assert resume(place, sweep_id, 1)["reused"] == 1
 

@@ -66,7 +66,7 @@ def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Plac
 
 
 @pytest.fixture
-def sweep(origin: tuple[Place, dict[str, Any]], place: Place) -> dict[str, Any]:
+def sweep(origin: tuple[Place, dict[str, Any]]) -> dict[str, Any]:
     """What the sweep came to."""
     return origin[1]
 
@@ -105,7 +105,7 @@ def test_dropped_weights_are_trained_again_once(place: Place, sweep: dict[str, A
     (before,) = evaluate(place.context, [best], best=False, metric=None, dataset=None)
     (place.path(best) / MODEL).unlink()
     watcher = Watcher()
-    again = best_with_weights(place.context, sweep_id=sweep["sweep_id"], watcher=watcher)
+    again = best_with_weights(place.context, sweep_id=sweep["sweep_id"], on_event=watcher)
     assert [told[0] for told in watcher.told] == ["started", "epoch", "epoch", "epoch", "finished"]
     assert "trained again" in place.notices[-1]
     assert best in place.notices[-1]

@@ -110,7 +110,6 @@ def test_the_page_holds_what_the_sweep_came_to(filled: Filled) -> None:
     assert runs["error"] == [None, None, "the loss is not finite", None]
     axes = {axis["name"]: [axis["labels"][place] for place in axis["values"]] for axis in data["axes"]}
     assert list(axes) == ["optimizer", "learning_rate"]  # the others were not searched
-    assert re.findall('<div class="searched"><dt>(.*?)</dt>', page) == ["optimizer", "learning_rate"]
     trials = filled.writer.trials
     assert axes["optimizer"] == [trial.values["optimizer"] for trial in trials]
     assert axes["learning_rate"] == [f"{trial.values['learning_rate']:g}" for trial in trials]
@@ -136,7 +135,7 @@ def test_a_sweep_without_a_result_has_a_page_too(filled: Filled, failed: int) ->
     for number in range(failed):
         filled.end(filled.begin(f"r{number}"), "failed", [], "no memory")
     page = filled.page()
-    assert "No run has come to a result yet." in page
+    assert "No run has a result yet." in page
     assert data_in(page)["runs"]["status"] == ["failed"] * failed
 
 

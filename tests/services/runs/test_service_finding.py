@@ -19,14 +19,14 @@ def of(place: Place, sweep: str) -> list[str]:
 
 
 def test_runs_of_a_sweep_elsewhere_are_found_by_their_own_records(place: Place) -> None:
-    """A shared sweep and one of W&B leave no database here, and may leave no folder either."""
+    """A sweep of W&B leaves no study here, and may leave no folder either."""
     place.put("a", sweep_id=SHARED)
     place.put("b", sweep_id=REMOTE)
     place.put("c")
     for word, runs in ((SHARED, ["a"]), ("shrd", ["a"]), (REMOTE, ["b"]), ("abc123", ["b"])):
         assert of(place, word) == runs
         gone = selected(place.context, Selection(Filter(sweep=word)))
-        assert [run["run_id"] for run in gone] == runs
+        assert [run.run_id for run in gone] == runs
 
 
 def test_runs_of_a_sweep_that_has_none_are_none(place: Place) -> None:
@@ -114,7 +114,7 @@ def test_a_sweep_or_an_ensemble_is_no_run(place: Place) -> None:
         (place.context.runs_dir / "sweeps" / folder / "sweep.yaml").touch()
     for word, said, told in (
         (sweep_id, f"'{sweep_id}' is a sweep, not a run", f"evaluate --best --sweep {sweep_id}"),
-        (sweep_id[-4:], f"is the sweep {sweep_id}, not a run", f"ffnn sweep {sweep_id} goes on with it"),
+        (sweep_id[-4:], f"is the sweep {sweep_id}, not a run", f"ffnn sweep {sweep_id} "),
         ("shrd", "is the sweep 20260104-shrd, not a run", "runs list --sweep 20260104-shrd lists its runs, "),
         (REMOTE, f"'{REMOTE}' is a sweep, not a run", f"ffnn runs rm --sweep {REMOTE} removes them."),
         ("20260103-ensm", "is an ensemble, not a run", "ffnn ensembles show 20260103-ensm"),
@@ -128,9 +128,9 @@ def test_a_sweep_whose_trials_are_elsewhere_says_where(place: Place) -> None:
     for folder in ("20260104-shrd", REMOTE):
         (place.context.runs_dir / "sweeps" / folder).mkdir(parents=True)
         (place.context.runs_dir / "sweeps" / folder / "sweep.yaml").touch()
-    with pytest.raises(RequestError, match="Sweep 20260104-shrd is not stored here") as caught:
+    with pytest.raises(RequestError, match="20260104-shrd was made by an earlier version") as caught:
         find_sweep(place.context, "shrd")
-    assert caught.value.hint == "Give its --storage URL."
+    assert "20260104-shrd lists its runs" in str(caught.value.hint)
     with pytest.raises(RequestError, match=f"Sweep {REMOTE} is one of W&B's") as caught:
         find_sweep(place.context, "abc123")
     assert f"ffnn report {REMOTE}" in str(caught.value.hint)

@@ -1,0 +1,160 @@
+"""The pool of local processes: how its workers start, end and fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from dask_clusters import wait_until
+from pool_helpers import Pool
+from small_runs import Place, write_dataset
+from tracking_helpers import UNBEGUN
+
+from ffcli.errors import FfnnError
+from ffcli.execution.open import PoolOptions
+
+Opened = Callable[[PoolOptions], Pool]
+
+COORDINATOR = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+from pool_helpers import Pool
+from small_runs import Place
+from ffcli.execution.open import PoolOptions, open_pool
+
+place = Place(Path(sys.argv[2]))
+with open_pool(place.context, PoolOptions(1)) as opened:
+    pool = Pool(place, opened)
+    pool.submit(config={"epochs": int(sys.argv[3])}, waits_for_verdict=sys.argv[4] == "wait")
+    pool.epoch(1)
+    print(pool.started().worker.rpartition(":")[2], flush=True)
+    pool.ended()
+"""
+
+
+def coordinator(tmp_path: Path, *words: object, **streams: int) -> subprocess.Popen[str]:
+    """Start a process that has a task trained; it prints the worker's number after the first epoch."""
+    script = tmp_path / "script" / "coordinator.py"
+    script.parent.mkdir()
+    script.write_text(COORDINATOR)
+    helpers = Path(__file__).parents[1] / "helpers"
+    folder = tmp_path / "place"
+    folder.mkdir()
+    return subprocess.Popen(
+        [sys.executable, str(script), str(helpers), str(folder), *map(str, words)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        **streams,  # type: ignore[call-overload]
+    )
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+NAMES = (
+    *("types", "struct", "math", "random", "logging", "enum", "re", "os", "io", "json", "pickle", "copy"),
+    *("socket", "select", "selectors", "signal", "subprocess", "tempfile", "threading", "queue", "time"),
+    *("functools", "collections", "contextlib", "dataclasses", "typing", "linecache", "multiprocessing"),
+    *("numpy", "pydantic", "yaml", "safetensors", "threadpoolctl", "sitecustomize", "ffcli"),
+)
+
+
+def test_workers_import_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r})\n")
+    with coordinator(tmp_path, 1, "go") as process:
+        assert process.wait(60) == 0
+    assert not (tmp_path / "imported").exists()
+    (run,) = Place(tmp_path / "place").context.runs.records()
+    assert run.status == "finished"
+
+
+@pytest.mark.parametrize("waits", ["wait", "go"])
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path, waits: str) -> None:
+    with coordinator(tmp_path, 100_000, waits) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        process.kill()
+    wait_until(lambda: is_gone(worker))
+    (run,) = Place(tmp_path / "place").context.runs.records()
+    assert run.status == "interrupted"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_standard_error_that_takes_nothing_fails_no_work(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full, coordinator(tmp_path, 3, "go", stderr=full.fileno()) as process:
+        assert process.wait(60) == 0
+    (run,) = Place(tmp_path / "place").context.runs.records()
+    assert (run.status, run.epochs_done) == ("finished", 3)
+
+
+def test_a_worker_that_dies_again_and_again_fails_the_pool(opened: Opened) -> None:
+    pool = opened(PoolOptions(1))
+    for n in range(4):
+        pool.submit(f"task {n}", waits_for_verdict=True)
+        pool.kill(f"task {n}")
+        pool.lost(f"task {n}")
+    with pytest.raises(FfnnError, match="SIGKILL"):
+        pool.pool.submit(pool.task("one more"))
+    with pytest.raises(FfnnError):
+        pool.pool.wait(0)
+
+
+def test_a_task_that_ends_makes_up_for_deaths_before(opened: Opened) -> None:
+    pool = opened(PoolOptions(1))
+    for n in range(6):
+        pool.submit(f"dies {n}", waits_for_verdict=True)
+        pool.kill(f"dies {n}")
+        pool.lost(f"dies {n}")
+        if n % 3 == 2:
+            pool.submit(f"ends {n}")
+            assert pool.ended(f"ends {n}").status == "finished"
+
+
+def test_a_stopped_worker_continues_where_it_was(opened: Opened) -> None:
+    pool = opened(PoolOptions(1))
+    pool.submit(waits_for_verdict=True)
+    pool.epoch(1)
+    pool.kill(number=signal.SIGSTOP)
+    pool.pool.verdict("one", stop=False)
+    assert not pool.pool.wait(0.5)
+    pool.kill(number=signal.SIGCONT)
+    pool.epoch(2)
+
+
+def test_a_dataset_that_is_replaced_in_between_is_refused(opened: Opened) -> None:
+    pool = opened(PoolOptions(1))
+    pool.submit("before")
+    assert pool.ended("before").status == "finished"
+    write_dataset(pool.place.dataset, seed=1)
+    pool.submit("after")
+    ended = pool.ended("after")
+    assert (ended.status, ended.fatal) == ("failed", True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize(("cause", "fatal"), [("ENOSPC", True), ("EDQUOT", True), ("EACCES", False)])
+def test_a_full_disk_is_no_fault_of_the_task(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str, fatal: bool
+) -> None:
+    (tmp_path / "faults").mkdir()
+    (tmp_path / "faults" / "sitecustomize.py").write_text(UNBEGUN)
+    pool = opened(PoolOptions(1))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "faults"), prepend=os.pathsep)
+    monkeypatch.setenv("TEST_ERRNO", cause)
+    pool.submit()
+    ended = pool.ended()
+    assert (ended.status, ended.run_id, ended.fatal) == ("failed", None, fatal)
+    assert "no such luck" in (ended.error or "")

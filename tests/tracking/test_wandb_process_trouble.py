@@ -1,0 +1,91 @@
+"""The process that speaks to W&B cannot be started, or does not answer: no run waits or fails for it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ffcli.tracking import wandb_tracker
+from ffcli.tracking.base import TrackedRun
+from ffcli.tracking.wandb_tracker import WandbTracker
+
+RUN = TrackedRun(id="run", started="2026-01-01T00:00:00.000Z")
+# Reads nothing and says nothing, as its child, whose number it writes down.
+SILENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open(sys.argv[1], "w").write(str(child.pid))
+time.sleep(600)
+"""
+
+
+def follow(tracker: WandbTracker) -> str | None:
+    """Track a run without epochs, and return the problem."""
+    tracker.start(RUN)
+    return tracker.finish(0, {}).problem
+
+
+def no_room(*_: Any, **__: Any) -> str:
+    raise OSError(28, "No space left on device")
+
+
+def no_thread(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "fault"),
+    [
+        (tempfile, "mkdtemp", no_room),
+        (wandb_tracker.subprocess, "Popen", no_room),
+        (threading.Thread, "start", no_thread),
+    ],
+    ids=["disk", "process", "thread"],
+)
+def test_what_cannot_be_started_is_a_problem_and_no_error(
+    monkeypatch: pytest.MonkeyPatch, of: object, name: str, fault: Any
+) -> None:
+    monkeypatch.setattr(of, name, fault)
+    tracker = WandbTracker("online")
+    problem = follow(tracker)
+    assert problem is not None
+    assert "does not start" in problem
+    assert follow(tracker) == problem
+    tracker.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+def test_what_does_not_answer_is_ended_with_all_it_started_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = tmp_path / "number"
+    launches = []
+
+    def silent(*_: str) -> list[str]:
+        launches.append(1)
+        return [sys.executable, "-c", SILENT, str(number)]
+
+    def patience(_: object) -> float:
+        while not (number.exists() and number.read_text()):
+            time.sleep(0.01)
+        return 0.1
+
+    monkeypatch.setattr(wandb_tracker, "python_command", silent)
+    monkeypatch.setattr(WandbTracker, "_patience", patience)
+    tracker = WandbTracker("online")
+    problem = follow(tracker)
+    assert problem is not None
+    child = int(number.read_text())
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline, "its child still runs"
+        time.sleep(0.01)
+    assert follow(tracker) == problem
+    assert launches == [1], "no second run waits as long"
+    tracker.close()
