@@ -1,4 +1,4 @@
-"""The cache of compiled code, and training without Numba, without a cache and with a damaged one."""
+"""Where compiled code is cached; training works without Numba, without a cache and with a damaged one."""
 
 from __future__ import annotations
 
