@@ -78,7 +78,7 @@ HANDED_IN = [
     ("-o sgd -a identity -l squared_error -lr 1e30 -e 2 -sz 4", 1, "diverged"),
     ("-e 0", 2, "--epochs must be "),
     ("-e ten", 2, "--epochs must be "),
-    ("-o adamm", 2, "Did you mean 'adam'?"),
+    ("-o adamm", 2, "Did you mean 'adam' or 'adamw'?"),
     ("-lr nan", 2, "--learning-rate must be "),
     ("-epochs 3", 2, "Did you mean '--epochs'?"),
     ("-d nosuch.npz", 2, "nosuch.npz"),

@@ -32,7 +32,7 @@ from ffcli.sweeping.study.events import (
 )
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, best_epoch
-from ffcli.sweeping.study.stopping import band_of, should_stop
+from ffcli.sweeping.study.stopping import stops_after
 from ffcli.sweeping.study.study import StudyWriter
 from ffcli.util.signals import Terminated, interrupts_deferred
 from ffcli.util.text import are, counted
@@ -223,22 +223,12 @@ class Coordinator:
     def _epoch(self, opened: _Open, event: TaskEpoch) -> None:
         opened.results.append(event.result)
         self._study.epoch(opened.trial, event.result.epoch, self._metric(event.result))
-        stops = self._stops(opened)
-        if self._sweep.spec.early_terminate is not None:
+        stops, hyperband = False, self._sweep.spec.early_terminate
+        if hyperband is not None:
+            results, epochs = opened.results, opened.trial.config.epochs
+            stops = stops_after(hyperband, self._sweep.metric, results, epochs, self._study.trials)
             self._pool.verdict(event.key, stop=stops)
         self._tell(EpochDone(opened.trial.number, event.result, stops))
-
-    def _stops(self, opened: _Open) -> bool:
-        """Whether early termination ends a trial after its last epoch."""
-        hyperband, last = self._sweep.spec.early_terminate, opened.results[-1]
-        if hyperband is None or last.diverged:
-            return False
-        band = band_of(hyperband, last.epoch, opened.trial.config.epochs)
-        if band is None:
-            return False
-        own = [self._metric(result) for result in opened.results]
-        at_band = [trial.history[band] for trial in self._study.trials if band in trial.history]
-        return should_stop(hyperband, self._sweep.metric, band, own, at_band)
 
     def _metric(self, result: EpochResult) -> float:
         return float(getattr(result, self._sweep.metric.name))

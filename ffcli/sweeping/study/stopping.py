@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ffcli.core.training import EpochResult
 from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.hyperband import Hyperband
+from ffcli.sweeping.study.record import Trial
 
 
 def band_of(hyperband: Hyperband, epoch: int, epochs: int) -> int | None:
@@ -39,3 +41,19 @@ def should_stop(
     threshold = ranked[int(1.0 / hyperband.eta * len(ranked))]
     own = [sign * value for value in history]
     return (own[band - 1] if hyperband.strict else min(own)) > threshold
+
+
+def stops_after(
+    hyperband: Hyperband,
+    metric: Metric,
+    results: Sequence[EpochResult],
+    epochs: int,
+    trials: Iterable[Trial],
+) -> bool:
+    """Whether a trial of ``epochs`` epochs stops after the last of its ``results``, among these trials."""
+    band = band_of(hyperband, results[-1].epoch, epochs)
+    if band is None or results[-1].diverged:
+        return False
+    own = [float(getattr(result, metric.name)) for result in results]
+    at_band = [trial.history[band] for trial in trials if band in trial.history]
+    return should_stop(hyperband, metric, band, own, at_band)
