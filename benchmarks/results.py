@@ -87,7 +87,7 @@ def microseconds(seconds: float) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Return every row as a line of one Markdown table."""
     lines = [
-        "| case | cores | peer | µs a step (min–max) | images/s | peer/ours (min–max)"
+        "| case | cores | peer | µs per step (min–max) | images/s | peer/ours (min–max)"
         " | val accuracy (epochs) | peak MB |",
         "| --- | --: | --- | --: | --: | --: | --: | --: |",
     ]

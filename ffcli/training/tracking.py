@@ -73,7 +73,7 @@ class Tracking:
         record.wandb = replace(record.wandb, id=id_, project=project, entity=entity, sweep=sweep)
 
     def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
-        """Begin or go on with a run whose record is noted and written."""
+        """Begin or resume a run whose record is noted and written."""
         if self.mode == "disabled":
             return
         run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})

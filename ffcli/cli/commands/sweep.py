@@ -210,7 +210,7 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
     elif more:
-        further = [f"further: {out.settings.command('sweep', made.id, '--count', 'N')}"]
+        further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
     out.result(document, *report(document, out.settings), *further)
     fail_where_all_failed(out, document, resume)
 

@@ -118,7 +118,7 @@ def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer
 
 
 def _earlier(out: Output, place: Context, source: SweepSource, *, resume: bool) -> WandbAddress | None:
-    """Return the sweep of the same file to go on with, if that is what the user wants."""
+    """Return the sweep of the same file to resume, if the user wants that."""
     from ffcli.services.sweeps.wandb import registered_before
 
     file, earlier = source.of, registered_before(place, source)

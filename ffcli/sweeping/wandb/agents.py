@@ -53,7 +53,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Refused:
-    """The server does not want to go on with this agent."""
+    """The server ends this agent."""
 
     message: str
 

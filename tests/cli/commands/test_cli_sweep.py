@@ -192,7 +192,7 @@ def test_a_larger_count_continues(process: Cli, grid: Path) -> None:
     nothing = process("sweep", first["sweep_id"], "--workers", "1")
     assert ", 1 worker, 2 runs in all, 2 are there already: nothing is left to do\n" in nothing.err
     assert nothing.out.splitlines()[0].startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned")
-    assert nothing.out.splitlines()[-1] == f"further: ffnn sweep {first['sweep_id']} --count N"
+    assert nothing.out.splitlines()[-1] == f"More runs: ffnn sweep {first['sweep_id']} --count N"
     shown = process("sweeps", "show", first["sweep_id"]).out
     assert shown.startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 2\n")
     assert "resume" not in shown
