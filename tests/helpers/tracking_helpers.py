@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from child_processes import die_with_parent
 from wandb_standin import Run, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,7 @@ class Ffnn:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         )
 
     def __call__(self, *args: object, **variables: str) -> Done:
