@@ -112,6 +112,7 @@ def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened
         opened(PoolOptions(0, cluster.address))
     assert caught.value.exit_code == 1
     cluster.worker()
+    waiting.until(lambda: waiting.pool.size == 1)
     pool = opened_on(cluster, opened, 1)
     pool.submit()
     assert pool.ended().status == "finished"
