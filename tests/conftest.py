@@ -22,8 +22,13 @@ os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests o
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let SIGTERM interrupt the tests as Ctrl-C does, so that fixtures end what they have started."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout(1) sends it twice
+        raise KeyboardInterrupt
+
     if not hasattr(config, "workerinput"):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 @pytest.fixture(autouse=True, scope="session")
