@@ -85,7 +85,7 @@ class Ffnn:
         )
 
     def __call__(self, *args: object, **variables: str) -> Done:
-        """Run ``ffnn`` with these arguments; it takes less than three minutes, on a busy machine, and shows no traceback."""
+        """Run ``ffnn`` with these arguments; it ends within three minutes and shows no traceback."""
         return self.done(self.start(*args, **variables))
 
     def done(self, process: subprocess.Popen[str]) -> Done:
