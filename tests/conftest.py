@@ -1,12 +1,14 @@
-"""What all tests share: small data, one BLAS thread, and hypothesis without clocks."""
+"""What all tests share: small data, one BLAS thread, hypothesis without clocks, no process left over."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from child_processes import end_marked, mark
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
@@ -16,6 +18,25 @@ settings.register_profile("ffnn", deadline=None, derandomize=True)
 settings.load_profile("ffnn")
 
 os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests of W&B bring a server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGTERM interrupt the tests as Ctrl-C does, so that fixtures end what they have started."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout(1) sends it twice
+        raise KeyboardInterrupt
+
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_left() -> Iterator[None]:
+    """End what a test that failed or was interrupted has left running."""
+    mark()
+    yield
+    end_marked()
 
 
 @pytest.fixture(autouse=True, scope="session")

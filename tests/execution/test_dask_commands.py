@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from child_processes import die_with_parent
 from dask_clusters import Cluster, wait_until
 from small_runs import Place
 
@@ -37,6 +38,7 @@ def sweep(place: Place, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from child_processes import die_with_parent
 from dask_clusters import Cluster, Proxy, wait_until
 from pool_helpers import Pool
 
@@ -111,6 +112,7 @@ def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened
         opened(PoolOptions(0, cluster.address))
     assert caught.value.exit_code == 1
     cluster.worker()
+    waiting.until(lambda: waiting.pool.size == 1)
     pool = opened_on(cluster, opened, 1)
     pool.submit()
     assert pool.ended().status == "finished"
@@ -195,6 +197,7 @@ def coordinator(cluster: Cluster, folder: Path) -> subprocess.Popen[str]:
         [sys.executable, "-c", COORDINATOR, cluster.address, helpers, str(folder)],
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "trains\n"

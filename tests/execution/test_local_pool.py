@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from child_processes import die_with_parent
 from dask_clusters import wait_until
 from pool_helpers import Pool
 from small_runs import Place, write_dataset
@@ -51,6 +52,7 @@ def coordinator(tmp_path: Path, *words: object, **streams: int) -> subprocess.Po
         stdout=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         **streams,  # type: ignore[call-overload]
     )
 

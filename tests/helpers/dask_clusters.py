@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import selectors
@@ -17,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from child_processes import die_with_parent
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -67,7 +68,7 @@ class Cluster:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         )
         self._processes.append(process)
         return process
@@ -85,12 +86,6 @@ class Cluster:
         """End a process with all that it has started."""
         _end_group(process, number)
         process.wait()
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, so that a killed test leaves none behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _end_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from child_processes import die_with_parent
 from wandb_standin import Run, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -80,16 +81,17 @@ class Ffnn:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         )
 
     def __call__(self, *args: object, **variables: str) -> Done:
-        """Run ``ffnn`` with these arguments; it takes less than a minute and shows no traceback."""
+        """Run ``ffnn`` with these arguments; it ends within three minutes and shows no traceback."""
         return self.done(self.start(*args, **variables))
 
     def done(self, process: subprocess.Popen[str]) -> Done:
         """Wait for a command's end."""
         started = time.monotonic()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         assert "Traceback" not in err, err
         return Done(process.returncode, out, err, time.monotonic() - started)
 

@@ -67,7 +67,7 @@ def test_auto_is_wandb_where_it_can_work(
         (["team/nets/abc123", "--wandb", "offline"], {}, "with --backend wandb W&B follows every run"),
         (["spec.yaml", "--backend", "wandb", "--resume"], {"WANDB_API_KEY": KEY}, "--resume: no sweep of"),
         (["spec.yaml", "--backend", "wnadb"], {}, "Did you mean 'wandb'?"),
-        (["spec.yaml", "--backend", "wandb", "--count", "0"], {}, "--count: 0 is not allowed"),
+        (["spec.yaml", "--backend", "wandb", "--count", "0"], {}, "--count must be an integer ≥ 1, got 0"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(

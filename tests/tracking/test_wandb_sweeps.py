@@ -84,11 +84,15 @@ def at_wandb(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {record["wandb"]["id"]: record for record in records}
 
 
-def test_the_file_is_registered_as_it_is(swept: Swept) -> None:
+def test_the_file_is_registered_with_canonical_names_and_its_own_dataset_path(swept: Swept) -> None:
     given = yaml.safe_load(SPEC)
-    given["parameters"]["learning_rate"]["value"] = 1e-2  # which YAML 1.1 takes for a word
-    bounds = {"min": 0.0, "max": 0.1, "distribution": "uniform"}  # W&B refuses an integer and a float
-    assert swept.remote.config == {**given, "parameters": {**given["parameters"], "weight_decay": bounds}}
+    parameters = given["parameters"]
+    parameters["num_layers"] = parameters.pop("hidden_layers")
+    parameters["optimizer"]["values"] = ["adam", "nesterov"]
+    parameters["learning_rate"]["value"] = 1e-2  # which YAML 1.1 takes for a word
+    # W&B refuses an integer and a float
+    parameters["weight_decay"] = {"min": 0.0, "max": 0.1, "distribution": "uniform"}
+    assert swept.remote.config == given
     folder = Path(swept.done.document["path"])
     assert (swept.ffnn.folder / folder / "sweep.yaml").read_text() == SPEC
 
@@ -100,10 +104,11 @@ def test_each_run_is_here_and_there(swept: Swept) -> None:
         assert (run.sweep, run.state, run.exit_code) == (swept.remote.name, "finished", 0)
         assert record["wandb"]["synced"] == f"finished {record['epochs_done']}"
         assert record["wandb"]["sweep"] == swept.remote.name
-        assert run.config["hidden_layers"] == run.config["num_layers"] == 1
-        assert {
-            name: run.config[name] for name in record["config"] if name not in ("dataset", "optimizer")
-        } == {name: value for name, value in record["config"].items() if name not in ("dataset", "optimizer")}
+        assert run.config["num_layers"] == 1
+        assert "hidden_layers" not in run.config
+        assert {name: run.config[name] for name in record["config"] if name != "dataset"} == {
+            name: value for name, value in record["config"].items() if name != "dataset"
+        }
         assert len(run.history) == record["config"]["epochs"]
         assert run.summary["val_acc"] == record["best_val_acc"]
 

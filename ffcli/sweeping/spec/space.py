@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ffcli.config import allowed, validate
+from ffcli.datasets import KNOWN
 from ffcli.errors import RequestError
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.document import Section
@@ -57,7 +58,7 @@ def _parameter(leaf: Leaf, name: str, grid: bool) -> Parameter:
         distribution = distribution.in_integers()
     checked = [_check(section, name, path, value, distribution) for path, value in distribution.probes()]
     if isinstance(distribution, Categorical):
-        return _choices(leaf, distribution, checked, grid)
+        return _choices(leaf, name, distribution, checked, grid)
     # Of very large or finely quantized numbers the probes may be integers and others not.
     if _is_integer(name) and not distribution.is_whole:
         section.refuse(
@@ -66,7 +67,7 @@ def _parameter(leaf: Leaf, name: str, grid: bool) -> Parameter:
     return Parameter(leaf.path, distribution, dict(section.values))
 
 
-def _choices(leaf: Leaf, listed: Categorical, values: list[Any], grid: bool) -> Parameter:
+def _choices(leaf: Leaf, name: str, listed: Categorical, values: list[Any], grid: bool) -> Parameter:
     """Return a parameter of choices. One that is listed twice counts double, in a grid once."""
     shares = listed.probabilities or (1 / len(values),) * len(values)
     weights: dict[Any, float] = {}
@@ -76,17 +77,26 @@ def _choices(leaf: Leaf, listed: Categorical, values: list[Any], grid: bool) -> 
     possible = {value: weight for value, weight in weights.items() if weight}
     weighted = len(possible) > 1 and (bool(listed.probabilities) or (repeated and not grid))
     document = dict(leaf.section.values)
+    written = {value: _registered(name, value, given) for value, given in zip(values, listed.choices)}
     if "values" in document:
-        plain = [
-            list(value) if isinstance(value, tuple) else value for value in (possible if grid else values)
-        ]
-        document["values"] = plain
+        document["values"] = [written[value] for value in (possible if grid else values)]
     elif "value" in document:
-        document["value"] = list(values[0]) if isinstance(values[0], tuple) else values[0]
+        document["value"] = written[values[0]]
     distribution = replace(
         listed, choices=tuple(possible), probabilities=tuple(possible.values()) if weighted else ()
     )
     return Parameter(leaf.path, distribution, document, repeated)
+
+
+def _registered(name: str, value: Any, given: Any) -> Any:
+    """Return a canonical value as W&B is told of it.
+
+    The path of a user's own dataset stays as the file has it: another machine that joins the sweep resolves
+    it there, and the folders of this one stay private.
+    """
+    if name == "dataset" and value not in KNOWN:
+        return str(given)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _check(section: Section, name: str, path: str, value: Any, distribution: Distribution) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import report_pages
 from small_runs import Place
 
 from ffcli.config import TrainConfig
@@ -16,12 +17,14 @@ from ffcli.errors import RequestError
 from ffcli.runs.record import HistoryRow, history_csv
 from ffcli.runs.store import HISTORY
 from ffcli.services.report.report import ReportResult, report
+from ffcli.services.report.tracked import native_charts
 from ffcli.services.runs.select import load_run
 from ffcli.services.sweeps.create import sweep_folder
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study.record import Sweep, Trial, best_epoch
 from ffcli.sweeping.study.study import StudyWriter, create
+from ffcli.tracking.base import Bars
 
 FILE = """
 name: <b>mine</b>
@@ -222,3 +225,10 @@ def test_the_command_lists_what_differs_from_the_defaults() -> None:
         "ffnn train --optimizer momentum --momentum 0.5 --seed 3"
     )
     assert train_command(TrainConfig(optimizer="momentum", momentum=0.9)) == "ffnn train --optimizer momentum"
+
+
+def test_importances_are_bars_at_wandb() -> None:
+    page = report_pages.report()
+    (bars,) = (chart for chart in native_charts(page) if isinstance(chart, Bars))
+    assert bars.key == "importance"
+    assert bars.bars == {each.name: each.importance for each in page.influences if each.importance}

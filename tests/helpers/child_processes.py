@@ -1,0 +1,40 @@
+"""Processes that tests start: none of them outlives its session, however that ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_MARK = "FFNN_TEST_SESSION"
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process with its parent: a ``preexec_fn`` for sessions that are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def mark() -> None:
+    """Mark this process's environment, which all that it starts from now on inherit."""
+    os.environ[_MARK] = f"{os.getpid()}-{os.urandom(8).hex()}"
+
+
+def end_marked() -> list[int]:
+    """Kill what carries the mark of this process, whoever its parent is, and return the process numbers.
+
+    The tracker of multiprocessing's own resources is spared, which ends with this process.
+    """
+    wanted, ended = f"{_MARK}={os.environ[_MARK]}".encode(), list[int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            is_ours = wanted in (folder / "environ").read_bytes().split(b"\0")
+            if is_ours and b"resource_tracker" not in (folder / "cmdline").read_bytes():
+                number = int(folder.name)
+                if number != os.getpid():
+                    os.kill(number, signal.SIGKILL)
+                    ended.append(number)
+    return ended
