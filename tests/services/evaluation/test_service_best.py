@@ -151,7 +151,7 @@ def test_notice_is_given_where_it_does_not_come_out_the_same(
     )
     best_with_weights(elsewhere(place), sweep_id=sweep.sweep_id)
     assert "differs from the record" in place.notices[-1]
-    assert f"instead of {sweep['best']['value']:.6g}" in place.notices[-1]
+    assert f"instead of {sweep.best.value:.6g}" in place.notices[-1]
 
 
 def replace_seed(config: Any) -> Any:
