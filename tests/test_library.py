@@ -58,14 +58,14 @@ def test_a_notebook_runs_the_dict_that_wandb_takes(tmp_path, blobs):
     result = ffcli.sweep(
         config, count=2, workers=1, ignore=("unheard_of",), runs_dir=tmp_path / "runs", notify=told.append
     )
-    assert result.counts["finished"] == len(result.runs) == 2
+    assert result.counts.finished == len(result.runs) == 2
     assert [run["hidden_size"] for run in result.runs] == [3, 5]
     assert result.best is not None
-    assert result.best["value"] == max(run["value"] for run in result.runs)
-    assert result.best["run_id"] in [run["run_id"] for run in result.runs]
+    assert result.best.value == max(run["value"] for run in result.runs)
+    assert result.best.run_id in [run["run_id"] for run in result.runs]
     assert result.report.is_file()
     assert any("hidden_units" in message for message in told)
-    assert ffcli.load_run(result.best["run_id"], tmp_path / "runs").record.sweep_id == result.sweep_id
+    assert ffcli.load_run(result.best.run_id, tmp_path / "runs").record.sweep_id == result.sweep_id
     with pytest.raises(ffcli.FfnnError, match="epochs"):
         ffcli.TrainConfig(epohcs=1)
 

@@ -17,6 +17,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from ffcli.services.compare_loss.run import compare_loss
 from ffcli.services.download import download
 from ffcli.services.evaluation.confusion import confusion
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
@@ -24,12 +25,18 @@ from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.predict import predict
 from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
 from ffcli.services.export.export import export
+from ffcli.services.recipes import list_recipes
 from ffcli.services.report.report import report
 from ffcli.services.rerun import rerun
 from ffcli.services.runs.compare import compare_runs
 from ffcli.services.runs.curves import show_with_curves
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.remove import remove
+from ffcli.services.sweeps.create import describe_space
+from ffcli.services.sweeps.listing import list_sweeps
+from ffcli.services.sweeps.local import run_sweep
+from ffcli.services.sweeps.summary import show_sweep
+from ffcli.services.sweeps.wandb_run import run_wandb_sweep
 from ffcli.services.sync import sync
 from ffcli.services.train import plan, train
 
@@ -39,6 +46,7 @@ SERVICES: Mapping[str, Callable[..., Any]] = {
     "download": download,
     "train": train,
     "train --dry-run": plan,
+    "train --recipe list": list_recipes,
     "evaluate": evaluate,
     "evaluate --ensemble": evaluate_ensemble,
     "ensembles list": list_ensembles,
@@ -50,6 +58,12 @@ SERVICES: Mapping[str, Callable[..., Any]] = {
     "rerun": rerun,
     "report": report,
     "export": export,
+    "sweep": run_sweep,
+    "sweep --backend wandb": run_wandb_sweep,
+    "sweep --dry-run": describe_space,
+    "sweeps list": list_sweeps,
+    "sweeps show": show_sweep,
+    "compare-loss": compare_loss,
     "runs list": list_runs,
     "runs show": show_with_curves,
     "runs compare": compare_runs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -62,12 +63,14 @@ def choice(registry: Registry[Any]) -> tuple[Choice, BeforeValidator]:
 
 
 def read_dataset_name(value: object) -> str:
+    if not isinstance(value, (str, Path)):
+        raise ValueError(unknown("dataset", value, datasets.KNOWN))
     try:
         return datasets.canonical_name(str(value))
     except FfnnError as error:
         raise ValueError(str(error)) from None
-    except OSError as error:  # a path that the system cannot even look up
-        raise ValueError(f"{shown(value)} cannot be looked up: {error.strerror}.") from None
+    except OSError as error:  # the current directory is gone
+        raise ValueError(f"{shown(value)} has no absolute path: {error.strerror}.") from None
 
 
 def no_booleans(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ffcli.datasets.base import Array, Dataset, Notify, Progress, data_folder, d
 from ffcli.datasets.catalog import ARRAYS, KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
-from ffcli.errors import DataError
+from ffcli.errors import DataError, RequestError
 
 
 def load_dataset(
@@ -39,9 +40,14 @@ def load_dataset(
     """
     if isinstance(name, DatasetSpec) or (canonical := reference.canonical_name(name)) in KNOWN:
         return _load_known(known_spec(name), data_folder(data_dir), source, notify, progress)
-    prepared, arrays = user_data.prepare(
-        reference.parse(canonical), data_folder(data_dir), notify or (lambda _: None)
-    )
+    own = reference.parse(canonical)
+    if not own.path.suffix and not os.path.lexists(own.path):  # perhaps no path was meant
+        raise RequestError(
+            f"{own.path} cannot be read: No such file or directory.",
+            hint=f"The known datasets are {', '.join(KNOWN)}. {reference.OWN}",
+            parameter="dataset",
+        )
+    prepared, arrays = user_data.prepare(own, data_folder(data_dir), notify or (lambda _: None))
     class_names = tuple(prepared.details["class_names"])
     split, digest = prepared.details["split"], dataset_digest(prepared.digests)
     return _dataset(canonical, arrays, class_names, digest, split)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ffcli.datasets.catalog import KNOWN
 from ffcli.errors import RequestError
-from ffcli.util.suggest import unknown
+from ffcli.util.suggest import closest, unknown
 
 _ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".zip", ".parquet", ".gz")
 GRAYSCALE, LABEL = "grayscale", "label"
+OWN = "Your own is named by its path: a file, a zip archive or a folder."
 
 
 @dataclass(frozen=True)
@@ -56,25 +57,21 @@ def parse(name: str) -> Reference:
 
 
 def canonical_name(name: str) -> str:
-    """Return the first name of a known dataset, or the resolved path of a user's own with its options.
+    """Return the first name of a known dataset, or the absolute path of a user's own with its options.
 
-    Known names ignore case and take hyphens for underscores. Anything else that is there, or looks like a
-    path, is one; whether it can be read is found out when it is loaded.
+    Known names ignore case and take hyphens for underscores. Anything else is a path, unless it looks like a
+    typing error of a known name. No file is looked up: whether there is one is found out when it is loaded.
 
     Raises:
-        RequestError: it is neither.
+        RequestError: it is a typing error, or no path.
     """
     if name in KNOWN:
         return KNOWN.canonical(name)
     if "\0" in name:
         raise RequestError("a path holds no NUL", parameter="dataset")
-    found = parse(name)
-    if not _exists(found.path) and not _looks_like_a_path(str(found.path)):
-        raise RequestError(
-            unknown("dataset", name, KNOWN),
-            hint="Your own is named by its path: a file, a zip archive or a folder.",
-        )
-    return str(Reference(_resolved(found.path), found.label, found.grayscale))
+    if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
+        raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
+    return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up
 
 
 def with_options(name: str, *, label: str | None = None, grayscale: bool = False) -> str:
@@ -101,10 +98,3 @@ def _exists(path: Path) -> bool:
 
 def _looks_like_a_path(name: str) -> bool:
     return os.sep in name or name.lower().endswith(_ENDINGS)
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError):  # a link that leads to itself
-        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve fails

@@ -13,6 +13,7 @@ from benchmarks import answers
 from benchmarks.answers import PAGE, filled, without_pairs, without_path
 from benchmarks.answers_sweep import rebuild
 from benchmarks.measure import MeasurementError
+from ffcli.services.sweeps.results import TrialCounts
 from ffcli.services.sweeps.summary import show_sweep
 from ffcli.training.context import Context
 
@@ -45,10 +46,10 @@ def test_a_sweep_is_made_again_from_its_table(tmp_path: Path) -> None:
     sweep = rebuild(tmp_path / "runs", tmp_path / "data", table, file)
     context = Context(data_dir=tmp_path / "data", runs_dir=tmp_path / "runs", notify=lambda _: None)
     shown = show_sweep(context, sweep)
-    assert shown["counts"] == {"finished": 3, "pruned": 0, "failed": 0}
-    assert [trial["value"] for trial in shown["top"]] == [0.75, 0.5, 0.25]
-    assert [trial["values"]["optimizer"] for trial in shown["top"]] == ["adam", "sgd", "sgd"]
-    best = shown["best"]["config"]
+    assert shown.counts == TrialCounts(3, 0, 0)
+    assert [trial.value for trial in shown.top] == [0.75, 0.5, 0.25]
+    assert [trial.values["optimizer"] for trial in shown.top] == ["adam", "sgd", "sgd"]
+    best = shown.best.config
     assert (best["weight_decay"], best["epochs"], best["dataset"]) == (0.0, 2, str(tmp_path / "t.npz"))
 
 

@@ -127,14 +127,14 @@ def train(killer: Killer) -> None:
 def local_sweep(killer: Killer, words: list[object], file: str) -> Any:
     """Kill a command that sweeps until it ends by itself, and return its document."""
     site = killer.site
-    known = {sweep["sweep_id"] for sweep in list_sweeps(site.context)}
+    known = {sweep.sweep_id for sweep in list_sweeps(site.context)}
     killer.kill(*words, site.folder / file, "--workers", 2, lines=5)
-    new = [sweep for sweep in list_sweeps(site.context) if sweep["sweep_id"] not in known]
+    new = [sweep for sweep in list_sweeps(site.context) if sweep.sweep_id not in known]
     if not new:  # killed before it was stored
         return ended(site, *words, site.folder / file, "--workers", 2, "--new")
     (sweep,) = new
-    killer.some_times(*words, sweep["sweep_id"], "--workers", 2, lines=5)
-    document = ended(site, *words, sweep["sweep_id"], "--workers", 2)
+    killer.some_times(*words, sweep.sweep_id, "--workers", 2, lines=5)
+    document = ended(site, *words, sweep.sweep_id, "--workers", 2)
     assert document["sweep_id"] == sweep["sweep_id"]
     return document
 

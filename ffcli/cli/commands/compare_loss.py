@@ -26,6 +26,12 @@ from ffcli.cli.views.tables import Columns, shown
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.services.compare_loss.results import (
+        ComparedPair,
+        ComparisonSummary,
+        LossComparison,
+        MeasureComparison,
+    )
     from ffcli.services.compare_loss.run import Comparison
     from ffcli.training.context import Context
 
@@ -141,7 +147,7 @@ def compare_loss(
     log(place, document, tracking)
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)
-    if document["png"] is None:
+    if document.png is None:
         out.error("no configuration was trained to its end with both losses.")
         raise typer.Exit(FAILED)
 
@@ -177,20 +183,20 @@ def _comparison(
     return begin(place, file, runs, seed)
 
 
-def _report(document: Mapping[str, Any]) -> list[RenderableType]:
+def _report(document: LossComparison) -> list[RenderableType]:
     """Return what is shown of a comparison."""
-    summary = document["summary"]
-    counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
+    summary = document.summary
+    counts = ", ".join(f"{count} {state}" for state, count in vars(document.counts).items())
     parts: list[RenderableType] = [
-        f"comparison {plain(document['sweep_id'])}: {counts} in {duration(document['seconds'])}",
-        f"stored in {plain(document['path'])}",
+        f"comparison {plain(document.sweep_id)}: {counts} in {duration(document.seconds)}",
+        f"stored in {plain(str(document.path))}",
         "",
     ]
-    if summary["pairs"]:
-        parts += [_pairs(document["pairs"]), ""]
-        if summary["few"]:
-            parts.append(f"So few pairs ({summary['pairs']}) allow no conclusion, whatever the intervals:")
-        parts += [_measures(summary["measures"]), ""]
+    if summary.pairs:
+        parts += [_pairs(document.pairs), ""]
+        if summary.few:
+            parts.append(f"So few pairs ({summary.pairs}) allow no conclusion, whatever the intervals:")
+        parts += [_measures(summary.measures), ""]
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(
             "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
@@ -200,35 +206,36 @@ def _report(document: Mapping[str, Any]) -> list[RenderableType]:
             "over the pairs in which both reach the goal."
         )
     parts += [
-        f"left out: pair {index}, {plain(pair['left_out'])}"
-        for index, pair in enumerate(document["pairs"], start=1)
-        if pair["left_out"] is not None
+        f"left out: pair {index}, {plain(pair.left_out)}"
+        for index, pair in enumerate(document.pairs, start=1)
+        if pair.left_out is not None
     ]
-    parts += ["", Text(plain(summary["verdict"]))]
-    if document["png"] is not None:
-        parts.append(f"the learning curves: {plain(document['png'])}")
-    if document["csv"] is not None:
-        parts.append(f"the table: {plain(document['csv'])}")
+    parts += ["", Text(plain(summary.verdict))]
+    if document.png is not None:
+        parts.append(f"the learning curves: {plain(str(document.png))}")
+    if document.csv is not None:
+        parts.append(f"the table: {plain(str(document.csv))}")
     return parts
 
 
-def _reached(summary: Mapping[str, Any], name: str) -> str:
-    found = summary["measures"][name]
-    each = ", ".join(f"{found['reached'][loss]} with {short}" for loss, short in _LOSSES.items())
-    of = counted(summary["pairs"], "pair")
-    return f"{_NAMES[name]}: reached by {each}, both in {found['pairs']} of {of}"
+def _reached(summary: ComparisonSummary, name: str) -> str:
+    found = summary.measures[name]
+    reached = found.reached or {}
+    each = ", ".join(f"{reached[loss]} with {short}" for loss, short in _LOSSES.items())
+    of = counted(summary.pairs, "pair")
+    return f"{_NAMES[name]}: reached by {each}, both in {found.pairs} of {of}"
 
 
-def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Columns:
-    first = pairs[0]["config"]
-    varying = [name for name in first if any(pair["config"][name] != first[name] for pair in pairs)]
+def _pairs(pairs: Sequence[ComparedPair]) -> Columns:
+    first = pairs[0].config
+    varying = [name for name in first if any(pair.config[name] != first[name] for pair in pairs)]
     measures = {"test_acc": "acc", "test_nll": "NLL", "test_brier": "Brier"}
     heads = ["pair", *(f"{short} {loss}" for short in measures.values() for loss in _LOSSES.values())]
     rows = [
         [
             index,
-            *(number((pair[loss] or {}).get(name)) for name in measures for loss in _LOSSES),
-            _in_short(pair["config"], varying),
+            *(number(pair.value(loss, name)) for name in measures for loss in _LOSSES),
+            _in_short(pair.config, varying),
         ]
         for index, pair in enumerate(pairs, start=1)
     ]
@@ -247,22 +254,23 @@ def _in_short(config: Mapping[str, Any], varying: Sequence[str]) -> str:
     return " ".join([*words, *(f"{name}={value}" for name, value in values.items())])
 
 
-def _measures(measures: Mapping[str, Mapping[str, Any]]) -> Columns:
+def _measures(measures: Mapping[str, MeasureComparison]) -> Columns:
     from ffcli.services.compare_loss.statistics import LEAST_PAIRS
 
     rows = []
     for name, found in measures.items():
         digits = 2 if name.startswith("epochs") else 4
-        low, difference, high = (_signed(found[key], digits) for key in ("low", "difference", "high"))
+        means = (found.cross_entropy, found.squared_error)
+        low, high = _signed(found.low, digits), _signed(found.high, digits)
         rows.append(
             [
                 _NAMES[name],
-                *(number(found[loss], digits) for loss in _LOSSES),
-                difference,
-                "–" if found["low"] is None else f"{low} … {high}",
-                "*" if found["significant"] and found["pairs"] >= LEAST_PAIRS else "",
-                _signed(found["median_difference"], digits),
-                " : ".join(str(found["wins"][loss]) for loss in _LOSSES),
+                *(number(mean, digits) for mean in means),
+                _signed(found.difference, digits),
+                "–" if found.low is None else f"{low} … {high}",
+                "*" if found.significant and found.pairs >= LEAST_PAIRS else "",
+                _signed(found.median_difference, digits),
+                " : ".join(str(found.wins[loss]) for loss in _LOSSES),
             ]
         )
     heads = ["measure", *_LOSSES.values(), "CE-SE", "95 % interval", "", "median", "wins"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,7 @@ from ffcli.util.text import counted
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.local import SweepOptions
+    from ffcli.services.sweeps.results import SearchSpace
     from ffcli.sweeping.study.record import Sweep
     from ffcli.training.context import Context
 
@@ -205,7 +206,7 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
             out.notice(f"Resume with: {resume}")
         raise
     most = made.spec.most_trials()
-    more = document.get("ended") == "count" and (most is None or most > document["planned"])
+    more = document.ended == "count" and (most is None or most > (document.planned or 0))
     further = []
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
@@ -263,20 +264,20 @@ def _earlier(
     return earlier if wanted else None
 
 
-def _show_space(out: Output, document: dict[str, Any], count: int | None) -> None:
-    each = f"about {duration(document['seconds_a_run'])} a run"
-    by = counted(document["workers"], "worker")
-    whole = f"about {duration(document['seconds_estimate'])} with {by}, {each}"
-    runs = document["runs"] or "until it is stopped"
-    if count is not None and document["runs"] < count:
+def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
+    each = f"about {duration(space.seconds_a_run)} a run"
+    by = counted(space.workers, "worker")
+    total = space.seconds_estimate
+    runs = "until it is stopped" if space.runs is None else str(space.runs)
+    if count is not None and space.runs is not None and space.runs < count:
         runs = f"{runs}, not {count}: the file's run_cap or its space is less"
     about = {
-        "method": document["method"],
-        "metric": document["metric"] and f"{document['metric']['goal']} {document['metric']['name']}",
-        **document["parameters"],
-        "combinations": document["combinations"] or "infinitely many",
-        "trainings": document["size"] or "infinitely many",
+        "method": space.method,
+        "metric": space.metric and f"{space.metric.goal} {space.metric.name}",
+        **space.parameters,
+        "combinations": space.combinations or "infinitely many",
+        "trainings": space.size or "infinitely many",
         "runs": runs,
-        "time": each if document["runs"] is None else whole,
+        "time": each if total is None else f"about {duration(total)} with {by}, {each}",
     }
-    out.result(document, pairs(about))
+    out.result(space, pairs(about))

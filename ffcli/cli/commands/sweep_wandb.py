@@ -81,13 +81,11 @@ def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOp
     except KeyboardInterrupt:
         raise Interrupted(f"Resume with: {resume}") from None
     out.result(document, *report(document, out.settings))
-    unsent, push = len(document["unsent"]), out.settings.command("sync", sweep.id)
+    unsent, push = len(document.unsent), out.settings.command("sync", sweep.id)
     missing = f"{unsent} of its runs {are(unsent)} stored here and not, or not wholly, at W&B"
     missing += f": {push} pushes them"
-    if document["ended"] == "lost":
-        out.error(
-            f"{document['message']} {missing if unsent else 'All that ran is there'}.", f"Then: {resume}"
-        )
+    if document.ended == "lost":
+        out.error(f"{document.message} {missing if unsent else 'All that ran is there'}.", f"Then: {resume}")
         raise typer.Exit(FAILED)
     if unsent:
         out.notice(missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import RenderableType
@@ -20,6 +20,8 @@ from ffcli.errors import FfnnError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.services.compare_loss.results import LossComparison
+    from ffcli.services.sweeps.results import Effects, HyperparameterEffect, SweepOutcome, SweepReport
     from ffcli.training.context import Context
 
 _STATES = {"outdated": "made by an earlier version"}
@@ -44,13 +46,13 @@ def list_(ctx: typer.Context) -> None:
         return
     rows = [
         [
-            document["sweep_id"],
-            _STATES.get(document["state"], document["state"]),
-            document["method"] or "–",
-            *("–" if count is None else count for count in document["counts"].values()),
-            "–" if document["state"] == "outdated" else document["planned"] or "no end",
-            number(document["best"]["value"]) if document["best"] else "–",
-            document["name"],
+            document.sweep_id,
+            _STATES.get(document.state or "", document.state),
+            document.method or "–",
+            *("–" if count is None else count for count in vars(document.counts).values()),
+            "–" if document.state == "outdated" else document.planned or "no end",
+            number(document.best.value) if document.best else "–",
+            document.name,
         ]
         for document in documents
     ]
@@ -76,9 +78,9 @@ def show(
     out = Output.of(ctx)
     place = context(out)
     document = show_sweep(place, find_sweep(place, sweep))
-    command = "sweep" if document["paired"] is None else "compare-loss"
-    resume = out.settings.command(command, document["sweep_id"])
-    left = [f"resume it: {resume}"] if document["state"] == "open" else []
+    command = "sweep" if document.paired is None else "compare-loss"
+    resume = out.settings.command(command, document.sweep_id)
+    left = [f"resume it: {resume}"] if document.state == "open" else []
     out.result(document, *report(document, out.settings), *left)
 
 
@@ -99,85 +101,87 @@ def wants_to_resume(
     except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
         pass
     else:
-        if known["state"] == "ended" and (count is None or count <= known["ended"]):
+        if known.state == "ended" and (count is None or count <= known.ended):
             return None
-        of = f" of {known['planned']}" if known["planned"] else ""
-        best = f", best {known['metric']} {number(known['best'])}" if known["best"] is not None else ""
-        far = f" ({known['state']}: {counted(known['ended'], 'run')}{of}{best})"
+        of = f" of {known.planned}" if known.planned else ""
+        best = f", best {known.metric} {number(known.best)}" if known.best is not None else ""
+        far = f" ({known.state}: {counted(known.ended, 'run')}{of}{best})"
     return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
 
 
-def fail_where_all_failed(out: Output, document: dict[str, Any], resume: str) -> None:
+def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:
     """End with exit code 1 where nothing has come of a sweep; ``resume`` is the command that resumes it."""
-    counts = document["counts"]
-    if document.get("ended") == "failures":
-        out.error(document["message"], f"Mend the cause, then: {resume}")
-    elif counts["failed"] and not counts["finished"] + counts["pruned"]:
-        out.error(f"All {counted(counts['failed'], 'trial')} of sweep {document['sweep_id']} failed.")
+    counts = document.counts
+    if document.ended == "failures":
+        out.error(document.message or "", f"Mend the cause, then: {resume}")
+    elif counts.failed and not counts.finished and not counts.pruned:
+        out.error(f"All {counted(counts.failed, 'trial')} of sweep {document.sweep_id} failed.")
     else:
         return
     raise typer.Exit(FAILED)
 
 
-def report(document: dict[str, Any], settings: Settings) -> list[RenderableType]:
+def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
     """Return what is shown of a sweep: what came of it, the best, what mattered, how to evaluate the best."""
-    counts = ", ".join(f"{count} {state}" for state, count in document["counts"].items())
-    reused = f" ({document['reused']} of them reused)" if document["reused"] else ""
-    seconds = f" in {duration(document['seconds'])}" if "seconds" in document else ""
-    of = "" if seconds or not document["planned"] else f" of {document['planned']}"
-    if document["state"] == "running" and not seconds:
+    from ffcli.services.sweeps.results import SweepOutcome
+
+    counts = ", ".join(f"{count} {state}" for state, count in vars(document.counts).items())
+    reused = f" ({document.reused} of them reused)" if document.reused else ""
+    seconds = f" in {duration(document.seconds)}" if isinstance(document, SweepOutcome) else ""
+    of = "" if seconds or not document.planned else f" of {document.planned}"
+    if document.state == "running" and not seconds:
         of += ", running"
-    lines = [f"sweep {plain(document['sweep_id'])} ({document['method']}): {counts}{of}{reused}{seconds}"]
-    says_no_more = document["backend"] == "local" and document.get("ended") == "count"  # than the counts do
-    if document.get("message") and not says_no_more:
-        lines.append(plain(document["message"]))
-    lines.append(f"stored in {plain(document['path'])}")
-    if document["best"] is None:
+    lines = [f"sweep {plain(document.sweep_id)} ({document.method}): {counts}{of}{reused}{seconds}"]
+    if isinstance(document, SweepOutcome) and document.message:
+        says_no_more = document.backend == "local" and document.ended == "count"  # than the counts do
+        if not says_no_more:
+            lines.append(plain(document.message))
+    lines.append(f"stored in {plain(str(document.path))}")
+    if document.best is None or document.metric is None:
         return ["\n".join(lines)]
-    searched = {effect["name"] for effect in document["mattered"]["hyperparameters"]}
-    names = [name for name in document["top"][0]["values"] if name in searched]
-    metric = document["metric"]["name"]
+    searched = {effect.name for effect in document.mattered.hyperparameters}
+    names = [name for name in document.top[0].values if name in searched]
+    metric = document.metric.name
     heads = [metric, "run", *names]
     rows = [
-        [number(trial["value"]), trial["run_id"], *(trial["values"][name] for name in names)]
-        for trial in document["top"]
+        [number(trial.value), trial.run_id, *(trial.values[name] for name in names)] for trial in document.top
     ]
-    records = ["" if trial["record"] in (None, "here") else trial["record"] for trial in document["top"]]
+    records = ["" if trial.record in (None, "here") else trial.record for trial in document.top]
     if any(records):
         for row, record in zip([heads, *rows], ["record", *records]):
             row.insert(2, record)
-    evaluate = settings.command("evaluate", "--best", "--sweep", document["sweep_id"])
+    evaluate = settings.command("evaluate", "--best", "--sweep", document.sweep_id)
     return [
         "\n".join(lines),
         "",
         Columns(heads, rows, right=[metric]),
         "",
-        *_mattered(document["mattered"], metric),
+        *_mattered(document.mattered, metric),
         f"the best on the test images: {evaluate}",
     ]
 
 
-def _mattered(document: dict[str, Any], metric: str) -> list[RenderableType]:
+def _mattered(document: Effects, metric: str) -> list[RenderableType]:
     """Return the table of what mattered, with an empty line at its end; nothing where nothing can be said."""
-    effects = document["hyperparameters"]
+    effects = document.hyperparameters
     if not any(_correlation(effect) for effect in effects):
         return []
-    about = f"correlation of {document['trials']} runs by {document['correlation']}"
-    heads, rows = ["hyper-parameter"], [[effect["name"]] for effect in effects]
-    if effects[0]["importance"] is not None:
-        about = f"importance by {document['importance']}, {about}"
+    about = f"correlation of {document.trials} runs by {document.correlation}"
+    heads, rows = ["hyper-parameter"], [[effect.name] for effect in effects]
+    if effects[0].importance is not None:
+        about = f"importance by {document.importance}, {about}"
         heads.append("importance")
         for row, effect in zip(rows, effects):
-            row.append(number(effect["importance"], 2))
+            row.append(number(effect.importance, 2))
     heads.append(f"correlation with {metric}")
     for row, effect in zip(rows, effects):
         row.append(_correlation(effect))
     return [Columns(heads, rows, right=["importance"]), about, ""]
 
 
-def _correlation(effect: dict[str, Any]) -> str:
+def _correlation(effect: HyperparameterEffect) -> str:
     """Return the correlation, or that of each value, the highest first."""
-    if effect["by_value"] is None:
-        return "" if effect["correlation"] is None else f"{effect['correlation']:+.2f}"
-    known = [(value, r) for value, r in effect["by_value"].items() if r is not None]
+    if effect.by_value is None:
+        return "" if effect.correlation is None else f"{effect.correlation:+.2f}"
+    known = [(value, r) for value, r in effect.by_value.items() if r is not None]
     return ", ".join(f"{value} {r:+.2f}" for value, r in sorted(known, key=lambda item: -item[1]))

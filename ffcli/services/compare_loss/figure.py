@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ffcli.plotting.learning_curves import Band, comparison_figure
+from ffcli.services.compare_loss.results import ComparedPair
 from ffcli.services.compare_loss.statistics import LEAST_PAIRS, LOSSES, paired_difference
 from ffcli.services.compare_loss.table import table
 from ffcli.tracking.base import Lines, Rows
@@ -20,11 +21,8 @@ _TITLE = "Median and interquartile range of the configurations"
 _DIFFERENCE = "Difference within the pairs: mean and 95 % interval"
 _NAMES = dict(zip(LOSSES, ("cross-entropy", "squared error")))
 
-Document = Mapping[str, Any]
-"""Of a pair: see `Pair.document`."""
 
-
-def draw(pairs: Sequence[Document]) -> Figure:
+def draw(pairs: Sequence[ComparedPair]) -> Figure:
     """Draw pairs that are whole, of which there is one at least."""
     by_epoch = _by_epoch(pairs)
     return comparison_figure(
@@ -36,9 +34,9 @@ def draw(pairs: Sequence[Document]) -> Figure:
     )
 
 
-def native_charts(pairs: Sequence[Document]) -> list[Lines | Rows]:
+def native_charts(pairs: Sequence[ComparedPair]) -> list[Lines | Rows]:
     """Return the same curves, and the table of the pairs, for W&B to draw: it has lines, but no bands."""
-    whole = [pair for pair in pairs if pair["left_out"] is None]
+    whole = [pair for pair in pairs if pair.left_out is None]
     by_epoch = _by_epoch(whole)
     quartiles = ("lower quartile", "upper quartile")
     accuracies = [_lines(name, band, quartiles) for name, band in _curves(by_epoch).items()]
@@ -60,9 +58,10 @@ def _lines(name: str, band: Band, ends: tuple[str, str]) -> dict[str, Sequence[f
     return {name: band.middle, f"{name}, {ends[0]}": band.low, f"{name}, {ends[1]}": band.high}
 
 
-def _by_epoch(pairs: Sequence[Document]) -> list[list[list[float]]]:
+def _by_epoch(pairs: Sequence[ComparedPair]) -> list[list[list[float]]]:
     """Return the accuracies after each epoch, with each loss, of the pairs that were trained so far."""
-    curves = [[pair[loss]["val_acc_by_epoch"] for loss in LOSSES] for pair in pairs]
+    networks = [(pair.cross_entropy, pair.squared_error) for pair in pairs]
+    curves = [[each.val_acc_by_epoch for each in both if each is not None] for both in networks]
     longest = max(len(curve) for both in curves for curve in both)
     going = [[both for both in curves if min(map(len, both)) > index] for index in range(longest)]
     return [

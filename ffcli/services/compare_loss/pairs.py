@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,16 @@ import numpy as np
 from ffcli.core.metrics import brier_score, negative_log_likelihood
 from ffcli.datasets import Dataset, split_indices
 from ffcli.errors import FfnnError
-from ffcli.services.compare_loss.statistics import GOALS, LOSSES, MEASURES
+from ffcli.services.compare_loss.results import ComparedNetwork, ComparedPair
+from ffcli.services.compare_loss.statistics import GOALS, LOSSES
 from ffcli.services.runs.select import load_run
 from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
 
-_UNKNOWN = dict.fromkeys((*MEASURES, *GOALS))
-
 
 @dataclass
 class Pair:
-    """One configuration: its trial with each loss, as far as there is one, and their documents.
+    """One configuration: its trial with each loss, as far as there is one, and their networks.
 
     ``curves`` hold the val_acc after each epoch. ``reasons`` say why the pair cannot be compared.
     """
@@ -31,17 +29,14 @@ class Pair:
     config: Mapping[str, Any]
     trials: dict[str, Trial] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
-    halves: dict[str, dict[str, Any]] = field(default_factory=dict)
+    networks: dict[str, ComparedNetwork] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
-    def document(self) -> dict[str, Any]:
-        """Return {config, seed, cross_entropy, squared_error, left_out}; config lacks the loss."""
-        return {
-            "config": dict(self.config),
-            "seed": self.config["seed"],
-            **{loss: self.halves.get(loss) for loss in LOSSES},
-            "left_out": "; ".join(self.reasons) or None,
-        }
+    def result(self) -> ComparedPair:
+        """Return what is known of the pair."""
+        networks = {loss: self.networks.get(loss) for loss in LOSSES}
+        left_out = "; ".join(self.reasons) or None
+        return ComparedPair(dict(self.config), self.config["seed"], **networks, left_out=left_out)
 
 
 def find_pairs(trials: Iterable[Trial], curves: Mapping[int, list[float]]) -> list[Pair]:
@@ -68,27 +63,20 @@ def evaluate_pairs(context: Context, pairs: Iterable[Pair]) -> None:
             if trial is None:
                 pair.reasons.append(f"{loss} was not trained")
                 continue
-            half = {
-                "run_id": trial.run_id,
-                "status": trial.state,
-                "best_epoch": trial.best_epoch,
-                "val_acc_by_epoch": [_finite(value) for value in pair.curves[loss]],
-                **_UNKNOWN,
-            }
-            pair.halves[loss] = half
+            network = ComparedNetwork(trial.run_id, trial.state, trial.best_epoch, pair.curves[loss])
+            pair.networks[loss] = network
             if trial.state != "finished" or trial.run_id is None:
                 pair.reasons.append(f"{loss}: {trial.error or trial.state}")
                 continue
             try:
-                half |= evaluation.measures(trial)
+                measures = evaluation.measures(trial)
             except FfnnError as error:
                 pair.reasons.append(f"{loss}: {error}")
                 continue
-            half |= {name: epochs_to(goal, pair.curves[loss]) for name, goal in GOALS.items()}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+            epochs: dict[str, Any] = {
+                name: epochs_to(goal, pair.curves[loss]) for name, goal in GOALS.items()
+            }
+            pair.networks[loss] = replace(network, **measures, **epochs)
 
 
 def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
@@ -104,7 +92,7 @@ class _Evaluation:
         self._datasets: dict[str, Dataset] = {}
         self._val_indices: dict[tuple[str, float], Any] = {}
 
-    def measures(self, trial: Trial) -> dict[str, float]:
+    def measures(self, trial: Trial) -> dict[str, Any]:
         """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
         assert trial.run_id is not None
         run = load_run(trial.run_id, self._context.runs_dir)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.plotting.style import as_png, save_figure, save_file
 from ffcli.services.compare_loss.figure import draw, native_charts
 from ffcli.services.compare_loss.pairs import evaluate_pairs, find_pairs
+from ffcli.services.compare_loss.results import LossComparison
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
 from ffcli.services.compare_loss.table import table_csv
 from ffcli.services.sweeps.create import create, read_sweep
@@ -79,11 +79,10 @@ def compare_loss(
     dpi: int | None = None,
     csv_file: Path | None = None,
     command_line: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """Train what is missing, evaluate all networks, draw ``out``, and return the comparison's document.
+) -> LossComparison:
+    """Train what is missing, evaluate all networks, draw ``out``, and return the comparison.
 
-    That is {sweep_id, path, counts, pairs, summary, png, csv} with the seconds of the training and why it
-    ended; png is None where no pair is whole. The table of the pairs goes to ``csv_file`` where one is given.
+    The table of the pairs goes to ``csv_file`` where one is given.
     Raises KeyboardInterrupt and FfnnError as `run_sweep`.
     """
     sweep = comparison.sweep
@@ -94,45 +93,49 @@ def compare_loss(
     for epoch in epochs_of(context, trials):
         curves[epoch.number].append(epoch.result.val_acc)
     pairs = find_pairs(trials, curves)
-    networks = counted(trained["counts"]["finished"], "network")
+    networks = counted(trained.counts.finished or 0, "network")
     context.notify(f"evaluating {networks} on the validation and the test images")
     evaluate_pairs(context, pairs)
-    documents = [pair.document() for pair in pairs]
-    whole = [document for document in documents if document["left_out"] is None]
+    compared = [pair.result() for pair in pairs]
+    whole = [pair for pair in compared if pair.left_out is None]
     if whole:
         save_figure(draw(whole), out, dpi)
     if csv_file is not None:
-        save_file(csv_file, table_csv(documents))
-    kept = ("sweep_id", "path", "counts", "ended", "message", "seconds")
-    return {
-        **{key: trained[key] for key in kept if key in trained},
-        "pairs": documents,
-        "summary": summarise(documents),
-        "png": str(out) if whole else None,
-        "csv": None if csv_file is None else str(csv_file),
-    }
+        save_file(csv_file, table_csv(compared))
+    return LossComparison(
+        sweep_id=sweep.id,
+        path=trained.path,
+        counts=trained.counts,
+        ended=trained.ended,
+        message=trained.message,
+        seconds=trained.seconds,
+        pairs=compared,
+        summary=summarise(compared),
+        png=out if whole else None,
+        csv=csv_file,
+    )
 
 
-def log(context: Context, document: dict[str, Any], options: RunOptions) -> None:
+def log(context: Context, comparison: LossComparison, options: RunOptions) -> None:
     """Make a W&B run of a comparison's figure, charts and differences, where ``options`` ask for it."""
-    if document["png"] is None:
+    if comparison.png is None:
         return
     values = {}
-    for name, found in document["summary"]["measures"].items():
+    for name, found in comparison.summary.measures.items():
         for key in (*LOSSES, "difference", "low", "high"):
-            if found[key] is not None:
-                values[f"{name}/{key}"] = found[key]
-    whole = [pair for pair in document["pairs"] if pair["left_out"] is None]
-    with as_png(Path(document["png"]), lambda: draw(whole)) as picture:
+            if (value := getattr(found, key)) is not None:
+                values[f"{name}/{key}"] = value
+    whole = [pair for pair in comparison.pairs if pair.left_out is None]
+    with as_png(comparison.png, lambda: draw(whole)) as picture:
         log_alone(
             context,
             options,
-            name=f"compare-loss {document['sweep_id']}",
+            name=f"compare-loss {comparison.sweep_id}",
             job_type="compare-loss",
             additions=Additions(
                 values=values,
                 images={"learning curves": picture},
-                charts=native_charts(document["pairs"]),
+                charts=native_charts(comparison.pairs),
             ),
         )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ffcli.services.compare_loss.results import ComparedPair, ComparisonSummary, MeasureComparison
 from ffcli.sweeping.spec import beta
 
 LOSSES = ("cross_entropy", "squared_error")
@@ -75,53 +75,56 @@ def t_quantile(p: float, degrees: int) -> float:
     return math.sqrt(degrees) * (2 * b - 1) / (2 * math.sqrt(b * (1 - b)))
 
 
-def summarise(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return {pairs, left_out, few, difference, method, confidence, measures, verdict} of pairs' documents.
+def summarise(pairs: Sequence[ComparedPair]) -> ComparisonSummary:
+    """Return what the pairs come to.
 
-    A pair with a reason to be ``left_out`` counts for nothing else. ``few``: they are too few for a
-    conclusion. Of the epochs to an accuracy only the pairs tell that reached it with both losses.
+    A pair with a reason to be ``left_out`` counts for nothing else. Of the epochs to an accuracy only the
+    pairs tell that reached it with both losses.
     """
-    whole = [pair for pair in pairs if pair["left_out"] is None]
+    whole = [pair for pair in pairs if pair.left_out is None]
     measures = {name: _measure(whole, name) for name in (*MEASURES, *GOALS)}
-    return {
-        "pairs": len(whole),
-        "left_out": len(pairs) - len(whole),
-        "few": len(whole) < LEAST_PAIRS,
-        "difference": " - ".join(LOSSES),
-        "method": METHOD,
-        "confidence": CONFIDENCE,
-        "measures": measures,
-        "verdict": verdict(paired_difference(*_values(whole, VERDICT_BY))),
-    }
+    return ComparisonSummary(
+        pairs=len(whole),
+        left_out=len(pairs) - len(whole),
+        few=len(whole) < LEAST_PAIRS,
+        difference=" - ".join(LOSSES),
+        method=METHOD,
+        confidence=CONFIDENCE,
+        measures=measures,
+        verdict=verdict(paired_difference(*_values(whole, VERDICT_BY))),
+    )
 
 
-def _values(pairs: Sequence[Mapping[str, Any]], name: str) -> list[list[float]]:
+def _values(pairs: Sequence[ComparedPair], name: str) -> list[list[float]]:
     """Return a measure of both losses, of the pairs that have it with both."""
-    both = [tuple(pair[loss][name] for loss in LOSSES) for pair in pairs]
-    known = [values for values in both if None not in values]
-    return [[values[turn] for values in known] for turn in range(len(LOSSES))]
+    first, second = LOSSES
+    both = [(pair.value(first, name), pair.value(second, name)) for pair in pairs]
+    known = [(x, y) for x, y in both if x is not None and y is not None]
+    return [[x for x, _ in known], [y for _, y in known]]
 
 
-def _measure(pairs: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+def _measure(pairs: Sequence[ComparedPair], name: str) -> MeasureComparison:
     values = _values(pairs, name)
+    means = [float(np.mean(each)) if each else None for each in values]
     found = paired_difference(*values)
     sign = 1 if MEASURES.get(name, False) else -1
     differences = np.subtract(values[0], values[1])
     gains = np.sign(differences) * sign
-    document = {
-        "better": "higher" if sign > 0 else "lower",
-        "pairs": len(values[0]),
-        **{loss: float(np.mean(each)) if each else None for loss, each in zip(LOSSES, values)},
-        "difference": found and found.mean,
-        "median_difference": float(np.median(differences)) if found else None,
-        "low": found and found.low,
-        "high": found and found.high,
-        "significant": found and found.significant,
-        "wins": {loss: int((gains == turn).sum()) for loss, turn in zip(LOSSES, (1, -1))},
-    }
-    if name in GOALS:
-        document["reached"] = {loss: sum(pair[loss][name] is not None for pair in pairs) for loss in LOSSES}
-    return document
+    return MeasureComparison(
+        better="higher" if sign > 0 else "lower",
+        pairs=len(values[0]),
+        cross_entropy=means[0],
+        squared_error=means[1],
+        difference=found.mean if found else None,
+        median_difference=float(np.median(differences)) if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+        significant=found.significant if found else None,
+        wins={loss: int((gains == turn).sum()) for loss, turn in zip(LOSSES, (1, -1))},
+        reached={loss: sum(pair.value(loss, name) is not None for pair in pairs) for loss in LOSSES}
+        if name in GOALS
+        else None,
+    )
 
 
 def verdict(found: Difference | None) -> str:

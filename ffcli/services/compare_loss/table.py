@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from ffcli.services.compare_loss.results import ComparedPair
 from ffcli.services.compare_loss.statistics import GOALS, LOSSES, MEASURES
 from ffcli.tracking.base import Rows
 from ffcli.util.atomic_files import cell as harmless
 
 
-def table(pairs: Sequence[Mapping[str, Any]]) -> Rows:
+def table(pairs: Sequence[ComparedPair]) -> Rows:
     """Return a row for each pair: what varies in its configuration, and each measure of both networks.
 
-    ``pairs`` are the documents of `Pair.document`. A measure that nobody knows is None.
+    A measure that nobody knows is None.
     """
-    configs = [pair["config"] for pair in pairs]
+    configs = [pair.config for pair in pairs]
     varied = [name for name in configs[0] if any(config[name] != configs[0][name] for config in configs)]
     measures = [(loss, name) for name in (*MEASURES, *GOALS) for loss in LOSSES]
     rows = [
         [
             number,
-            *(_plain(pair["config"][name]) for name in varied),
-            *((pair[loss] or {}).get(name) for loss, name in measures),
-            pair["left_out"],
+            *(_plain(pair.config[name]) for name in varied),
+            *(pair.value(loss, name) for loss, name in measures),
+            pair.left_out,
         ]
         for number, pair in enumerate(pairs, start=1)
     ]
     return Rows("pairs", ["pair", *varied, *(f"{name}/{loss}" for loss, name in measures), "left_out"], rows)
 
 
-def table_csv(pairs: Sequence[Mapping[str, Any]]) -> str:
+def table_csv(pairs: Sequence[ComparedPair]) -> str:
     """Return the same as CSV, with six digits of what was measured."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,42 +1,33 @@
-"""The best trials of a sweep, and what a listing shows of it."""
+"""The best trials of a sweep, and its summary."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ffcli.services.sweeps.results import BestTrial, RankedBy, SweepSummary, TrialCounts, TrialSummary
 from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked
-from ffcli.sweeping.study.study import Study
 
 _TOP = 5
 
 
-def summary(study: Study) -> dict[str, Any]:
-    """Return what a listing shows of a sweep, without what depends on where it lies and who runs it."""
-    return {**summary_of(study.sweep, study.trials), "planned": study.planned, "is_over": study.is_over}
-
-
-def summary_of(sweep: Sweep, trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return the same but for how far the sweep is to go."""
+def summary_of(
+    sweep: Sweep, trials: Sequence[Trial], *, planned: int | None = None, is_over: bool = False
+) -> SweepSummary:
+    """Return the summary of a sweep; ``planned`` and ``is_over`` say how far it is to go."""
     best = best_trial(sweep, trials)
-    return {
-        "sweep_id": sweep.id,
-        "name": sweep.spec.name,
-        "method": sweep.spec.method,
-        "metric": {"name": sweep.metric.name, "goal": sweep.metric.goal},
-        "paired": sweep.paired,
-        "counts": {state: sum(trial.state == state for trial in trials) for state in END_STATES},
-        "reused": sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
-        "best": None
-        if best is None
-        else {
-            "run_id": best.run_id,
-            "config": best.config.as_dict(),
-            "metric": sweep.metric.name,
-            "value": best.value,
-        },
-        "top": [_trial_document(trial) for trial in ranked(sweep.metric, trials)[:_TOP]],
-    }
+    return SweepSummary(
+        sweep_id=sweep.id,
+        name=sweep.spec.name,
+        method=sweep.spec.method,
+        metric=RankedBy(sweep.metric.name, sweep.metric.goal),
+        paired=sweep.paired,
+        counts=TrialCounts(**{state: sum(trial.state == state for trial in trials) for state in END_STATES}),
+        reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
+        best=None if best is None else _best(sweep, best),
+        top=[_top(trial) for trial in ranked(sweep.metric, trials)[:_TOP]],
+        planned=planned,
+        is_over=is_over,
+    )
 
 
 def best_trial(sweep: Sweep, trials: Sequence[Trial]) -> Trial | None:
@@ -44,16 +35,19 @@ def best_trial(sweep: Sweep, trials: Sequence[Trial]) -> Trial | None:
     return next(iter(ranked(sweep.metric, trials)), None)
 
 
-def _trial_document(trial: Trial) -> dict[str, Any]:
-    values = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in trial.values.items()
-    }
-    return {
-        "number": trial.number,
-        "run_id": trial.run_id,
-        "state": trial.state,
-        "value": trial.value,
-        "best_epoch": trial.best_epoch,
-        "reused": trial.reused,
-        "values": values,
-    }
+def _best(sweep: Sweep, trial: Trial) -> BestTrial:
+    assert trial.value is not None
+    return BestTrial(trial.run_id, trial.config.as_dict(), sweep.metric.name, trial.value)
+
+
+def _top(trial: Trial) -> TrialSummary:
+    assert trial.value is not None
+    return TrialSummary(
+        number=trial.number,
+        run_id=trial.run_id,
+        state=trial.state,
+        value=trial.value,
+        best_epoch=trial.best_epoch,
+        reused=trial.reused,
+        values={name: list(each) if isinstance(each, tuple) else each for name, each in trial.values.items()},
+    )

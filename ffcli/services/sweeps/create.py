@@ -17,6 +17,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import DATABASE, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, outdated_sweep_ids, sweep_ids
 from ffcli.runs.store import new_run_id
+from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.train import plan
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
@@ -162,21 +163,22 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
-def describe_space(context: Context, source: Source, count: int | None, workers: int) -> dict[str, Any]:
+def describe_space(context: Context, source: Source, count: int | None, workers: int) -> SearchSpace:
     """Return what a sweep would search, and how long it may take by some measured steps."""
     spec = load_source(context, source)
     runs = spec.most_trials(count)
     workers = workers if runs is None else min(workers, runs)
     rng = np.random.default_rng(0)
     some = [plan(context, spec.config(spec.sample(rng)), RunOptions()).seconds_estimate for _ in range(8)]
-    return {
-        "method": spec.method,
-        "metric": None if spec.metric is None else {"name": spec.metric.name, "goal": spec.metric.goal},
-        "parameters": {name: each.describe() for name, each in spec.parameters.items()},
-        "combinations": spec.distinct.combinations,
-        "size": spec.size,
-        "runs": runs,
-        "workers": workers,
-        "seconds_a_run": float(np.mean(some)),
-        "seconds_estimate": None if runs is None else float(np.mean(some)) * runs / workers,
-    }
+    each = float(np.mean(some))
+    return SearchSpace(
+        method=spec.method,
+        metric=None if spec.metric is None else RankedBy(spec.metric.name, spec.metric.goal),
+        parameters={name: parameter.describe() for name, parameter in spec.parameters.items()},
+        combinations=spec.distinct.combinations,
+        size=spec.size,
+        runs=runs,
+        workers=workers,
+        seconds_a_run=each,
+        seconds_estimate=None if runs is None else each * runs / workers,
+    )

@@ -12,6 +12,7 @@ from ffcli.execution.open import PoolOptions
 from ffcli.services.report.report import report
 from ffcli.services.sweeps.create import SweepSource, create, read_sweep, sweep_folder
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
+from ffcli.services.sweeps.results import BestTrial, TrialCounts
 from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
 from ffcli.util.cores import usable_cores
@@ -26,8 +27,8 @@ class SweepResult:
     Attributes:
         sweep_id: ``ffnn sweeps show`` and ``ffnn sweep`` know the sweep by it.
         path: its directory.
-        counts: {finished, pruned, failed}.
-        best: {run_id, config, metric, value} of the best run, None where none has finished.
+        counts: how many trials have finished, were pruned and have failed.
+        best: the best run, None where none has a value.
         runs: a record for each run, {number, run_id, state, value, best_epoch, error} and the searched
             hyper-parameters: ``pandas.DataFrame(result.runs)``.
         report: the page that shows all of it.
@@ -35,8 +36,8 @@ class SweepResult:
 
     sweep_id: str
     path: Path
-    counts: Mapping[str, int]
-    best: Mapping[str, Any] | None
+    counts: TrialCounts
+    best: BestTrial | None
     runs: list[dict[str, Any]]
     report: Path
 
@@ -69,12 +70,12 @@ def sweep(
     options = SweepOptions(
         count=count, pool=PoolOptions(workers=workers or usable_cores()), command_line=("ffcli.sweep",)
     )
-    document = run_sweep(context, made, options, _unobserved)
+    outcome = run_sweep(context, made, options, _unobserved)
     path = sweep_folder(context, made.id)
     trials = read_sweep(context, made.id).trials
     page = report(context, made.id, path / REPORT).html
     return SweepResult(
-        made.id, path, document["counts"], document["best"], [_record(trial) for trial in trials], page
+        made.id, path, outcome.counts, outcome.best, [_record(trial) for trial in trials], page
     )
 
 

@@ -10,55 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import STUDY, SUMMARY, SWEEPS, outdated_sweep_ids, sweep_ids
-from ffcli.runs.record import Count, Finite
+from ffcli.services.sweeps.results import ListedSweep, SweepSummary, TopTrial, TrialCounts
 from ffcli.sweeping.study.lock import holder
 from ffcli.training.context import Context
 from ffcli.util.atomic_files import json_text, write_atomic
-from ffcli.util.safe_read import is_name, parse_json, read_file
-
-_NO_COUNTS = {"finished": None, "pruned": None, "failed": None}
-
-
-@dataclass(frozen=True)
-class _Best:
-    run_id: str | None
-    config: dict[str, Any]
-    metric: str
-    value: Finite
-
-
-@dataclass(frozen=True)
-class _Top:
-    number: Count
-    run_id: str | None
-    state: str
-    value: Finite
-    best_epoch: Count | None
-    reused: str | None
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Summary:
-    """What `ffcli.services.sweeps.best.summary` makes."""
-
-    sweep_id: str
-    name: str | None
-    method: str
-    metric: dict[Literal["name", "goal"], str]
-    paired: str | None
-    counts: dict[Literal["finished", "pruned", "failed"], Count]
-    reused: Count
-    best: _Best | None
-    top: list[_Top]
-    planned: Count | None
-    is_over: bool
+from ffcli.util.safe_read import is_name, read_file
 
 
 @dataclass(frozen=True)
@@ -66,7 +28,7 @@ class _Stored:
     """The content of a summary's file: the size and the time of change of the study that it was made from."""
 
     study: Annotated[list[int], Field(min_length=2, max_length=2)]
-    sweep: _Summary
+    sweep: SweepSummary
 
 
 @cache
@@ -74,12 +36,8 @@ def _reader() -> TypeAdapter[_Stored]:
     return TypeAdapter(_Stored)
 
 
-def list_sweeps(context: Context) -> list[dict[str, Any]]:
-    """Return a document of each sweep of the store, the latest first.
-
-    It is that of `show_sweep` without what mattered. The state of a sweep that an earlier version of ffnn has
-    made is "outdated", and nothing else is known of it.
-    """
+def list_sweeps(context: Context) -> list[ListedSweep]:
+    """Return the sweeps of the store, the latest first."""
     outdated = set(outdated_sweep_ids(context.runs_dir))
     found = []
     for sweep_id in sorted([*sweep_ids(context.runs_dir), *outdated], reverse=True):
@@ -94,24 +52,24 @@ def list_sweeps(context: Context) -> list[dict[str, Any]]:
     return found
 
 
-def located(context: Context, summary: dict[str, Any]) -> dict[str, Any]:
-    """Return a summary as a document: with the folder, who runs it, and which of its best runs are stored."""
-    sweep_id = summary["sweep_id"]
-    folder = context.runs_dir / SWEEPS / sweep_id
-    is_over = summary["is_over"]
-    state = "running" if holder(folder) is not None else "ended" if is_over else "open"
-    kept = ("method", "metric", "paired")
-    return {
-        "sweep_id": sweep_id,
-        "name": summary["name"],
-        "backend": "local",
-        "path": str(folder),
-        **{key: summary[key] for key in kept},
-        "state": state,
-        "planned": summary["planned"],
-        **{key: summary[key] for key in ("counts", "reused", "best")},
-        "top": [{**trial, "record": _record(context, trial["run_id"])} for trial in summary["top"]],
-    }
+def located(context: Context, summary: SweepSummary) -> ListedSweep:
+    """Return a summary with the directory, who runs the sweep, and which of its best runs are stored."""
+    folder = context.runs_dir / SWEEPS / summary.sweep_id
+    return ListedSweep(
+        sweep_id=summary.sweep_id,
+        name=summary.name,
+        backend="local",
+        path=folder,
+        method=summary.method,
+        metric=summary.metric,
+        paired=summary.paired,
+        state="running" if holder(folder) is not None else "ended" if summary.is_over else "open",
+        planned=summary.planned,
+        counts=summary.counts,
+        reused=summary.reused,
+        best=summary.best,
+        top=[TopTrial(**vars(trial), record=_record(context, trial.run_id)) for trial in summary.top],
+    )
 
 
 def _record(context: Context, run_id: str | None) -> str | None:
@@ -121,33 +79,44 @@ def _record(context: Context, run_id: str | None) -> str | None:
     return "here" if (context.runs_dir / run_id / SUMMARY).is_file() else "removed"
 
 
-def _outdated(folder: Path) -> dict[str, Any]:
-    keys = ("name", "method", "metric", "paired", "planned", "reused", "best")
-    unknown = dict.fromkeys(keys)
-    about = {"sweep_id": folder.name, "backend": "local", "path": str(folder), "state": "outdated"}
-    return {**about, **unknown, "counts": dict(_NO_COUNTS), "top": []}
+def _outdated(folder: Path) -> ListedSweep:
+    """Return a sweep of which nothing but its directory is known."""
+    return ListedSweep(
+        sweep_id=folder.name,
+        name=None,
+        backend="local",
+        path=folder,
+        method=None,
+        metric=None,
+        paired=None,
+        state="outdated",
+        planned=None,
+        counts=TrialCounts(None, None, None),
+        reused=None,
+        best=None,
+        top=[],
+    )
 
 
-def write_summary(folder: Path) -> dict[str, Any]:
+def write_summary(folder: Path) -> SweepSummary:
     """Make the summary of a sweep anew and return it. Raises as `read_sweep`."""
-    from ffcli.services.sweeps.best import summary  # Optuna takes longer to load than all summaries
-    from ffcli.sweeping.study import study
+    from ffcli.services.sweeps.best import summary_of  # Optuna takes longer to load than all summaries
+    from ffcli.sweeping.study.study import read
 
     made_from = _state_of_study(folder)
-    found = summary(study.read(folder))
+    study = read(folder)
+    summary = summary_of(study.sweep, study.trials, planned=study.planned, is_over=study.is_over)
     with suppress(OSError):  # the store may be another user's
-        write_atomic(folder / SUMMARY, json_text({"study": made_from, "sweep": found}))
-    return found
+        write_atomic(folder / SUMMARY, json_text(_Stored(made_from, summary)))
+    return summary
 
 
-def _known(folder: Path) -> dict[str, Any] | None:
+def _known(folder: Path) -> SweepSummary | None:
     """Return the summary that is there, None where it is not of the study as it is."""
     with suppress(OSError, ValueError):
-        content = read_file(folder / SUMMARY)
-        stored = _reader().validate_json(content, strict=True)
+        stored = _reader().validate_json(read_file(folder / SUMMARY), strict=True)
         if stored.study == _state_of_study(folder) and stored.sweep.sweep_id == folder.name:
-            summary: dict[str, Any] = parse_json(content)["sweep"]  # faster than out of the dataclasses
-            return summary
+            return stored.sweep
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
@@ -13,8 +12,9 @@ from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.services.sweeps.create import check_same, keep_file, sweep_folder
 from ffcli.services.sweeps.earlier import EarlierRuns
 from ffcli.services.sweeps.listing import write_summary
+from ffcli.services.sweeps.results import SweepOutcome
 from ffcli.services.sweeps.retention import BestWeights
-from ffcli.services.sweeps.summary import sweep_document
+from ffcli.services.sweeps.summary import sweep_report
 from ffcli.services.sweeps.table import write_table
 from ffcli.sweeping.study.coordinator import Coordinator
 from ffcli.sweeping.study.events import OnEvent, SweepOver, SweepStarted, unfailing
@@ -48,8 +48,8 @@ class SweepOptions:
     command_line: tuple[str, ...] = ()
 
 
-def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: OnEvent) -> dict[str, Any]:
-    """Run a sweep to its end, or to ``count``, and return its document with ``seconds`` and why it ended.
+def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: OnEvent) -> SweepOutcome:
+    """Run a sweep to its end, or to ``count``, and return what came of it.
 
     Raises KeyboardInterrupt after the workers have stopped, SweepHeldError where another process runs the
     sweep, and FfnnError or OSError where it cannot be run any further. Whatever happens, it can be resumed.
@@ -69,8 +69,12 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
             _write_lists(context, study)
             if options.wandb != "disabled":
                 tell_of_tracking(context, sweep.id)
-    about = {} if ended is None else {"ended": ended.reason, "message": ended.message}
-    return {**sweep_document(context, study.study), **about, "seconds": time.monotonic() - began}
+    return SweepOutcome(
+        **vars(sweep_report(context, study.study)),
+        ended=ended.reason if ended else None,
+        message=ended.message if ended else None,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _write_lists(context: Context, study: StudyWriter) -> None:

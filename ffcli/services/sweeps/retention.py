@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 
 from ffcli.runs.store import MODEL
-from ffcli.sweeping.study.record import END_STATES, Sweep, Trial
+from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked
 from ffcli.training.context import Context
 
 KEPT = 5  # so many of the best trials keep their weights
@@ -22,20 +21,19 @@ class BestWeights:
         self._context = context
         self._sweep = sweep
         self._most = KEPT if sweep.paired is None else None
-        self._sign = 1 if sweep.metric.goal == "maximize" else -1
-        self._best: list[tuple[float, int, Trial]] = []
+        self._best: list[Trial] = []
         for trial in trials:
             if trial.state in END_STATES:
                 self.ended(trial)
 
     def ended(self, trial: Trial) -> None:
         """Drop the weights of this trial, or of the one that it replaces among the best."""
-        if trial.state != "finished" or trial.value is None:
-            self._drop(trial)
-            return
-        heapq.heappush(self._best, (self._sign * trial.value, -trial.number, trial))
-        if self._most is not None and len(self._best) > self._most:
-            self._drop(heapq.heappop(self._best)[2])
+        trials = [*self._best, trial]
+        finished = sorted((each for each in trials if each.state == "finished"), key=lambda each: each.number)
+        self._best = ranked(self._sweep.metric, finished)[: self._most]
+        for each in trials:
+            if each not in self._best:
+                self._drop(each)
 
     def _drop(self, trial: Trial) -> None:
         for run_id in trial.run_ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
@@ -14,7 +14,6 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.create import SweepSource, any_config, holds, keep_file, load_source
-from ffcli.services.sweeps.summary import describe
 from ffcli.sweeping.spec.document import parse
 from ffcli.sweeping.spec.spec import KEYS, SweepSpec, parse_spec
 from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
@@ -152,13 +151,3 @@ def _trial(context: Context, sweep: Sweep, record: RunRecord, number: int) -> Tr
         best_epoch=epoch,
         error=record.error,
     )
-
-
-def document(context: Context, sweep: Sweep, url: str, refused: int) -> dict[str, Any]:
-    """Return `sweep_document`'s keys for what this store holds of a sweep of W&B's.
-
-    ``refused`` runs have failed without ever being stored.
-    """
-    known = describe(context, sweep, trials(context, sweep))
-    known["counts"]["failed"] += refused
-    return {**known, "url": url}

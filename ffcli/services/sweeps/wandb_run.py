@@ -7,7 +7,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
@@ -16,8 +15,10 @@ from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, 
 from ffcli.runs.record import utc_now
 from ffcli.services.sweeps.create import sweep_folder
 from ffcli.services.sweeps.local import SweepOptions, digests
+from ffcli.services.sweeps.results import WandbSweepOutcome
 from ffcli.services.sweeps.retention import BestWeights
-from ffcli.services.sweeps.wandb import document, interrupted, trials
+from ffcli.services.sweeps.summary import wandb_report
+from ffcli.services.sweeps.wandb import interrupted, trials
 from ffcli.sweeping.study.events import (
     EpochDone,
     OnEvent,
@@ -46,12 +47,10 @@ _TICK = 0.05  # seconds after which an agent's order is heard at the latest
 
 def run_wandb_sweep(
     context: Context, server: WandbServer, sweep: Sweep, options: SweepOptions, on_event: OnEvent
-) -> dict[str, Any]:
+) -> WandbSweepOutcome:
     """Train what W&B hands out of a sweep, until it has no more or the sweep has ``count`` runs in all.
 
-    Returns the sweep's document with ``seconds``, why it ended (``lost``: the server is gone) and
-    ``unsent``, the runs of this call of which W&B has not got everything. Raises KeyboardInterrupt after the
-    workers have stopped, FfnnError where they or W&B cannot continue.
+    Raises KeyboardInterrupt after the workers have stopped, FfnnError where they or W&B cannot continue.
     """
     began = time.monotonic()
     address = parse_address(sweep.id)
@@ -84,14 +83,14 @@ def run_wandb_sweep(
         finally:
             agents.leave()
             on_event(SweepOver())
-    about = document(context, sweep, address.url(server.site), trainer.refused)
-    return {
-        **about,
-        "ended": trainer.ended,
-        "message": trainer.message,
-        "unsent": sorted(trainer.unsent),
-        "seconds": time.monotonic() - began,
-    }
+    return WandbSweepOutcome(
+        **vars(wandb_report(context, sweep, trials(context, sweep), trainer.refused)),
+        ended=trainer.ended,
+        message=trainer.message,
+        seconds=time.monotonic() - began,
+        url=address.url(server.site),
+        unsent=sorted(trainer.unsent),
+    )
 
 
 @dataclass

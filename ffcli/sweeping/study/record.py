@@ -132,12 +132,9 @@ class Counts:
 
 def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
     """Count trials by state."""
-    states: Counter[str] = Counter()
-    best: float | None = None
-    for trial in trials:
-        states[trial.state] += 1
-        if trial.value is not None and (best is None or metric.better(trial.value, best)):
-            best = trial.value
+    trials = list(trials)
+    states: Counter[str] = Counter(trial.state for trial in trials)
+    best = metric.best(trial.value for trial in trials if trial.value is not None)
     return Counts(**states, best=best)
 
 

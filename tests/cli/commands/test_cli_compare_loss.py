@@ -95,8 +95,8 @@ def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) 
             assert half[same] == pytest.approx(judged["loss"], rel=1e-5)
     shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
-    assert "So few pairs (4) allow no judgement" in shown.out
-    assert "too few to judge by" in document["summary"]["verdict"]
+    assert "So few pairs (4)" in shown.out
+    assert "too few" in document["summary"]["verdict"]
     assert document["summary"]["few"] is True
     assert "8 finished" in shown.out
     assert shown.err.count("trial") == 0  # nothing was trained again

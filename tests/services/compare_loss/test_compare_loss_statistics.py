@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ffcli.services.compare_loss.results import ComparedNetwork, ComparedPair
 from ffcli.services.compare_loss.statistics import (
     GOALS,
     LEAST_PAIRS,
@@ -87,7 +88,7 @@ def test_few_pairs_and_equal_ones():
             Difference(25, 0.0012, -0.01, 0.0124),
             ["No significant difference", "25 pairs", "+0.12", "-1.00 to +1.24, includes zero"],
         ),
-        (Difference(4, 0.5, 0.4, 0.6), ["No verdict", "4 pairs are too few to judge by", "--runs 10"]),
+        (Difference(4, 0.5, 0.4, 0.6), ["No verdict", "4 pairs are too few", "--runs 10"]),
         (Difference(5, 0.5, 0.4, 0.6), ["Cross-entropy is significantly better"]),
         (Difference(1, 0.5, None, None), ["No verdict", "one pair"]),
         (None, ["No verdict", "no configuration"]),
@@ -100,15 +101,14 @@ def test_the_verdict_is_one_plain_sentence(found, words):
     assert ("significantly better" in said) == bool(found and found.significant and found.n >= LEAST_PAIRS)
 
 
-def half(test_acc: float, epochs_to_80: int | None = None, **values: Any) -> dict[str, Any]:
-    return {**dict.fromkeys((*MEASURES, *GOALS), 0.5), "epochs_to_85": None, **values} | {
-        "test_acc": test_acc,
-        "epochs_to_80": epochs_to_80,
-    }
+def half(test_acc: float, epochs_to_80: int | None = None, **values: Any) -> ComparedNetwork:
+    known = {**dict.fromkeys((*MEASURES, *GOALS), 0.5), "epochs_to_85": None, **values}
+    known |= {"test_acc": test_acc, "epochs_to_80": epochs_to_80}
+    return ComparedNetwork("a run", "finished", 1, [test_acc], **known)
 
 
-def pair(first: dict[str, Any], second: dict[str, Any], left_out: str | None = None) -> dict[str, Any]:
-    return {"cross_entropy": first, "squared_error": second, "left_out": left_out}
+def pair(first: ComparedNetwork, second: ComparedNetwork, left_out: str | None = None) -> ComparedPair:
+    return ComparedPair({}, 0, first, second, left_out)
 
 
 def test_a_summary_by_hand():
@@ -120,31 +120,31 @@ def test_a_summary_by_hand():
             pair(half(0.99, 1), half(0.10, None), "squared_error: the loss was not finite in epoch 2"),
         ]
     )
-    assert (summary["pairs"], summary["left_out"]) == (3, 1)
-    accuracy = summary["measures"]["test_acc"]
-    assert accuracy["better"] == "higher"
-    assert accuracy["cross_entropy"] == pytest.approx(0.70)
-    assert accuracy["squared_error"] == pytest.approx(2.08 / 3)
-    assert accuracy["difference"] == pytest.approx(0.02 / 3)
+    assert (summary.pairs, summary.left_out) == (3, 1)
+    accuracy = summary.measures["test_acc"]
+    assert accuracy.better == "higher"
+    assert accuracy.cross_entropy == pytest.approx(0.70)
+    assert accuracy.squared_error == pytest.approx(2.08 / 3)
+    assert accuracy.difference == pytest.approx(0.02 / 3)
     # d = 0.04, 0, -0.02: s² = 0.0028/3 = 0.00093333, and with 2 degrees of freedom t = 4.302653
     reach = 4.302653 * math.sqrt(0.0028 / 3 / 3)
-    assert accuracy["low"] == pytest.approx(0.02 / 3 - reach, abs=1e-7)
-    assert accuracy["high"] == pytest.approx(0.02 / 3 + reach, abs=1e-7)
-    assert accuracy["significant"] is False
-    assert accuracy["median_difference"] == pytest.approx(0)  # of 0.04, 0 and -0.02
-    assert accuracy["wins"] == {"cross_entropy": 1, "squared_error": 1}
-    assert summary["verdict"].startswith("No verdict: 3 pairs are too few")
-    assert summary["few"] is True
-    assert summary["measures"]["test_nll"]["wins"] == {
+    assert accuracy.low == pytest.approx(0.02 / 3 - reach, abs=1e-7)
+    assert accuracy.high == pytest.approx(0.02 / 3 + reach, abs=1e-7)
+    assert accuracy.significant is False
+    assert accuracy.median_difference == pytest.approx(0)  # of 0.04, 0 and -0.02
+    assert accuracy.wins == {"cross_entropy": 1, "squared_error": 1}
+    assert summary.verdict.startswith("No verdict: 3 pairs are too few")
+    assert summary.few is True
+    assert summary.measures["test_nll"].wins == {
         "cross_entropy": 1,
         "squared_error": 0,
     }  # less is better
-    epochs = summary["measures"]["epochs_to_80"]
-    assert (epochs["pairs"], epochs["difference"]) == (2, -0.5)  # of 3 - 5 and 2 - 1
-    assert epochs["wins"] == {"cross_entropy": 1, "squared_error": 1}
-    assert epochs["reached"] == {"cross_entropy": 3, "squared_error": 2}
-    never = summary["measures"]["epochs_to_85"]
-    assert (never["pairs"], never["cross_entropy"], never["difference"], never["low"]) == (
+    epochs = summary.measures["epochs_to_80"]
+    assert (epochs.pairs, epochs.difference) == (2, -0.5)  # of 3 - 5 and 2 - 1
+    assert epochs.wins == {"cross_entropy": 1, "squared_error": 1}
+    assert epochs.reached == {"cross_entropy": 3, "squared_error": 2}
+    never = summary.measures["epochs_to_85"]
+    assert (never.pairs, never.cross_entropy, never.difference, never.low) == (
         0,
         None,
         None,
@@ -154,13 +154,13 @@ def test_a_summary_by_hand():
 
 def test_a_summary_of_nothing():
     summary = summarise([])
-    assert summary["pairs"] == 0
-    assert summary["measures"]["test_acc"]["difference"] is None
-    assert summary["verdict"].startswith("No verdict")
+    assert summary.pairs == 0
+    assert summary.measures["test_acc"].difference is None
+    assert summary.verdict.startswith("No verdict")
 
 
 def test_five_pairs_are_enough_for_a_judgement():
     five = [pair(half(0.8 + 0.01 * turn), half(0.7)) for turn in range(5)]
-    assert summarise(five)["few"] is False
-    assert summarise(five)["verdict"].startswith("Cross-entropy is significantly better")
-    assert summarise(five[:4])["few"] is True
+    assert summarise(five).few is False
+    assert summarise(five).verdict.startswith("Cross-entropy is significantly better")
+    assert summarise(five[:4]).few is True

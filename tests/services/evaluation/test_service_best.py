@@ -18,6 +18,7 @@ from ffcli.services.evaluation.best import best_with_weights
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
+from ffcli.services.sweeps.results import SweepOutcome
 from ffcli.services.train import resume, train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -42,7 +43,7 @@ parameters:
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
+def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, SweepOutcome]:
     """A sweep by val_loss, which is the lower the better, run once for all tests."""
     place = Place(tmp_path_factory.mktemp("origin"))
     file = place.folder / "spec.yaml"
@@ -52,7 +53,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, A
 
 
 @pytest.fixture
-def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Place]:
+def place(origin: tuple[Place, SweepOutcome], tmp_path: Path) -> Iterator[Place]:
     """A copy of the store of that sweep; its dataset is as before when the test is over."""
     shared, _ = origin
     place = Place(tmp_path)
@@ -66,7 +67,7 @@ def place(origin: tuple[Place, dict[str, Any]], tmp_path: Path) -> Iterator[Plac
 
 
 @pytest.fixture
-def sweep(origin: tuple[Place, dict[str, Any]]) -> dict[str, Any]:
+def sweep(origin: tuple[Place, SweepOutcome]) -> SweepOutcome:
     """What the sweep came to."""
     return origin[1]
 
@@ -84,9 +85,9 @@ def lowest(place: Place, sweep_id: str) -> str:
 
 
 def test_the_sweeps_own_metric_says_which_is_the_best_unless_another_is_given(
-    place: Place, sweep: dict[str, Any]
+    place: Place, sweep: SweepOutcome
 ) -> None:
-    sweep_id = sweep["sweep_id"]
+    sweep_id = sweep.sweep_id
     assert best_with_weights(place.context, sweep_id=sweep_id) == lowest(place, sweep_id)
     records = [record for record in place.context.runs.records() if record.sweep_id == sweep_id]
     most = max(record.best["val_acc"] for record in records)
@@ -100,25 +101,23 @@ def test_the_sweeps_own_metric_says_which_is_the_best_unless_another_is_given(
         best_with_weights(place.context, sweep_id=sweep_id, dataset="mnist")
 
 
-def test_dropped_weights_are_trained_again_once(place: Place, sweep: dict[str, Any]) -> None:
-    best = lowest(place, sweep["sweep_id"])
+def test_dropped_weights_are_trained_again_once(place: Place, sweep: SweepOutcome) -> None:
+    best = lowest(place, sweep.sweep_id)
     (before,) = evaluate(place.context, [best], best=False, metric=None, dataset=None)
     (place.path(best) / MODEL).unlink()
     watcher = Watcher()
-    again = best_with_weights(place.context, sweep_id=sweep["sweep_id"], on_event=watcher)
+    again = best_with_weights(place.context, sweep_id=sweep.sweep_id, on_event=watcher)
     assert [told[0] for told in watcher.told] == ["started", "epoch", "epoch", "epoch", "finished"]
     assert "trained again" in place.notices[-1]
     assert best in place.notices[-1]
     record = place.context.runs.read(again)
-    assert record.tags == ["retrained", sweep["sweep_id"]]
+    assert record.tags == ["retrained", sweep.sweep_id]
     assert (record.config, record.sweep_id) == (place.context.runs.read(best).config, None)
     assert history(place, again) == history(place, best)
     (after,) = evaluate(place.context, [again], best=False, metric=None, dataset=None)
     assert (after.loss, after.per_class) == (before.loss, before.per_class)
     runs = place.context.runs.ids()
-    (once_more,) = evaluate(
-        place.context, [], best=True, metric=None, dataset=None, sweep_id=sweep["sweep_id"]
-    )
+    (once_more,) = evaluate(place.context, [], best=True, metric=None, dataset=None, sweep_id=sweep.sweep_id)
     assert once_more.run_id == again
     assert place.context.runs.ids() == runs
     assert f"run {again} is the same training" in place.notices[-1]
@@ -130,19 +129,19 @@ def elsewhere(place: Place) -> Context:
     return Context(place.folder / "data", place.folder / "other", place.notices.append)
 
 
-def test_the_study_alone_is_enough(place: Place, sweep: dict[str, Any]) -> None:
+def test_the_study_alone_is_enough(place: Place, sweep: SweepOutcome) -> None:
     other = elsewhere(place)
-    again = best_with_weights(other, sweep_id=sweep["sweep_id"])
+    again = best_with_weights(other, sweep_id=sweep.sweep_id)
     assert other.runs.ids() == [again]
     rows = other.runs.history(again)
-    best = lowest(place, sweep["sweep_id"])
+    best = lowest(place, sweep.sweep_id)
     assert [(row.result.val_loss, row.result.val_acc) for row in rows] == history(place, best)
     assert not any("differs from the record" in notice for notice in place.notices)
-    assert best_with_weights(other, sweep_id=sweep["sweep_id"]) == again
+    assert best_with_weights(other, sweep_id=sweep.sweep_id) == again
 
 
 def test_notice_is_given_where_it_does_not_come_out_the_same(
-    place: Place, sweep: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    place: Place, sweep: SweepOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ffcli.services.evaluation import best
 
@@ -150,9 +149,9 @@ def test_notice_is_given_where_it_does_not_come_out_the_same(
     monkeypatch.setattr(
         best, "train", lambda context, config, *rest: train(context, replace_seed(config), *rest)
     )
-    best_with_weights(elsewhere(place), sweep_id=sweep["sweep_id"])
+    best_with_weights(elsewhere(place), sweep_id=sweep.sweep_id)
     assert "differs from the record" in place.notices[-1]
-    assert f"instead of {sweep['best']['value']:.6g}" in place.notices[-1]
+    assert f"instead of {sweep.best.value:.6g}" in place.notices[-1]
 
 
 def replace_seed(config: Any) -> Any:
@@ -160,10 +159,10 @@ def replace_seed(config: Any) -> Any:
 
 
 def test_other_data_or_another_core_are_not_trained_in_its_place(
-    place: Place, sweep: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    place: Place, sweep: SweepOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = elsewhere(place)
-    wanted = {"sweep_id": sweep["sweep_id"]}
+    wanted = {"sweep_id": sweep.sweep_id}
     monkeypatch.setattr("ffcli.services.evaluation.best.CORE_VERSION", 99)
     with pytest.raises(FfnnError, match="by version 1 of the core, this is 99"):
         best_with_weights(other, **wanted)
@@ -171,14 +170,14 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
     write_dataset(place.dataset, seed=5)
     with pytest.raises(FfnnError, match="is not the dataset that it was trained on"):
         best_with_weights(other, **wanted)
-    made = read_sweep(place.context, sweep["sweep_id"]).sweep
+    made = read_sweep(place.context, sweep.sweep_id).sweep
     with pytest.raises(FfnnError, match="is not the one that sweep"):
         run_sweep(place.context, made, SweepOptions(), nobody)
     assert other.runs.ids() == []
 
 
-def test_a_sweep_of_another_core_is_not_resumed(place: Place, sweep: dict[str, Any]) -> None:
-    old = replace(read_sweep(place.context, sweep["sweep_id"]).sweep, core_version=0)
+def test_a_sweep_of_another_core_is_not_resumed(place: Place, sweep: SweepOutcome) -> None:
+    old = replace(read_sweep(place.context, sweep.sweep_id).sweep, core_version=0)
     with pytest.raises(FfnnError, match="begun by version 0 of the core"):
         run_sweep(place.context, old, SweepOptions(), nobody)
 
@@ -205,23 +204,23 @@ def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
 # Taken over instead of trained
 
 
-def rerun(place: Place, **options: Any) -> dict[str, Any]:
+def rerun(place: Place, **options: Any) -> SweepOutcome:
     """Run the same file as a new sweep that reuses what there is."""
     made = create(place.context, place.folder / "spec.yaml", 0)
     return run_sweep(place.context, made, SweepOptions(reuse=True, **options), nobody)
 
 
-def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[str, Any]) -> None:
+def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: SweepOutcome) -> None:
     own = place.train(epochs=3, num_layers=1, hidden_size=4, optimizer="adam", learning_rate=0.003, seed=1)
-    shutil.rmtree(place.folder / "runs" / lowest(place, sweep["sweep_id"]))  # this one has to be trained
+    shutil.rmtree(place.folder / "runs" / lowest(place, sweep.sweep_id))  # this one has to be trained
     before = set(place.context.runs.ids())
     second = rerun(place)
-    assert (second["counts"]["finished"], second["reused"]) == (4, 3)
+    assert (second.counts.finished, second.reused) == (4, 3)
     new = [place.context.runs.read(run_id) for run_id in place.context.runs.ids() if run_id not in before]
     assert len(new) == 4
     assert own.run_id in before
     for record in new:
-        assert record.sweep_id == second["sweep_id"]
+        assert record.sweep_id == second.sweep_id
         source = record.provenance.reused_from
         assert (source is not None) == ("reused" in record.tags)
         if source is not None:
@@ -230,16 +229,16 @@ def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: dict[st
             assert place.context.runs.read(source).config == record.config
             assert (place.path(record.run_id) / MODEL).is_file()
     assert sum("reused" in record.tags for record in new) == 3
-    values = [(trial["values"], trial["value"]) for trial in second["top"]]
-    assert values == [(trial["values"], trial["value"]) for trial in sweep["top"]]
-    made = read_sweep(place.context, second["sweep_id"]).sweep
+    values = [(trial.values, trial.value) for trial in second.top]
+    assert values == [(trial.values, trial.value) for trial in sweep.top]
+    made = read_sweep(place.context, second.sweep_id).sweep
     again = run_sweep(place.context, made, SweepOptions(), nobody)
-    assert (again["counts"]["finished"], again["reused"]) == (4, 3)
+    assert (again.counts.finished, again.reused) == (4, 3)
 
 
 def test_other_contents_of_the_dataset_are_trained(place: Place) -> None:
     write_dataset(place.dataset, seed=9)
-    assert rerun(place)["reused"] == 0
+    assert rerun(place).reused == 0
 
 
 def test_a_half_or_damaged_run_is_not_taken_over(place: Place) -> None:
@@ -250,7 +249,7 @@ def test_a_half_or_damaged_run_is_not_taken_over(place: Place) -> None:
     (place.path(ids[0]) / "history.csv").write_text("epoch\n1\n")
     summary = json.loads((place.path(ids[1]) / SUMMARY).read_text())
     (place.path(ids[1]) / SUMMARY).write_text(json.dumps({**summary, "config": {"nonsense": 1}}))
-    assert rerun(place)["reused"] == 0
+    assert rerun(place).reused == 0
 
 
 def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_mattered(
@@ -269,7 +268,7 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
         runs[schedule] = place.context.runs.ids()[-1]
         assert resume(place.context, runs[schedule], 3, Watcher()).status == "finished"
     second = rerun(place)
-    assert second["reused"] == 1
+    assert second.reused == 1
     copies = [record for record in place.context.runs.records() if "reused" in record.tags]
     assert [record.provenance.reused_from for record in copies] == [runs["constant"]]
     assert place.context.runs.read(runs["constant"]).recipe == "fast"

@@ -18,6 +18,7 @@ from ffcli.runs.store import SUMMARY
 from ffcli.services.past_runs import own_past
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
+from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
 from ffcli.sweeping.study.coordinator import STARTS
 from ffcli.sweeping.study.record import Trial
 
@@ -78,7 +79,7 @@ def context_runs(place: Place) -> list[RunRecord]:
     return list(place.context.runs.records())
 
 
-def resume(place: Place, sweep_id: str, count: int | None = None) -> dict[str, Any]:
+def resume(place: Place, sweep_id: str, count: int | None = None) -> SweepOutcome:
     sweep = read_sweep(place.context, sweep_id).sweep
     return run_sweep(place.context, sweep, SweepOptions(count=count), lambda _: None)
 
@@ -106,7 +107,7 @@ def test_the_run_is_kept_and_not_trained_again(place: Place, status: str, heard:
     assert after[SUMMARY] == before[SUMMARY]
     assert after.items() <= before.items()  # the weights of all but the finished are dropped
     state = "failed" if status == "diverged" else status
-    assert document["counts"][state] == 1
+    assert getattr(document.counts, state) == 1
     trial = trials(place, sweep_id)[-1]
     rows = place.context.runs.history(record.run_id)
     assert (trial.state, trial.run_ids, trial.reused) == (state, (record.run_id,), None)
@@ -158,7 +159,7 @@ def test_a_reused_run_stays_marked_as_such(place: Place) -> None:
     about = json.loads(path.read_text())
     about["provenance"]["reused_from"] = "an earlier one"
     path.write_text(json.dumps(about))
-    assert resume(place, sweep_id, 1)["reused"] == 1
+    assert resume(place, sweep_id, 1).reused == 1
 
 
 @pytest.mark.parametrize("status", ["pruned", "diverged"])
@@ -169,7 +170,7 @@ def test_a_run_that_ended_is_kept_though_its_trial_was_started_three_times(place
     record = killed_at_the_end(place, sweep_id)
     assert trials(place, sweep_id)[-1].starts == STARTS
     document = resume(place, sweep_id, len(made) + 1)
-    assert document["counts"]["failed" if status == "diverged" else status] == 1
+    assert getattr(document.counts, "failed" if status == "diverged" else status) == 1
     assert [each.run_id for each in context_runs(place)] == [record.run_id]
 
 
@@ -177,7 +178,7 @@ def test_a_trial_that_takes_the_coordinator_down_three_times_fails(place: Place)
     sweep_id = put_sweep(place, TWO, [])
     start_in_vain(place, sweep_id, STARTS)
     assert [(trial.state, trial.starts) for trial in trials(place, sweep_id)] == [("running", STARTS)]
-    assert resume(place, sweep_id)["counts"] == {"finished": 1, "pruned": 0, "failed": 1}
+    assert resume(place, sweep_id).counts == TrialCounts(1, 0, 1)
     assert len(context_runs(place)) == 1
 
 
@@ -197,7 +198,7 @@ def test_wherever_it_is_killed_the_sweep_comes_out_the_same(
     sweep_id = put_sweep(place, TWO, [])
     kill(place, sweep_id, method, calls, when)
     document = resume(place, sweep_id)
-    assert document["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
+    assert document.counts == TrialCounts(2, 0, 0)
     both = trials(place, sweep_id)
     assert [dict(trial.values)["learning_rate"] for trial in both] == [0.001, 0.002]
     assert sorted(str(trial.run_id) for trial in both) == place.context.runs.ids()
@@ -226,5 +227,5 @@ def test_a_run_that_a_worker_still_holds_is_removed_in_the_end(place: Place) -> 
             next(let_go, lambda: None)()
 
         sweep = read_sweep(place.context, sweep_id).sweep
-        assert run_sweep(place.context, sweep, SweepOptions(), tell)["counts"]["finished"] == 2
+        assert run_sweep(place.context, sweep, SweepOptions(), tell).counts.finished == 2
     wait_until(lambda: left.run_id not in place.context.runs.ids(), "the run of an earlier start is left")

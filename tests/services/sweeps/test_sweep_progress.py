@@ -24,9 +24,9 @@ def told(place: Place, sweep_id: str) -> tuple[str, int | None]:
     """Return the state and how many trials are planned, which all documents agree on."""
     (listed,) = list_sweeps(place.context)
     shown = show_sweep(place.context, sweep_id)
-    assert listed == {key: shown[key] for key in listed}
+    assert vars(listed) == {key: getattr(shown, key) for key in vars(listed)}
     documents = (listed, shown, progress(place.context, sweep_id))
-    (found,) = {(document["state"], document["planned"]) for document in documents}
+    (found,) = {(document.state, document.planned) for document in documents}
     return found
 
 
@@ -48,7 +48,7 @@ def test_it_has_ended_when_all_that_were_asked_for_have(
     if asked is not None:
         writer_of(place, sweep_id).raise_count(asked)
     assert told(place, sweep_id) == expected
-    assert progress(place.context, sweep_id)["ended"] == made
+    assert progress(place.context, sweep_id).ended == made
 
 
 def test_it_runs_while_a_process_owns_it(place: Place) -> None:
@@ -78,7 +78,7 @@ def test_a_listing_reads_a_study_only_where_it_has_changed(
     monkeypatch.undo()
     put_trial(writer_of(place, sweep_id), 1, Made([(0.75, 1.0)]))
     (listed,) = list_sweeps(place.context)
-    assert (listed["counts"]["finished"], listed["best"]["value"]) == (2, 0.75)
+    assert (listed.counts.finished, listed.best.value) == (2, 0.75)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_a_store_that_cannot_be_written_is_listed_all_the_same(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(listing, "write_atomic", refuse)
-    assert [each["sweep_id"] for each in list_sweeps(place.context)] == [sweep_id]
+    assert [each.sweep_id for each in list_sweeps(place.context)] == [sweep_id]
     assert (sweep_folder(place.context, sweep_id) / STUDY).is_file()
     assert not (sweep_folder(place.context, sweep_id) / SUMMARY).exists()

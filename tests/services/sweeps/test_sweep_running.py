@@ -28,6 +28,7 @@ from ffcli.services.sweeps import local
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep, sweep_folder
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
+from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
 from ffcli.sweeping.study.events import EpochDone, SweepOver, SweepStarted, TrialEnded
 from ffcli.sweeping.study.lock import SweepHeldError, SweepLock
 
@@ -69,7 +70,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[FakePool]:
     return opened
 
 
-def run(place: Place, sweep_id: str, on_event: Any = lambda _: None, **options: Any) -> dict[str, Any]:
+def run(place: Place, sweep_id: str, on_event: Any = lambda _: None, **options: Any) -> SweepOutcome:
     return run_sweep(
         place.context, read_sweep(place.context, sweep_id).sweep, SweepOptions(**options), on_event
     )
@@ -92,7 +93,7 @@ def test_no_more_workers_are_told_of_than_trials_are_left(
     onlooker = Onlooker()
     document = run(place, sweep_id, onlooker, count=count, pool=PoolOptions(2))
     assert onlooker.workers == workers
-    assert document["counts"]["finished"] == (count or 4)
+    assert document.counts.finished == (count or 4)
     assert onlooker.events[-1] == SweepOver()
     assert [pool.shut for pool in fake] == [True]
 
@@ -100,25 +101,25 @@ def test_no_more_workers_are_told_of_than_trials_are_left(
 def test_the_time_is_estimated_with_the_workers_that_find_work(place: Place) -> None:
     put_sweep(place, FOUR, [])
     document = describe_space(place.context, place.folder / "sweep.yaml", 2, 64)
-    assert document["workers"] == 2
-    assert document["seconds_estimate"] == pytest.approx(document["seconds_a_run"])
+    assert document.workers == 2
+    assert document.seconds_estimate == pytest.approx(document.seconds_a_run)
 
 
 @pytest.mark.usefixtures("fake")
 def test_what_was_asked_for_once_is_asked_for_again(place: Place) -> None:
     sweep_id = put_sweep(place, FOUR, [])
     run(place, sweep_id, count=2)
-    assert run(place, sweep_id)["counts"]["finished"] == 2
+    assert run(place, sweep_id).counts.finished == 2
     document = run(place, sweep_id, count=3)
-    assert (document["counts"]["finished"], document["planned"], document["state"]) == (3, 3, "ended")
+    assert (document.counts.finished, document.planned, document.state) == (3, 3, "ended")
     fewer = run(place, sweep_id, count=1)
-    assert (fewer["counts"]["finished"], fewer["planned"]) == (3, 3)
+    assert (fewer.counts.finished, fewer.planned) == (3, 3)
 
 
 @pytest.mark.usefixtures("fake")
 def test_an_error_of_the_progress_is_none_of_the_sweep(place: Place) -> None:
     sweep_id = put_sweep(place, FOUR, [])
-    assert run(place, sweep_id, Onlooker(OSError))["counts"]["finished"] == 4
+    assert run(place, sweep_id, Onlooker(OSError)).counts.finished == 4
 
 
 @pytest.mark.usefixtures("fake")
@@ -127,17 +128,17 @@ def test_after_ctrl_c_the_list_of_runs_is_there(place: Place) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(place, sweep_id, Onlooker(KeyboardInterrupt))
     assert [row["state"] for row in rows(place, sweep_id)] == ["finished"]
-    assert list_sweeps(place.context)[0]["counts"]["finished"] == 1
+    assert list_sweeps(place.context)[0].counts.finished == 1
 
 
 @pytest.mark.usefixtures("fake")
 def test_one_process_runs_a_sweep_at_a_time(place: Place) -> None:
     sweep_id = put_sweep(place, FOUR, [])
     with SweepLock(sweep_folder(place.context, sweep_id)):
-        assert list_sweeps(place.context)[0]["state"] == "running"
+        assert list_sweeps(place.context)[0].state == "running"
         with pytest.raises(SweepHeldError):
             run(place, sweep_id)
-    assert run(place, sweep_id)["state"] == "ended"
+    assert run(place, sweep_id).state == "ended"
 
 
 @pytest.mark.usefixtures("fake")
@@ -179,7 +180,7 @@ def test_a_dataset_that_was_replaced_is_refused_at_the_next_trial(place: Place) 
     with pytest.raises(FfnnError, match="not the one that sweep"):
         run(place, sweep_id)
     replaced.__exit__(None, None, None)
-    assert run(place, sweep_id)["counts"] == {"finished": 4, "pruned": 0, "failed": 0}
+    assert run(place, sweep_id).counts == TrialCounts(4, 0, 0)
     assert {record.provenance["dataset_digest"] for record in place.context.runs.records()} == {
         read_sweep(place.context, sweep_id).sweep.dataset_digest
     }
@@ -216,7 +217,7 @@ def test_a_damaged_sweep_hides_no_other(place: Place) -> None:
     sweep_id, damaged = put_sweep(place, FOUR, []), put_sweep(place, FOUR, [Made([(0.5, 1.0)])])
     path = sweep_folder(place.context, damaged) / STUDY
     path.write_bytes(path.read_bytes().replace(b'{"op_code":4', b'<"op_code":4'))
-    assert [each["sweep_id"] for each in list_sweeps(place.context)] == [sweep_id]
+    assert [each.sweep_id for each in list_sweeps(place.context)] == [sweep_id]
     assert any(damaged in notice for notice in place.notices)
 
 
@@ -228,7 +229,7 @@ def test_a_sweep_of_an_earlier_version_is_listed_as_such(place: Place) -> None:
     for name in (DATABASE, SWEEP_FILE):
         (folder / name).touch()
     first, second = list_sweeps(place.context)
-    assert (first["sweep_id"], second["sweep_id"], second["state"]) == (sweep_id, old, "outdated")
+    assert (first.sweep_id, second.sweep_id, second.state) == (sweep_id, old, "outdated")
     assert set(first) == set(second)
     with pytest.raises(RequestError, match="earlier version"):
         read_sweep(place.context, old)
@@ -274,8 +275,8 @@ def test_any_path_will_do_for_a_store(tmp_path: Path, name: str) -> None:
     place.context = replace(place.context, runs_dir=folder)
     sweep_id = put_sweep(place, FOUR, [])
     document = run(place, sweep_id, count=1)
-    assert document["counts"]["finished"] == 1
+    assert document.counts.finished == 1
     assert {path.name for path in tmp_path.iterdir()} == {name, "data", "mine.npz", "sweep.yaml"}
     assert list((tmp_path / name).iterdir()) == [folder]
     assert (sweep_folder(place.context, sweep_id) / STUDY).is_file()
-    assert list_sweeps(place.context)[0]["best"] == document["best"]
+    assert list_sweeps(place.context)[0].best == document.best

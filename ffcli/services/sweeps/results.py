@@ -1,0 +1,198 @@
+"""Results about sweeps. Each field is a key of the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ffcli.runs.record import Count, Finite
+
+
+@dataclass(frozen=True)
+class RankedBy:
+    """The metric by which a sweep ranks its trials."""
+
+    name: str
+    goal: str
+    """minimize or maximize."""
+
+
+@dataclass(frozen=True)
+class TrialCounts:
+    """Number of trials by the way they ended; null where it is not known."""
+
+    finished: Count | None
+    pruned: Count | None
+    failed: Count | None
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The trial with the best value of the metric: a finished one, else a pruned one."""
+
+    run_id: str | None
+    config: dict[str, Any]
+    """All hyper-parameters, by their names."""
+    metric: str
+    value: Finite
+    """The metric at the best epoch."""
+
+
+@dataclass(frozen=True)
+class TrialSummary:
+    """One of the best trials of a sweep, as its summary holds it."""
+
+    number: Count
+    """From 1, in the order in which they were proposed."""
+    run_id: str | None
+    state: str
+    """finished or pruned."""
+    value: Finite
+    """The metric at the best epoch."""
+    best_epoch: Count | None
+    reused: str | None
+    """The earlier run whose result was taken over."""
+    values: dict[str, Any]
+    """The hyper-parameters of the space."""
+
+
+@dataclass(frozen=True)
+class TopTrial(TrialSummary):
+    """One of the best trials of a sweep."""
+
+    record: str | None
+    """here or removed: whether the run is still stored; null without a run."""
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """What is known of a sweep, whatever its directory is and whoever runs it; stored beside the study."""
+
+    sweep_id: str
+    name: str | None
+    method: str
+    metric: RankedBy
+    paired: str | None
+    counts: TrialCounts
+    reused: Count
+    best: BestTrial | None
+    top: list[TrialSummary]
+    planned: Count | None
+    is_over: bool
+
+
+@dataclass(frozen=True)
+class ListedSweep:
+    """A sweep of the store."""
+
+    sweep_id: str
+    name: str | None
+    backend: str
+    """local or wandb."""
+    path: Path
+    """The directory of the sweep."""
+    method: str | None
+    """grid, random or bayes; null, as all that is not known, where an earlier version made the sweep."""
+    metric: RankedBy | None
+    paired: str | None
+    """The hyper-parameter whose values are compared, each configuration being trained with all of them."""
+    state: str | None
+    """running, ended, open (trials are left) or outdated (an earlier version made it); null for W&B's."""
+    planned: int | None
+    """The most trials that were asked for, within run_cap and the space; null without an end."""
+    counts: TrialCounts
+    reused: int | None
+    """Number of trials whose result was taken over from an earlier run."""
+    best: BestTrial | None
+    top: list[TopTrial]
+    """The best trials, the best first."""
+
+
+@dataclass(frozen=True)
+class HyperparameterEffect:
+    """How much one searched hyper-parameter mattered; null is what cannot be said."""
+
+    name: str
+    importance: float | None
+    """Fraction of the importance of all, which sum to 1."""
+    correlation: float | None
+    """With the metric, from -1 to 1, where the values are numbers."""
+    by_value: Mapping[str, float | None] | None
+    """Elsewhere, the correlation of having a value, for each value."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Which hyper-parameters mattered in a sweep."""
+
+    importance: str
+    """The method by which importances are computed."""
+    correlation: str
+    """The method by which correlations are computed."""
+    trials: int
+    """Number of trials with a value."""
+    hyperparameters: list[HyperparameterEffect]
+    """The most important first."""
+
+
+@dataclass(frozen=True)
+class SweepReport(ListedSweep):
+    """A sweep with what mattered in it."""
+
+    mattered: Effects
+
+
+@dataclass(frozen=True)
+class SweepOutcome(SweepReport):
+    """A sweep after it was run or resumed."""
+
+    ended: str | None
+    """Why it ended: count, space, target, failures, or lost where W&B's server is gone."""
+    message: str | None
+    """The same in a sentence."""
+    seconds: float
+    """Duration of this call."""
+
+
+@dataclass(frozen=True)
+class WandbSweepOutcome(SweepOutcome):
+    """A sweep of W&B's after agents ran it here."""
+
+    url: str
+    """The page of the sweep at W&B."""
+    unsent: list[str]
+    """The runs of this call of which W&B has not got everything."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a sweep would search, and how long it may take."""
+
+    method: str
+    metric: RankedBy | None
+    parameters: dict[str, str]
+    """The distribution of each parameter, in words."""
+    combinations: int | None
+    """Number of different combinations; null for infinitely many."""
+    size: int | None
+    """Number of different trainings; null for infinitely many."""
+    runs: int | None
+    """Number of runs; null without an end."""
+    workers: int
+    seconds_a_run: float
+    """Estimated from some measured steps."""
+    seconds_estimate: float | None
+    """For all runs."""
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """How far a sweep is: its state and trials as in `ListedSweep`, and the best value of the metric."""
+
+    state: str
+    planned: int | None
+    ended: int
+    metric: str
+    best: float | None
