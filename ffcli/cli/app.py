@@ -32,7 +32,7 @@ COMMANDS = {
     "visualize": "Show images of the data, or a network's mistakes.",
     "confusion": "Show the confusion matrix of a stored network.",
     "report": "Show a sweep as one self-contained HTML page.",
-    "export": "Write a stored network as ONNX, Keras or NumPy.",
+    "export": "Write a stored network as a file for other programs.",
     "sync": "Send stored runs to Weights & Biases.",
     "runs": "List, show, compare and remove stored runs.",
 }

@@ -87,7 +87,16 @@ def _parameter(name: str) -> inspect.Parameter:
 
 def _alpha() -> inspect.Parameter:
     """Return the hidden option whose field depends on the others that are given; see `FieldNames.resolve`."""
-    declared = Annotated[str | None, typer.Option(flag(ALPHA), hidden=True, metavar="NUMBER")]
+    declared = Annotated[
+        str | None,
+        typer.Option(
+            flag(ALPHA),
+            hidden=True,
+            metavar="NUMBER",
+            help="weight_decay beside a learning rate, learning_rate beside a weight decay.",
+            rich_help_panel=metadata(FIELDS["learning_rate"], Option).group,
+        ),
+    ]
     return inspect.Parameter(ALPHA, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=declared)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from ffcli.config.fields import Choice, PrecisionError, metadata
+from ffcli.config.fields import MOST_UNITS, Choice, PrecisionError, metadata
 from ffcli.config.names import Fields
 from ffcli.errors import InvalidValueError
 from ffcli.util.safe_read import shown
@@ -23,7 +23,7 @@ def expected(name: str, fields: Fields) -> str:
     if choice is not None:
         return ", ".join(choice.registry)
     if name == "hidden_size":
-        return "an integer ≥ 1 or a list of them such as 128,64"
+        return f"an integer in [1, {MOST_UNITS}] or a list of them such as 128,64"
     if name == "dataset":
         return info.description or ""
     if name == "augment":

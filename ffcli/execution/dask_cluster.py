@@ -56,7 +56,7 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
             started.close()
 
         return client, close
-    if "://" not in cluster and not Path(cluster).is_file():
+    if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
         raise _no_cluster(cluster)
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
     try:
@@ -68,6 +68,18 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
             hint="Start one with: dask scheduler. It prints its address.",
         ) from None
     return client, client.close
+
+
+def _is_address(text: str) -> bool:
+    """Whether Dask speaks the protocol of an address. Its client retries ten seconds before it says so."""
+    from distributed.comm.addressing import parse_address
+    from distributed.comm.registry import get_backend
+
+    try:
+        get_backend(parse_address(text)[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _no_cluster(cluster: str) -> RequestError:

@@ -90,7 +90,7 @@ def test_compare_loss_takes_count_for_runs(cli: Cli) -> None:
     for word in ("--runs", "--count"):
         done = cli("compare-loss", word, "0")
         assert (done.code, done.out) == (2, "")
-        assert done.err.startswith("Error: --runs: 0 is not allowed; give an even number ≥ 2")
+        assert done.err.startswith("Error: --runs: must be an even number ≥ 2, got 0")
 
 
 def test_all_that_is_unknown_in_a_file_is_named_at_once(cli: Cli, tmp_path: Path) -> None:

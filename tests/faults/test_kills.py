@@ -20,8 +20,8 @@ from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, mem
 
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.services.train import train as train_here
+from ffcli.training.events import null_observer
 from ffcli.training.options import RunOptions
-from ffcli.training.runner import NullWatcher
 
 SWEEP = """
 method: grid
@@ -120,8 +120,8 @@ def train(killer: Killer) -> None:
     if not is_over():
         ended(site, "train", "--resume", run_id)
     config = site.config(**ingredients, seed=3)
-    reference = train_here(site.context, config, RunOptions(), NullWatcher())
-    assert_same_run(Path(site.context.runs_dir, run_id), Path(site.folder, reference["path"]))
+    reference = train_here(site.context, config, RunOptions(), null_observer)
+    assert_same_run(Path(site.context.runs_dir, run_id), Path(site.folder, reference.path))
 
 
 def local_sweep(killer: Killer, words: list[object], file: str) -> Any:
@@ -227,7 +227,7 @@ COMMANDS: dict[str, Callable[[Killer], None]] = {
 def earlier(site: Site) -> Iterator[None]:
     """Two runs of before, which are looked at again and again."""
     for seed in (0, 1):
-        train_here(site.context, site.config(epochs=2, seed=seed), RunOptions(), NullWatcher())
+        train_here(site.context, site.config(epochs=2, seed=seed), RunOptions(), null_observer)
     site.check()
     yield
     site.check()
