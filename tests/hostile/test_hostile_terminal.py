@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,9 @@ from hostile_helpers import NASTY, Cli, Trained, on_terminal, write_tiny
 
 from ffcli.cli.app import main
 from ffcli.runs.store import CONFIG, SUMMARY, RunStore
+from ffcli.services.sweeps.table import write_table
+from ffcli.sweeping.study import study
+from ffcli.training.context import Context
 from ffcli.util.atomic_files import cell
 
 # What a terminal may be told: colours, moving about, hiding the cursor, erasing. No titles, and nothing else.
@@ -141,12 +144,10 @@ def test_numbers_and_words_stay_as_they_are_in_a_cell(value: object) -> None:
     assert cell(value) == value
 
 
-def test_the_table_of_a_sweep_holds_no_formula(copied: Trained, cli: Cli) -> None:
-    connection = sqlite3.connect(copied.database)
-    connection.execute("UPDATE ffnn_trials SET error = '=HYPERLINK(\"http://evil\")', value = -0.5")
-    connection.commit()
-    connection.close()
-    assert cli("sweep", copied.sweep_id, *copied.storage, "--workers", 1).code == 0
+def test_the_table_of_a_sweep_holds_no_formula(copied: Trained) -> None:
+    found = study.read(copied.study.parent)
+    evil = [replace(trial, error='=HYPERLINK("http://evil")', value=-0.5) for trial in found.trials]
+    write_table(Context(copied.folder / "data", copied.folder / "runs"), found.sweep, evil)
     table = copied.folder / "runs" / "sweeps" / copied.sweep_id / "runs.csv"
     rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
     assert {row["error"] for row in rows} == {'\'=HYPERLINK("http://evil")'}
