@@ -116,6 +116,7 @@ def _local(workers: int) -> Any:
         host="127.0.0.1",
         dashboard_address=None,
         silence_logs=logging.CRITICAL,
+        preload="ffcli.execution.dask_preload",  # a Ctrl-C is for the coordinator alone
     )
 
 

@@ -28,7 +28,7 @@ parameters:
 COUNT = 5
 
 
-def sweep(place: Place, *words: str) -> subprocess.Popen[str]:
+def sweep(place: Place, *words: str, start_new_session: bool = False) -> subprocess.Popen[str]:
     """Start ``ffnn sweep``."""
     command = [sys.executable, "-m", "ffcli", "sweep", *words, "--count", str(COUNT), "--json"]
     return subprocess.Popen(
@@ -38,8 +38,24 @@ def sweep(place: Place, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
     )
+
+
+def test_the_first_interrupt_of_a_terminal_lets_running_trials_finish(place: Place) -> None:
+    pytest.importorskip("distributed")
+    spec = place.folder / "spec.yaml"
+    spec.write_text(SPEC.format(dataset=place.dataset).replace("value: 100}", "value: 300}"))
+    process = sweep(place, str(spec), "--cluster", "local", "--workers", "1", start_new_session=True)
+    records = place.context.runs.records
+    wait_until(lambda: any(run.status == "running" and run.epochs_done for run in records()), 120)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    statuses = [run.status for run in records()]
+    assert statuses == ["finished"] * len(statuses)
+    assert 0 < len(statuses) < COUNT
 
 
 def finished(place: Place) -> int:
