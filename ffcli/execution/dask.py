@@ -184,6 +184,8 @@ class DaskPool(WorkerPool):
         try:
             if what == "done":
                 self._done(opened)
+            elif what == "undelivered":
+                self._undelivered(opened, message["why"])
             else:
                 self._event(opened, what, message)
         except (FfnnError, OSError) as error:  # the run could not be written
@@ -223,6 +225,11 @@ class DaskPool(WorkerPool):
         if result.epoch == opened.run.epochs + 1:
             opened.run.epoch(result)
             self._events.append(TaskEpoch(opened.task.key, result))
+
+    def _undelivered(self, opened: _Open, why: str) -> None:
+        """Lose a task that waits in vain for a message, unless it needs none any more."""
+        if opened.future.status != "finished":
+            self._lost(opened, f"a message did not reach its worker ({why})")
 
     def _done(self, opened: _Open) -> None:
         """Take the result of a task, if it has one."""

@@ -31,7 +31,8 @@ class Link:
 
     Messages in the inbox are {"what": …}: "workers" with ``now`` (the addresses of all workers) and
     ``refused`` (why those among the new ones cannot be used, by address), "done" with the ``token`` of a task
-    whose future has an end, and the events of the tasks.
+    whose future has an end, "undelivered" with the ``token`` of a task that a message did not reach and
+    ``why``, and the events of the tasks.
     """
 
     def __init__(self, client: Client, close: Close) -> None:
@@ -83,11 +84,11 @@ class Link:
         return self._topic
 
     def say(self, address: str, token: str, message: Mapping[str, Any]) -> None:
-        """Send a message to a task; it is lost where its worker is gone."""
+        """Send a message to a task, or have "undelivered" in the inbox."""
         self._client.loop.add_callback(self._deliver, address, token, [message])
 
     def send_dataset(self, address: str, token: str, dataset: Dataset) -> None:
-        """Send all bytes of a dataset to a task."""
+        """Send all bytes of a dataset to a task, or have "undelivered" in the inbox."""
         blocks = ({"what": "data", "bytes": block} for block in blocks_of(dataset))
         self._client.loop.add_callback(self._deliver, address, token, blocks)
 
@@ -98,9 +99,12 @@ class Link:
             self._close()
 
     async def _deliver(self, address: str, token: str, messages: Any) -> None:
-        with suppress(Exception):
+        try:
             for message in messages:
                 await self._client.run(deliver, token, message, workers=[address])
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            self._inbox.put({"what": "undelivered", "token": token, "why": why})
 
     async def _attend(self) -> None:
         """Look at the workers and give signs of life, for as long as this link lives."""

@@ -92,11 +92,48 @@ def test_a_stopped_worker_continues_where_it_was(cluster: Cluster, opened: Opene
     assert pool.ended().status == "pruned"
 
 
+def patched(folder: Path, source: str) -> dict[str, str]:
+    """Return the environment in which workers run some lines before all else."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(source)
+    return {"PYTHONPATH": str(folder)}
+
+
+LOSES_A_MESSAGE = """
+import ffcli.execution.dask_task as task
+
+deliver, n = task.deliver, 0
+
+def deliver_but_one(token, message):
+    global n
+    n += 1
+    if n == {lost}:
+        raise OSError("the mail is lost")
+    deliver(token, message)
+
+task.deliver = deliver_but_one
+"""
+
+
+@pytest.mark.parametrize("lost", [1, 2])  # part of the dataset, "go" or a verdict
+def test_a_task_that_a_message_does_not_reach_is_lost(
+    cluster: Cluster, opened: Opened, tmp_path: Path, lost: int
+) -> None:
+    cluster.worker(**patched(tmp_path / "patch", LOSES_A_MESSAGE.format(lost=lost)))
+    pool = opened_on(cluster, opened, 1)
+    pool.submit(waits_for_verdict=True)
+    if lost == 2:
+        pool.until(lambda: bool(pool.of(TaskEpoch)) or bool(pool.of(TaskLost)))
+        pool.pool.verdict("one", stop=False)
+    assert "lost" in pool.lost().reason
+    pool.submit("again")
+    assert pool.ended("again").status == "finished"
+    assert len(pool.of(TaskLost)) == 1
+
+
 def other_version(folder: Path) -> dict[str, str]:
     """Return the environment in which workers have another version of ffnn."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text("import ffcli.version\nffcli.version.__version__ = '9.9.9'\n")
-    return {"PYTHONPATH": str(folder)}
+    return patched(folder, "import ffcli.version\nffcli.version.__version__ = '9.9.9'\n")
 
 
 def test_workers_of_another_version_are_refused(cluster: Cluster, opened: Opened, tmp_path: Path) -> None:
