@@ -70,6 +70,7 @@ class DaskPool(WorkerPool):
         self._context = context
         self._link = link
         self._most = workers
+        self._present: frozenset[str] = frozenset()
         self._accepted: frozenset[str] = frozenset()
         self._refused: dict[str, str] = {}
         self._open: dict[str, _Open] = {}  # by token
@@ -94,7 +95,10 @@ class DaskPool(WorkerPool):
             self._hear(message)
         if not self._accepted and self._refused:
             raise FfnnError(f"No worker of the cluster can be used: {'; '.join(self._refused.values())}.")
-        if not self._accepted:
+        if not self._accepted and self._present:
+            waited = counted(len(self._present), "worker")
+            self._tell(f"No worker of {address} answers yet. Waiting for {waited}.")
+        elif not self._accepted:
             start = f"dask worker {address} --nworkers auto --nthreads 1"
             self._tell(f"No worker is connected to {address} yet. Start some with: {start}")
 
@@ -174,7 +178,7 @@ class DaskPool(WorkerPool):
     def _hear(self, message: dict[str, Any]) -> None:
         what = message["what"]
         if what == "workers":
-            self._workers(message["now"], message["refused"])
+            self._workers(message["now"], message["usable"], message["refused"])
             return
         opened = self._open.get(message["token"])
         if opened is None:
@@ -192,12 +196,12 @@ class DaskPool(WorkerPool):
             self._end(opened, "failed", explain(error), fatal=is_fatal(error))
             opened.future.cancel()
 
-    def _workers(self, now: frozenset[str], refused: dict[str, str]) -> None:
+    def _workers(self, now: frozenset[str], usable: frozenset[str], refused: dict[str, str]) -> None:
         """Take note of which workers there are now."""
         for address, why in refused.items():
-            self._tell(f"Not used: {why}.")
-            self._refused[address] = why
-        self._accepted = now - frozenset(self._refused)
+            if self._refused.get(address) != why:
+                self._tell(f"Not used: {why}.")
+        self._present, self._accepted, self._refused = now, usable, refused
         for opened in list(self._open.values()):
             if opened.is_lost(now):
                 self._lost(opened, f"its worker {opened.address or ''} is gone")

@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 _LOOK = 1.0  # seconds between two looks at which workers there are
 _LOOKS_PER_BEAT = 5
+_FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
 
 
 class Link:
     """Talks with the workers of a cluster.
 
-    Messages in the inbox are {"what": …}: "workers" with ``now`` (the addresses of all workers) and
-    ``refused`` (why those among the new ones cannot be used, by address), "done" with the ``token`` of a task
-    whose future has an end, "undelivered" with the ``token`` of a task that a message did not reach and
-    ``why``, and the events of the tasks.
+    Messages in the inbox are {"what": …}: "workers" with ``now`` (the addresses of all workers),
+    ``usable`` (of those that can be used) and ``refused`` (why others cannot, by address), "done" with the
+    ``token`` of a task whose future has an end, "undelivered" with the ``token`` of a task that a message did
+    not reach and ``why``, and the events of the tasks.
     """
 
     def __init__(self, client: Client, close: Close) -> None:
@@ -41,7 +42,10 @@ class Link:
         self._topic = f"ffnn-{secrets.token_hex(8)}"
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._submitted = 0
-        self._present: frozenset[str] | None = None
+        self._present: frozenset[str] = frozenset()
+        self._asking: dict[str, asyncio.Task[None]] = {}  # workers that have not answered yet
+        self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
+        self._told: Any = None  # what was last said about the workers
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
         client.subscribe_topic(self._topic, lambda event: self._inbox.put(event[1]))
         self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
@@ -110,37 +114,57 @@ class Link:
         """Look at the workers and give signs of life, for as long as this link lives."""
         beats: set[asyncio.Task[None]] = set()
         looks = 0
-        while True:
-            with suppress(Exception):
-                await self._look()
-            if looks % _LOOKS_PER_BEAT == 0 and self.beaten:
-                beating = asyncio.ensure_future(self._beat(list(self.beaten)))
-                beats.add(beating)  # a task that nothing refers to may vanish
-                beating.add_done_callback(beats.discard)
-            looks += 1
-            await asyncio.sleep(_LOOK)
+        try:
+            while True:
+                with suppress(Exception):
+                    await self._look()
+                if looks % _LOOKS_PER_BEAT == 0 and self.beaten:
+                    beating = asyncio.ensure_future(self._beat(list(self.beaten)))
+                    beats.add(beating)  # a task that nothing refers to may vanish
+                    beating.add_done_callback(beats.discard)
+                looks += 1
+                await asyncio.sleep(_LOOK)
+        finally:
+            for waiting in (*beats, *self._asking.values()):
+                waiting.cancel()
 
     async def _beat(self, addresses: list[str]) -> None:
         with suppress(Exception):
             await self._client.run(beat, self._topic, workers=addresses, on_error="ignore")
 
     async def _look(self) -> None:
-        """Put it into the inbox when other workers are there than at the last look."""
+        """Put it into the inbox when other workers are there, or can be used, than at the last look."""
         threads: dict[str, int] = await self._client.nthreads()
-        now = frozenset(threads)
-        if now == self._present:
-            return
-        new = [address for address in now if address not in (self._present or ())]
-        answers = await self._client.run(versions, workers=new, on_error="return") if new else {}
-        refused = {address: refusal(address, threads[address], answers.get(address)) for address in new}
-        self._present = now
-        self._inbox.put(
-            {
-                "what": "workers",
-                "now": now,
-                "refused": {address: why for address, why in refused.items() if why},
-            }
-        )
+        for address in self._present - threads.keys():
+            self._refusals.pop(address, None)  # another worker may have its address later
+            asking = self._asking.pop(address, None)
+            if asking is not None:
+                asking.cancel()
+        self._present = frozenset(threads)
+        for address in self._present - self._refusals.keys() - self._asking.keys():
+            self._asking[address] = asyncio.ensure_future(self._ask(address, threads[address]))
+        if self._told is None and self._asking:  # the pool wants to know at its start what it can use
+            await asyncio.wait(self._asking.values(), timeout=_FIRST_ANSWERS)
+        refused = {address: why for address, why in self._refusals.items() if why}
+        told = (self._present, frozenset(self._refusals.keys() - refused.keys()), refused)
+        if told != self._told:
+            self._told = told
+            self._inbox.put({"what": "workers", "now": told[0], "usable": told[1], "refused": refused})
+
+    async def _ask(self, address: str, threads: int) -> None:
+        """Ask a worker what versions it has, and note whether it can be used.
+
+        It has all the time that it needs. Where the connection to it fails, the next look asks again.
+        """
+        try:
+            with suppress(Exception):
+                answers = await self._client.run(versions, workers=[address], on_error="return")
+                answer = answers.get(address)
+                if not isinstance(answer, OSError):
+                    self._refusals[address] = refusal(address, threads, answer)
+        finally:
+            if self._asking.get(address) is asyncio.current_task():
+                del self._asking[address]
 
 
 def refusal(address: str, threads: int, answer: Any) -> str | None:

@@ -131,6 +131,46 @@ def test_a_task_that_a_message_does_not_reach_is_lost(
     assert len(pool.of(TaskLost)) == 1
 
 
+ANSWERS = """
+import time
+import ffcli.execution.dask_task as task
+
+versions, began = task.versions, time.monotonic()
+
+def slow_or_late():
+    if {slow} and time.monotonic() < began + 30:
+        time.sleep(30)
+    if time.monotonic() < began + {fails}:
+        raise ConnectionResetError("for a moment")
+    return versions()
+
+task.versions = slow_or_late
+"""
+
+
+def test_a_worker_that_does_not_answer_holds_up_no_other(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    cluster.worker(**patched(tmp_path / "slow", ANSWERS.format(slow=True, fails=0)))
+    pool.until(lambda: len(pool.pool._present) == 2)  # type: ignore[attr-defined]
+    node = cluster.worker()
+    pool.until(lambda: pool.pool.size == 2, 15)
+    cluster.end(node)
+    pool.until(lambda: pool.pool.size == 1, 15)
+    pool.until(lambda: pool.pool.size == 2)  # it has answered
+
+
+def test_a_worker_whose_connection_fails_for_a_moment_is_asked_again(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    pool = opened(PoolOptions(0, cluster.address))
+    cluster.worker(**patched(tmp_path / "late", ANSWERS.format(slow=False, fails=8)))
+    pool.until(lambda: pool.pool.size == 1)
+    assert "cannot run" not in notices(pool)
+
+
 def other_version(folder: Path) -> dict[str, str]:
     """Return the environment in which workers have another version of ffnn."""
     return patched(folder, "import ffcli.version\nffcli.version.__version__ = '9.9.9'\n")
