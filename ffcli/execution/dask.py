@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _LOOK = 1.0  # seconds between two looks at whether the scheduler is there
 _FIRST_LOOK = 30.0  # seconds that it has to say which workers there are
-_RESULT = 60.0  # seconds that a result has to come from the worker that holds it
 
 
 @dataclass
@@ -187,7 +186,7 @@ class DaskPool(WorkerPool):
             return
         try:
             if what == "done":
-                self._done(opened)
+                self._done(opened, message["report"])
             elif what == "undelivered":
                 self._undelivered(opened, message["why"])
             else:
@@ -235,16 +234,10 @@ class DaskPool(WorkerPool):
         if opened.future.status != "finished":
             self._lost(opened, f"a message did not reach its worker ({why})")
 
-    def _done(self, opened: _Open) -> None:
-        """Take the result of a task, if it has one."""
-        report: Report | None = None
-        reason = "Dask has lost it"
-        with suppress(Exception):  # its worker may be lost with the result
-            if opened.future.status == "finished":
-                report = opened.future.result(timeout=_RESULT)
-            else:
-                reason = f"its workers were lost ({opened.future.status})"
+    def _done(self, opened: _Open, report: Report | None) -> None:
+        """Take the report of a task, if it has one."""
         if report is None or report.status is None:
+            reason = f"Dask has lost it ({opened.future.status})"
             self._lost(opened, reason if report is None else report.error or reason)
             return
         for result in report.results:

@@ -17,13 +17,14 @@ from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.execution.dask_cluster import Close
 from ffcli.execution.dask_data import blocks_of
-from ffcli.execution.dask_task import Order, beat, deliver, train_task, versions
+from ffcli.execution.dask_task import Order, Report, beat, deliver, train_task, versions
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 _LOOK = 1.0  # seconds between two looks at which workers there are
 _LOOKS_PER_BEAT = 5
+_FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
 
 
@@ -32,8 +33,8 @@ class Link:
 
     Messages in the inbox are {"what": …}: "workers" with ``now`` (the addresses of all workers),
     ``usable`` (of those that can be used) and ``refused`` (why others cannot, by address), "done" with the
-    ``token`` of a task whose future has an end, "undelivered" with the ``token`` of a task that a message did
-    not reach and ``why``, and the events of the tasks.
+    ``token`` of a task whose future has an end and its ``report`` or None, "undelivered" with the ``token``
+    of a task that a message did not reach and ``why``, and the events of the tasks.
     """
 
     def __init__(self, client: Client, close: Close) -> None:
@@ -79,7 +80,8 @@ class Link:
         future = self._client.submit(
             train_task, order, key=order.token, workers=list(workers), allow_other_workers=False, pure=False
         )
-        future.add_done_callback(lambda _: self._inbox.put({"what": "done", "token": order.token}))
+        loop = self._client.loop
+        future.add_done_callback(lambda _: loop.add_callback(self._fetch, future, order.token))
         return future
 
     @property
@@ -109,6 +111,19 @@ class Link:
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
             self._inbox.put({"what": "undelivered", "token": token, "why": why})
+
+    async def _fetch(self, future: Future, token: str) -> None:
+        """Fetch the report of a task, however long the worker that holds it takes."""
+        report: Report | None = None
+        for _ in range(_FETCHES):
+            if future.status != "finished":  # its worker is lost with the report, or it has none
+                break
+            try:
+                report = await self._client.gather(future, asynchronous=True)
+                break
+            except Exception:
+                await asyncio.sleep(_LOOK)
+        self._inbox.put({"what": "done", "token": token, "report": report})
 
     async def _attend(self) -> None:
         """Look at the workers and give signs of life, for as long as this link lives."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pool_helpers import Pool
 from ffcli.errors import FfnnError
 from ffcli.execution import dask_cluster
 from ffcli.execution.open import PoolOptions
-from ffcli.execution.pool import Notice, TaskEpoch, TaskLost
+from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost
 
 Opened = Callable[[PoolOptions], Pool]
 LONG = {"epochs": 100_000, "batch_size": 1, "hidden_size": 128}  # an epoch takes some hundredths of a second
@@ -169,6 +170,38 @@ def test_a_worker_whose_connection_fails_for_a_moment_is_asked_again(
     cluster.worker(**patched(tmp_path / "late", ANSWERS.format(slow=False, fails=8)))
     pool.until(lambda: pool.pool.size == 1)
     assert "cannot run" not in notices(pool)
+
+
+SLOW_REPORT = """
+import asyncio
+from distributed.worker import Worker
+
+get_data = Worker.get_data
+
+async def late(self, comm, keys, **kwargs):
+    await asyncio.sleep(6)
+    return await get_data(self, comm, keys, **kwargs)
+
+Worker.get_data = late
+"""
+
+
+def test_a_report_that_takes_long_holds_up_no_other_task(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    cluster.worker(**patched(tmp_path / "slow", SLOW_REPORT))
+    pool = opened_on(cluster, opened, 1)
+    pool.submit()
+    pool.epoch(4)
+    waits = []
+    while not pool.of(TaskEnded):
+        began = time.monotonic()
+        pool.events += pool.pool.wait(0.1)
+        waits.append(time.monotonic() - began)
+        assert sum(waits) < 60, pool.events
+    assert pool.ended().status == "finished"
+    assert sum(waits) > 5
+    assert max(waits) < 3
 
 
 def other_version(folder: Path) -> dict[str, str]:
