@@ -237,7 +237,7 @@ def _about(parameter: Parameter, method: str) -> Iterator[str]:
     distribution, place = parameter.distribution, f"parameters.{parameter.key}"
     if parameter.repeated:
         times = "once, though it is listed more often" if method == "grid" else "as often as it is listed"
-        yield f"{place}: each value is tried {times}."
+        yield f"{place}: each value, under any of its names, is tried {times}."
     if distribution.kind == "q_uniform" and isinstance(distribution, Steps):
         yield f"{place}: a grid walks {distribution.describe()}, short of max, as W&B's does."
     if distribution.kind == "log_uniform" and (distribution.low or 0) > 1:
