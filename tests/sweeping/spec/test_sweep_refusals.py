@@ -182,7 +182,6 @@ PARAMETERS = [
         "",
     ),
     ("dataset: {value: mnits}", "parameters.dataset.value: 'mnits' is not a known dataset", "'mnist'"),
-    ("dataset: {value: " + 5000 * "x" + "}", "parameters.dataset.value: ", ""),
 ]
 
 
