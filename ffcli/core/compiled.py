@@ -181,6 +181,14 @@ def beside() -> Path:
     return Path(__file__).parent / "__pycache__"
 
 
+def _users_cache() -> tuple[Path, ...]:
+    """Return the user's cache folder; nothing for a user who has no home, as in some containers."""
+    try:
+        return (Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ffnn",)
+    except RuntimeError:
+        return ()
+
+
 @cache
 def cache_folder() -> Path | None:
     """Return the folder of the machine code of these sources, None where none can be written.
@@ -189,9 +197,8 @@ def cache_folder() -> Path | None:
     """
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    users = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "ffnn"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    for base in (Path(chosen),) if chosen else (beside(), users):
+    for base in (Path(chosen),) if chosen else (beside(), *_users_cache()):
         folder = base / f"kernels-{digest[:16]}"
         with suppress(OSError):
             if not folder.exists():

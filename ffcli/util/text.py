@@ -6,8 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Return "1 worker" or "2 workers"; ``plural`` is what more than one are called, by default with an s."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+    """Return "1 run" or "2,000 runs"; ``plural`` is what more than one are called, by default with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def are(number: int) -> str:

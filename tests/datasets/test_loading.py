@@ -170,3 +170,8 @@ def test_a_users_file_is_unpacked_again_where_the_copy_is_damaged(data_dir, tmp_
 def test_an_unknown_name(data_dir):
     with pytest.raises(RequestError, match="Did you mean 'fashion_mnist'"):
         load_dataset("fashion_minst", data_dir)
+
+
+def test_a_name_too_long_for_any_file_is_refused(tmp_path):
+    with pytest.raises(RequestError):
+        load_dataset(5000 * "x", tmp_path)

@@ -48,7 +48,7 @@ def rerun(
     ],
     top: Annotated[
         str | None,
-        option("--top", group=CHOICE, metavar="K", help="So many of its best configurations.", default=3),
+        option("--top", group=CHOICE, metavar="K", help="Number of best configurations.", default=3),
     ] = None,
     dataset: Annotated[
         str | None,

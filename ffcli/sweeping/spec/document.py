@@ -138,16 +138,27 @@ class Section:
             self.wrong(key, "text (a number or a date in quotes)")
         return value
 
-    def one_of(self, key: str, options: Collection[str], default: str | None = None) -> str:
-        """Return the word under a key, which must be one of the options, in any case."""
+    def one_of(
+        self,
+        key: str,
+        options: Collection[str],
+        default: str | None = None,
+        *,
+        spelled: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return the word under a key, which must be one of the options, in any case.
+
+        ``spelled`` holds other spellings, each with the option that it stands for.
+        """
         if default is not None and key not in self.values:
             return default
         word = self.values[key]
         if not isinstance(word, str):
             self.wrong(key, f"one of {', '.join(options)}")
-        if word.lower() not in options:
+        known = (spelled or {}).get(word.lower(), word.lower())
+        if known not in options:
             self._unknown(key, key, word, options)
-        return word.lower()
+        return known
 
     def number(
         self, key: str, default: float | None = None, *, above: float = -math.inf, least: float = -math.inf

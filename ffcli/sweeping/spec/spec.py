@@ -27,6 +27,7 @@ METHODS = ("bayes", "random", "grid")
 _TEXTS = ("name", "project", "entity", "description", "program")
 # What W&B knows and has no effect here: its servers, its launcher, its repair of missing values.
 IDLE = ("apiVersion", "kind", "controller", "job", "image_uri", "launch", "scheduler")
+_GOALS = {"maximise": "maximize", "max": "maximize", "minimise": "minimize", "min": "minimize"}
 _IDLE_OF_METRIC = ("impute", "impute_while_running")
 KEYS = ("method", "metric", "parameters", "early_terminate", "run_cap", "command", *_TEXTS, *IDLE, "metrics")
 """The keys of a sweep file that W&B knows."""
@@ -157,7 +158,7 @@ def _metric(top: Section) -> Metric | None:
     section = top.section("metric")
     section.only(("name", "goal", "target", *_IDLE_OF_METRIC), "metric")
     section.need("name", f"one of {', '.join(METRICS)}")
-    goal: Any = section.one_of("goal", ("minimize", "maximize"), "minimize")
+    goal: Any = section.one_of("goal", ("minimize", "maximize"), "minimize", spelled=_GOALS)
     target = float(section.number("target")) if "target" in section else None
     name = metric_name(section.text("name") or "", f"{section.place('name')}: ")
     return Metric(name, goal, target)
@@ -237,7 +238,7 @@ def _about(parameter: Parameter, method: str) -> Iterator[str]:
     distribution, place = parameter.distribution, f"parameters.{parameter.key}"
     if parameter.repeated:
         times = "once, though it is listed more often" if method == "grid" else "as often as it is listed"
-        yield f"{place}: each value is tried {times}."
+        yield f"{place}: each value, under any of its names, is tried {times}."
     if distribution.kind == "q_uniform" and isinstance(distribution, Steps):
         yield f"{place}: a grid walks {distribution.describe()}, short of max, as W&B's does."
     if distribution.kind == "log_uniform" and (distribution.low or 0) > 1:

@@ -104,9 +104,11 @@ class Coordinator:
             with interrupts_deferred():  # Ctrl-C between a change and its record would leave them apart
                 while not self._stopping and self._pool.free > 0 and self._begin_one():
                     pass
-                # Without a free worker it waits for one, which may still have to join the cluster.
-                if not self._open and (self._stopping or self._pool.free > 0):
-                    return
+                if not self._open:
+                    self._ended = self._ended or self._why_over()
+                    # Without a free worker it waits for one, which may still have to join the cluster.
+                    if self._stopping or self._ended is not None or self._pool.free > 0:
+                        return
                 for event in self._pool.wait(TICK):
                     self._hear(event)
 

@@ -279,7 +279,7 @@ class StudyWriter:
         """Record the end of a trial: all of it or, where the process is killed, none."""
         about = {"best_epoch": best_epoch, "error": error, "reused": reused}
         for name, each in about.items():
-            if each is not None:
+            if each is not None or getattr(self[trial.number], name) is not None:  # of an end cut short
                 self._set(trial, name, each)
         self._storage.set_trial_state_values(
             self._trial_ids[trial.number - 1], _STATES[state], None if value is None else [value]

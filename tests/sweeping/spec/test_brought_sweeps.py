@@ -22,6 +22,16 @@ def choices(found: SweepSpec) -> dict[str, tuple[object, ...]]:
     return {name: each.choices for name, each in found.parameters.items()}
 
 
+@pytest.mark.parametrize(
+    ("goal", "meant"),
+    [("maximise", "maximize"), ("MAX", "maximize"), ("minimise", "minimize"), ("min", "minimize")],
+)
+def test_spellings_of_the_goal(goal: str, meant: str) -> None:
+    found = spec("epochs: {value: 1}", top=TOP.replace("maximize", goal))
+    assert found.metric is not None
+    assert found.metric.goal == found.document["metric"]["goal"] == meant
+
+
 def test_short_names_and_values_of_others():
     found = spec(
         "n_epochs: {value: 2}",

@@ -38,6 +38,13 @@ def test_count_is_exact_and_can_be_raised(engine: Engine, workers: int) -> None:
     assert engine.drawn(sweep)[:3] == before
 
 
+def test_a_sweep_that_is_over_waits_for_no_worker(engine: Engine) -> None:
+    """A cluster may have none: its jobs end with the last trial."""
+    sweep = engine.create(sweep_of())
+    engine.complete(sweep, 2)
+    assert engine.complete(sweep, 2, workers=0) == Ended("count", "2 trials are done.")
+
+
 def test_run_cap_and_count_both_cap(engine: Engine) -> None:
     sweep = engine.create(sweep_of(top="run_cap: 4"))
     engine.complete(sweep, 2)
