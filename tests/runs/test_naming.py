@@ -30,7 +30,7 @@ def run(folder: Path) -> Found:
 def sweep(folder: Path) -> Found:
     for sweep_id in IDS:
         (folder / "sweeps" / sweep_id).mkdir(parents=True)
-        (folder / "sweeps" / sweep_id / "study.db").touch()
+        (folder / "sweeps" / sweep_id / "study.log").touch()
     return lambda word: find_sweep(Context(folder / "data", folder), word)
 
 

@@ -27,23 +27,22 @@ import json, os, signal, sys
 from pathlib import Path
 from ffcli.config import validate
 from ffcli.training.context import Context
+from ffcli.training.events import EpochEnded, StepsDone, TrainingStarted
 from ffcli.training.options import RunOptions
 from ffcli.services.train import resume, train
 
 folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
 
-class Watcher:
-    def started(self, run_id, *_):
-        print(run_id, flush=True)
-    epochs = 0
-    def batches(self, done, total):
-        if self.epochs == task["hold_at"]:
-            print("holding", flush=True)
-            sys.stdin.read()
-    def epoch(self, result, best):
-        self.epochs += 1
-    def finished(self):
-        pass
+epochs = 0
+def observe(event):
+    global epochs
+    if isinstance(event, TrainingStarted):
+        print(event.run_id, flush=True)
+    elif isinstance(event, StepsDone) and epochs == task["hold_at"]:
+        print("holding", flush=True)
+        sys.stdin.read()
+    elif isinstance(event, EpochEnded):
+        epochs += 1
 
 true_fsync, calls = os.fsync, 0
 def fsync(descriptor):
@@ -57,9 +56,9 @@ os.fsync = fsync
 context = Context(folder / "data", folder / "runs")
 try:
     if task["resume"]:
-        resume(context, task["resume"], None, Watcher())
+        resume(context, task["resume"], None, observe)
     else:
-        train(context, validate(task["config"]), RunOptions(), Watcher())
+        train(context, validate(task["config"]), RunOptions(), observe)
 except KeyboardInterrupt:
     sys.exit(130)
 """

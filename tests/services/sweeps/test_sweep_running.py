@@ -181,7 +181,7 @@ def test_a_dataset_that_was_replaced_is_refused_at_the_next_trial(place: Place) 
         run(place, sweep_id)
     replaced.__exit__(None, None, None)
     assert run(place, sweep_id).counts == TrialCounts(4, 0, 0)
-    assert {record.provenance["dataset_digest"] for record in place.context.runs.records()} == {
+    assert {record.provenance.dataset_digest for record in place.context.runs.records()} == {
         read_sweep(place.context, sweep_id).sweep.dataset_digest
     }
 
@@ -230,7 +230,6 @@ def test_a_sweep_of_an_earlier_version_is_listed_as_such(place: Place) -> None:
         (folder / name).touch()
     first, second = list_sweeps(place.context)
     assert (first.sweep_id, second.sweep_id, second.state) == (sweep_id, old, "outdated")
-    assert set(first) == set(second)
     with pytest.raises(RequestError, match="earlier version"):
         read_sweep(place.context, old)
     with pytest.raises(RequestError, match="no sweep"):
