@@ -43,6 +43,7 @@ def sweep(place: Place, *words: str, start_new_session: bool = False) -> subproc
     )
 
 
+@pytest.mark.slow  # not yet steady on a busy machine
 def test_the_first_interrupt_of_a_terminal_lets_running_trials_finish(place: Place) -> None:
     pytest.importorskip("distributed")
     spec = place.folder / "spec.yaml"
