@@ -21,7 +21,7 @@ from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration
 from ffcli.cli.values import integer, one_of
-from ffcli.cli.views.sweep import sweep_watcher
+from ffcli.cli.views.sweep import fewer_runs, sweep_watcher
 from ffcli.cli.views.tables import pairs
 from ffcli.errors import FfnnError
 from ffcli.sweeping.study.lock import SweepHeldError
@@ -270,7 +270,7 @@ def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
     total = space.seconds_estimate
     runs = "until it is stopped" if space.runs is None else str(space.runs)
     if count is not None and space.runs is not None and space.runs < count:
-        runs = f"{runs}, not {count}: the file's run_cap or its space is less"
+        runs = f"{runs}, {fewer_runs(count, space.runs, space.size)}"
     about = {
         "method": space.method,
         "metric": space.metric and f"{space.metric.goal} {space.metric.name}",

@@ -179,9 +179,9 @@ def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
     done = process("sweep", grid, "--workers", "2", "--count", "9", "--json")
     document = json.loads(done.out)
     assert (document["counts"]["finished"], document["ended"]) == (2, "count")
-    assert ", 2 runs in all (not 9: the file's run_cap or its space is less)\n" in done.err
+    assert ", 2 runs in all (not 9: by the run_cap of the file)\n" in done.err
     dry = process("sweep", grid, "--count", "9", "--dry-run").out
-    assert "2, not 9: the file's run_cap or its space is less" in dry
+    assert "2, not 9: by the run_cap of the file" in dry
     assert (document["state"], document["planned"]) == ("ended", 2)
 
 
