@@ -49,6 +49,16 @@ class SweepSource:
     choose: str | None = None
     ignore: tuple[str, ...] = ()
 
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return "the sweep" if isinstance(self.of, Mapping) else str(self.of)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read."""
+        return isinstance(self.of, Mapping) or self.of.exists()
+
     def read(self) -> SweepSpec:
         """Return the sweep. Raises RequestError for what is wrong in it."""
         return load_spec(self.of, choose=self.choose, ignore=self.ignore)

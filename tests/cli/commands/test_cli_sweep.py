@@ -446,3 +446,29 @@ def test_pools_that_do_not_go_together_are_refused(
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert not (grid.parent / "runs").exists()
+
+
+def test_a_sweep_is_typed(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "lr=0.1,0.01", "--set", "epochs=1", "--set", "hls=4")
+    dry = json.loads(cli("sweep", *words, "--dry-run", "--json").out)
+    assert (dry["method"], dry["size"]) == ("grid", 2)
+    done = json.loads(cli("sweep", *words, "--workers", "1", "--json").out)
+    assert done["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
+    again = cli("sweep", *words, "--workers", "1", "--resume", "--json")
+    assert json.loads(again.out)["sweep_id"] == done["sweep_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("quick", "--set", "lr=1"), "--set"),
+        (("quick", "--method", "grid"), "--method"),
+        (("--set", "lr=1", "--method", "gird"), "grid"),
+        (("--set", "lr"), "--set"),
+        ((), "FILE|SWEEP"),
+    ],
+)
+def test_typed_sweeps_that_are_refused(cli: Cli, words: tuple[str, ...], message: str) -> None:
+    done = cli("sweep", *words, "--dry-run")
+    assert done.code == 2
+    assert message in done.err
