@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 
 def plain(text: object) -> str:
@@ -23,11 +24,16 @@ def plain_lines(text: object) -> str:
     return "\n".join(map(plain, str(text).split("\n")))
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """Return a number with ``digits`` decimals, a dash for None."""
+def number(value: float | None, digits: int = 4, *, sign: Literal["-", "+"] = "-") -> str:
+    """Return a number with ``digits`` decimals, a dash for None, and no sign of less than one half decimal.
+
+    With ``sign`` "+" a number ≥ 0 has one, too.
+    """
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" if abs(value) < 10**digits or not math.isfinite(value) else f"{value:.3e}"
+    if abs(value) >= 10**digits and math.isfinite(value):
+        return f"{value:{sign}.3e}"
+    return f"{round(value, digits) + 0.0 if math.isfinite(value) else value:{sign}.{digits}f}"
 
 
 def size(n_bytes: int) -> str:

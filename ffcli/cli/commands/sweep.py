@@ -18,7 +18,7 @@ from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration
-from ffcli.cli.values import integer, one_of
+from ffcli.cli.values import age, integer, one_of
 from ffcli.cli.views.sweep import fewer_runs
 from ffcli.cli.views.tables import pairs
 from ffcli.util.text import counted
@@ -81,6 +81,15 @@ def sweep(
             help="Take over the results of identical runs of the store instead of training again.",
         ),
     ] = False,
+    max_time: Annotated[
+        str | None,
+        option(
+            "--max-time",
+            group=_SWEEP,
+            metavar="TIME",
+            help="Begin no run after this time, such as 30m or 2h; those under way end.",
+        ),
+    ] = None,
     seed: Annotated[
         str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
     ] = None,
@@ -160,9 +169,11 @@ def sweep(
     out = Output.of(ctx)
     place = context(out)
     mode = one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled"))
+    span = age("--max-time", max_time)
     options = SweepOptions(
         count=integer("--count", count, least=1),
         pool=pool_options(workers, cluster, jobs, wandb=mode),
+        max_time=None if span is None else span.total_seconds(),
         reuse=reuse,
         wandb=mode,
         wandb_project=wandb_project,
@@ -180,7 +191,12 @@ def sweep(
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
     if goes_by_wandb(out, source, backend, cluster, wandb):
-        for option, given in (("--seed", seed), ("--reuse", reuse or None), ("--live", live or None)):
+        for option, given in (
+            ("--seed", seed),
+            ("--max-time", max_time),
+            ("--reuse", reuse or None),
+            ("--live", live or None),
+        ):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
         sweep_by_wandb(out, place, Wanted(source, wandb_entity, wandb_project, resume, new), options)

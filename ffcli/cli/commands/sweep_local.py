@@ -54,6 +54,8 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     further = []
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
+    elif document.ended == "time" and document.state == "open":
+        further = [f"Resume with: {resume}"]
     elif more:
         further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
     out.result(document, *report(document, out.settings), *further)

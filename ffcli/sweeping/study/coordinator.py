@@ -125,11 +125,14 @@ class Coordinator:
         limits = [limit for limit in (self._plan.count, self._sweep.spec.run_cap) if limit is not None]
         if limits and taken >= min(limits):
             return False
+        if not self._waiting and taken == self._sweep.spec.size:
+            return False
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._ended, self._stopping = Ended("time", "Its time is over."), True
+            return False
         if self._waiting:
             self._again(self._next_waiting())
             return True
-        if taken == self._sweep.spec.size:
-            return False
         proposal = self._proposer.propose(len(self._study.trials) + 1)
         trial = self._study.begin(proposal)
         self._learn(trial)

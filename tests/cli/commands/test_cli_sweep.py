@@ -19,6 +19,8 @@ import optuna
 import pytest
 from cli_helpers import Cli, environment
 
+from ffcli.sweeping.study.lock import SweepLock
+
 GRID = """
 method: grid
 metric: {name: val_acc, goal: maximize}
@@ -472,3 +474,37 @@ def test_typed_sweeps_that_are_refused(cli: Cli, words: tuple[str, ...], message
     done = cli("sweep", *words, "--dry-run")
     assert done.code == 2
     assert message in done.err
+
+
+def test_a_sweep_whose_time_is_over_and_its_removal(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "lr=0.1,0.01", "--set", "epochs=1", "--set", "hls=4")
+    done = cli("sweep", *words, "--workers", "1", "--max-time", "0s", "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["ended"], document["state"]) == (0, "time", "open")
+    assert cli("sweep", *words, "--max-time", "soon").code == 2
+    sweep = document["sweep_id"]
+    full = json.loads(cli("sweep", sweep, "--workers", "1", "--json").out)
+    assert (full["ended"], full["counts"]["finished"]) == ("count", 2)
+
+    runs = [run["run_id"] for run in json.loads(cli("runs", "list", "--json").out)]
+    dry = json.loads(cli("sweeps", "rm", sweep, "--dry-run", "--json").out)
+    assert (dry["removed"], dry["would_remove"], sorted(dry["runs"])) == ([], [sweep], sorted(runs))
+    assert cli("sweeps", "rm", sweep).code == 2  # nobody to ask
+    assert cli("sweeps", "rm", "no-such").code == 2
+    assert len(json.loads(cli("sweeps", "list", "--json").out)) == 1
+    gone = json.loads(cli("sweeps", "rm", sweep, "--keep-runs", "--yes", "--json").out)
+    assert (gone["removed"], gone["runs"]) == ([sweep], [])
+    assert not Path(document["path"]).exists()
+    assert len(json.loads(cli("runs", "list", "--json").out)) == 2
+    again = json.loads(cli("sweep", *words, "--workers", "1", "--json").out)
+    assert cli("sweeps", "rm", again["sweep_id"], "--yes").code == 0
+    assert sorted(run["run_id"] for run in json.loads(cli("runs", "list", "--json").out)) == sorted(runs)
+
+
+def test_a_sweep_that_is_run_is_not_removed(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hls=4", "--workers", "1", "--json")
+    document = json.loads(cli("sweep", *words).out)
+    with SweepLock(Path(document["path"])):
+        done = cli("sweeps", "rm", document["sweep_id"], "--yes")
+    assert done.code == 1
+    assert len(json.loads(cli("runs", "list", "--json").out)) == 1
