@@ -46,6 +46,15 @@ def size(n_bytes: int) -> str:
     return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f} {unit}"
 
 
+def roughly(seconds: float) -> str:
+    """Return an estimate of two digits at most: ``1.2 s``, ``45 s``, ``8 min``, ``2.5 h``, ``12 days``."""
+    for unit, least in (("days", 2 * 86400), ("h", 2 * 3600), ("min", 100)):
+        if seconds >= least:
+            seconds /= {"days": 86400, "h": 3600, "min": 60}[unit]
+            return f"{seconds:.1f} {unit}".replace(".0 ", " ") if seconds < 10 else f"{seconds:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds as ``9.5 s``, ``3 min 05 s`` or ``2 h 05 min``; a dash for None."""
     if seconds is None or not math.isfinite(seconds):

@@ -17,7 +17,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
-from ffcli.cli.text import duration
+from ffcli.cli.text import roughly
 from ffcli.cli.values import age, integer, one_of
 from ffcli.cli.views.sweep import fewer_runs
 from ffcli.cli.views.tables import pairs
@@ -230,7 +230,7 @@ def _source(
 
 
 def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
-    each = f"about {duration(space.seconds_a_run)} a run"
+    each = f"{roughly(space.seconds_a_run)} per run"
     by = counted(space.workers, "worker")
     total = space.seconds_estimate
     runs = "until it is stopped" if space.runs is None else str(space.runs)
@@ -243,6 +243,6 @@ def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
         "combinations": space.combinations or "infinitely many",
         "trainings": space.size or "infinitely many",
         "runs": runs,
-        "time": each if total is None else f"about {duration(total)} with {by}, {each}",
+        "time": f"about {each}" if total is None else f"about {roughly(total)} with {by} ({each})",
     }
     out.result(space, pairs(about))

@@ -484,7 +484,7 @@ def test_a_sweep_whose_time_is_over_and_its_removal(cli: Cli, tiny: Path) -> Non
     assert cli("sweep", *words, "--max-time", "soon").code == 2
     sweep = document["sweep_id"]
     full = json.loads(cli("sweep", sweep, "--workers", "1", "--json").out)
-    assert (full["ended"], full["counts"]["finished"]) == ("count", 2)
+    assert (full["ended"], full["counts"]["finished"]) == ("space", 2)
 
     runs = [run["run_id"] for run in json.loads(cli("runs", "list", "--json").out)]
     dry = json.loads(cli("sweeps", "rm", sweep, "--dry-run", "--json").out)
