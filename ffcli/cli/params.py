@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -208,8 +209,15 @@ LogModel = Annotated[
 ]
 
 
-def wandb_mode(given: str | None, default: str = "auto") -> str:
-    """Return the mode that ``--wandb`` names. Raises RequestError for another."""
-    from ffcli.tracking.modes import REQUESTS
+def wandb_mode(given: str | None, default: str = "auto", modes: Sequence[str] = ()) -> str:
+    """Return the mode that ``--wandb`` names, one of ``modes``, by default of all.
 
-    return default if given is None else one_of("--wandb", given, REQUESTS)
+    Raises RequestError for another, and for online without a key.
+    """
+    from ffcli.tracking.modes import REQUESTS, check_key
+
+    if given is None:
+        return default
+    mode = one_of("--wandb", given, modes or REQUESTS)
+    check_key(mode)
+    return mode

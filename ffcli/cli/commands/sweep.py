@@ -14,7 +14,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FIRST_LOOK
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbProject
+from ffcli.cli.params import WandbEntity, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import roughly
@@ -168,7 +168,7 @@ def sweep(
 
     out = Output.of(ctx)
     place = context(out)
-    mode = one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled"))
+    mode = wandb_mode(wandb, "disabled", ("online", "offline", "disabled"))
     span = age("--max-time", max_time)
     options = SweepOptions(
         count=integer("--count", count, least=1),

@@ -155,7 +155,7 @@ class Coordinator:
         if limits and counts.ended >= min(limits):
             return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
         if counts.ended == spec.size:
-            return Ended("space", f"All {spec.size} combinations of the space were tried.")
+            return Ended("space", f"The whole space of {counted(spec.size, 'combination')} was tried.")
         return None
 
     def _next_waiting(self) -> Trial:
