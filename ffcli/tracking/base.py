@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PROJECT = "ffnn"  # where neither the user nor W&B's settings name one
+NO_ANSWER = "the server does not answer"
 TEMPORARY = "tmp"  # in the folder of the process that alone imports wandb
 
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ffcli.tracking.base import PROJECT
+from ffcli.tracking.base import NO_ANSWER, PROJECT
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_time
 
@@ -285,7 +285,7 @@ def explain(error: BaseException) -> str:
     if re.search(r"\b40[13]\b|not logged in|authentication|api key|permission", low):
         return "the server refuses the API key"
     if isinstance(error, TimeoutError) or re.search("deadline|timed? ?out|retrying|connection|dial ", low):
-        return "the server does not answer"
+        return NO_ANSWER
     return f"{type(error).__name__}: {without_keys(text)[:200]}"
 
 
