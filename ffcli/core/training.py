@@ -13,7 +13,7 @@ from ffcli.core.augmentation import Augmentation
 from ffcli.core.backprop import Backpropagation, l2_penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.ema import WeightAverage
-from ffcli.core.losses import Loss
+from ffcli.core.losses import Loss, PerExample
 from ffcli.core.metrics import confusion_matrix, macro_f1
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer
@@ -87,13 +87,13 @@ class Refinements:
 class _RunningMetrics:
     """Sums of loss and hits over blocks of examples."""
 
-    def __init__(self, loss: Loss) -> None:
-        self._loss = loss
+    def __init__(self, per_example: PerExample) -> None:
+        self._per_example = per_example
         self._sum, self._hits, self._n = 0.0, 0, 0
 
     def add(self, logits: Array, targets: Array) -> bool:
         """Count a block in; return whether the sum of losses is still finite."""
-        self._sum += float(np.add.reduce(self._loss.per_example(logits, targets), dtype=np.float64))
+        self._sum += float(np.add.reduce(self._per_example(logits, targets), dtype=np.float64))
         self._hits += int(np.count_nonzero(logits.argmax(axis=1) == targets.argmax(axis=1)))
         self._n += len(logits)
         return math.isfinite(self._sum)
@@ -109,7 +109,7 @@ class _RunningMetrics:
 
 def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float, float]:
     """Return the mean loss without an L2 term, the accuracy and the macro F1 of the images at ``indices``."""
-    running = _RunningMetrics(loss)
+    running = _RunningMetrics(loss.running(data.n_classes, network.dtype))
     predicted = np.empty(len(indices), np.int64)
     one_hot = np.eye(data.n_classes, dtype=network.dtype)
     for start in range(0, len(indices), _BLOCK):
@@ -145,12 +145,13 @@ def train(
     schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
     learning_rate = optimizer.learning_rate
     evaluated = network if average is None else average.network
+    per_example = loss.running(data.n_classes, network.dtype)
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             started = time.perf_counter()
             first_step = optimizer.steps
-            running = _RunningMetrics(loss)
+            running = _RunningMetrics(per_example)
             for block, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
                 for batch in block:
                     backpropagation(*batch)
