@@ -23,33 +23,30 @@ if TYPE_CHECKING:
 # Which runs
 
 RUN_HELP = "The id of a run, its unique beginning or end, or its name."
-RunId = Annotated[str, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
-OptionalRunId = Annotated[str | None, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
+RunId = Annotated[str, argument("RUN", RUN_HELP, completes=complete_run)]
+OptionalRunId = Annotated[str | None, argument("RUN", RUN_HELP, completes=complete_run)]
 RunIds = Annotated[
     list[str] | None,
-    argument(
-        metavar="RUN", help="Ids of runs, their unique beginnings or ends, or names.", completes=complete_run
-    ),
+    argument("RUN", "Ids of runs, their unique beginnings or ends, or names.", completes=complete_run),
 ]
-_run_option = option("--run", group=CHOICE, metavar="RUN", help="The same as RUN.", completes=complete_run)
+_run_option = option("--run RUN", CHOICE, "The same as RUN.", completes=complete_run)
 RunByOption = Annotated[str | None, _run_option]
 RunsByOption = Annotated[list[str] | None, _run_option]
 SweepId = Annotated[
     str,
     argument(
-        metavar="SWEEP",
-        help="The id of a sweep, its unique beginning or end, or its name; entity/project/id at W&B.",
+        "SWEEP",
+        "The id of a sweep, its unique beginning or end, or its name; entity/project/id at W&B.",
         completes=complete_sweep,
     ),
 ]
-Best = Annotated[bool, option("--best", group=CHOICE, help="The best finished run of one dataset.")]
+Best = Annotated[bool, option("--best", CHOICE, "The best finished run of one dataset.")]
 MetricName = Annotated[
     str | None,
     option(
-        "--metric",
-        group=CHOICE,
-        metavar="NAME",
-        help="Rank by this metric: val_acc, val_loss, …",
+        "--metric NAME",
+        CHOICE,
+        "Rank by this metric: val_acc, val_loss, …",
         default="the sweep's own, else val_acc",
         completes=complete_metric,
     ),
@@ -57,21 +54,18 @@ MetricName = Annotated[
 BestOfSweep = Annotated[
     str | None,
     option(
-        "--sweep",
-        group=CHOICE,
-        metavar="SWEEP",
-        help="The best run of this sweep; entity/project/id at W&B.",
+        "--sweep SWEEP",
+        CHOICE,
+        "The best run of this sweep; entity/project/id at W&B.",
         completes=complete_sweep,
     ),
 ]
 TestDataset = Annotated[
     str | None,
     option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="The best run on this dataset; with a RUN: evaluate it on these test images.",
+        "--dataset -d NAME",
+        CHOICE,
+        "The best run on this dataset; with a RUN: evaluate it on these test images.",
         default="fashion_mnist; the run's own",
         completes=complete_dataset,
     ),
@@ -79,50 +73,30 @@ TestDataset = Annotated[
 BestDataset = Annotated[
     str | None,
     option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="The best run on this dataset.",
+        "--dataset -d NAME",
+        CHOICE,
+        "The best run on this dataset.",
         default="fashion_mnist",
         completes=complete_dataset,
     ),
 ]
-Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
+Tag = Annotated[str | None, option("--tag TEXT", CHOICE, "Only runs with this tag.")]
 Status = Annotated[
     str | None,
     option(
-        "--status",
-        group=CHOICE,
-        metavar="NAME",
-        help="Only finished, interrupted, damaged, … runs.",
-        completes=complete_status,
+        "--status NAME", CHOICE, "Only finished, interrupted, damaged, … runs.", completes=complete_status
     ),
 ]
 OnDataset = Annotated[
-    str | None,
-    option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="Only runs on this dataset.",
-        completes=complete_dataset,
-    ),
+    str | None, option("--dataset -d NAME", CHOICE, "Only runs on this dataset.", completes=complete_dataset)
 ]
 OfSweep = Annotated[
-    str | None,
-    option(
-        "--sweep", group=CHOICE, metavar="SWEEP", help="Only runs of this sweep.", completes=complete_sweep
-    ),
+    str | None, option("--sweep SWEEP", CHOICE, "Only runs of this sweep.", completes=complete_sweep)
 ]
 NetworkOfRun = Annotated[
-    str | None,
-    option("--run", group=NETWORK, metavar="RUN", help="The network of this run.", completes=complete_run),
+    str | None, option("--run RUN", NETWORK, "The network of this run.", completes=complete_run)
 ]
-NetworkOfBest = Annotated[
-    bool, option("--best", group=NETWORK, help="The network of the best run, as without --run.")
-]
+NetworkOfBest = Annotated[bool, option("--best", NETWORK, "The network of the best run, as without --run.")]
 
 
 def best_options(
@@ -144,13 +118,7 @@ def best_options(
 def image_dataset(default: str) -> Any:
     """Declare ``--dataset`` of the commands that show images."""
     return option(
-        "--dataset",
-        "-d",
-        group=IMAGES,
-        metavar="NAME",
-        help="The dataset of the images.",
-        default=default,
-        completes=complete_dataset,
+        "--dataset -d NAME", IMAGES, "The dataset of the images.", default=default, completes=complete_dataset
     )
 
 
@@ -159,7 +127,7 @@ def image_dataset(default: str) -> Any:
 
 def out_file(help: str, default: str | None = None) -> Any:
     """Declare ``--out`` of a command: the file that it writes."""
-    return option("--out", "-o", group=OUTPUT, metavar="FILE", help=help, default=default)
+    return option("--out -o FILE", OUTPUT, help, default=default)
 
 
 def figure_file(default: str | None = None) -> Any:
@@ -167,45 +135,28 @@ def figure_file(default: str | None = None) -> Any:
     return out_file("The figure: PNG, SVG or PDF by the ending.", default)
 
 
-Dpi = Annotated[
-    str | None, option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of the figure.", default=150)
-]
-CsvFile = Annotated[Path | None, option("--csv", group=OUTPUT, metavar="FILE", help="Write CSV as well.")]
+Dpi = Annotated[str | None, option("--dpi N", OUTPUT, "Dots per inch of the figure.", default=150)]
+CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Write CSV as well.")]
 
 # Weights & Biases
 
 WandbMode = Annotated[
     str | None,
     option(
-        "--wandb",
-        group=WANDB,
-        metavar="MODE",
-        help="auto (online where a key is configured), online, offline or disabled.",
+        "--wandb MODE",
+        WANDB,
+        "auto (online where a key is configured), online, offline or disabled.",
         default="auto",
         completes=names_in("ffcli.tracking.modes", "REQUESTS"),
     ),
 ]
 WandbProject = Annotated[
-    str | None,
-    option(
-        "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
-    ),
+    str | None, option("--wandb-project -wp -w_p NAME", WANDB, "The project.", default="ffnn")
 ]
 WandbEntity = Annotated[
-    str | None,
-    option(
-        "--wandb-entity",
-        "-we",
-        "-w_e",
-        group=WANDB,
-        metavar="NAME",
-        help="The team or user.",
-        default="your own",
-    ),
+    str | None, option("--wandb-entity -we -w_e NAME", WANDB, "The team or user.", default="your own")
 ]
-LogModel = Annotated[
-    bool, option("--log-model", group=WANDB, help="Store the network at W&B as an artifact.")
-]
+LogModel = Annotated[bool, option("--log-model", WANDB, "Store the network at W&B as an artifact.")]
 
 
 def wandb_mode(given: str | None, default: str = "auto") -> str:

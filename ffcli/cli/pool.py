@@ -17,28 +17,23 @@ POOL = "Workers"
 Workers = Annotated[
     str | None,
     option(
-        "--workers",
-        group=POOL,
-        metavar="N",
-        help="Processes on this machine, or trainings at a time on a cluster.",
+        "--workers N",
+        POOL,
+        "Processes on this machine, or trainings at a time on a cluster.",
         default="the number of cores",
     ),
 ]
 Cluster = Annotated[
     str | None,
     option(
-        "--cluster",
-        group=POOL,
-        metavar="ADDRESS|KIND",
-        help="Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is started "
+        "--cluster ADDRESS|KIND",
+        POOL,
+        "Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is started "
         "here: local, slurm, pbs, lsf, sge.",
         completes=words("local", "slurm", "pbs", "lsf", "sge"),
     ),
 ]
-Jobs = Annotated[
-    str | None,
-    option("--jobs", group=POOL, metavar="N", help="Jobs to submit to the batch system of --cluster."),
-]
+Jobs = Annotated[str | None, option("--jobs N", POOL, "Jobs to submit to the batch system of --cluster.")]
 
 
 def pool_options(

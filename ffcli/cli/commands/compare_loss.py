@@ -62,8 +62,8 @@ def compare_loss(
     spec: Annotated[
         str | None,
         argument(
-            metavar="FILE|SWEEP",
-            help="A sweep file, or a comparison to resume or show again.",
+            "FILE|SWEEP",
+            "A sweep file, or a comparison to resume or show again.",
             default="sweeps/compare_loss.yaml",
             completes=complete_sweep_file,
         ),
@@ -71,10 +71,9 @@ def compare_loss(
     runs: Annotated[
         str | None,
         option(
-            "--runs",
-            group=_COMPARISON,
-            metavar="N",
-            help="Runs in all, two for each configuration.",
+            "--runs N",
+            _COMPARISON,
+            "Runs in all, two for each configuration.",
             default="as many as it was begun with, the file's run_cap, or 50",
         ),
     ] = None,
@@ -83,19 +82,13 @@ def compare_loss(
     jobs: Jobs = None,
     file: Annotated[Path | None, figure_file("compare-loss.png")] = None,
     dpi: Dpi = None,
-    csv_file: Annotated[
-        Path | None,
-        option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
-    ] = None,
+    csv_file: Annotated[Path | None, option("--csv FILE", OUTPUT, "The table of pairs as CSV too.")] = None,
     resume: Annotated[
-        bool, option("--resume", group=_COMPARISON, help="Resume the last comparison of this FILE.")
+        bool, option("--resume", _COMPARISON, "Resume the last comparison of this FILE.")
     ] = False,
-    new: Annotated[
-        bool, option("--new", group=_COMPARISON, help="Begin a new comparison of this FILE.")
-    ] = False,
+    new: Annotated[bool, option("--new", _COMPARISON, "Begin a new comparison of this FILE.")] = False,
     seed: Annotated[
-        str | None,
-        option("--seed", group=_COMPARISON, metavar="INT", help="Of the draw of configurations.", default=0),
+        str | None, option("--seed INT", _COMPARISON, "Of the draw of configurations.", default=0)
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
@@ -153,14 +146,7 @@ def compare_loss(
 
 
 def _comparison(
-    out: Output,
-    place: Context,
-    spec: str | None,
-    *,
-    runs: int | None,
-    seed: int,
-    resume: bool,
-    new: bool,
+    out: Output, place: Context, spec: str | None, *, runs: int | None, seed: int, resume: bool, new: bool
 ) -> Comparison:
     """Return the comparison to resume, or a new one."""
     from ffcli.services.compare_loss.run import PAIRED, begin, default_file, known

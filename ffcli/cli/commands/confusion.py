@@ -39,14 +39,12 @@ def confusion(
     *,
     run: OptionalRunId = None,
     run_option: RunByOption = None,
-    best: Annotated[
-        bool, option("--best", group=CHOICE, help="The best finished run, as without a RUN.")
-    ] = False,
+    best: Annotated[bool, option("--best", CHOICE, "The best finished run, as without a RUN.")] = False,
     metric: MetricName = None,
     sweep: BestOfSweep = None,
     dataset: TestDataset = None,
     normalize: Annotated[
-        bool, option("--normalize", group=OUTPUT, help="Fractions of the true class instead of counts.")
+        bool, option("--normalize", OUTPUT, "Fractions of the true class instead of counts.")
     ] = False,
     file: Annotated[Path | None, figure_file("confusion-RUN.png")] = None,
     dpi: Dpi = None,

@@ -34,18 +34,14 @@ def evaluate(
     dataset: TestDataset = None,
     tta: Annotated[
         bool,
-        option(
-            "--tta",
-            group=EVALUATION,
-            help="Average over several views of each image, augmented as in training.",
-        ),
+        option("--tta", EVALUATION, "Average over several views of each image, augmented as in training."),
     ] = False,
     ensemble: Annotated[
         bool,
         option(
             "--ensemble",
-            group=EVALUATION,
-            help="Evaluate the runs as one, by the mean of their probabilities (see ffnn ensembles list).",
+            EVALUATION,
+            "Evaluate the runs as one, by the mean of their probabilities (see ffnn ensembles list).",
         ),
     ] = False,
 ) -> None:

@@ -30,10 +30,9 @@ def export(
     format: Annotated[
         str | None,
         option(
-            "--format",
-            group=OUTPUT,
-            metavar="NAME",
-            help="onnx, keras or npz.",
+            "--format NAME",
+            OUTPUT,
+            "onnx, keras or npz.",
             default="by the ending of --out, else onnx",
             completes=names_in("ffcli.services.export.export", "FORMATS"),
         ),

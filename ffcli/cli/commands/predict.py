@@ -63,21 +63,17 @@ def predict(
     ctx: typer.Context,
     *,
     index: Annotated[
-        str | None,
-        argument(metavar="INDEX", help="1…70000: the training images, then the test images."),
+        str | None, argument("INDEX", "1…70000: the training images, then the test images.")
     ] = None,
     image: Annotated[
-        Path | None,
-        option(
-            "--image", group=IMAGES, metavar="FILE", help="A picture of your own instead: PNG, JPEG, TIFF, …"
-        ),
+        Path | None, option("--image FILE", IMAGES, "A picture of your own instead: PNG, JPEG, TIFF, …")
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
-            group=IMAGES,
-            help="Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
+            IMAGES,
+            "Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
             "is not as the dataset's.",
             default="auto",
         ),
@@ -86,13 +82,7 @@ def predict(
     best: NetworkOfBest = False,
     hidden_size: Annotated[
         str | None,
-        option(
-            "--hidden-size",
-            "-sz",
-            group=NETWORK,
-            metavar="SIZE[,SIZE…]",
-            help="An untrained network with these layers.",
-        ),
+        option("--hidden-size -sz SIZE[,SIZE…]", NETWORK, "An untrained network with these layers."),
     ] = None,
     dataset: Annotated[str | None, image_dataset("that of the run")] = None,
     file: Annotated[Path | None, figure_file()] = None,

@@ -27,12 +27,7 @@ def report(
     *,
     file: Annotated[Path | None, out_file("The page.", "report-SWEEP.html")] = None,
     live: Annotated[
-        bool,
-        option(
-            "--live",
-            group=OUTPUT,
-            help="Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.",
-        ),
+        bool, option("--live", OUTPUT, "Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.")
     ] = False,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,

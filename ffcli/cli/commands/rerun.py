@@ -37,27 +37,15 @@ def rerun(
     ctx: typer.Context,
     *,
     sweep: Annotated[
-        str,
-        option(
-            "--sweep",
-            group=CHOICE,
-            metavar="SWEEP",
-            help="The sweep; entity/project/id at W&B.",
-            completes=complete_sweep,
-        ),
+        str, option("--sweep SWEEP", CHOICE, "The sweep; entity/project/id at W&B.", completes=complete_sweep)
     ],
-    top: Annotated[
-        str | None,
-        option("--top", group=CHOICE, metavar="K", help="Number of best configurations.", default=3),
-    ] = None,
+    top: Annotated[str | None, option("--top K", CHOICE, "Number of best configurations.", default=3)] = None,
     dataset: Annotated[
         str | None,
         option(
-            "--dataset",
-            "-d",
-            group=TRAINING,
-            metavar="NAME",
-            help="Train them on this dataset.",
+            "--dataset -d NAME",
+            TRAINING,
+            "Train them on this dataset.",
             default="the sweep's own",
             completes=complete_dataset,
         ),
@@ -65,20 +53,18 @@ def rerun(
     seeds: Annotated[
         str | None,
         option(
-            "--seeds",
-            group=TRAINING,
-            metavar="N",
-            help="Train each with N other seeds, for mean and standard deviation.",
+            "--seeds N",
+            TRAINING,
+            "Train each with N other seeds, for mean and standard deviation.",
             default="once, with its own seed",
         ),
     ] = None,
     metric: Annotated[
         str | None,
         option(
-            "--metric",
-            group=CHOICE,
-            metavar="NAME",
-            help="What makes them the best.",
+            "--metric NAME",
+            CHOICE,
+            "What makes them the best.",
             default="the sweep's own",
             completes=complete_metric,
         ),

@@ -45,8 +45,8 @@ def sweep(
     spec: Annotated[
         str,
         argument(
-            metavar="FILE|SWEEP",
-            help="A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
+            "FILE|SWEEP",
+            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
             "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
@@ -55,10 +55,9 @@ def sweep(
     backend: Annotated[
         str | None,
         option(
-            "--backend",
-            group=_SWEEP,
-            metavar="NAME",
-            help="local, wandb (its agents), or auto: wandb where a key is configured.",
+            "--backend NAME",
+            _SWEEP,
+            "local, wandb (its agents), or auto: wandb where a key is configured.",
             default="auto",
             completes=names_in("ffcli.services.sweeps.wandb", "BACKENDS"),
         ),
@@ -66,67 +65,53 @@ def sweep(
     count: Annotated[
         str | None,
         option(
-            "--count",
-            group=_SWEEP,
-            metavar="N",
-            help="Runs in all, over all resumptions.",
+            "--count N",
+            _SWEEP,
+            "Runs in all, over all resumptions.",
             default="as many as a local sweep was asked for, else the file's run_cap",
         ),
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
-    resume: Annotated[
-        bool, option("--resume", group=_SWEEP, help="Resume the last sweep of this FILE.")
-    ] = False,
-    new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
+    resume: Annotated[bool, option("--resume", _SWEEP, "Resume the last sweep of this FILE.")] = False,
+    new: Annotated[bool, option("--new", _SWEEP, "Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
         bool,
         option(
             "--reuse/--no-reuse",
-            group=_SWEEP,
-            help="Take over the results of identical runs of the store instead of training again.",
+            _SWEEP,
+            "Take over the results of identical runs of the store instead of training again.",
         ),
     ] = False,
-    seed: Annotated[
-        str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
-    ] = None,
+    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Of the search.", default=0)] = None,
     sweep_name: Annotated[
         str | None,
         option(
-            "--sweep-name",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Which sweep of a script or notebook: its variable, function, name or line.",
+            "--sweep-name NAME",
+            _SWEEP,
+            "Which sweep of a script or notebook: its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        option(
-            "--ignore",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Read the file without this parameter; may be repeated.",
-        ),
+        option("--ignore NAME", _SWEEP, "Read the file without this parameter; may be repeated."),
     ] = None,
     live: Annotated[
         bool,
         option(
-            "--live",
-            group=_SWEEP,
-            help="Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live]).",
+            "--live", _SWEEP, "Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live])."
         ),
     ] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
+        bool, option("--dry-run", _SWEEP, "Show the space, its size and a time estimate.")
     ] = False,
     wandb: Annotated[
         str | None,
         option(
-            "--wandb",
-            group=WANDB,
-            metavar="MODE",
-            help="Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            "--wandb MODE",
+            WANDB,
+            "Whether W&B follows the runs of a local sweep: online, offline or disabled.",
             default="disabled",
             completes=words("online", "offline", "disabled"),
         ),

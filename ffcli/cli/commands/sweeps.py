@@ -65,10 +65,7 @@ def list_(ctx: typer.Context) -> None:
 def show(
     ctx: typer.Context,
     sweep: Annotated[
-        str,
-        argument(
-            metavar="SWEEP", help="Its id, the beginning or end of it, or its name.", completes=complete_sweep
-        ),
+        str, argument("SWEEP", "Its id, the beginning or end of it, or its name.", completes=complete_sweep)
     ],
 ) -> None:
     """Show a sweep with its best configurations."""

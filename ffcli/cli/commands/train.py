@@ -40,62 +40,46 @@ def train(
     ctx: typer.Context,
     *,
     config: Annotated[
-        Path | None,
-        option(
-            "--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; options take precedence."
-        ),
+        Path | None, option("--config FILE", _RUN, "Settings from a YAML file; options take precedence.")
     ] = None,
     recipe: Annotated[
         str | None,
         option(
-            "--recipe",
-            group=_RUN,
-            metavar="NAME",
-            help="Shipped settings (list shows them); --config takes precedence.",
+            "--recipe NAME",
+            _RUN,
+            "Shipped settings (list shows them); --config takes precedence.",
             completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
         ),
     ] = None,
     resume: Annotated[
         str | None,
         option(
-            "--resume",
-            group=_RUN,
-            metavar="RUN",
-            help="Resume a stored run; a larger --epochs continues it.",
+            "--resume RUN",
+            _RUN,
+            "Resume a stored run; a larger --epochs continues it.",
             completes=complete_run,
         ),
     ] = None,
     dry_run: Annotated[
-        bool,
-        option("--dry-run", group=_RUN, help="Only show the configuration, its size and a time estimate."),
+        bool, option("--dry-run", _RUN, "Only show the configuration, its size and a time estimate.")
     ] = False,
     name: Annotated[
-        str | None,
-        option("--name", group=_RUN, metavar="TEXT", help="The name of the run.", default="run_hl-3_bs-32_…"),
+        str | None, option("--name TEXT", _RUN, "The name of the run.", default="run_hl-3_bs-32_…")
     ] = None,
-    tag: Annotated[
-        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; can be repeated.")
-    ] = None,
+    tag: Annotated[list[str] | None, option("--tag TEXT", _RUN, "A tag; can be repeated.")] = None,
     threads: Annotated[
         str | None,
-        option(
-            "--threads",
-            group=_RUN,
-            metavar="INT",
-            help="BLAS threads; with one, a seed repeats a run bit for bit.",
-            default=1,
-        ),
+        option("--threads INT", _RUN, "BLAS threads; with one, a seed repeats a run bit for bit.", default=1),
     ] = None,
     grayscale: Annotated[
-        bool, option("--grayscale", group=_DATA, help="Make your own colour images gray, as PATH#grayscale.")
+        bool, option("--grayscale", _DATA, "Make your own colour images gray, as PATH#grayscale.")
     ] = False,
     label_column: Annotated[
         str | None,
         option(
-            "--label-column",
-            group=_DATA,
-            metavar="NAME",
-            help="The labels of your own table, by name or number, as PATH#label=NAME.",
+            "--label-column NAME",
+            _DATA,
+            "The labels of your own table, by name or number, as PATH#label=NAME.",
             default="label, class, target, y …, else the first or last",
         ),
     ] = None,

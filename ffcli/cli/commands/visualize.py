@@ -46,24 +46,17 @@ def visualize(
     *,
     dataset: Annotated[str | None, image_dataset("fashion_mnist, or that of the --run")] = None,
     index: Annotated[
-        str | None,
-        option(
-            "--index",
-            group=IMAGES,
-            metavar="N",
-            help="Only this image, 1…70000, the training images first.",
-        ),
+        str | None, option("--index N", IMAGES, "Only this image, 1…70000, the training images first.")
     ] = None,
     seed: Annotated[
-        str | None,
-        option("--seed", group=IMAGES, metavar="INT", help="Seed of the choice of samples.", default=0),
+        str | None, option("--seed INT", IMAGES, "Seed of the choice of samples.", default=0)
     ] = None,
     misclassified: Annotated[
         bool,
         option(
             "--misclassified",
-            group=IMAGES,
-            help="The test images that a network misclassifies with the highest probability.",
+            IMAGES,
+            "The test images that a network misclassifies with the highest probability.",
         ),
     ] = False,
     run: NetworkOfRun = None,
