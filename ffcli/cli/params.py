@@ -13,12 +13,14 @@ from ffcli.cli.completion import (
     complete_sweep,
     names_in,
 )
+from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, IMAGES, NETWORK, OUTPUT, WANDB, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.values import one_of
 
 if TYPE_CHECKING:
-    from ffcli.training.context import Context
+    from ffcli.services.evaluation.best import RunChoice
+    from ffcli.training.options import RunOptions
 
 # Which runs
 
@@ -99,20 +101,34 @@ NetworkOfRun = Annotated[
 NetworkOfBest = Annotated[bool, option("--best", NETWORK, "The network of the best run, as without --run.")]
 
 
-def best_options(
-    out: Output, place: Context, *, best: bool, metric: str | None, sweep: str | None
-) -> str | None:
-    """Return the id of the sweep whose best run is chosen, if any, and give notice of unused options."""
-    unused = {"--metric": metric, "--sweep": sweep}
-    if not best:
-        for flag, value in unused.items():
-            if value is not None:
-                out.notice(f"{flag} is not used without --best")
-    if sweep is None:
-        return None
+def run_choice(
+    out: Output,
+    run: str | None = None,
+    *,
+    best: bool,
+    metric: str | None = None,
+    sweep: str | None = None,
+    dataset: str | None = None,
+) -> RunChoice:
+    """Return the choice of one run, and give notice of options that only choose the best one."""
+    from ffcli.cli.views.progress import training_view
+    from ffcli.services.evaluation.best import RunChoice
     from ffcli.services.sweeps.find import sweep_called
 
-    return sweep_called(place, sweep)
+    if not best:
+        for flag, value in {"--metric": metric, "--sweep": sweep}.items():
+            if value is not None:
+                out.notice(f"{flag} is not used without --best")
+        metric = sweep = None
+    return RunChoice(
+        run,
+        best,
+        metric,
+        dataset,
+        sweep_id=None if sweep is None else sweep_called(context(out), sweep),
+        on_event=training_view(out),
+        command_line=out.settings.command_line,
+    )
 
 
 def image_dataset(default: str) -> Any:
@@ -159,8 +175,12 @@ WandbEntity = Annotated[
 LogModel = Annotated[bool, option("--log-model", WANDB, "Store the network at W&B as an artifact.")]
 
 
-def wandb_mode(given: str | None, default: str = "auto") -> str:
-    """Return the mode that ``--wandb`` names. Raises RequestError for another."""
+def tracking(
+    mode: str | None, project: str | None, entity: str | None, *, default: str = "auto", **more: Any
+) -> RunOptions:
+    """Return what the options of W&B say, and ``more``. Raises RequestError for an unknown mode."""
     from ffcli.tracking.modes import REQUESTS
+    from ffcli.training.options import RunOptions
 
-    return default if given is None else one_of("--wandb", given, REQUESTS)
+    chosen = default if mode is None else one_of("--wandb", mode, REQUESTS)
+    return RunOptions(wandb=chosen, wandb_project=project, wandb_entity=entity, **more)

@@ -16,6 +16,7 @@ from small_runs import Place, Watcher, interrupt_after
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.train import resume, train
 from ffcli.training.options import RunOptions
@@ -77,10 +78,10 @@ def test_a_changed_number_of_epochs_is_recorded(place: Place) -> None:
 
 def test_the_weights_of_another_run_are_refused(place: Place) -> None:
     one, other = (place.train(seed=seed).path for seed in (0, 1))
-    assert evaluate(place.context, [one.name], best=False, metric=None, dataset=None)
+    assert evaluate(place.context, [RunChoice(one.name)])
     shutil.copy(other / MODEL, one / MODEL)
     with pytest.raises(FfnnError, match="digest") as caught:
-        evaluate(place.context, [one.name], best=False, metric=None, dataset=None)
+        evaluate(place.context, [RunChoice(one.name)])
     assert caught.value.exit_code == 1
     assert str(one / MODEL) in str(caught.value)
 
@@ -116,10 +117,10 @@ def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
     path = place.path(place.context.runs.ids()[-1])
     assert place.context.runs.read(path.name).model_sha256 is None
     assert (path / CHECKPOINT).exists()
-    assert evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
+    assert evaluate(place.context, [RunChoice(path.name)])
     shutil.copy(place.train(seed=3).path / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
-        evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
+        evaluate(place.context, [RunChoice(path.name)])
 
 
 def test_a_history_is_appended_to(place: Place) -> None:

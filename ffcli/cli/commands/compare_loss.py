@@ -16,7 +16,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, wandb_mode
+from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
@@ -102,13 +102,12 @@ def compare_loss(
     from ffcli.plotting.style import check_figure, check_target
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
-    tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    options = tracking(wandb, wandb_project, wandb_entity)
     pool = pool_options(workers, cluster, jobs)
     dots = integer("--dpi", dpi)
     target = check_figure(file, dots) or Path("compare-loss.png")
@@ -137,7 +136,7 @@ def compare_loss(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"{watcher.how_far}Resume with: {resume_it}") from None
-    log(place, document, tracking)
+    log(place, document, options)
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)
     if document.png is None:

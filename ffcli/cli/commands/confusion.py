@@ -18,8 +18,8 @@ from ffcli.cli.params import (
     OptionalRunId,
     RunByOption,
     TestDataset,
-    best_options,
     figure_file,
+    run_choice,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import number, plain
@@ -54,32 +54,18 @@ def confusion(
 
     The best run is trained again where its weights are not stored here.
     """
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.confusion import confusion as run_confusion
 
     out = Output.of(ctx)
-    place = context(out)
     if run is not None and run_option is not None:
         refuse("Give a RUN or --run, one of the two.")
     run = run if run is not None else run_option
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")
-        metric = None
-    sweep_id = best_options(out, place, best=True, metric=metric, sweep=sweep)
-    result = run_confusion(
-        place,
-        run,
-        best=best,
-        metric=metric,
-        dataset=dataset,
-        sweep_id=sweep_id,
-        normalize=normalize,
-        out=file,
-        csv_file=csv,
-        dpi=integer("--dpi", dpi),
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
-    )
+    best = best or run is None or sweep is not None
+    choice = run_choice(out, run, best=best, metric=metric, sweep=sweep, dataset=dataset)
+    dots = integer("--dpi", dpi)
+    result = run_confusion(context(out), choice, normalize=normalize, out=file, csv_file=csv, dpi=dots)
     out.result(
         result,
         f"run {plain(result.run_id)} {on_test_images(result.n, result.dataset)}",

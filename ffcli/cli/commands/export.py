@@ -11,7 +11,7 @@ from ffcli.cli.completion import names_in
 from ffcli.cli.context import context
 from ffcli.cli.help import OUTPUT, option
 from ffcli.cli.output import Output
-from ffcli.cli.params import Best, BestDataset, BestOfSweep, MetricName, OptionalRunId, best_options, out_file
+from ffcli.cli.params import Best, BestDataset, BestOfSweep, MetricName, OptionalRunId, out_file, run_choice
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 
@@ -45,24 +45,11 @@ def export(
     class probabilities; batch normalization is folded into the weights. onnx needs the extra ffnn[onnx] and
     keras the extra ffnn[keras]. The best run is trained again where its weights are not stored here.
     """
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.export.export import export as run_export
 
     out = Output.of(ctx)
-    place = context(out)
-    sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
+    choice = run_choice(out, run, best=best, metric=metric, sweep=sweep, dataset=dataset)
     if dataset is not None and not best:
         out.notice("--dataset is not used without --best")
-    exported = run_export(
-        place,
-        run,
-        best=best,
-        format=format,
-        out=file,
-        metric=metric,
-        dataset=dataset,
-        sweep_id=sweep_id,
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
-    )
+    exported = run_export(context(out), choice, format=format, out=file)
     out.result(exported, f"run {plain(exported.run_id)} written to {plain(exported.path)}")

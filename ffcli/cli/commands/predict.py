@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ffcli.cli.context import context
 from ffcli.cli.help import IMAGES, NETWORK, argument, option
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import (
     Dpi,
     NetworkOfBest,
@@ -23,7 +23,8 @@ from ffcli.cli.params import (
     WandbProject,
     figure_file,
     image_dataset,
-    wandb_mode,
+    run_choice,
+    tracking,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -96,33 +97,30 @@ def predict(
     The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.predict import predict as run_predict
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
-    mode = wandb_mode(wandb)
+    options = tracking(wandb, wandb_project, wandb_entity)
     if file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
     elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb-project and --wandb-entity are not used: the prediction goes to the run at W&B")
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
+    if hidden_size is not None and (run is not None or best):
+        refuse("Expected one of --run, --best and --hidden-size.")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
     shown = run_predict(
         context(out),
-        RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity),
+        options,
+        configure(None, flags)
+        if hidden_size is not None
+        else run_choice(out, run, best=best, dataset=dataset),
         index=integer("INDEX", index, least=1),
         image=image,
         invert=invert,
-        run=run,
-        best=best,
-        untrained=configure(None, flags) if hidden_size is not None else None,
-        dataset=dataset,
         out=file,
         dpi=integer("--dpi", dpi),
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
     )
     result = shown.result
     tail = [f"written to {plain(result.png)}"] if result.png else []

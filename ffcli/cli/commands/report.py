@@ -12,7 +12,7 @@ import typer
 from ffcli.cli.context import context
 from ffcli.cli.help import OUTPUT, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, wandb_mode
+from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.util.text import counted
@@ -41,7 +41,6 @@ def report(
     from ffcli.cli.views.progress import training_view
     from ffcli.services.report.report import report as run
     from ffcli.services.sweeps.find import sweep_called
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
@@ -57,7 +56,7 @@ def report(
         file,
         command_line=out.settings.command_line,
         on_event=training_view(out),
-        options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
+        options=tracking(wandb, wandb_project, wandb_entity),
     )
     out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")
 

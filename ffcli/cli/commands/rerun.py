@@ -17,7 +17,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import number, plain
@@ -87,7 +87,6 @@ def rerun(
     """
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     options = RerunOptions(
@@ -96,10 +95,11 @@ def rerun(
         seeds=integer("--seeds", seeds, least=1),
         metric=metric,
         pool=pool_options(workers, cluster, jobs, wandb=wandb),
-        run=RunOptions(
-            wandb=wandb_mode(wandb, "disabled" if cluster else "auto"),
-            wandb_project=wandb_project,
-            wandb_entity=wandb_entity,
+        run=tracking(
+            wandb,
+            wandb_project,
+            wandb_entity,
+            default="disabled" if cluster else "auto",
             command_line=out.settings.command_line,
         ),
     )

@@ -23,7 +23,7 @@ from ffcli.cli.params import (
     WandbMode,
     WandbProject,
     figure_file,
-    wandb_mode,
+    tracking,
 )
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.text import plain
@@ -108,11 +108,10 @@ def compare(
 ) -> None:
     """Compare runs: their differences, their best epochs, and a figure of their learning curves."""
     from ffcli.services.runs.compare import compare_runs, log
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
-    options = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    options = tracking(wandb, wandb_project, wandb_entity)
     compared = compare_runs(place, runs, png, integer("--dpi", dpi))
     log(place, compared, options)
     out.result(compared, *comparison_parts(compared, everything))

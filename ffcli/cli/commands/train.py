@@ -16,7 +16,7 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, tracking
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
@@ -103,7 +103,6 @@ def train(
     from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
-    from ffcli.training.options import RunOptions
 
     flags = given(fields)
     if resume is not None:
@@ -129,16 +128,15 @@ def train(
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
         settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
-    mode = wandb_mode(wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
-    options = RunOptions(
+    options = tracking(
+        wandb,
+        wandb_project,
+        wandb_entity,
         name=name,
         tags=tuple(tag or ()),
         threads=integer("--threads", threads, least=1, most=MOST_THREADS) or 1,
-        wandb=mode,
-        wandb_project=wandb_project,
-        wandb_entity=wandb_entity,
         log_model=log_model,
         command_line=out.settings.command_line,
         recipe=None if recipe is None else load_recipe(recipe).name,
