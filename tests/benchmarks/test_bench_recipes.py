@@ -59,7 +59,9 @@ def test_recipes_are_trained_evaluated_and_shown_once(
     ensemble = "accurate:1+fast:1"
     assert recipes.main([*args, "--ensemble", ensemble]) == 0
     evaluated = rows_of(tmp_path / "results")
-    assert [row["run_id"] for row in evaluated] == [row["run_id"] for row in rows], "nothing was trained again"
+    assert [row["run_id"] for row in evaluated] == [row["run_id"] for row in rows], (
+        "nothing was trained again"
+    )
     assert all(0 <= float(row["test_acc"]) <= 1 for row in evaluated)
     assert [bool(row["test_acc_tta"]) for row in evaluated] == [False, True]
     epochs = rows_of(tmp_path / "results", "history.csv")

@@ -18,8 +18,9 @@ from ffcli.runs import recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 def interrupted(place: Place, epoch: int, **values: Any) -> Path:
@@ -50,7 +51,7 @@ def test_a_run_is_not_continued_with_another_configuration(
     edit(path, **change)
     before = contents(path)
     with pytest.raises(RequestError) as caught:
-        resume(place.context, path.name, 9, Watcher())
+        resume_run(place.context, path.name, Watcher(), epochs=9)
     (name, value) = next(iter(change.items()))
     assert name in str(caught.value)
     assert str(value) in str(caught.value)
@@ -64,14 +65,14 @@ def test_nor_where_its_record_was_changed_as_well(place: Place) -> None:
     record["config"]["learning_rate"] = 0.5
     (path / SUMMARY).write_text(json.dumps(record))
     with pytest.raises(FfnnError, match="learning_rate"):
-        resume(place.context, path.name, None, Watcher())
+        resume_run(place.context, path.name, Watcher())
 
 
 def test_a_changed_number_of_epochs_is_recorded(place: Place) -> None:
     """It is what `resume` may change, so that the record tells of it whoever did."""
     path = interrupted(place, 2)
     edit(path, epochs=5)
-    document = resume(place.context, path.name, None, Watcher())
+    document = resume_run(place.context, path.name, Watcher())
     assert document.config["epochs"] == len(document.epochs) == 5
     assert document.provenance["begun_for_epochs"] == 4
 
@@ -94,7 +95,7 @@ def test_a_run_is_not_continued_from_the_weights_of_another(place: Place) -> Non
     other = place.train(seed=99).path
     shutil.copy(other / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
-        resume(place.context, path.name, None, Watcher())
+        resume_run(place.context, path.name, Watcher())
 
 
 def test_a_model_that_is_newer_than_the_record_is_the_runs_own(

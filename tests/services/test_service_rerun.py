@@ -186,7 +186,9 @@ def test_mean_and_standard_deviation_have_n_minus_1() -> None:
     assert spread([]) == Spread(None, None)
 
 
-def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(place: Place, other: str) -> None:
+def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(
+    place: Place, other: str
+) -> None:
     original = place.train(epochs=1)
     made = [Made([(0.75, 0.5)]), Made([(0.5, 0.5)], run_id=original.run_id)]
     sweep_id = put_sweep(place, RATES, made)

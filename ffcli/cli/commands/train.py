@@ -101,8 +101,8 @@ def train(
         show_recipes(out)
         return
     from ffcli.runs.record import MOST_THREADS
-    from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
+    from ffcli.training.resuming import resume_run
 
     flags = given(fields)
     if resume is not None:
@@ -121,7 +121,7 @@ def train(
         epochs = configure(None, flags).epochs if flags else None
         watch = training_view(out)
         with _ended_early(out, watch):
-            result = resume_run(context(out), resume, epochs, watch)
+            result = resume_run(context(out), resume, watch, epochs=epochs)
         _finish(out, result)
         return
 

@@ -19,9 +19,10 @@ from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.results import SweepOutcome
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 def nobody(_: object) -> None:
@@ -266,7 +267,7 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
         with pytest.raises(KeyboardInterrupt):
             train(place.context, config, RunOptions(recipe="fast"), interrupt_after(1))
         runs[schedule] = place.context.runs.ids()[-1]
-        assert resume(place.context, runs[schedule], 3, Watcher()).status == "finished"
+        assert resume_run(place.context, runs[schedule], Watcher(), epochs=3).status == "finished"
     second = rerun(place)
     assert second.reused == 1
     copies = [record for record in place.context.runs.records() if "reused" in record.tags]
