@@ -31,7 +31,7 @@ from ffcli.config import (
 )
 from ffcli.config.names import ALPHA, by_field
 from ffcli.errors import RequestError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
+from ffcli.util.safe_read import mapping, parse_yaml, read_text, shown
 
 _PATIENCE = 5.0  # seconds that a pipe given as --config is waited for
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
@@ -148,7 +148,11 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
 def _read_config(path: Path) -> dict[str, Any]:
     """Return the settings of a configuration file by their fields."""
     place = f"--config {path}: "
-    values = {key: value for key, value in _read_mapping(path).items() if key != ABOUT}
+    try:
+        content = parse_yaml(read_text(path, "YAML file", pipe=_PATIENCE))
+        values = {key: value for key, value in mapping(content, "epochs: 5").items() if key != ABOUT}
+    except ValueError as error:
+        refuse(f"{place}{error}.")
     if strange := [key for key in values if not isinstance(key, str)]:
         refuse(f"{place}the key {shown(strange[0])} is not a word.")
     fields = NAMES.resolve(values)
@@ -168,29 +172,3 @@ def _is_simple(value: object) -> bool:
     """Whether a value is one word or number, or a list of them."""
     items: Iterable[object] = value if isinstance(value, list) else [value]
     return not any(isinstance(item, (list, dict, set, tuple)) for item in items)
-
-
-def _read_mapping(path: Path) -> dict[Any, Any]:
-    try:
-        content = read_file(path.expanduser(), YAML_BYTES, pipe=_PATIENCE)
-    except FileNotFoundError:
-        refuse(f"--config {path}: there is no such file.")
-    except IsADirectoryError:
-        refuse(f"--config {path}: expected a YAML file, got a folder.")
-    except (OSError, ValueError, RuntimeError) as error:
-        refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
-    try:
-        values = parse_yaml(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        refuse(f"--config {path}: this is not a text file in UTF-8.")
-    except ValueError as error:
-        refuse(f"--config {path}: {error}.")
-    if not isinstance(values, dict):
-        refuse(f"--config {path}: expected lines such as 'epochs: 5', got {_kind(values)}.")
-    return values
-
-
-def _kind(values: object) -> str:
-    if values is None:
-        return "an empty file"
-    return "a list" if isinstance(values, list) else "a bare value"

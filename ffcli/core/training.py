@@ -142,31 +142,15 @@ def train(
     """
     loss, weight_decay = backpropagation.loss, backpropagation.weight_decay
     batches = _Batches(network, data, batch_size, refinements, rng)
-    schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
+    schedule, average = refinements.schedule, refinements.average
     learning_rate = optimizer.learning_rate
     evaluated = network if average is None else average.network
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             started = time.perf_counter()
-            first_step = optimizer.steps
-            running = _RunningMetrics(loss)
-            for block, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
-                for batch in block:
-                    backpropagation(*batch)
-                    if clip_norm:
-                        _clip(backpropagation.gradient, clip_norm)
-                    if schedule is not None:
-                        progress = epoch - 1 + (optimizer.steps - first_step) / batches.steps
-                        factor = schedule.factor(progress) * warm_up(progress, refinements.warmup_epochs)
-                        optimizer.learning_rate = learning_rate * factor
-                    optimizer.step()
-                    if average is not None:
-                        average.update(optimizer.steps)
-                if not running.add(logits, targets):
-                    break
-                if on_batches is not None:
-                    on_batches(optimizer.steps - first_step, batches.steps)
+            order = rng.permutation(data.train_indices)
+            running = _train_epoch(epoch, optimizer, backpropagation, batches, order, refinements, on_batches)
             trained = time.perf_counter()
             val_loss, val_acc, val_f1 = evaluate(evaluated, loss, data, data.val_indices)
             l2 = l2_penalty(evaluated, weight_decay)
@@ -186,6 +170,38 @@ def train(
         yield result
         if result.diverged:
             return
+
+
+def _train_epoch(
+    epoch: int,
+    optimizer: Optimizer,
+    backpropagation: Backpropagation,
+    batches: _Batches,
+    order: Array,
+    refinements: Refinements,
+    on_batches: OnBatches | None,
+) -> _RunningMetrics:
+    """Take the steps of an epoch over the images in ``order``, until a loss is no longer finite."""
+    schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
+    learning_rate, first_step = optimizer.learning_rate, optimizer.steps
+    running = _RunningMetrics(backpropagation.loss)
+    for block, targets, logits in batches.blocks(order):
+        for batch in block:
+            backpropagation(*batch)
+            if clip_norm:
+                _clip(backpropagation.gradient, clip_norm)
+            if schedule is not None:
+                progress = epoch - 1 + (optimizer.steps - first_step) / batches.steps
+                factor = schedule.factor(progress) * warm_up(progress, refinements.warmup_epochs)
+                optimizer.learning_rate = learning_rate * factor
+            optimizer.step()
+            if average is not None:
+                average.update(optimizer.steps)
+        if not running.add(logits, targets):
+            break
+        if on_batches is not None:
+            on_batches(optimizer.steps - first_step, batches.steps)
+    return running
 
 
 def _clip(gradient: Array, clip_norm: float) -> None:

@@ -59,6 +59,28 @@ def read_file(path: str | Path, most: int = RECORD_BYTES, *, pipe: float | None 
     return content
 
 
+def read_text(path: Path, what: str, most: int = YAML_BYTES, *, pipe: float | None = None) -> str:
+    """Return the text of a file in UTF-8, as `read_file`. Raises ValueError; ``what`` is expected there."""
+    try:
+        return read_file(path.expanduser(), most, pipe=pipe).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"there is no such {what}") from None
+    except IsADirectoryError:
+        raise ValueError(f"expected a {what}, got a folder") from None
+    except UnicodeDecodeError:
+        raise ValueError("this is not a text file in UTF-8") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def mapping(values: Any, example: str) -> dict[Any, Any]:
+    """Return what a file holds. Raises ValueError where it is no mapping; ``example`` is a line of one."""
+    if isinstance(values, dict):
+        return values
+    got = "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
+    raise ValueError(f"expected lines such as '{example}', got {got}")
+
+
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a file or folder, on any system, and leads nowhere else."""
     return bool(text) and text.strip(". ") != "" and not re.search(r"[/\\:\0-\x1f\x7f]", text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
 from ffcli.training.tracking import attach
-from ffcli.util.atomic_files import cell
+from ffcli.util.atomic_files import csv_text
 from ffcli.util.text import percentage
 
 _TOP = 3
@@ -99,9 +97,4 @@ def matrix_csv(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> str:
 
     Spreadsheets do not run a name in it as a formula (see `cell`).
     """
-    safe = [cell(name) for name in names]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true \\ predicted", *safe])
-    writer.writerows([name, *row] for name, row in zip(safe, matrix))
-    return text.getvalue()
+    return csv_text([["true \\ predicted", *names], *([name, *row] for name, row in zip(names, matrix))])

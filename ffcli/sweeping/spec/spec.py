@@ -12,7 +12,7 @@ import yaml
 from ffcli.config import FIELDS, NAMES
 from ffcli.errors import RequestError, UnknownNameError
 from ffcli.runs.metric import METRICS, Metric, is_loss, metric_name, names_no_images
-from ffcli.sweeping.spec.document import Section, parse, read_text
+from ffcli.sweeping.spec.document import Section, parse, read_sweep
 from ffcli.sweeping.spec.hyperband import Hyperband, read_hyperband
 from ffcli.sweeping.spec.leaves import Leaves, read_leaves
 from ffcli.sweeping.spec.model import SweepSpec as SweepSpec  # noqa: PLC0414
@@ -53,7 +53,7 @@ def sweep_text(
     elif source.suffix.lower() in SUFFIXES:
         document = read_script(source, choose)
     else:
-        text = read_text(source)
+        text = read_sweep(source)
         if not ignore:
             return text
         document = parse(text, str(source))
