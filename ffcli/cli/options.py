@@ -52,18 +52,19 @@ class FieldsCommand(Command):
 
 
 def _help(name: str) -> str:
+    """Return the description of a field with its choices or bounds, what uses it, and its default."""
     info = FIELDS[name]
     option = metadata(info, Option)
-    parts = [info.description or ""]
+    what, *parts = (info.description or "").split("; ")
     if metadata(info, Choice):
-        parts.insert(0, allowed(name))
-    elif not option.metavar:  # what has a metavar of its own says in its description what it takes
+        what = f"{what}: {allowed(name)}"
+    elif not option.metavar and info.annotation is not bool:  # a metavar of its own says what is taken
         parts.append(re.sub("^an? [a-z]+ ?", "", allowed(name)))
     users = used_by(name)
     if users and len(users) < len(metadata(FIELDS["optimizer"], Choice).registry):
         parts.append(f"used by {', '.join(users)}")
     default = str(info.default).lower() if info.annotation is bool else info.default
-    return with_default("; ".join(filter(None, parts)), default)
+    return with_default("; ".join(filter(None, (what[:1].upper() + what[1:], *parts))), default)
 
 
 def _parameter(name: str) -> inspect.Parameter:

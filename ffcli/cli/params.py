@@ -67,7 +67,7 @@ TestDataset = Annotated[
     option(
         "--dataset -d NAME",
         CHOICE,
-        "The best run on this dataset; with a RUN: evaluate it on these test images.",
+        "The best run on this dataset; with a RUN, evaluate it on the test images of this dataset.",
         default="fashion_mnist; the run's own",
         completes=complete_dataset,
     ),
@@ -161,16 +161,16 @@ WandbMode = Annotated[
     option(
         "--wandb MODE",
         WANDB,
-        "auto (online where a key is configured), online, offline or disabled.",
+        "Tracking by W&B: auto (online where a key is configured), online, offline or disabled.",
         default="auto",
         completes=names_in("ffcli.tracking.modes", "REQUESTS"),
     ),
 ]
 WandbProject = Annotated[
-    str | None, option("--wandb-project -wp -w_p NAME", WANDB, "The project.", default="ffnn")
+    str | None, option("--wandb-project -wp -w_p NAME", WANDB, "W&B project.", default="ffnn")
 ]
 WandbEntity = Annotated[
-    str | None, option("--wandb-entity -we -w_e NAME", WANDB, "The team or user.", default="your own")
+    str | None, option("--wandb-entity -we -w_e NAME", WANDB, "W&B team or user.", default="your own")
 ]
 LogModel = Annotated[bool, option("--log-model", WANDB, "Store the network at W&B as an artifact.")]
 

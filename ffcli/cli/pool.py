@@ -19,7 +19,7 @@ Workers = Annotated[
     option(
         "--workers N",
         POOL,
-        "Processes on this machine, or trainings at a time on a cluster.",
+        "Processes on this machine, or simultaneous trainings on a cluster.",
         default="the number of cores",
     ),
 ]
@@ -28,8 +28,8 @@ Cluster = Annotated[
     option(
         "--cluster ADDRESS|KIND",
         POOL,
-        "Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is started "
-        "here: local, slurm, pbs, lsf, sge.",
+        "Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is "
+        "started here: local, slurm, pbs, lsf, sge.",
         completes=words("local", "slurm", "pbs", "lsf", "sge"),
     ),
 ]

@@ -74,7 +74,7 @@ def compare_loss(
             "--runs N",
             _COMPARISON,
             "Runs in all, two for each configuration.",
-            default="as many as it was begun with, the file's run_cap, or 50",
+            default="those of the comparison that is resumed, the file's run_cap, or 50",
         ),
     ] = None,
     workers: Workers = None,
@@ -82,13 +82,15 @@ def compare_loss(
     jobs: Jobs = None,
     file: Annotated[Path | None, figure_file("compare-loss.png")] = None,
     dpi: Dpi = None,
-    csv_file: Annotated[Path | None, option("--csv FILE", OUTPUT, "The table of pairs as CSV too.")] = None,
+    csv_file: Annotated[
+        Path | None, option("--csv FILE", OUTPUT, "Write the table of pairs as CSV as well.")
+    ] = None,
     resume: Annotated[
         bool, option("--resume", _COMPARISON, "Resume the last comparison of this FILE.")
     ] = False,
     new: Annotated[bool, option("--new", _COMPARISON, "Begin a new comparison of this FILE.")] = False,
     seed: Annotated[
-        str | None, option("--seed INT", _COMPARISON, "Of the draw of configurations.", default=0)
+        str | None, option("--seed INT", _COMPARISON, "Seed of the choice of configurations.", default=0)
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
@@ -96,8 +98,8 @@ def compare_loss(
 ) -> None:
     """Train the same configurations with each loss and compare.
 
-    Both networks of a pair start from the same weights and see the same batches. Interrupted or
-    killed, it resumes where it stopped: ffnn compare-loss ID.
+    Both networks of a pair start from the same weights and see the same batches. An
+    interrupted comparison resumes where it stopped: ffnn compare-loss ID.
     """
     from ffcli.plotting.style import check_figure, check_target
     from ffcli.services.compare_loss.run import compare_loss as run

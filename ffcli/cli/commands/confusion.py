@@ -44,7 +44,7 @@ def confusion(
     sweep: BestOfSweep = None,
     dataset: TestDataset = None,
     normalize: Annotated[
-        bool, option("--normalize", OUTPUT, "Fractions of the true class instead of counts.")
+        bool, option("--normalize", OUTPUT, "Show fractions of the true class instead of counts.")
     ] = False,
     file: Annotated[Path | None, figure_file("confusion-RUN.png")] = None,
     dpi: Dpi = None,
@@ -52,7 +52,7 @@ def confusion(
 ) -> None:
     """Show the confusion matrix of a stored network.
 
-    The best run is trained again where its weights are not stored here.
+    If the weights of the best run are not stored here, it is trained again.
     """
     from ffcli.services.evaluation.confusion import confusion as run_confusion
 

@@ -29,7 +29,12 @@ def download(
     *,
     datasets: Annotated[
         list[str] | None,
-        argument("DATASET", f"{', '.join(KNOWN)}.", default="fashion_mnist", completes=complete_dataset),
+        argument(
+            "DATASET",
+            f"Datasets to fetch: {', '.join(KNOWN)}.",
+            default="fashion_mnist",
+            completes=complete_dataset,
+        ),
     ] = None,
     from_: Annotated[
         str | None,

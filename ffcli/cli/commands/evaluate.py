@@ -35,7 +35,11 @@ def evaluate(
     dataset: TestDataset = None,
     tta: Annotated[
         bool,
-        option("--tta", EVALUATION, "Average over several views of each image, augmented as in training."),
+        option(
+            "--tta",
+            EVALUATION,
+            "Average the probabilities over several views of each image, augmented as in training.",
+        ),
     ] = False,
     ensemble: Annotated[
         bool,
@@ -48,8 +52,8 @@ def evaluate(
 ) -> None:
     """Evaluate stored runs on the test images.
 
-    The best run is trained again where its weights are not stored here. With --json one run gives an object,
-    several give a list, and an ensemble one object.
+    If the weights of the best run are not stored here, it is trained again. With --json, one run or ensemble
+    gives an object and several runs a list.
     """
     from ffcli.services.evaluation.evaluate import evaluate as evaluate_runs
 

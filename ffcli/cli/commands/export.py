@@ -37,13 +37,14 @@ def export(
             completes=names_in("ffcli.services.export.export", "FORMATS"),
         ),
     ] = None,
-    file: Annotated[Path | None, out_file("The file.", "RUN.FORMAT")] = None,
+    file: Annotated[Path | None, out_file("File to write.", "RUN.FORMAT")] = None,
 ) -> None:
     """Write a stored network as a file for other programs.
 
-    The network takes images as the dataset holds them, since the scaling of pixels is part of it, and gives
-    class probabilities; batch normalization is folded into the weights. onnx needs the extra ffnn[onnx] and
-    keras the extra ffnn[keras]. The best run is trained again where its weights are not stored here.
+    The exported network takes images as the dataset holds them (the scaling of pixels is part of it) and
+    returns class probabilities; batch normalization is folded into the weights. onnx needs the extra
+    ffnn[onnx] and keras the extra ffnn[keras]. If the weights of the best run are not stored here, it is
+    trained again.
     """
     from ffcli.services.export.export import export as run_export
 

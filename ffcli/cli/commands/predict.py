@@ -64,18 +64,18 @@ def predict(
     ctx: typer.Context,
     *,
     index: Annotated[
-        str | None, argument("INDEX", "1…70000: the training images, then the test images.")
+        str | None, argument("INDEX", "Index of the image, 1…70000; the training images come first.")
     ] = None,
     image: Annotated[
-        Path | None, option("--image FILE", IMAGES, "A picture of your own instead: PNG, JPEG, TIFF, …")
+        Path | None, option("--image FILE", IMAGES, "Your own picture in place of INDEX: PNG, JPEG, TIFF, …")
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
             IMAGES,
-            "Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
-            "is not as the dataset's.",
+            "Invert the --image (--no-invert: never; --invert auto: where its background differs from "
+            "the dataset's).",
             default="auto",
         ),
     ] = None,
@@ -94,7 +94,7 @@ def predict(
 ) -> None:
     """Show the class probabilities of one image.
 
-    The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
+    W&B also gets the figure of --out: in the run that it tracks, or as a new run for an untrained network.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
     from ffcli.services.evaluation.predict import predict as run_predict

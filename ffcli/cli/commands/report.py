@@ -25,7 +25,7 @@ def report(
     ctx: typer.Context,
     sweep: SweepId,
     *,
-    file: Annotated[Path | None, out_file("The page.", "report-SWEEP.html")] = None,
+    file: Annotated[Path | None, out_file("File of the page.", "report-SWEEP.html")] = None,
     live: Annotated[
         bool, option("--live", OUTPUT, "Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.")
     ] = False,

@@ -37,7 +37,13 @@ def rerun(
     ctx: typer.Context,
     *,
     sweep: Annotated[
-        str, option("--sweep SWEEP", CHOICE, "The sweep; entity/project/id at W&B.", completes=complete_sweep)
+        str,
+        option(
+            "--sweep SWEEP",
+            CHOICE,
+            "The id or name of a sweep; entity/project/id at W&B.",
+            completes=complete_sweep,
+        ),
     ],
     top: Annotated[str | None, option("--top K", CHOICE, "Number of best configurations.", default=3)] = None,
     dataset: Annotated[
@@ -45,7 +51,7 @@ def rerun(
         option(
             "--dataset -d NAME",
             TRAINING,
-            "Train them on this dataset.",
+            "Train on this dataset.",
             default="the sweep's own",
             completes=complete_dataset,
         ),
@@ -55,7 +61,7 @@ def rerun(
         option(
             "--seeds N",
             TRAINING,
-            "Train each with N other seeds, for mean and standard deviation.",
+            "Train with N other seeds and report mean and standard deviation.",
             default="once, with its own seed",
         ),
     ] = None,
@@ -64,7 +70,7 @@ def rerun(
         option(
             "--metric NAME",
             CHOICE,
-            "What makes them the best.",
+            "Metric that ranks the runs.",
             default="the sweep's own",
             completes=complete_metric,
         ),
@@ -78,12 +84,11 @@ def rerun(
 ) -> None:
     """Train a sweep's best again, on other data or seeds.
 
-    The test accuracy comes at the end, beside the original figures.
+    The result is the test accuracy beside the original figures. After an interruption, run the same command
+    again to resume.
 
-    Interrupted or killed, the same command resumes it.
-
-    With --seeds N the seeds are the configuration's own + 1 to + N: its own had
-    helped it to be chosen.
+    --seeds N takes the N seeds after the configuration's own, which is left out because it helped the
+    configuration to be chosen.
     """
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run

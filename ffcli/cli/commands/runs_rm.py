@@ -23,7 +23,9 @@ def rm(
     *,
     older_than: Annotated[
         str | None,
-        option("--older-than TIME", CHOICE, "Only runs that ended longer ago, such as 30d, 12h or 2w."),
+        option(
+            "--older-than TIME", CHOICE, "Only runs that ended longer ago than this, such as 30d, 12h or 2w."
+        ),
     ] = None,
     keep_best: Annotated[
         str | None,
@@ -42,7 +44,7 @@ def rm(
 ) -> None:
     """Remove runs from the store, with their networks.
 
-    Name runs by their ids, or select them by options, of which all must hold. A run that is being trained is
+    Name runs by their ids, or select them by options, which must all hold. A run that is being trained is
     never removed.
     """
     from ffcli.services.runs.listing import Filter

@@ -46,8 +46,8 @@ def sweep(
         str,
         argument(
             "FILE|SWEEP",
-            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
-            "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
+            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a "
+            "shipped file (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
     ],
@@ -57,7 +57,7 @@ def sweep(
         option(
             "--backend NAME",
             _SWEEP,
-            "local, wandb (its agents), or auto: wandb where a key is configured.",
+            "What runs the sweep: local, wandb (its agents), or auto: wandb where a key is configured.",
             default="auto",
             completes=names_in("ffcli.services.sweeps.wandb", "BACKENDS"),
         ),
@@ -68,7 +68,7 @@ def sweep(
             "--count N",
             _SWEEP,
             "Runs in all, over all resumptions.",
-            default="as many as a local sweep was asked for, else the file's run_cap",
+            default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
     workers: Workers = None,
@@ -81,21 +81,21 @@ def sweep(
         option(
             "--reuse/--no-reuse",
             _SWEEP,
-            "Take over the results of identical runs of the store instead of training again.",
+            "Reuse the results of identical stored runs instead of training again.",
         ),
     ] = False,
-    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Of the search.", default=0)] = None,
+    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Seed of the search.", default=0)] = None,
     sweep_name: Annotated[
         str | None,
         option(
             "--sweep-name NAME",
             _SWEEP,
-            "Which sweep of a script or notebook: its variable, function, name or line.",
+            "Sweep of a script or notebook, by its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        option("--ignore NAME", _SWEEP, "Read the file without this parameter; may be repeated."),
+        option("--ignore NAME", _SWEEP, "Read the file without this parameter; can be repeated."),
     ] = None,
     live: Annotated[
         bool,
@@ -111,7 +111,7 @@ def sweep(
         option(
             "--wandb MODE",
             WANDB,
-            "Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            "Tracking of a local sweep's runs by W&B: online, offline or disabled.",
             default="disabled",
             completes=words("online", "offline", "disabled"),
         ),
@@ -121,7 +121,7 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
+    An interrupted sweep resumes where it stopped: ffnn sweep ID.
     """
     from ffcli.services.sweeps.create import SweepSource, describe_space
     from ffcli.services.sweeps.local import SweepOptions

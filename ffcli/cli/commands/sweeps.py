@@ -65,7 +65,10 @@ def list_(ctx: typer.Context) -> None:
 def show(
     ctx: typer.Context,
     sweep: Annotated[
-        str, argument("SWEEP", "Its id, the beginning or end of it, or its name.", completes=complete_sweep)
+        str,
+        argument(
+            "SWEEP", "The id of a sweep, its unique beginning or end, or its name.", completes=complete_sweep
+        ),
     ],
 ) -> None:
     """Show a sweep with its best configurations."""

@@ -64,22 +64,25 @@ def train(
         bool, option("--dry-run", _RUN, "Only show the configuration, its size and a time estimate.")
     ] = False,
     name: Annotated[
-        str | None, option("--name TEXT", _RUN, "The name of the run.", default="run_hl-3_bs-32_…")
+        str | None, option("--name TEXT", _RUN, "Name of the run.", default="run_hl-3_bs-32_…")
     ] = None,
-    tag: Annotated[list[str] | None, option("--tag TEXT", _RUN, "A tag; can be repeated.")] = None,
+    tag: Annotated[list[str] | None, option("--tag TEXT", _RUN, "Tag of the run; can be repeated.")] = None,
     threads: Annotated[
         str | None,
-        option("--threads INT", _RUN, "BLAS threads; with one, a seed repeats a run bit for bit.", default=1),
+        option(
+            "--threads INT", _RUN, "BLAS threads; with 1, the same seed repeats a run bit for bit.", default=1
+        ),
     ] = None,
     grayscale: Annotated[
-        bool, option("--grayscale", _DATA, "Make your own colour images gray, as PATH#grayscale.")
+        bool,
+        option("--grayscale", _DATA, "Convert your own colour images to gray; the same as PATH#grayscale."),
     ] = False,
     label_column: Annotated[
         str | None,
         option(
             "--label-column NAME",
             _DATA,
-            "The labels of your own table, by name or number, as PATH#label=NAME.",
+            "Label column of your own table, by name or number; the same as PATH#label=NAME.",
             default="label, class, target, y …, else the first or last",
         ),
     ] = None,
@@ -91,8 +94,9 @@ def train(
 ) -> None:
     """Train a network and store the run.
 
-    Without options this is the best plain configuration known for Fashion-MNIST. Your own --dataset is a
-    CSV, an .npz, a folder of IDX files, a folder for each class of pictures, a zip of these, or parquet.
+    Without options it trains the best plain configuration known for Fashion-MNIST. Your own --dataset can be
+    a CSV file, an .npz, a folder of IDX files, a folder with one folder of pictures per class, parquet, or a
+    zip of these.
     """
     out = Output.of(ctx)
     if recipe is not None and recipe.strip().lower() == LIST:

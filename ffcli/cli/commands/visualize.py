@@ -47,7 +47,8 @@ def visualize(
     *,
     dataset: Annotated[str | None, image_dataset("fashion_mnist, or that of the --run")] = None,
     index: Annotated[
-        str | None, option("--index N", IMAGES, "Only this image, 1…70000, the training images first.")
+        str | None,
+        option("--index N", IMAGES, "Show only this image, 1…70000; the training images come first."),
     ] = None,
     seed: Annotated[
         str | None, option("--seed INT", IMAGES, "Seed of the choice of samples.", default=0)
@@ -57,7 +58,7 @@ def visualize(
         option(
             "--misclassified",
             IMAGES,
-            "The test images that a network misclassifies with the highest probability.",
+            "Show the test images that a network misclassifies with the highest probability.",
         ),
     ] = False,
     run: NetworkOfRun = None,
