@@ -47,8 +47,7 @@ class EpochResult:
     """One epoch: losses with their L2 term, accuracies and the macro F1 in [0, 1], and the seconds it took.
 
     The training figures are running ones: each batch counts as the network was when it came, and the L2 term
-    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone. ``val_f1`` is NaN
-    in results that were stored before it was recorded.
+    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone.
     """
 
     epoch: int
@@ -58,7 +57,7 @@ class EpochResult:
     val_acc: float
     seconds: float
     train_seconds: float
-    val_f1: float = math.nan
+    val_f1: float
 
     @property
     def diverged(self) -> bool:

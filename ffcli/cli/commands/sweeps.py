@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ffcli.services.sweeps.results import Effects, HyperparameterEffect, SweepOutcome, SweepReport
     from ffcli.training.context import Context
 
-_STATES = {"outdated": "made by an earlier version"}
-
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
 
@@ -47,10 +45,10 @@ def list_(ctx: typer.Context) -> None:
     rows = [
         [
             document.sweep_id,
-            _STATES.get(document.state or "", document.state),
-            document.method or "–",
-            *("–" if count is None else count for count in vars(document.counts).values()),
-            "–" if document.state == "outdated" else document.planned or "no end",
+            document.state,
+            document.method,
+            *vars(document.counts).values(),
+            document.planned or "no end",
             number(document.best.value) if document.best else "–",
             document.name,
         ]
@@ -101,11 +99,12 @@ def wants_to_resume(
     except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
         pass
     else:
-        if known.state == "ended" and (count is None or count <= known.ended):
+        ended = sum(vars(known.counts).values())
+        if known.state == "ended" and (count is None or count <= ended):
             return None
         of = f" of {known.planned}" if known.planned else ""
-        best = f", best {known.metric} {number(known.best)}" if known.best is not None else ""
-        far = f" ({known.state}: {counted(known.ended, 'run')}{of}{best})"
+        best = f", best {known.metric.name} {number(known.best.value)}" if known.best is not None else ""
+        far = f" ({known.state}: {counted(ended, 'run')}{of}{best})"
     return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
 
 
@@ -137,7 +136,7 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
         if not says_no_more:
             lines.append(plain(document.message))
     lines.append(f"stored in {plain(str(document.path))}")
-    if document.best is None or document.metric is None:
+    if document.best is None:
         return ["\n".join(lines)]
     searched = {effect.name for effect in document.mattered.hyperparameters}
     names = [name for name in document.top[0].values if name in searched]

@@ -64,7 +64,7 @@ class Filled:
         """Report epochs of 0.25 seconds and these val_acc, and end the trial."""
         run_id = self.writer[trial.number].run_id
         results = [
-            EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25)
+            EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25, 0.5)
             for number, accuracy in enumerate(accuracies, 1)
         ]
         if run_id is not None and results and not (self.place.path(run_id) / HISTORY).exists():
