@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from ffcli.cli.commands.sweeps import fail_where_all_failed, wants_to_resume
+from ffcli.cli.commands.sweeps import fail_where_all_failed, resumed
 from ffcli.cli.completion import complete_sweep_file
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
@@ -157,17 +157,9 @@ def _comparison(
     file = default_file() if spec is None else sweep_file(spec)
     if spec is not None and not file.exists():
         return known(place, spec, runs)
-    earlier = None if new else of_same_file(place, file, PAIRED)
-    if resume and earlier is None:
-        refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
-    if earlier is not None:
-        wanted = resume or wants_to_resume(out, place, "comparison", earlier, count=runs)
-        if wanted:
-            return known(place, earlier, runs)
-        if wanted is None:
-            command = out.settings.command("compare-loss", earlier)
-            out.notice(f"{file} was run before: {command} resumes that comparison")
-    return begin(place, file, runs, seed)
+    same = None if new else of_same_file(place, file, PAIRED)
+    earlier = resumed(out, place, "compare-loss", file, same, resume=resume, count=runs)
+    return begin(place, file, runs, seed) if earlier is None else known(place, earlier, runs)
 
 
 def _report(document: LossComparison) -> list[RenderableType]:

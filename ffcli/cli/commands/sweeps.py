@@ -11,7 +11,7 @@ from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.help import argument
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import duration, number, plain
@@ -20,8 +20,9 @@ from ffcli.errors import FfnnError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.runs.results import HyperparameterEffect
     from ffcli.services.compare_loss.results import LossComparison
-    from ffcli.services.sweeps.results import Effects, HyperparameterEffect, SweepOutcome, SweepReport
+    from ffcli.services.sweeps.results import Effects, SweepOutcome, SweepReport
     from ffcli.training.context import Context
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
@@ -106,6 +107,28 @@ def wants_to_resume(
         best = f", best {known.metric.name} {number(known.best.value)}" if known.best is not None else ""
         far = f" ({known.state}: {counted(ended, 'run')}{of}{best})"
     return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
+
+
+def resumed(
+    out: Output,
+    place: Context,
+    command: str,
+    file: object,
+    earlier: str | None,
+    *,
+    resume: bool,
+    count: int | None,
+) -> str | None:
+    """Return the earlier sweep of the same file if the user wants to resume it with ``command``."""
+    what = "comparison" if command == "compare-loss" else "sweep"
+    if earlier is None:
+        if resume:
+            refuse(f"--resume: no {what} in {place.runs_dir} is of {file}.")
+        return None
+    wanted = resume or wants_to_resume(out, place, what, earlier, count=count)
+    if wanted is None:
+        out.notice(f"{file} was run before: {out.settings.command(command, earlier)} resumes that {what}")
+    return earlier if wanted else None
 
 
 def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:

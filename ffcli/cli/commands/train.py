@@ -99,8 +99,11 @@ def train(
     zip of these.
     """
     out = Output.of(ctx)
+    flags = given(fields)
+    others = (name for name, value in ctx.params.items() if value not in (None, False, [], ()))
+    named = [*flags, *(name for name in others if name not in fields)]
     if recipe is not None and recipe.strip().lower() == LIST:
-        if given(fields) or given({"config": config, "resume": resume, "name": name, "tag": tag}) or dry_run:
+        if named != ["recipe"]:
             refuse("--recipe list takes no other option.")
         show_recipes(out)
         return
@@ -108,20 +111,12 @@ def train(
     from ffcli.services.train import train as train_run
     from ffcli.training.resuming import resume_run
 
-    flags = given(fields)
     if resume is not None:
-        others = given(
-            {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
-        )
-        others |= given(
-            {"label_column": label_column, "wandb_project": wandb_project, "wandb_entity": wandb_entity}
-        )
-        others |= {
-            name: True
-            for name, on in {"dry_run": dry_run, "log_model": log_model, "grayscale": grayscale}.items()
-            if on
-        }
-        _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
+        if fixed := [name for name in named if name not in ("resume", "epochs")]:
+            refuse(
+                f"{flag(fixed[0])} cannot be given with --resume: a run keeps its configuration.",
+                "Only --epochs may change.",
+            )
         epochs = configure(None, flags).epochs if flags else None
         watch = training_view(out)
         with _ended_early(out, watch):
@@ -159,14 +154,6 @@ def _with_dataset_options(settings: TrainConfig, label: str | None, *, grayscale
 
     name = with_options(settings.dataset, label=label, grayscale=grayscale)
     return settings.model_copy(update={"dataset": name})
-
-
-def _refuse_with_resume(names: list[str]) -> None:
-    if names:
-        refuse(
-            f"{flag(names[0])} cannot be given with --resume: a run keeps its configuration.",
-            "Only --epochs may change.",
-        )
 
 
 @contextmanager

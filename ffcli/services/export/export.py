@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError, RequestError, UnknownNameError
 from ffcli.plotting.style import check_target, save_file
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.export.keras_format import keras_bytes
@@ -16,7 +16,6 @@ from ffcli.services.export.npz_format import npz_bytes
 from ffcli.services.export.onnx_format import onnx_bytes
 from ffcli.services.runs.select import load_run
 from ffcli.training.context import Context
-from ffcli.util.suggest import unknown
 
 FORMATS: dict[str, Callable[[Model], bytes]] = {"onnx": onnx_bytes, "keras": keras_bytes, "npz": npz_bytes}
 _PACKAGES = {"onnx": "onnx", "keras": "keras"}  # also the names of the extras
@@ -59,7 +58,7 @@ def export(
 def _format(format: str | None, out: Path | None) -> str:
     if format is not None:
         if format.lower() not in FORMATS:
-            raise RequestError(unknown("format", format, FORMATS), parameter="format")
+            raise UnknownNameError("format", format, list(FORMATS), parameter="format")
         return format.lower()
     if out is None:
         return "onnx"

@@ -6,15 +6,16 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
-from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
+from ffcli.plotting.report import Best, Curve, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
+from ffcli.runs.results import HyperparameterEffect
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.resolve import chosen_run
@@ -155,12 +156,12 @@ def _report(
     )
 
 
-def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[Influence]:
+def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
     """Return what can be said from so many runs: see `_CORRELATED` and `_IMPORTANT`."""
     values = sum(trial.value is not None for trial in trials)
     if values < _CORRELATED:
         return []
-    found = [Influence(**asdict(effect)) for effect in effects(sweep, trials)]
+    found = effects(sweep, trials)
     return found if values >= _IMPORTANT else [replace(each, importance=None) for each in found]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ffcli.runs.record import Count, Finite
+from ffcli.runs.results import HyperparameterEffect
 
 
 @dataclass(frozen=True)
@@ -105,19 +105,6 @@ class ListedSweep(SweepFacts):
     """running, ended or open (trials are left); null for W&B's."""
     top: list[TopTrial]
     """The best trials, the best first."""
-
-
-@dataclass(frozen=True)
-class HyperparameterEffect:
-    """How much one searched hyper-parameter mattered; null is what cannot be said."""
-
-    name: str
-    importance: float | None
-    """Fraction of the importance of all, which sum to 1."""
-    correlation: float | None
-    """With the metric, from -1 to 1, where the values are numbers."""
-    by_value: Mapping[str, float | None] | None
-    """Elsewhere, the correlation of having a value, for each value."""
 
 
 @dataclass(frozen=True)

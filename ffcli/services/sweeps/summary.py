@@ -8,7 +8,7 @@ from dataclasses import replace
 from ffcli.services.sweeps.best import summary_of
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.listing import located
-from ffcli.services.sweeps.results import Effects, HyperparameterEffect, ListedSweep, SweepReport
+from ffcli.services.sweeps.results import Effects, ListedSweep, SweepReport
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
 from ffcli.sweeping.study.record import Sweep, Trial
 from ffcli.sweeping.study.study import Study
@@ -51,5 +51,5 @@ def _mattered(sweep: Sweep, trials: Sequence[Trial]) -> Effects:
         importance=IMPORTANCE,
         correlation=CORRELATION,
         trials=sum(trial.value is not None for trial in trials),
-        hyperparameters=[HyperparameterEffect(**vars(effect)) for effect in effects(sweep, trials)],
+        hyperparameters=effects(sweep, trials),
     )

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from ffcli.errors import RequestError, UnknownNameError
 from ffcli.util.safe_read import YAML_BYTES, mapping, parse_yaml, read_text, shown
-from ffcli.util.suggest import closest
 
 _LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
 
@@ -95,8 +94,7 @@ class Section:
                 self._unknown(f"key of {kind}", key, key, keys)
 
     def _unknown(self, kind: str, key: str, name: str, choices: Collection[str]) -> NoReturn:
-        meant = closest(name, {choice: choice for choice in choices})
-        raise UnknownNameError(kind, shown(name), list(choices), meant=meant, place=f"{self.place(key)}: ")
+        raise UnknownNameError(kind, shown(name), list(choices), place=f"{self.place(key)}: ")
 
     def need(self, key: str, why: str) -> None:
         """Refuse the lack of a key."""

@@ -20,7 +20,6 @@ from ffcli.sweeping.spec.quantized import Steps
 from ffcli.sweeping.spec.scripts import SUFFIXES, read_script
 from ffcli.sweeping.spec.space import Parameter, read_space
 from ffcli.util.safe_read import shown
-from ffcli.util.suggest import closest
 from ffcli.util.text import are, counted
 
 METHODS = ("bayes", "random", "grid")
@@ -80,8 +79,7 @@ def _without(document: dict[str, Any], names: Collection[str], source: str) -> d
         parameters = _removed(parameters, name.split("."))
         if parameters is None:
             there = [str(key) for key in document.get("parameters") or {}]
-            meant = closest(name, dict(zip(there, there)))
-            raise UnknownNameError("parameter of the sweep", name, there, meant=meant, place=f"{source}: ")
+            raise UnknownNameError("parameter of the sweep", name, there, place=f"{source}: ")
     return {**document, "parameters": parameters}
 
 
