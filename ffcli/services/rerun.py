@@ -102,7 +102,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     """
     if options.dataset is None and options.seeds is None:
         raise RequestError(
-            "Expected another dataset, other seeds or both: with neither, each run would come out as it did."
+            "Expected another dataset, other seeds or both: with neither, each run would only be repeated."
         )
     originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id

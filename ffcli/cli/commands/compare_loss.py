@@ -142,7 +142,7 @@ def compare_loss(
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)
     if document.png is None:
-        out.error("no configuration was trained to its end with both losses.")
+        out.error("no configuration finished with both losses.")
         raise typer.Exit(FAILED)
 
 
@@ -174,15 +174,15 @@ def _report(document: LossComparison) -> list[RenderableType]:
     if summary.pairs:
         parts += [_pairs(document.pairs), ""]
         if summary.few:
-            parts.append(f"So few pairs ({summary.pairs}) allow no conclusion, whatever the intervals:")
+            parts.append(f"Too few pairs ({summary.pairs}) for a conclusion, whatever the intervals:")
         parts += [_measures(summary.measures), ""]
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(
-            "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
-            "score and epochs less is better. CE-SE is the mean over the pairs, with its\n"
-            "interval (paired t); *: it leaves out zero. median: the same without the weight\n"
-            "of a few outliers. wins: pairs in which CE : SE is better. Epochs are compared\n"
-            "over the pairs in which both reach the goal."
+            "CE: cross-entropy, SE: squared error. Lower is better for NLL (negative\n"
+            "log-likelihood), Brier score and epochs. CE-SE: mean difference of the pairs with\n"
+            "its interval (paired t); *: the interval excludes zero. median: median difference,\n"
+            "which outliers move less. wins: number of pairs in which CE : SE is better. Epochs\n"
+            "are compared over the pairs in which both reach the goal."
         )
     parts += [
         f"left out: pair {index}, {plain(pair.left_out)}"

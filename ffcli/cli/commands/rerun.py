@@ -109,11 +109,11 @@ def rerun(
         ),
     )
     if dataset is None and seeds is None:
-        refuse("Give --dataset, --seeds or both: with neither, each run would come out as it did.")
+        refuse("Give --dataset, --seeds or both: with neither, each run would only be repeated.")
     try:
         results = run(context(out), sweep, options, _watcher(out))
     except KeyboardInterrupt:
-        raise Interrupted("The same command resumes it.") from None
+        raise Interrupted("Run the same command again to resume.") from None
     out.result(results, *_report(results, out))
     bad = [result for result in results if result.status != "finished"]
     if bad:

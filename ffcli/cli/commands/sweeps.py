@@ -135,7 +135,7 @@ def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, 
     """End with exit code 1 where nothing has come of a sweep; ``resume`` is the command that resumes it."""
     counts = document.counts
     if document.ended == "failures":
-        out.error(document.message or "", f"Mend the cause, then: {resume}")
+        out.error(document.message or "", f"Fix the cause, then run: {resume}")
     elif counts.failed and not counts.finished and not counts.pruned:
         out.error(f"All {counted(counts.failed, 'trial')} of sweep {document.sweep_id} failed.")
     else:

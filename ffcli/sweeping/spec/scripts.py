@@ -109,7 +109,7 @@ def _chosen(program: Program, choose: str | None, source: str) -> Found:
     if distinct:
         return distinct[0]
     if program.calls:
-        raise ValueError(f"{program.calls[0].line}: what sweep gets is not a literal dict")
+        raise ValueError(f"{program.calls[0].line}: the argument of sweep is not a literal dict")
     raise ValueError("no call of wandb.sweep is found in it, and no dict with method and parameters")
 
 

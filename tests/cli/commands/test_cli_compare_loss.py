@@ -95,7 +95,7 @@ def test_pairs_are_trained_evaluated_and_drawn(process: Cli, cli: Cli, spec: Pat
             assert half[same] == pytest.approx(evaluated["loss"], rel=1e-5)
     shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
-    assert "So few pairs (4)" in shown.out
+    assert "few pairs (4)" in shown.out
     assert "too few" in document["summary"]["verdict"]
     assert document["summary"]["few"] is True
     assert "8 finished" in shown.out
