@@ -179,10 +179,10 @@ def _report(document: LossComparison) -> list[RenderableType]:
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(
             "CE: cross-entropy, SE: squared error. Lower is better for NLL (negative\n"
-            "log-likelihood), Brier score and epochs. CE-SE: mean difference of the pairs with\n"
-            "its interval (paired t); *: the interval excludes zero. median: median difference,\n"
-            "which outliers move less. wins: number of pairs in which CE : SE is better. Epochs\n"
-            "are compared over the pairs in which both reach the goal."
+            "log-likelihood), Brier score and epochs. CE-SE: mean difference of the pairs\n"
+            "with its interval (paired t); *: the interval excludes zero. median: median\n"
+            "difference, which outliers move less. wins: number of pairs in which CE : SE\n"
+            "is better. Epochs are compared over the pairs in which both reach the goal."
         )
     parts += [
         f"left out: pair {index}, {plain(pair.left_out)}"
