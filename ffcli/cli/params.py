@@ -14,7 +14,7 @@ from ffcli.cli.completion import (
     names_in,
 )
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, IMAGES, NETWORK, OUTPUT, WANDB, argument, option
+from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, WANDB, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.values import one_of
 
@@ -62,35 +62,29 @@ BestOfSweep = Annotated[
         completes=complete_sweep,
     ),
 ]
+
+
+def dataset_option(group: str, help: str, default: str | None = None) -> Any:
+    """Declare ``--dataset`` of a command that does not train a configuration of its own."""
+    return option("--dataset -d NAME", group, help, default=default, completes=complete_dataset)
+
+
 TestDataset = Annotated[
     str | None,
-    option(
-        "--dataset -d NAME",
+    dataset_option(
         CHOICE,
         "The best run on this dataset; with a RUN, evaluate it on the test images of this dataset.",
-        default="fashion_mnist; the run's own",
-        completes=complete_dataset,
+        "fashion_mnist; the run's own",
     ),
 ]
-BestDataset = Annotated[
-    str | None,
-    option(
-        "--dataset -d NAME",
-        CHOICE,
-        "The best run on this dataset.",
-        default="fashion_mnist",
-        completes=complete_dataset,
-    ),
-]
+BestDataset = Annotated[str | None, dataset_option(CHOICE, "The best run on this dataset.", "fashion_mnist")]
+OnDataset = Annotated[str | None, dataset_option(CHOICE, "Only runs on this dataset.")]
 Tag = Annotated[str | None, option("--tag TEXT", CHOICE, "Only runs with this tag.")]
 Status = Annotated[
     str | None,
     option(
         "--status NAME", CHOICE, "Only finished, interrupted, damaged, … runs.", completes=complete_status
     ),
-]
-OnDataset = Annotated[
-    str | None, option("--dataset -d NAME", CHOICE, "Only runs on this dataset.", completes=complete_dataset)
 ]
 OfSweep = Annotated[
     str | None, option("--sweep SWEEP", CHOICE, "Only runs of this sweep.", completes=complete_sweep)
@@ -128,13 +122,6 @@ def run_choice(
         sweep_id=None if sweep is None else sweep_called(context(out), sweep),
         on_event=training_view(out),
         command_line=out.settings.command_line,
-    )
-
-
-def image_dataset(default: str) -> Any:
-    """Declare ``--dataset`` of the commands that show images."""
-    return option(
-        "--dataset -d NAME", IMAGES, "The dataset of the images.", default=default, completes=complete_dataset
     )
 
 

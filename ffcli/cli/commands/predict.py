@@ -21,8 +21,8 @@ from ffcli.cli.params import (
     WandbEntity,
     WandbMode,
     WandbProject,
+    dataset_option,
     figure_file,
-    image_dataset,
     run_choice,
     tracking,
 )
@@ -85,7 +85,9 @@ def predict(
         str | None,
         option("--hidden-size -sz SIZE[,SIZE…]", NETWORK, "An untrained network with these layers."),
     ] = None,
-    dataset: Annotated[str | None, image_dataset("that of the run")] = None,
+    dataset: Annotated[
+        str | None, dataset_option(IMAGES, "The dataset of the images.", "that of the run")
+    ] = None,
     file: Annotated[Path | None, figure_file()] = None,
     dpi: Dpi = None,
     wandb: WandbMode = None,

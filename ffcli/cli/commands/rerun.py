@@ -12,12 +12,12 @@ import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from ffcli.cli.completion import complete_dataset, complete_metric, complete_sweep
+from ffcli.cli.completion import complete_metric, complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, tracking
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, dataset_option, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import number, plain
@@ -47,14 +47,7 @@ def rerun(
     ],
     top: Annotated[str | None, option("--top K", CHOICE, "Number of best configurations.", default=3)] = None,
     dataset: Annotated[
-        str | None,
-        option(
-            "--dataset -d NAME",
-            TRAINING,
-            "Train on this dataset.",
-            default="the sweep's own",
-            completes=complete_dataset,
-        ),
+        str | None, dataset_option(TRAINING, "Train on this dataset.", "the sweep's own")
     ] = None,
     seeds: Annotated[
         str | None,

@@ -19,8 +19,8 @@ from ffcli.cli.params import (
     WandbEntity,
     WandbMode,
     WandbProject,
+    dataset_option,
     figure_file,
-    image_dataset,
     run_choice,
     tracking,
 )
@@ -45,7 +45,10 @@ app = typer.Typer(add_completion=False)
 def visualize(
     ctx: typer.Context,
     *,
-    dataset: Annotated[str | None, image_dataset("fashion_mnist, or that of the --run")] = None,
+    dataset: Annotated[
+        str | None,
+        dataset_option(IMAGES, "The dataset of the images.", "fashion_mnist, or that of the --run"),
+    ] = None,
     index: Annotated[
         str | None,
         option("--index N", IMAGES, "Show only this image, 1…70000; the training images come first."),
