@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that know their exit code.
+"""The exceptions of the program, each with its exit code.
 
 Every error that a user can cause is one of these; the command line turns each into one message. An error of
 the lower layers names parameters and values; what it says of options is added by ``ffcli.cli.errors``.

@@ -1,4 +1,4 @@
-"""How options and arguments look in the help: in groups, each with its default at its end."""
+"""Declaration of options and arguments: their group in the help, and the default at the end of the text."""
 
 from __future__ import annotations
 

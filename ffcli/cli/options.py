@@ -1,4 +1,4 @@
-"""The options that follow from TrainConfig, and how they become a configuration."""
+"""The options of the fields of TrainConfig, and the configuration that they make."""
 
 from __future__ import annotations
 

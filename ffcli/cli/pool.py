@@ -1,4 +1,4 @@
-"""The options that say where the trainings of a command run."""
+"""The options of workers and clusters."""
 
 from __future__ import annotations
 

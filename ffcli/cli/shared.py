@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name or after it; the later wins."""
+"""The options of every command, accepted before its name and after it; the later one wins."""
 
 from __future__ import annotations
 

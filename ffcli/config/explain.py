@@ -1,4 +1,4 @@
-"""What a field takes, in words, and why it does not take a value."""
+"""Descriptions of the values that a field takes, and errors for values that it refuses."""
 
 from __future__ import annotations
 

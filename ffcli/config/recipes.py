@@ -1,4 +1,4 @@
-"""Recipes: configurations that come with the package under a name, as YAML files that ``--config`` reads too.
+"""Recipes: named configurations shipped with the package, as YAML files that ``--config`` reads too.
 
 Beside hyper-parameters a file holds ``about``, which any configuration file may hold and which sets nothing:
 {description, measured: {seeds, val_acc, val_acc_tta, test_acc, test_acc_std, test_acc_tta, seconds}}.

@@ -1,4 +1,4 @@
-"""TrainConfig: the one place that says a hyper-parameter's name, aliases, type, default, bounds, help, flags.
+"""TrainConfig: the definition of each hyper-parameter: name, aliases, type, default, bounds, help and flags.
 
 The options of ``ffnn train``, the keys of a configuration file, the record of a run and the table in the
 documentation follow from it. The choices of an enumerated field come from the registries in ``core``.

@@ -1,4 +1,4 @@
-"""Training: mini-batches, epochs, and what each epoch came to."""
+"""Training in mini-batches, epoch by epoch, and the result of each epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching a known dataset from the first source that has it, and verifying it."""
+"""Fetching and verifying a known dataset from the first source that has it."""
 
 from __future__ import annotations
 

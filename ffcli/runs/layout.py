@@ -1,4 +1,4 @@
-"""Which folders of the store hold runs, sweeps and ensembles: told by their names, without heavy imports."""
+"""The layout of the store: which folders hold runs, sweeps and ensembles. Imports nothing heavy."""
 
 from __future__ import annotations
 

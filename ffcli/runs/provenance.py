@@ -1,4 +1,4 @@
-"""Where a run comes from: the versions, machine, data and command line that made it."""
+"""Provenance of a run: the versions, machine, data and command line that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a run: its summary and its history."""
+"""The record of a run: its summary and its history."""
 
 from __future__ import annotations
 

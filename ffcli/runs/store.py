@@ -1,4 +1,4 @@
-"""The folder of runs: making, finding, listing and removing them."""
+"""The run store: creating, finding, reading and removing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hyper-parameters mattered in a sweep: Optuna's importances, and the correlation with the metric."""
+"""The effect of hyper-parameters in a sweep: Optuna's importances, and correlations with the metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tracker is told of a run, and what it answers."""
+"""The messages to a tracker, and its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts as W&B draws them itself; imported by the process of `wandb_process` alone."""
+"""W&B's own charts; imported by `wandb_process` alone."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The process that alone imports ``wandb``: it carries what it is told on stdin to W&B.
+"""The process that alone imports ``wandb`` and sends to W&B the commands that it reads on stdin.
 
-Each line on stdin is a command in JSON, each line on stdout an event. Should W&B hang, the process that
-trains waits no longer than it wants to and ends this one; should that process die, this one sees its stdin
-close, brings the run to an end, and goes. W&B's threads, signal handlers and messages stay in here.
+Each line on stdin is a command in JSON, each line on stdout an event. If W&B hangs, the process that trains
+ends this one after a bounded time. If that process dies, stdin closes, and this one finishes the run and
+exits. W&B's threads, signal handlers and messages stay in here.
 """
 
 from __future__ import annotations

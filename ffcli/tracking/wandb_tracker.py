@@ -1,4 +1,4 @@
-"""Tracking by W&B, through a process of its own that can be waited for no longer than one wants."""
+"""Tracking by W&B through a process of its own, so that every wait is bounded."""
 
 from __future__ import annotations
 

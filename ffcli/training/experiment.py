@@ -1,4 +1,4 @@
-"""From a configuration and a dataset to a training that can be watched, stopped, saved and continued."""
+"""The training of a configuration on a dataset, which can be observed, stopped, saved and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training run from its first record to its last, for every command that trains."""
+"""A training run from its first record to its last, for every command that trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of the store and W&B: following a run while it trains, and adding to it later."""
+"""Tracking of stored runs by W&B, while they train and afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what somebody else may have written: bounded in size, and refused in one line where it is unsound.
+"""Reading untrusted files: bounded in size, refused in one line where they are unsound.
 
 Every file and answer that is parsed goes through here or through the readers in ``datasets``. All raise
 ValueError with a reason that fits into one line.

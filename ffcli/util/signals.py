@@ -1,6 +1,6 @@
-"""What tells a process to end: Ctrl-C, SIGTERM and the end of its terminal, each at a moment that suits.
+"""Handling of Ctrl-C, SIGTERM and the end of the terminal.
 
-All three are a KeyboardInterrupt, so that whatever is under way closes its records on the way out.
+All three raise KeyboardInterrupt, so that running work closes its records on the way out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Suggestions: which option, field or choice may be meant by a name that is not known."""
+"""Suggestions for unknown names: the option, field or choice that may be meant."""
 
 from __future__ import annotations
 

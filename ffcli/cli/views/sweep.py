@@ -1,4 +1,4 @@
-"""What is shown of a sweep while it runs: a live view on a terminal, a line for each trial elsewhere."""
+"""Progress of a sweep: a live view on a terminal, a line for each trial elsewhere."""
 
 from __future__ import annotations
 

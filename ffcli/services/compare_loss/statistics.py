@@ -1,4 +1,4 @@
-"""What a comparison of paired runs comes to: differences with their intervals, and a verdict in words."""
+"""Statistics of paired runs: differences with their intervals, and a verdict in words."""
 
 from __future__ import annotations
 

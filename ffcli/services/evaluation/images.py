@@ -1,4 +1,4 @@
-"""What the commands that show images share: numbering, and pixels as they are shown."""
+"""Numbering and display of images, for the commands that show some."""
 
 from __future__ import annotations
 

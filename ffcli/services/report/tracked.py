@@ -1,4 +1,4 @@
-"""The page of a sweep at W&B, beside what W&B can draw of it itself."""
+"""The page of a sweep at W&B, with W&B's own charts of it."""
 
 from __future__ import annotations
 

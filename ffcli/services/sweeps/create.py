@@ -1,4 +1,4 @@
-"""Making and finding sweeps, and what one would search."""
+"""Creating and reading sweeps, and describing their search space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sweep a word on the command line stands for. Nothing heavy is imported for it."""
+"""Finding a sweep by a word on the command line. Imports nothing heavy."""
 
 from __future__ import annotations
 

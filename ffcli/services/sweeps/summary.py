@@ -1,4 +1,4 @@
-"""What is told of a sweep: how far it is, its best trials, and which hyper-parameters mattered."""
+"""Reports about a sweep: its progress, its best trials, and the effect of its hyper-parameters."""
 
 from __future__ import annotations
 

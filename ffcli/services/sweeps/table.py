@@ -1,4 +1,4 @@
-"""The list of a sweep's runs as a table that every spreadsheet reads."""
+"""The list of a sweep's runs as a CSV file."""
 
 from __future__ import annotations
 
