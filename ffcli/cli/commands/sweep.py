@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffcli.cli.commands.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.commands.sweeps import fail_where_all_failed, report, wants_to_resume
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report, resumed
 from ffcli.cli.completion import complete_sweep_file, names_in, words
 from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
@@ -45,9 +45,9 @@ def sweep(
     spec: Annotated[
         str,
         argument(
-            metavar="FILE|SWEEP",
-            help="A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
-            "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
+            "FILE|SWEEP",
+            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a "
+            "shipped file (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
     ],
@@ -55,10 +55,9 @@ def sweep(
     backend: Annotated[
         str | None,
         option(
-            "--backend",
-            group=_SWEEP,
-            metavar="NAME",
-            help="local, wandb (its agents), or auto: wandb where a key is configured.",
+            "--backend NAME",
+            _SWEEP,
+            "What runs the sweep: local, wandb (its agents), or auto: wandb where a key is configured.",
             default="auto",
             completes=names_in("ffcli.services.sweeps.wandb", "BACKENDS"),
         ),
@@ -66,67 +65,53 @@ def sweep(
     count: Annotated[
         str | None,
         option(
-            "--count",
-            group=_SWEEP,
-            metavar="N",
-            help="Runs in all, over all resumptions.",
-            default="as many as a local sweep was asked for, else the file's run_cap",
+            "--count N",
+            _SWEEP,
+            "Runs in all, over all resumptions.",
+            default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
-    resume: Annotated[
-        bool, option("--resume", group=_SWEEP, help="Resume the last sweep of this FILE.")
-    ] = False,
-    new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
+    resume: Annotated[bool, option("--resume", _SWEEP, "Resume the last sweep of this FILE.")] = False,
+    new: Annotated[bool, option("--new", _SWEEP, "Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
         bool,
         option(
             "--reuse/--no-reuse",
-            group=_SWEEP,
-            help="Take over the results of identical runs of the store instead of training again.",
+            _SWEEP,
+            "Reuse the results of identical stored runs instead of training again.",
         ),
     ] = False,
-    seed: Annotated[
-        str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
-    ] = None,
+    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Seed of the search.", default=0)] = None,
     sweep_name: Annotated[
         str | None,
         option(
-            "--sweep-name",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Which sweep of a script or notebook: its variable, function, name or line.",
+            "--sweep-name NAME",
+            _SWEEP,
+            "Sweep of a script or notebook, by its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        option(
-            "--ignore",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Read the file without this parameter; may be repeated.",
-        ),
+        option("--ignore NAME", _SWEEP, "Read the file without this parameter; can be repeated."),
     ] = None,
     live: Annotated[
         bool,
         option(
-            "--live",
-            group=_SWEEP,
-            help="Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live]).",
+            "--live", _SWEEP, "Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live])."
         ),
     ] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
+        bool, option("--dry-run", _SWEEP, "Show the space, its size and a time estimate.")
     ] = False,
     wandb: Annotated[
         str | None,
         option(
-            "--wandb",
-            group=WANDB,
-            metavar="MODE",
-            help="Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            "--wandb MODE",
+            WANDB,
+            "Tracking of a local sweep's runs by W&B: online, offline or disabled.",
             default="disabled",
             completes=words("online", "offline", "disabled"),
         ),
@@ -136,7 +121,7 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
+    An interrupted sweep resumes where it stopped: ffnn sweep ID.
     """
     from ffcli.services.sweeps.create import SweepSource, describe_space
     from ffcli.services.sweeps.local import SweepOptions
@@ -227,13 +212,14 @@ def _local_sweep(
     new: bool,
 ) -> Sweep:
     """Return the sweep to resume, or a new one of the file."""
-    from ffcli.services.sweeps.create import create, read_sweep
+    from ffcli.services.sweeps.create import create, of_same_file, read_sweep
     from ffcli.services.sweeps.find import find_sweep
     from ffcli.services.sweeps.shipped import no_such_file
 
     file, spec = Path(str(source.of)), str(source.of)
     if file.exists():
-        earlier = None if new else _earlier(out, place, source, options, resume=resume)
+        same = None if new else of_same_file(place, source)
+        earlier = resumed(out, place, "sweep", file, same, resume=resume, count=options.count)
         if earlier is None:
             return create(place, source, seed or 0, count=options.count)
     elif new:
@@ -244,24 +230,6 @@ def _local_sweep(
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
     return made
-
-
-def _earlier(
-    out: Output, place: Context, source: SweepSource, options: SweepOptions, *, resume: bool
-) -> str | None:
-    """Return the sweep of the same file to resume, if that is what the user wants."""
-    from ffcli.services.sweeps.create import of_same_file
-
-    file, earlier = source.of, of_same_file(place, source)
-    if earlier is None:
-        if resume:
-            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
-        return None
-    wanted = resume or wants_to_resume(out, place, "sweep", earlier, count=options.count)
-    if wanted is None:
-        command = out.settings.command("sweep", earlier)
-        out.notice(f"{file} was run before: {command} resumes that sweep")
-    return earlier if wanted else None
 
 
 def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
