@@ -1,4 +1,4 @@
-"""The one table from what went wrong to a message and an exit code."""
+"""The map from exceptions to messages and exit codes."""
 
 from __future__ import annotations
 

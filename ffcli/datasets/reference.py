@@ -1,4 +1,4 @@
-"""How a dataset is named: a known name, or a path with what is to be made of its files.
+"""The names of datasets: a known name, or a path with options.
 
 A path may end in ``#grayscale``, ``#label=COLUMN`` or both, as in ``birds.zip#grayscale`` and
 ``iris.csv#label=species``, so that one text says everything: in a configuration, a sweep file and a record.

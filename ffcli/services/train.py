@@ -16,7 +16,6 @@ from ffcli.training.context import Context
 from ffcli.training.events import OnTraining
 from ffcli.training.experiment import Experiment, check_before_loading
 from ffcli.training.options import RunOptions
-from ffcli.training.resuming import resume_run
 from ffcli.training.runner import new_run, run
 from ffcli.training.tracking import Tracking, agents_sweep
 
@@ -118,12 +117,3 @@ def train(context: Context, config: TrainConfig, options: RunOptions, on_event: 
 def _wants_hint(context: Context, options: RunOptions) -> bool:
     """Whether to say how W&B is turned on: at the first run of a store, or where a project is named."""
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
-
-
-def resume(context: Context, run_id: str, epochs: int | None, on_event: OnTraining) -> RunResult:
-    """Continue an unfinished run, or a finished one to ``epochs`` in all.
-
-    Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
-    changed.
-    """
-    return resume_run(context, run_id, on_event, epochs=epochs)

@@ -1,4 +1,4 @@
-"""From a configuration and a dataset to a training that can be watched, stopped, saved and continued."""
+"""The training of a configuration on a dataset, which can be observed, stopped, saved and resumed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,9 @@ from ffcli.datasets import KNOWN, Dataset, split_indices
 from ffcli.datasets.pictures import size_of
 from ffcli.errors import RequestError
 
-# Far beyond what can be trained here, and near enough to be refused before memory is taken.
-_MOST_LAYERS, _MOST_UNITS = 10_000, 1 << 24
-
 
 def untrained_network(config: TrainConfig, dataset: Dataset) -> Network:
     """Return the network as the configuration's seed starts it."""
-    if config.num_layers > _MOST_LAYERS or max(config.hidden_sizes, default=0) > _MOST_UNITS:
-        raise RequestError(
-            f"hidden_size and num_layers must be at most {_MOST_LAYERS} layers of {_MOST_UNITS} units."
-        )
     sizes = [dataset.n_features, *config.hidden_sizes, dataset.n_classes]
     network = Network(sizes, config.activation, batch_norm=config.batch_norm)
     network.initialize(config.weight_init, _generators(config.seed)[0])

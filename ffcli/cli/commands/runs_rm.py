@@ -24,31 +24,27 @@ def rm(
     older_than: Annotated[
         str | None,
         option(
-            "--older-than",
-            group=CHOICE,
-            metavar="TIME",
-            help="Only runs that ended longer ago, such as 30d, 12h or 2w.",
+            "--older-than TIME", CHOICE, "Only runs that ended longer ago than this, such as 30d, 12h or 2w."
         ),
     ] = None,
     keep_best: Annotated[
         str | None,
         option(
-            "--keep-best",
-            group=CHOICE,
-            metavar="N",
-            help="Keep the N best finished runs of each sweep, and of each dataset outside of sweeps.",
+            "--keep-best N",
+            CHOICE,
+            "Keep the N best finished runs of each sweep, and of each dataset outside of sweeps.",
         ),
     ] = None,
     status: Status = None,
     dataset: OnDataset = None,
     sweep: OfSweep = None,
     tag: Tag = None,
-    dry_run: Annotated[bool, option("--dry-run", group="Safety", help="Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Remove without asking.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
+    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
 ) -> None:
     """Remove runs from the store, with their networks.
 
-    Name runs by their ids, or select them by options, of which all must hold. A run that is being trained is
+    Name runs by their ids, or select them by options, which must all hold. A run that is being trained is
     never removed.
     """
     from ffcli.services.runs.listing import Filter

@@ -38,9 +38,9 @@ def sweep(
     spec: Annotated[
         str | None,
         argument(
-            metavar="FILE|SWEEP",
-            help="A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
-            "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
+            "FILE|SWEEP",
+            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a "
+            "shipped file (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
     ] = None,
@@ -48,10 +48,9 @@ def sweep(
     backend: Annotated[
         str | None,
         option(
-            "--backend",
-            group=_SWEEP,
-            metavar="NAME",
-            help="local, wandb (its agents), or auto: wandb where a key is configured.",
+            "--backend NAME",
+            _SWEEP,
+            "What runs the sweep: local, wandb (its agents), or auto: wandb where a key is configured.",
             default="auto",
             completes=names_in("ffcli.services.sweeps.wandb", "BACKENDS"),
         ),
@@ -59,58 +58,46 @@ def sweep(
     count: Annotated[
         str | None,
         option(
-            "--count",
-            group=_SWEEP,
-            metavar="N",
-            help="Runs in all, over all resumptions.",
-            default="as many as a local sweep was asked for, else the file's run_cap",
+            "--count N",
+            _SWEEP,
+            "Runs in all, over all resumptions.",
+            default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
-    resume: Annotated[
-        bool, option("--resume", group=_SWEEP, help="Resume the last sweep of this FILE.")
-    ] = False,
-    new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
+    resume: Annotated[bool, option("--resume", _SWEEP, "Resume the last sweep of this FILE.")] = False,
+    new: Annotated[bool, option("--new", _SWEEP, "Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
         bool,
         option(
             "--reuse/--no-reuse",
-            group=_SWEEP,
-            help="Take over the results of identical runs of the store instead of training again.",
+            _SWEEP,
+            "Reuse the results of identical stored runs instead of training again.",
         ),
     ] = False,
     max_time: Annotated[
         str | None,
-        option(
-            "--max-time",
-            group=_SWEEP,
-            metavar="TIME",
-            help="Begin no run after this time, such as 30m or 2h; those under way end.",
-        ),
+        option("--max-time TIME", _SWEEP, "Begin no run after this time, such as 30m; running ones end."),
     ] = None,
-    seed: Annotated[
-        str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
-    ] = None,
+    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Seed of the search.", default=0)] = None,
     words: Annotated[
         list[str] | None,
         option(
-            "--set",
-            group=_SWEEP,
-            metavar="NAME=VALUES",
-            help="Search a hyper-parameter, without a FILE; may be repeated. lr=1e-3,1e-4 lists its values, "
+            "--set NAME=VALUES",
+            _SWEEP,
+            "Search a hyper-parameter, without a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
             "dropout=0..0.5 is a range, lr=1e-4..1e-1:log a logarithmic one.",
         ),
     ] = None,
     method: Annotated[
         str | None,
         option(
-            "--method",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Of a sweep by --set: grid, random or bayes. In a grid a :log range is its powers of 2 "
-            "(whole numbers) or 10.",
+            "--method NAME",
+            _SWEEP,
+            "Method of a sweep by --set: grid, random or bayes. In a grid a :log range is its powers of 2 "
+            "(integers) or 10.",
             default="grid where all are lists, else random",
             completes=words_of("grid", "random", "bayes"),
         ),
@@ -118,39 +105,30 @@ def sweep(
     sweep_name: Annotated[
         str | None,
         option(
-            "--sweep-name",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Which sweep of a script or notebook: its variable, function, name or line.",
+            "--sweep-name NAME",
+            _SWEEP,
+            "Sweep of a script or notebook, by its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        option(
-            "--ignore",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Read the file without this parameter; may be repeated.",
-        ),
+        option("--ignore NAME", _SWEEP, "Read the file without this parameter; can be repeated."),
     ] = None,
     live: Annotated[
         bool,
         option(
-            "--live",
-            group=_SWEEP,
-            help="Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live]).",
+            "--live", _SWEEP, "Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live])."
         ),
     ] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
+        bool, option("--dry-run", _SWEEP, "Show the space, its size and a time estimate.")
     ] = False,
     wandb: Annotated[
         str | None,
         option(
-            "--wandb",
-            group=WANDB,
-            metavar="MODE",
-            help="Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            "--wandb MODE",
+            WANDB,
+            "Tracking of a local sweep's runs by W&B: online, offline or disabled.",
             default="disabled",
             completes=words_of("online", "offline", "disabled"),
         ),
@@ -160,7 +138,7 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
+    An interrupted sweep resumes where it stopped: ffnn sweep ID.
     """
     from ffcli.services.sweeps.create import describe_space
     from ffcli.services.sweeps.local import SweepOptions
@@ -225,7 +203,7 @@ def _source(
     if method is not None:
         refuse("--method is of a sweep by --set; a file has its own.")
     if spec is None:
-        refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", FIRST_LOOK)
+        refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", f"{FIRST_LOOK} Try 'ffnn sweep --help'.")
     return SweepSource(sweep_file(spec), choose, ignore)
 
 

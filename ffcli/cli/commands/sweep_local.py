@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from ffcli.cli.commands.sweeps import fail_where_all_failed, report, wants_to_resume
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report, resumed
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.views.sweep import sweep_watcher
@@ -78,13 +78,14 @@ def local_sweep(
     new: bool,
 ) -> Sweep:
     """Return the sweep to resume, or a new one of the file."""
-    from ffcli.services.sweeps.create import create, read_sweep
+    from ffcli.services.sweeps.create import create, of_same_file, read_sweep
     from ffcli.services.sweeps.find import find_sweep
     from ffcli.services.sweeps.shipped import no_such_file
 
     spec = source.called
     if source.exists:
-        earlier = None if new else _earlier(out, place, source, options, resume=resume)
+        same = None if new else of_same_file(place, source)
+        earlier = resumed(out, place, "sweep", spec, same, resume=resume, count=options.count)
         if earlier is None:
             return create(place, source, seed or 0, count=options.count)
     elif new:
@@ -95,21 +96,3 @@ def local_sweep(
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
     return made
-
-
-def _earlier(
-    out: Output, place: Context, source: SweepSource, options: SweepOptions, *, resume: bool
-) -> str | None:
-    """Return the sweep of the same file to resume, if that is what the user wants."""
-    from ffcli.services.sweeps.create import of_same_file
-
-    file, earlier = source.called, of_same_file(place, source)
-    if earlier is None:
-        if resume:
-            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
-        return None
-    wanted = resume or wants_to_resume(out, place, "sweep", earlier, count=options.count)
-    if wanted is None:
-        command = out.settings.command("sweep", earlier)
-        out.notice(f"{file} was run before: {command} resumes that sweep")
-    return earlier if wanted else None

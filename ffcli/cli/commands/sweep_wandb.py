@@ -64,7 +64,7 @@ def goes_by_wandb(
             return False
         chosen, why = choose_backend()
         other = "local" if chosen == "wandb" else "wandb"
-        out.notice(f"--backend {chosen}, because {why} (--backend {other} is the other)")
+        out.notice(f"using --backend {chosen}, because {why} (the other is --backend {other})")
     return chosen == "wandb"
 
 

@@ -26,11 +26,9 @@ def rm(
         ),
     ],
     *,
-    keep_runs: Annotated[
-        bool, option("--keep-runs", group=CHOICE, help="Keep the runs of the sweeps.")
-    ] = False,
-    dry_run: Annotated[bool, option("--dry-run", group="Safety", help="Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Remove without asking.")] = False,
+    keep_runs: Annotated[bool, option("--keep-runs", CHOICE, "Keep the runs of the sweeps.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
+    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
 ) -> None:
     """Remove sweeps from the store, with their runs.
 

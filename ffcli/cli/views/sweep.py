@@ -1,4 +1,4 @@
-"""What is shown of a sweep while it runs: a live view on a terminal, a line for each trial elsewhere."""
+"""Progress of a sweep: a live view on a terminal, a line for each trial elsewhere."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TrialLines:
         elif isinstance(event, Notice):
             self._out.notice(event.text)
         elif isinstance(event, Stopping):
-            self._out.notice("stopping once the runs under way have ended; Ctrl-C again stops them now")
+            self._out.notice("finishing running trials; press Ctrl-C again to stop them now")
 
     def started(self, event: SweepStarted) -> None:
         """Say which sweep it is, and where it stands."""

@@ -1,4 +1,4 @@
-"""A picture of the user's own, as a dataset has its images: gray, of their size, as light and as dark."""
+"""Conversion of a user's picture to the form of a dataset's images: gray, of their size and background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making and finding sweeps, and what one would search."""
+"""Creating and reading sweeps, and describing their search space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.layout import DATABASE, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, outdated_sweep_ids, sweep_ids
+from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.sweeps.shipped import name_of
@@ -99,7 +99,7 @@ def create(
     spec = load_source(context, source)
     dataset = context.dataset(any_config(spec).dataset)
     _clear_up(context)
-    sweep_id = new_run_id([*sweep_ids(context.runs_dir), *outdated_sweep_ids(context.runs_dir)])
+    sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired)
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
@@ -119,7 +119,7 @@ def keep_file(context: Context, sweep: Sweep) -> None:
 
 def _clear_up(context: Context) -> None:
     """Remove what processes that were killed before their sweep was whole have left."""
-    whole = (STUDY, DATABASE, SWEEP_FILE)
+    whole = (STUDY, SWEEP_FILE)
     with suppress(OSError):  # there are no sweeps, or they cannot be read
         for folder in (context.runs_dir / SWEEPS).iterdir():
             is_whole = any((folder / name).exists() for name in whole)
@@ -147,13 +147,7 @@ def any_config(spec: SweepSpec) -> TrainConfig:
 
 def read_sweep(context: Context, sweep_id: str) -> Study:
     """Return what is stored of a sweep. Raises RequestError where there is none, DamagedSweepError."""
-    folder = sweep_folder(context, sweep_id)
-    if (folder / DATABASE).is_file() and not (folder / STUDY).is_file():
-        raise RequestError(
-            f"Sweep {sweep_id} was made by an earlier version of ffnn, which this one cannot read.",
-            hint="Its runs can be listed and evaluated; a new sweep of its file can reuse their results.",
-        )
-    return study.read(folder)
+    return study.read(sweep_folder(context, sweep_id))
 
 
 def of_same_file(context: Context, source: Source, paired: str | None = None) -> str | None:

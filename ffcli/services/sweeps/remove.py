@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ffcli.runs.ids import find_id
-from ffcli.runs.layout import DATABASE, STUDY, SWEEP_FILE, SWEEPS, outdated_sweep_ids
+from ffcli.runs.layout import STUDY, SWEEP_FILE, SWEEPS
 from ffcli.services.runs.remove import remove
 from ffcli.services.sweeps.find import find_sweep
 from ffcli.sweeping.study.lock import SweepLock
@@ -33,9 +32,7 @@ def runs_of_sweeps(
 
     Raises RequestError where one is unknown.
     """
-    outdated = outdated_sweep_ids(context.runs_dir)
-    ids = [find_id("sweep", word, outdated) or find_sweep(context, word) for word in words]
-    found: dict[str, list[str]] = {sweep_id: [] for sweep_id in ids}
+    found: dict[str, list[str]] = {find_sweep(context, word): [] for word in words}
     for record in () if keep_runs else context.runs.records():
         if record.sweep_id in found:
             found[record.sweep_id].append(record.run_id)
@@ -53,7 +50,7 @@ def remove_sweeps(context: Context, sweeps: Mapping[str, Sequence[str]]) -> Swee
         folder = context.runs_dir / SWEEPS / sweep_id
         with SweepLock(folder):
             runs += remove(context, its_runs).removed
-            for name in (STUDY, DATABASE, SWEEP_FILE):  # first, so that nothing cut short is listed
+            for name in (STUDY, SWEEP_FILE):  # first, so that nothing cut short is listed
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder)
     return SweepRemoval(list(sweeps), [], runs)

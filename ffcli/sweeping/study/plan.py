@@ -1,4 +1,4 @@
-"""How far a sweep is to go, and how its trials run."""
+"""The plan of a sweep: how many trials there are, and how they run."""
 
 from __future__ import annotations
 

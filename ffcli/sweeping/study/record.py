@@ -1,4 +1,4 @@
-"""What a sweep and its trials are, whatever they are stored in."""
+"""Sweeps and trials, independent of their storage."""
 
 from __future__ import annotations
 

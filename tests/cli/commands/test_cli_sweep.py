@@ -108,8 +108,8 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     kept = [run for run in found if (grid.parent / "runs" / run["run_id"] / "model.safetensors").exists()]
     assert len(kept) == 5
     assert min(run["best_val_acc"] for run in kept) >= sorted(run["best_val_acc"] for run in found)[-5]
-    judged = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
-    assert judged["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
+    evaluated = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
+    assert evaluated["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
     again = json.loads(process("sweep", document["sweep_id"], "--json").out)
     assert again["counts"] == document["counts"]
     names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
