@@ -78,3 +78,11 @@ def test_no_negative_zero(value: float, digits: int, sign: str, shown: str) -> N
 )
 def test_estimates_have_two_digits(seconds: float, shown: str) -> None:
     assert roughly(seconds) == shown
+
+
+def test_names_of_hyper_parameters_ignore_case(cli: Cli, tiny: Path) -> None:
+    words = ("--Epochs=2", "--NumLayers=1", "--HIDDEN_SIZE", "8", "--FC_layer_Size=8")
+    done = cli("train", "-d", tiny, *words[:-1], "--dry-run", "--json")
+    found = json.loads(done.out)["config"]
+    assert (found["epochs"], found["num_layers"], found["hidden_size"]) == (2, 1, 8)
+    assert cli("train", "-d", tiny, *words, "--dry-run").code == 2  # given twice

@@ -89,6 +89,7 @@ def sweep(
             _SWEEP,
             "Search a hyper-parameter, without a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
             "dropout=0..0.5 is a range, lr=1e-4..1e-1:log a logarithmic one.",
+            completes=names_in("ffcli.config", "FIELDS"),
         ),
     ] = None,
     method: Annotated[
