@@ -74,6 +74,16 @@ def canonical_name(name: str) -> str:
     return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up
 
 
+def short_name(name: str) -> str:
+    """Return a canonical name for others to see: a path from the current or home folder where below it."""
+    if name in KNOWN:
+        return name
+    for folder, prefix in ((os.getcwd(), ""), (os.path.expanduser("~"), "~/")):  # noqa: PTH109, PTH111
+        if name.startswith(inside := folder.rstrip(os.sep) + os.sep):
+            return prefix + name.removeprefix(inside)
+    return name
+
+
 def with_options(name: str, *, label: str | None = None, grayscale: bool = False) -> str:
     """Return a dataset's canonical name with further options; ``grayscale`` changes nothing for a known one.
 

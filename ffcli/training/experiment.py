@@ -20,6 +20,7 @@ from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
 from ffcli.datasets import KNOWN, Dataset, split_indices
+from ffcli.datasets.pictures import size_of
 from ffcli.errors import RequestError
 
 
@@ -77,7 +78,7 @@ def _check_augmentation(config: TrainConfig, name: str, shape: tuple[int, ...]) 
         reason = "flip is not for mnist: a mirrored digit is another one or none"
         hint = "Try shift."
     elif config.shift >= min(shape):
-        reason = f"{config.shift} pixels would empty the images of {shape[0]}×{shape[1]}"
+        reason = f"{config.shift} pixels would empty the images of {size_of(*shape[:2])}"
         hint = None
     else:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
+from ffcli.datasets.reference import short_name
 from ffcli.runs.metric import METRICS, SPELLINGS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
@@ -78,7 +79,11 @@ class Tracking:
         """Begin or resume a run whose record is noted and written."""
         if self._tracker is None:
             return
-        run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
+        given = dict(assigned.parameters) if assigned else {}
+        told = {**given, **config.as_dict()}
+        if "dataset" in given:  # by the path that the sweep has
+            told["dataset"] = given["dataset"]
+        run = tracked_run(recorder.record, told)
         if assigned is None and under_agent():  # of a sweep that may name its metric otherwise
             run = replace(run, metric_names=SPELLINGS)
         rows = [tracked_row(row) for row in recorder.rows]
@@ -160,13 +165,19 @@ def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> Trac
         id=about.id or record.run_id,
         name=record.name,
         started=record.started,
-        config=record.config if config is None else config,
+        config=_with_short_name(record.config if config is None else config),
         group=None if about.sweep else record.sweep_id,
         sweep=about.sweep,
         tags=tuple(record.tags),
         project=about.project,
         entity=about.entity,
     )
+
+
+def _with_short_name(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without the folders of this machine above the dataset."""
+    dataset = config.get("dataset")
+    return {**config, **({"dataset": short_name(dataset)} if isinstance(dataset, str) else {})}
 
 
 def tracked_row(row: HistoryRow) -> dict[str, Any]:
@@ -189,7 +200,8 @@ def finish(tracker: WandbTracker, recorder: RunRecorder) -> Outcome:
     record, path = recorder.record, recorder.path / MODEL
     model = None
     if record.wandb.model and path.is_file():
-        about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc, **record.config}
+        about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc}
+        about |= _with_short_name(record.config)
         model = Model(path, f"model-{record.wandb.id or record.run_id}", about)
     outcome = tracker.finish(_EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
     _note_facts(record, tracker)

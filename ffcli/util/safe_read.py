@@ -55,7 +55,7 @@ def read_file(path: str | Path, most: int = RECORD_BYTES, *, pipe: float | None 
     finally:
         os.close(descriptor)
     if len(content) > most:
-        raise ValueError(f"{Path(path).name} is larger than {most} bytes")
+        raise ValueError(f"{Path(path).name} is larger than {most:,} bytes")
     return content
 
 
@@ -113,7 +113,7 @@ def parse_yaml(text: str) -> Any:
     import yaml
 
     if len(text.encode("utf-8", "surrogatepass")) > YAML_BYTES:
-        raise ValueError(f"it is larger than {YAML_BYTES} bytes")
+        raise ValueError(f"it is larger than {YAML_BYTES:,} bytes")
     loader = None
     try:
         loader = _loader()(text)

@@ -109,6 +109,7 @@ def test_each_run_is_here_and_there(swept: Swept) -> None:
         assert {name: run.config[name] for name in record["config"] if name != "dataset"} == {
             name: value for name, value in record["config"].items() if name != "dataset"
         }
+        assert run.config["dataset"] == "tiny.npz"  # as the file has it
         assert len(run.history) == record["config"]["epochs"]
         assert run.summary["val_acc"] == record["best_val_acc"]
 

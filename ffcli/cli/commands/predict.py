@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -103,6 +104,7 @@ def predict(
 
     out = Output.of(ctx)
     options = tracking(wandb, wandb_project, wandb_entity)
+    _check_index(index, image)
     if file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
     elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
@@ -127,6 +129,17 @@ def predict(
     result = shown.result
     tail = [f"written to {plain(result.png)}"] if result.png else []
     out.result(result, _head(result), _Probabilities(result, shown.images), *tail)
+
+
+def _check_index(index: str | None, image: Path | None) -> None:
+    """Refuse a run in the place of INDEX, which is named by ``--run``."""
+    if index is None:
+        return
+    by_option = f"A run is named by an option: --run {index}"
+    if image is not None:
+        refuse(f"Expected INDEX or --image, got both ({index} and {image}).", by_option)
+    if not re.fullmatch(r"[+-]?\d+", index):
+        refuse(f"INDEX must be an integer ≥ 1, got {index}.", by_option)
 
 
 def _head(result: Prediction) -> str:

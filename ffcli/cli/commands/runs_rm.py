@@ -65,9 +65,13 @@ def rm(
         found = selected(place, Selection(which, age("--older-than", older_than), best))
     sizes = {run.run_id: run.size for run in found}
     total = f"{counted(len(found), 'run')}, {size(sum(sizes.values()))}"
+    nothing = "no such runs: nothing"
+    if older_than is not None:
+        others = " and is selected by the other options" if any(options[1:]) else ""
+        nothing = f"no run ended longer ago than {older_than}{others}: nothing"
     listed = run_table(found, elsewhere="with runs list --json")
     if dry_run:
-        shown = [listed, f"would be removed: {total}"] if found else ["no such runs: nothing to remove"]
+        shown = [listed, f"would be removed: {total}"] if found else [f"{nothing} to remove"]
         out.result(Removal([], list(sizes), sum(sizes.values())), *shown)
         return
     if found and not yes:
@@ -79,5 +83,5 @@ def rm(
             out.notice("nothing was removed")
             raise typer.Exit(FAILED)
     removal = remove(place, list(sizes))
-    lines = [f"removed {plain(run)}" for run in removal.removed] or ["no such runs: nothing was removed"]
+    lines = [f"removed {plain(run)}" for run in removal.removed] or [f"{nothing} was removed"]
     out.result(removal, *lines)

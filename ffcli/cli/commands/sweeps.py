@@ -1,4 +1,4 @@
-"""``ffnn sweeps``."""
+"""``ffnn sweeps``: list, show, rm."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.commands.sweeps_rm import rm
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
@@ -30,7 +31,7 @@ app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND â
 
 @app.callback()
 def _sweeps() -> None:
-    """List and show sweeps."""
+    """List, show and remove sweeps."""
 
 
 @app.command("list", cls=Command)
@@ -81,6 +82,9 @@ def show(
     resume = out.settings.command(command, document.sweep_id)
     left = [f"resume it: {resume}"] if document.state == "open" else []
     out.result(document, *report(document, out.settings), *left)
+
+
+app.command(cls=Command)(rm)
 
 
 def wants_to_resume(
@@ -204,6 +208,8 @@ def _mattered(document: Effects, metric: str) -> list[RenderableType]:
 def _correlation(effect: HyperparameterEffect) -> str:
     """Return the correlation, or that of each value, the highest first."""
     if effect.by_value is None:
-        return "" if effect.correlation is None else f"{effect.correlation:+.2f}"
+        return "" if effect.correlation is None else number(effect.correlation, 2, sign="+")
     known = [(value, r) for value, r in effect.by_value.items() if r is not None]
-    return ", ".join(f"{value} {r:+.2f}" for value, r in sorted(known, key=lambda item: -item[1]))
+    return ", ".join(
+        f"{value} {number(r, 2, sign='+')}" for value, r in sorted(known, key=lambda item: -item[1])
+    )

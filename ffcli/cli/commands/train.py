@@ -17,7 +17,7 @@ from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, tracking
-from ffcli.cli.text import duration, number, plain
+from ffcli.cli.text import duration, number, plain, roughly
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
@@ -189,7 +189,7 @@ def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
         "parameters": f"{planned.parameters:,}",
         "images": f"{planned.train:,} train, {planned.validation:,} validation",
         "steps": f"{planned.steps:,} ({planned.steps_per_epoch:,} per epoch)",
-        "time": f"about {duration(planned.seconds_estimate)}",
+        "time": f"about {roughly(planned.seconds_estimate)}",
     }
     out.result(planned, pairs({**planned.config, **sizes}))
 

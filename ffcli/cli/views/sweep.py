@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _BAR = 40  # characters
 
 
+def fewer_runs(count: int, runs: int, size: int | None) -> str:
+    """Say why a sweep whose space has ``size`` trainings has fewer runs than ``count``."""
+    return f"not {count}: {'its space has no more' if runs == size else 'by the run_cap of the file'}"
+
+
 class TrialLines:
     """Watches a sweep: one plain line for each trial that ends."""
 
@@ -67,7 +72,9 @@ class TrialLines:
         there = f", {ended} {are(ended)} there already" if ended else ""
         if self.total is None:
             return f"runs without an end{there}: Ctrl-C stops it, --count N bounds it"
-        less = f" (not {count}: the file's run_cap or its space is less)" if (count or 0) > self.total else ""
+        less = ""
+        if self._sweep is not None and count is not None and count > self.total:
+            less = f" ({fewer_runs(count, self.total, self._sweep.spec.size)})"
         nothing = ": nothing is left to do" if ended >= self.total else ""
         return f"{counted(self.total, 'run')} in all{less}{there}{nothing}"
 

@@ -13,21 +13,28 @@ from typing import Any
 import numpy as np
 
 from ffcli.config import TrainConfig
+from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
-from ffcli.services.train import plan
+from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
 from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
 from ffcli.sweeping.study.study import Study
 from ffcli.training.context import Context
-from ffcli.training.options import RunOptions
+from ffcli.training.experiment import check_before_loading
 from ffcli.util.atomic_files import write_atomic
 from ffcli.util.safe_read import is_name, read_file, shown
+
+# An estimate measures so many configurations, for so many seconds each.
+_SAMPLE, _BUDGET = 12, 0.025
+_COMPILED = 0.72  # seconds that compiled kernels take for one of NumPy's
+# Seconds until workers that start together train, most of them for imports, and for that of Numba.
+_WORKERS_START, _NUMBAS_START = 1.2, 1.0
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
@@ -48,6 +55,16 @@ class SweepSource:
     of: Path | Mapping[str, Any]
     choose: str | None = None
     ignore: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return "the sweep" if isinstance(self.of, Mapping) else str(self.of)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read."""
+        return isinstance(self.of, Mapping) or self.of.exists()
 
     def read(self) -> SweepSpec:
         """Return the sweep. Raises RequestError for what is wrong in it."""
@@ -157,14 +174,23 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
+def _seconds_of(context: Context, config: TrainConfig) -> float:
+    """Estimate the seconds of a run in much less than one, in which Numba could not even be imported."""
+    check_before_loading(config)
+    with numpy_kernels():
+        seconds = seconds_of(config, context.dataset(config.dataset), budget=_BUDGET)
+    return seconds * (_COMPILED if would_compile() else 1)
+
+
 def describe_space(context: Context, source: Source, count: int | None, workers: int) -> SearchSpace:
     """Return what a sweep would search, and how long it may take by some measured steps."""
     spec = load_source(context, source)
     runs = spec.most_trials(count)
     workers = workers if runs is None else min(workers, runs)
     rng = np.random.default_rng(0)
-    some = [plan(context, spec.config(spec.sample(rng)), RunOptions()).seconds_estimate for _ in range(8)]
-    each = float(np.mean(some))
+    start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)
+    configs = [spec.config(spec.sample(rng)) for _ in range(_SAMPLE)]
+    each = float(np.mean([_seconds_of(context, config) for config in configs]))
     return SearchSpace(
         method=spec.method,
         metric=None if spec.metric is None else RankedBy(spec.metric.name, spec.metric.goal),
@@ -174,5 +200,5 @@ def describe_space(context: Context, source: Source, count: int | None, workers:
         runs=runs,
         workers=workers,
         seconds_a_run=each,
-        seconds_estimate=None if runs is None else each * runs / workers,
+        seconds_estimate=None if runs is None else start + each * runs / workers,
     )

@@ -133,7 +133,7 @@ class SweepOutcome(SweepReport):
     """A sweep after it was run or resumed."""
 
     ended: str | None
-    """Why it ended: count, space, target, failures, or lost where W&B's server is gone."""
+    """Why it ended: count, space, target, failures, time, or lost where W&B's server is gone."""
     message: str | None
     """The same in a sentence."""
     seconds: float

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.files import file_at, head
+from ffcli.datasets.kinds import JSON, TABLES, TEXT, kind_of
 from ffcli.errors import RequestError, UnknownNameError
 from ffcli.util.safe_read import YAML_BYTES, mapping, parse_yaml, read_text, shown
 
@@ -17,10 +20,25 @@ _LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact ari
 
 def read_sweep(path: Path, most: int = YAML_BYTES) -> str:
     """Return the text of a sweep file. Raises RequestError where there is none of at most so many bytes."""
+    _refuse_data(path.expanduser())
     try:
         return read_text(path, "sweep file", most)
     except ValueError as error:
         raise RequestError(f"{path}: {error}.") from None
+
+
+def _refuse_data(path: Path) -> None:
+    """Refuse a file that is no sweep but data, a picture or a page; what cannot be read is left to others."""
+    try:
+        kind = kind_of(head(file_at(path)))
+    except (OSError, BrokenDataError):
+        return
+    what = "a table of data" if kind is TEXT and path.name.lower().endswith(TABLES) else kind.what
+    if what not in (TEXT.what, JSON.what) and (kind.name or kind.advice):
+        raise RequestError(
+            f"{path}: expected a sweep (YAML, JSON, a script or a notebook), got {what}.",
+            hint="A sweep names its data as a parameter, as in dataset: {value: data.csv}.",
+        )
 
 
 def parse(text: str, source: str) -> dict[Any, Any]:

@@ -124,6 +124,11 @@ class Coordinator:
         taken = self._study.counts.ended + len(self._open)
         if self._most is not None and taken >= self._most:
             return False
+        if not self._waiting and taken == self._sweep.spec.size:
+            return False
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._ended, self._stopping = Ended("time", "Its time is over."), True
+            return False
         if self._waiting:
             self._again(self._next_waiting())
             return True

@@ -105,11 +105,20 @@ def test_each_worker_has_one_blas_thread(place: Place, fake: list[FakePool], wor
     assert {task.options.threads for pool in fake for task in pool.tasks} == {1}
 
 
-def test_the_time_is_estimated_with_the_workers_that_find_work(place: Place) -> None:
+def test_the_time_is_estimated_with_the_workers_that_find_work(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_sweep(place, FOUR, [])
-    document = describe_space(place.context, place.folder / "sweep.yaml", 2, 64)
-    assert document.workers == 2
-    assert document.seconds_estimate == pytest.approx(document.seconds_a_run)
+    monkeypatch.setattr("ffcli.services.sweeps.create.seconds_of", lambda *_, **__: 10.0)
+    monkeypatch.setattr("ffcli.services.sweeps.create.would_compile", lambda: False)
+    many, one = (
+        describe_space(place.context, place.folder / "sweep.yaml", 2, workers) for workers in (64, 1)
+    )
+    assert (many.workers, many.seconds_a_run, one.workers) == (2, 10.0, 1)
+    assert many.seconds_estimate is not None
+    assert one.seconds_estimate is not None
+    assert 10 < many.seconds_estimate < 15  # the start of the workers counts
+    assert one.seconds_estimate - many.seconds_estimate == pytest.approx(10)
 
 
 @pytest.mark.usefixtures("fake")
