@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -199,8 +200,7 @@ def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) ->
         if process.poll() is not None:
             code = process.returncode
             raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
-        with suppress(TimeoutError):
-            client.wait_for_workers(workers, timeout=1)
+        time.sleep(0.1)
 
 
 def _batch(kind: str, jobs: int) -> Connection:
