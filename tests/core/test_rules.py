@@ -210,3 +210,14 @@ def test_a_whole_training_is_the_same_bits_with_and_without_numba(optimizer, blo
         losses = [(result.train_loss, result.val_loss) for result in experiment]
         ends.append((losses, experiment.network.state.tobytes()))
     assert ends[0] == ends[1]
+
+
+def test_numpy_runs_the_rules_bound_within_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ffcli.core.rules._installed_numba", lambda: "1.0")
+    monkeypatch.setenv("FFNN_KERNELS", "numba")
+    assert rules.compiles()
+    with rules.numpy_kernels():
+        assert not rules.compiles()
+    assert rules.compiles()
+    monkeypatch.setenv("FFNN_KERNELS", "numpy")
+    assert not rules.would_compile()

@@ -70,20 +70,21 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
     where the runs were validated on different images. Raises IncomparableError where a loss is to rank runs
     that were trained with different losses, FfnnError where no run has finished.
     """
-    name = canonical_name(dataset or "fashion_mnist")
+    name, standing = canonical_name(dataset or "fashion_mnist"), standing_by(metric)
+    # No records are kept: to hold thousands takes half as long again as to read them.
     finished = [
-        record
+        (record.run_id, standing(record), record.config.get("val_fraction"))
         for record in context.runs.records()
         if record.status == "finished" and record.dataset == name and metric.name in record.best
     ]
-    ranked = metric.ranked(finished, standing_by(metric))
+    ranked = metric.ranked(finished, lambda run: run[1])
     if not ranked:
         raise FfnnError(
             f"There is no finished run on {name} in {context.runs_dir}.",
-            hint=f"Train one with ffnn train, or name the dataset of another (got {name}).",
+            hint=f"Train one with ffnn train, or name another dataset (got {name}).",
         )
-    best = ranked[0]
-    if len({record.config.get("val_fraction") for record in finished}) > 1:
+    best = context.runs.read(ranked[0][0])
+    if len({fraction for _, _, fraction in finished}) > 1:
         context.notify(
             f"the runs on {name} differ in val_fraction, so their {metric.name} was measured on different "
             f"images; the best run has val_fraction {best.config.get('val_fraction')}"

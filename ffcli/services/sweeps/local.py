@@ -25,7 +25,6 @@ from ffcli.sweeping.study.study import StudyWriter
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking
-from ffcli.util.cores import usable_cores
 from ffcli.util.signals import interrupts_deferred
 
 
@@ -35,12 +34,14 @@ class SweepOptions:
 
     Attributes:
         count: trials in all, over all resumptions; None: as many as were ever asked for.
+        max_time: seconds from now after which no trial begins; None: no such time.
         reuse: take over the results of identical runs of the store instead of training again.
         wandb: online or offline, where W&B is to follow the runs.
     """
 
     count: int | None = None
     pool: PoolOptions = field(default_factory=PoolOptions)
+    max_time: float | None = None
     reuse: bool = False
     wandb: str = "disabled"
     wandb_project: str | None = None
@@ -93,8 +94,6 @@ def _run(
     sweep, counts = study.sweep, study.counts
     run_options = RunOptions(
         tags=("sweep",),
-        # By what was asked for: the last trials come out as they would have beside others.
-        threads=1 if options.pool.cluster else max(1, usable_cores() // options.pool.workers),
         wandb=options.wandb,
         wandb_project=options.wandb_project or sweep.spec.project,
         wandb_entity=options.wandb_entity or sweep.spec.entity,
@@ -110,6 +109,7 @@ def _run(
         left_over=earlier.left_over,
         reusable=earlier.reusable,
         ended=BestWeights(context, sweep, study.trials).ended,
+        deadline=None if options.max_time is None else time.monotonic() + options.max_time,
         options=run_options,
     )
     with open_pool(context, options.pool) as pool:
@@ -120,7 +120,7 @@ def _run(
             return Coordinator(study, pool, plan, on_event).run()
         finally:
             on_event(SweepOver())
-            earlier.remove_left()
+            earlier.remove_replaced(study.trials)
 
 
 def digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:

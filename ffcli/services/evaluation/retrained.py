@@ -1,0 +1,80 @@
+"""The weights of the best run where they were removed or are on another machine: it is trained again."""
+
+from __future__ import annotations
+
+from ffcli.config import validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.errors import FfnnError
+from ffcli.runs.metric import Metric
+from ffcli.runs.record import RunRecord
+from ffcli.runs.store import MODEL
+from ffcli.services.past_runs import PastRuns
+from ffcli.services.sweeps.originals import Original
+from ffcli.services.train import train
+from ffcli.sweeping.wandb.address import is_address
+from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
+from ffcli.training.options import RunOptions
+
+RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
+
+
+def of_store(record: RunRecord, metric: Metric) -> Original:
+    """Return a run as the best of the store."""
+    return Original(
+        title=f"Run {record.run_id}",
+        sweep_id="",
+        run_id=record.run_id,
+        config=validate(record.config),
+        metric=metric,
+        value=record.best[metric.name],
+        dataset_digest=record.provenance.dataset_digest,
+        core_version=record.provenance.core or CORE_VERSION,
+        threads=record.threads,
+    )
+
+
+def with_weights(
+    context: Context, best: Original, on_event: OnTraining = null_observer, command_line: tuple[str, ...] = ()
+) -> str:
+    """Return the id of the run, of one that is the same training, or of one that is trained now.
+
+    Raises FfnnError where it cannot come out the same.
+    """
+    if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
+        return best.run_id
+    digest = context.dataset(best.config.dataset).digest
+    if best.dataset_digest not in (None, digest):
+        raise FfnnError(
+            f"{best.title} has no weights here and cannot be trained again: "
+            f"{best.config.dataset} is not the dataset that it was trained on."
+        )
+    if best.core_version != CORE_VERSION:
+        raise FfnnError(
+            f"{best.title} has no weights here and cannot be trained again: it was trained by version "
+            f"{best.core_version} of the core, this is {CORE_VERSION}."
+        )
+    same = PastRuns(context).find(best.config, digest, weights=True)
+    if same is not None:
+        context.notify(f"{best.title} has no weights here; run {same} is the same training")
+        return same
+    return _train_again(context, best, on_event, command_line)
+
+
+def _train_again(
+    context: Context, best: Original, on_event: OnTraining, command_line: tuple[str, ...]
+) -> str:
+    context.notify(f"{best.title} has no weights here: the same configuration is trained again")
+    is_local = best.sweep_id and not is_address(best.sweep_id)
+    tags = (RETRAINED, best.sweep_id) if is_local else (RETRAINED,)
+    options = RunOptions(tags=tags, threads=best.threads, command_line=command_line)
+    result = train(context, best.config, options, on_event)
+    if result.status != "finished":
+        raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
+    value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
+    if value != best.value:
+        context.notify(
+            f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "
+            f"{best.metric.name} {value:.6g} instead of {best.value:.6g}"
+        )
+    return result.run_id
