@@ -521,3 +521,11 @@ def test_failed_runs_are_retried(cli: Cli, tiny: Path) -> None:
     assert again["ended"] == "space"
     runs = json.loads(cli("runs", "list", "--json").out)
     assert sorted(run["status"] for run in runs) == ["diverged", "diverged", "finished"]
+
+
+def test_a_sweep_says_how_many_networks_it_has_kept(cli: Cli, tiny: Path) -> None:
+    each = (f"dataset={tiny}", "seed=1,2,3,4,5,6", "epochs=1", "hls=4")
+    done = cli("sweep", *(word for one in each for word in ("--set", one)), "--workers", "1")
+    models = list(Path("runs").glob("*/model.safetensors"))
+    assert len(models) == 5
+    assert f"the best {len(models)} keep their networks" in done.out
