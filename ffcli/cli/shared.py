@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name or after it; the later wins."""
+"""The options of every command, accepted before its name and after it; the later one wins."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def _show_version(ctx: typer.Context, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from ffcli.version import __version__
 
-        typer.echo(f"ffnn {__version__}")
+        settings = ctx.ensure_object(Settings)
+        is_json = settings.json or "--json" in settings.command_line  # which may come after it
+        typer.echo(f'{{"version": "{__version__}"}}' if is_json else f"ffnn {__version__}")
         raise typer.Exit
 
 
@@ -71,7 +73,7 @@ def _declare(
         str | None, _option("--runs-dir", metavar="DIR", help="Stored runs (./runs or FFNN_RUNS_DIR).")
     ] = None,
     json: Annotated[bool | None, _option("--json", help="Print one JSON document instead of text.")] = None,
-    quiet: Annotated[bool | None, _option("--quiet", "-q", help="No progress and no notices.")] = None,
+    quiet: Annotated[bool | None, _option("--quiet", "-q", help="Print no progress and no notices.")] = None,
     version: Annotated[
         bool,
         typer.Option(

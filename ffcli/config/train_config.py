@@ -1,4 +1,4 @@
-"""TrainConfig: the one place that says a hyper-parameter's name, aliases, type, default, bounds, help, flags.
+"""TrainConfig: the definition of each hyper-parameter: name, aliases, type, default, bounds, help and flags.
 
 The options of ``ffnn train``, the keys of a configuration file, the record of a run and the table in the
 documentation follow from it. The choices of an enumerated field come from the registries in ``core``.
@@ -49,16 +49,19 @@ class TrainConfig(BaseModel):
         str,
         BeforeValidator(read_dataset_name),
         Option("Data", ("-d",), metavar="NAME", also="dataset_name"),
-    ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
+    ] = Field("fashion_mnist", description="dataset: fashion_mnist, mnist, or the path of your own")
     val_fraction: Annotated[
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
-    ] = Field(0.1, gt=0, lt=1, description="part of the training images kept for validation")
+    ] = Field(0.1, gt=0, lt=1, description="fraction of the training images held out for validation")
     augment: Annotated[
         str,
         BeforeValidator(read_augmentation),
         Option("Data", metavar="WHAT", also="augmentation data_augmentation"),
-    ] = Field("none", description="of training images: none, flip, shift:PIXELS or both as in flip,shift:1")
+    ] = Field(
+        "none",
+        description="augmentation of the training images: none, flip, shift:PIXELS or flip,shift:PIXELS",
+    )
     num_layers: Annotated[
         Integer,
         Option(
@@ -67,9 +70,11 @@ class TrainConfig(BaseModel):
             also="hidden_layers num_hidden_layers number_of_hidden_layers no_of_hidden_layers "
             "no_hidden_layers num_of_hidden_layers number_hidden_layers n_hidden_layers "
             "hidden_layer hidden_layer_count n_hidden num_hidden n_layers layers "
-            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth",
+            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth num_hidden_layer "
+            "n_hidden_layer hidden_layers_count hidden_layers_num layers_num no_layers number_layers "
+            "num_fc_layers n_fc_layers fc_layers num_dense_layers dense_layers",
         ),
-    ] = Field(3, ge=0, le=MOST_LAYERS, description="hidden layers")
+    ] = Field(3, ge=0, le=MOST_LAYERS, description="number of hidden layers")
     hidden_size: Annotated[
         Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=MOST_LAYERS)],
         BeforeValidator(read_sizes),
@@ -84,9 +89,13 @@ class TrainConfig(BaseModel):
             "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
             "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
             "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
-            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size",
+            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size "
+            "fc_layer_size fc_layer_sizes fc_size size_hidden_layer size_hidden_layers layers_size "
+            "size_of_layer size_of_layers hidden_width layer_width hidden_dims dense_units n_units "
+            "n_nodes neurons_per_hidden_layer units_per_hidden_layer nodes_per_hidden_layer "
+            "neurons_in_hidden_layer neurons_in_each_layer layer_units layer_neurons",
         ),
-    ] = Field(128, description="one size for all hidden layers, or a list such as 128,64")
+    ] = Field(128, description="units per hidden layer: one size for all, or a list such as 128,64")
     activation: Annotated[
         str,
         _ACTIVATION,
@@ -96,9 +105,9 @@ class TrainConfig(BaseModel):
             ("-a",),
             also="activations act act_fn act_func act_function activation_fn activation_func "
             "activation_fun activation_function activation_functions activation_type "
-            "hidden_activation non_linearity af",
+            "hidden_activation hidden_activation_function non_linearity af",
         ),
-    ] = Field("relu", description="of the hidden layers")
+    ] = Field("relu", description="activation of the hidden layers")
     weight_init: Annotated[
         str,
         _INIT,
@@ -109,20 +118,21 @@ class TrainConfig(BaseModel):
             also="init initializer initialiser initialization initialisation init_method init_type "
             "weights_init weight_initialization weight_initialisation weights_initialization "
             "weights_initialisation weight_initializer weight_initialiser weight_init_method "
-            "initialization_method w_init wi",
+            "initialization_method w_init wi init_weights init_scheme weights_initializer "
+            "weights_initialiser weights_init_method weight_init_type kernel_initializer",
         ),
     ] = Field(
         "xavier",
-        description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
+        description="initial weights; random is uniform ±0.1, xavier uniform (Glorot), he normal (for relu)",
     )
     batch_norm: Annotated[
         Truth, Option("Model", also="batch_normalization batch_normalisation use_batch_norm bn")
     ] = Field(False, description="batch normalization of the hidden layers")
     dropout: Annotated[
         Number, Option("Model", also="dropout_rate dropout_prob dropout_probability drop_rate dropout_p")
-    ] = Field(0.0, ge=0, lt=1, description="fraction of the hidden values dropped while training")
+    ] = Field(0.0, ge=0, lt=1, description="fraction of the hidden values dropped in training")
     input_dropout: Annotated[Number, Option("Model", also="input_dropout_rate")] = Field(
-        0.0, ge=0, lt=1, description="fraction of the features dropped while training"
+        0.0, ge=0, lt=1, description="fraction of the features dropped in training"
     )
     optimizer: Annotated[
         str,
@@ -132,49 +142,50 @@ class TrainConfig(BaseModel):
             "Optimizer",
             ("-o",),
             also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization "
-            "optimisation optimization_algorithm optimizer_algorithm optimization_method",
+            "optimisation optimization_algorithm optimizer_algorithm optimization_method optimizers "
+            "optimiser_type optimization_function optimizer_function",
         ),
-    ] = Field("adam", description="nag is another name of nesterov")
+    ] = Field("adam", description="optimizer; nag is another name of nesterov")
     learning_rate: Annotated[
         Number,
         Option(
             "Optimizer",
             ("-lr",),
             also="lr eta step_size learn_rate learning_rates initial_learning_rate initial_lr "
-            "init_lr base_lr",
+            "init_lr base_lr learning_rate_init lrate",
         ),
     ] = Field(1e-3, gt=0, description="step size")
     momentum: Annotated[
         Number, Option("Optimizer", ("-m",), also="gamma mu momentum_coefficient momentum_rate")
-    ] = Field(0.9, ge=0, lt=1, description="fraction of the last step kept")
+    ] = Field(0.9, ge=0, lt=1, description="fraction of the previous step that is kept")
     beta: Annotated[Number, Option("Optimizer", ("-beta",), also="rho beta_rms rmsprop_beta")] = Field(
-        0.9, ge=0, lt=1, description="decay of the mean squared gradient"
+        0.9, ge=0, lt=1, description="decay rate of the mean squared gradient"
     )
     beta1: Annotated[Number, Option("Optimizer", ("-beta1",), also="adam_beta1 b1")] = Field(
-        0.9, ge=0, lt=1, description="decay of the first moment"
+        0.9, ge=0, lt=1, description="decay rate of the first moment"
     )
     beta2: Annotated[Number, Option("Optimizer", ("-beta2",), also="adam_beta2 b2")] = Field(
-        0.999, ge=0, lt=1, description="decay of the second moment"
+        0.999, ge=0, lt=1, description="decay rate of the second moment"
     )
     epsilon: Annotated[Number, Option("Optimizer", ("-eps",), also="eps adam_eps adam_epsilon")] = Field(
-        1e-7, gt=0, description="keeps the division finite"
+        1e-7, gt=0, description="small constant that keeps the division finite"
     )
     schedule: Annotated[
         str,
         _SCHEDULE,
         _SCHEDULE_NAME,
         Option("Optimizer", also="scheduler lr_schedule lr_scheduler learning_rate_schedule"),
-    ] = Field("constant", description="of the learning rate")
+    ] = Field("constant", description="schedule of the learning rate")
     warmup_epochs: Annotated[Number, Option("Optimizer", also="warmup")] = Field(
         0.0, ge=0, description="epochs over which the learning rate rises from zero"
     )
     decay_epochs: Annotated[Integer, Option("Optimizer")] = Field(
         10,
         ge=1,
-        description="schedule step: epochs between decays; plateau: without lower val_loss",
+        description="epochs between decays (schedule step), or without a lower val_loss before one (plateau)",
     )
     decay_factor: Annotated[Number, Option("Optimizer")] = Field(
-        0.1, gt=0, lt=1, description="what schedules step and plateau multiply by"
+        0.1, gt=0, lt=1, description="factor of one decay of the learning rate (schedules step and plateau)"
     )
     clip_norm: Annotated[
         Number,
@@ -183,7 +194,7 @@ class TrainConfig(BaseModel):
             also="clip clip_grad grad_clip gradient_clip gradient_clipping max_grad_norm max_norm "
             "grad_clip_norm",
         ),
-    ] = Field(0.0, ge=0, description="longest gradient, by its norm; 0 clips none")
+    ] = Field(0.0, ge=0, description="maximum gradient norm; 0 disables clipping")
     loss: Annotated[
         str,
         _LOSS,
@@ -191,21 +202,29 @@ class TrainConfig(BaseModel):
         Option(
             "Training",
             ("-l",),
-            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function objective",
+            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function "
+            "objective losses",
         ),
-    ] = Field("cross_entropy", description="mean_squared_error is another name of squared_error")
+    ] = Field(
+        "cross_entropy", description="loss function; mean_squared_error is another name of squared_error"
+    )
     epochs: Annotated[
         Integer,
         Option(
             "Training",
             ("-e",),
             also="epoch n_epochs n_epoch num_epochs num_epoch max_epochs max_epoch "
-            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs",
+            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs train_epochs nb_epochs "
+            "nb_epoch total_epochs epochs_num epoch_count",
         ),
     ] = Field(10, ge=1, description="passes over the training images")
     batch_size: Annotated[
         Integer,
-        Option("Training", ("-b",), also="batch batches_size batch_sizes minibatch_size minibatch bs"),
+        Option(
+            "Training",
+            ("-b",),
+            also="batch batches_size batch_sizes size_of_batch train_batch_size minibatch_size minibatch bs",
+        ),
     ] = Field(32, ge=1, description="images per step")
     weight_decay: Annotated[
         Number,
@@ -217,7 +236,9 @@ class TrainConfig(BaseModel):
             "regularization_parameter reg_param reg_lambda reg_strength lambda lambd lmbda "
             "lam weight_decay_rate wd",
         ),
-    ] = Field(0.0, ge=0, description="L2: the gradient of each weight W gains weight_decay·W")
+    ] = Field(
+        0.0, ge=0, description="L2 regularization: adds weight_decay·W to the gradient of each weight W"
+    )
     label_smoothing: Annotated[Number, Option("Training")] = Field(
         0.0, ge=0, lt=1, description="fraction of each training target spread over all classes"
     )
@@ -225,13 +246,13 @@ class TrainConfig(BaseModel):
         0.0,
         ge=0,
         lt=1,
-        description="decay of an average of the weights, which is then kept; 0: none",
+        description="decay rate of a moving average of the weights, which is then stored; 0 disables it",
     )
     patience: Annotated[Integer, Option("Training", also="early_stopping_patience")] = Field(
-        0, ge=0, description="epochs without a higher val_acc after which to stop; 0: never"
+        0, ge=0, description="epochs without a higher val_acc after which to stop; 0 disables early stopping"
     )
     seed: Annotated[Integer, Option("Training", also="random_seed random_state rng_seed")] = Field(
-        0, description="of the initial weights and the shuffling"
+        0, description="seed of the initial weights and the shuffling"
     )
 
     def __init__(self, **values: Any) -> None:

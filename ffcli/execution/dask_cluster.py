@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
+import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +18,8 @@ from urllib.parse import urlsplit
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.util.cores import usable_cores
+from ffcli.util.processes import python_command
+from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
 
 if TYPE_CHECKING:
@@ -22,12 +29,29 @@ if TYPE_CHECKING:
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 KINDS = ("local", *BATCH_SYSTEMS)
 _CONNECT = 20.0  # seconds to wait for a scheduler
+_START = 60  # seconds that a worker of a local cluster has to start
+_GRACE = 5.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
+# Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
+_FOLDER = "/"
 
-Close = Callable[[], None]
+
+@dataclass(frozen=True)
+class Connection:
+    """A connected cluster.
+
+    Attributes:
+        client: Dask's client.
+        close: closes the client, and ends what was started here.
+        missing: what to say of a cluster that has no worker.
+    """
+
+    client: Client
+    close: Callable[[], None]
+    missing: str
 
 
-def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close]:
-    """Return a client of a cluster, and what closes both as far as they were started here.
+def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
+    """Connect to a cluster, or start one.
 
     Args:
         cluster: the address of a scheduler, the path of its file, or one of `KINDS` to start one.
@@ -47,17 +71,14 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
     except ImportError as error:
         raise _missing("distributed", error) from None
     _be_quiet()
-    if cluster in KINDS:
-        started = _local(workers) if cluster == "local" else _batch(cluster, jobs or 1)
-        client = Client(started)
-
-        def close() -> None:
-            client.close()
-            started.close()
-
-        return client, close
+    if cluster == "local":
+        return _local(workers or usable_cores())
+    if cluster in BATCH_SYSTEMS:
+        return _batch(cluster, jobs or 1)
     if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
         raise _no_cluster(cluster)
+    if cluster.startswith("tls://"):
+        _check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
     try:
         client = Client(**where, timeout=_CONNECT, set_as_default=False)
@@ -67,7 +88,8 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
             f"There is no connection to the scheduler {cluster}: {why}",
             hint="Start one with: dask scheduler. It prints its address.",
         ) from None
-    return client, client.close
+    start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
+    return Connection(client, client.close, f"Start some with: {start}")
 
 
 def _is_address(text: str) -> bool:
@@ -89,6 +111,24 @@ def _no_cluster(cluster: str) -> RequestError:
     )
 
 
+def _check_certificates() -> None:
+    """Raise FfnnError where Dask's configuration lacks a file that its client needs for TLS."""
+    from distributed import Security
+
+    security = Security()
+    files = {
+        "CA_FILE": security.tls_ca_file,
+        "CLIENT__CERT": security.tls_client_cert,
+        "CLIENT__KEY": security.tls_client_key,
+    }
+    for name, value in files.items():
+        if value is None or ("\n" not in value and not Path(value).is_file()):  # it may be the text itself
+            raise FfnnError(
+                f"TLS needs a file in DASK_DISTRIBUTED__COMM__TLS__{name}, got {value or 'nothing'}.",
+                hint='docs/scaling.md shows how to make and name the files, under "TLS".',
+            )
+
+
 def _missing(package: str, error: ImportError) -> RequestError:
     return RequestError(
         f"A cluster needs the package {package}, which cannot be imported ({error}).",
@@ -98,33 +138,79 @@ def _missing(package: str, error: ImportError) -> RequestError:
 
 def _be_quiet() -> None:
     """Silence Dask's log: what the user has to know comes as notices and errors."""
+    warnings.filterwarnings("ignore", "Creating scratch directories")  # takes long on a busy disk
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] in ("distributed", "bokeh", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _local(workers: int) -> Any:
-    """Return a cluster of processes on this machine."""
-    from distributed import LocalCluster
+def _local(workers: int) -> Connection:
+    """Start a scheduler in this process and workers on this machine, and wait for them."""
+    from distributed import Client, LocalCluster
 
-    # Its processes are started by Python's -c, which imports from the current folder unless told not to.
-    os.environ.setdefault("PYTHONSAFEPATH", "1")
-    return LocalCluster(
-        n_workers=workers or usable_cores(),
-        threads_per_worker=1,
-        processes=True,
+    scheduler = LocalCluster(
+        n_workers=0,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
-        preload="ffcli.execution.dask_preload",  # a Ctrl-C is for the coordinator alone
     )
+    with interrupts_deferred():
+        process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
+            python_command(
+                "distributed.cli.dask_worker",
+                *(scheduler.scheduler_address, "--host", "127.0.0.1", "--no-dashboard"),
+                *("--nworkers", str(workers), "--nthreads", "1", "--death-timeout", str(_START)),
+            ),
+            cwd=_FOLDER,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C of the terminal is for the coordinator alone
+        )
+
+    def end() -> None:
+        with suppress(Exception):
+            scheduler.close()  # tells the workers to end
+        process.terminate()  # they may still be starting
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    try:
+        client = Client(scheduler)
+        _wait_for(workers, client, process)
+    except BaseException:
+        with interrupts_deferred():
+            end()
+        raise
+
+    def close() -> None:
+        client.close()
+        end()
+
+    return Connection(client, close, "Dask starts another one here.")
 
 
-def _batch(kind: str, jobs: int) -> Any:
-    """Return a cluster whose workers are jobs of a batch system, as Dask's configuration describes them.
+def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) -> None:
+    """Wait for so many workers. Raises FfnnError where the process that starts them ends."""
+    while len(client.nthreads()) < workers:
+        if process.poll() is not None:
+            code = process.returncode
+            raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
+        time.sleep(0.1)
 
-    Without a configuration a job is one worker on one core.
+
+def _batch(kind: str, jobs: int) -> Connection:
+    """Start a scheduler in this process and workers as jobs of a batch system, by Dask's configuration.
+
+    Without a configuration a job is one worker on one core. Connections are protected by TLS where Dask's
+    configuration names a certificate authority.
     """
+    from distributed import Client, Security
+
     try:
         import dask
         import dask_jobqueue
@@ -133,12 +219,54 @@ def _batch(kind: str, jobs: int) -> Any:
     configured: dict[str, Any] = dask.config.get(f"jobqueue.{kind}", {})
     cores = configured.get("cores") or 1
     memory = configured.get("memory") or f"{cores}GB"
+    security = Security()
+    scheduler = configured.get("scheduler-options") or {}
+    prologue = configured.get("job-script-prologue") or configured.get("env-extra") or []
     try:
-        started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(cores=cores, processes=cores, memory=memory)
-        started.scale(jobs=jobs)
+        started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
+            cores=cores,
+            processes=cores,
+            memory=memory,
+            job_script_prologue=[f"cd {_FOLDER}", *prologue],
+            security=security if security.tls_ca_file else None,
+            # On a login node the dashboard's port is often taken, and everybody could look at it.
+            scheduler_options={"dashboard": False, "dashboard_address": ":0", **scheduler},
+        )
     except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise FfnnError(f"The jobs could not be submitted to {kind}: {error}") from None
-    return started
+        raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
+    try:
+        started.sync(_submit, started, jobs)
+        client = Client(started)
+    except BaseException as error:
+        with interrupts_deferred():
+            started.close()
+        if not isinstance(error, (OSError, RuntimeError, ValueError)):
+            raise
+        raise FfnnError(
+            f"The jobs could not be submitted to {kind}: {str(error).rpartition('stderr:')[2].strip()}",
+            hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
+        ) from None
+
+    def close() -> None:
+        client.close()
+        started.close()
+
+    return Connection(client, close, f"Waiting for the jobs at {kind}, {jobs} in all.")
+
+
+async def _submit(cluster: Any, jobs: int) -> None:
+    """Submit jobs one by one. Raises what the first that is refused raises, which ``scale`` only logs."""
+    from distributed import Status
+
+    try:
+        while len(cluster.worker_spec) < jobs:
+            cluster.worker_spec.update(cluster.new_worker_spec())
+            await cluster._correct_state()
+    except BaseException:
+        for job in cluster.workers.values():
+            if job.status == Status.created:
+                job.status = Status.failed  # as the cluster's ``close`` expects
+        raise
 
 
 def is_exposed(address: str) -> bool:

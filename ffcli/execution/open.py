@@ -1,4 +1,4 @@
-"""Which worker pool a request means."""
+"""Opening the worker pool that a request asks for."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def open_pool(context: Context, options: PoolOptions) -> WorkerPool:
         return LocalPool(context, options.workers)
     from ffcli.execution.dask_cluster import connect
 
-    client, close = connect(options.cluster, options.workers, options.jobs)
+    connection = connect(options.cluster, options.workers, options.jobs)
 
     from ffcli.execution.dask import DaskPool
     from ffcli.execution.dask_link import Link
 
-    return DaskPool(context, Link(client, close), options.workers)
+    return DaskPool(context, Link(connection), options.workers)

@@ -1,4 +1,4 @@
-"""The folder of runs: making, finding, listing and removing them."""
+"""The run store: creating, finding, reading and removing runs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RunStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
-            raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
+            raise RequestError(f"{self.folder} leads through a file", parameter="runs_dir") from None
         remove_unbegun(self.folder)
         known = [entry.name for entry in self.folder.iterdir()]
         while True:
@@ -82,7 +82,7 @@ class RunStore:
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.
 
-        Ids also come from databases, from W&B and from the files of other runs.
+        Ids also come from studies, from W&B and from the files of other runs.
         """
         if not is_name(run_id) or run_id in RESERVED:
             raise _no_id(run_id)
@@ -91,7 +91,7 @@ class RunStore:
     def of_sweep(self, run_id: str, sweep_id: str) -> Path | None:
         """Return the folder of a run of this very sweep, or None where there is none.
 
-        What a shared database says of a run must not make its owner lose another.
+        What a damaged study says of a run must not make its owner lose another.
         """
         try:
             return self.folder / run_id if self.read(run_id).sweep_id == sweep_id else None
@@ -100,7 +100,7 @@ class RunStore:
 
     def _refuse_file(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
-            raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
+            raise RequestError(f"expected a folder, got the file {self.folder}", parameter="runs_dir")
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file.

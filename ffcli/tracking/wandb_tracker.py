@@ -1,4 +1,4 @@
-"""Tracking by W&B, through a process of its own that can be waited for no longer than one wants."""
+"""Tracking by W&B through a process of its own, so that every wait is bounded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _LONGEST = 55.0
 
 
 class WandbTracker:
-    """Follows runs by W&B, online or into folders that ``wandb sync`` takes.
+    """Follows one run after another by W&B, online or into folders that ``wandb sync`` takes.
+
+    No method raises, and only `finish` waits, for a bounded time. ``facts`` is what is known of the present
+    run, and ``stopped`` says whether somebody has asked W&B to stop it.
 
     Offline runs lie in the ``wandb`` folder below the one that a run is started with; online and without one,
     nothing is kept. Once a server does not answer or refuses the key, no further run tries it, but for those
@@ -49,7 +52,10 @@ class WandbTracker:
         self._broken: str | None = None
 
     def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
-        """Begin a run; whether that works shows later."""
+        """Begin a run, or resume it after ``rows``; whether that works shows later.
+
+        Epochs that W&B has already are not sent again. Files that are to stay lie below ``folder``.
+        """
         self.facts, self.stopped, self._started = Facts(), False, False
         self._problem = None if run.sweep else self._broken
         if self._problem is not None:

@@ -1,4 +1,4 @@
-"""The sweep files that come with ffnn: an installed copy has no folder ``sweeps`` beside it."""
+"""The sweep files that come with ffnn, and how they are found by name."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def named_files() -> dict[str, Path]:
     """Return all sweep files that go by a name: those of the folder ``sweeps`` here, and the shipped."""
     here = _files(_HERE)
     return {**here, **shipped_files(), **here}
+
+
+def name_of(file: Path) -> str:
+    """Return what messages call a sweep file: the name of one that came with ffnn, else its path."""
+    return next((name for name, path in shipped_files().items() if path == file), str(file))
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -124,6 +124,9 @@ class Coordinator:
         taken = self._study.counts.ended + len(self._open)
         if self._most is not None and taken >= self._most:
             return False
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._ended, self._stopping = Ended("time", "Its time is over."), True
+            return False
         if self._waiting:
             self._again(self._next_waiting())
             return True
@@ -146,7 +149,7 @@ class Coordinator:
         if self._open or self._most is None or counts.ended < self._most:
             return None
         if counts.ended == self._sweep.spec.size:
-            return Ended("space", f"All {counts.ended} combinations of the space were tried.")
+            return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
         return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
 
     def _next_waiting(self) -> Trial:
@@ -184,6 +187,7 @@ class Coordinator:
                 sweep_id=self._sweep.id,
                 provenance={"trial": trial.number},
                 waits_for_verdict=self._sweep.spec.early_terminate is not None,
+                keep_unfinished_weights=False,
             )
         )
 
@@ -233,6 +237,8 @@ class Coordinator:
         """Let a trial wait whose worker is gone; it is started again, if not too often."""
         del self._open[event.key]
         self._waiting.append(opened.trial.number)
+        if event.worker_failed:
+            opened.trial = self._study.set_starts(opened.trial, opened.trial.starts - 1)
         if event.run_id is not None and opened.trial.run_ids != (event.run_id,):
             self._study.set_runs(opened.trial, [event.run_id])
         self._tell(TrialLost(opened.trial.number, event.reason))

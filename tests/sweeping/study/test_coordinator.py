@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from engine_helpers import Engine, epoch, objective, start_of, sweep_of, trial_of
-from fake_pool import Fault, Train, WorkerInterrupted, WorkerKilled
+from fake_pool import Fault, Train, WorkerFailed, WorkerInterrupted, WorkerKilled
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
@@ -38,6 +39,24 @@ def test_count_is_exact_and_can_be_raised(engine: Engine, workers: int) -> None:
     assert engine.drawn(sweep)[:3] == before
 
 
+@pytest.mark.parametrize(("deadline", "ended", "reason"), [(0, 0, "time"), (15, 2, "time"), (30, 3, "count")])
+def test_no_trial_begins_after_the_deadline(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, deadline: float, ended: int, reason: str
+) -> None:
+    """Each trial lasts ten seconds of this clock."""
+    now = [0.0]
+    monkeypatch.setattr("ffcli.sweeping.study.coordinator.time", SimpleNamespace(monotonic=lambda: now[0]))
+    sweep = engine.create(sweep_of())
+
+    def watch(event: object) -> None:
+        now[0] += 10 * isinstance(event, TrialEnded)
+
+    over = engine.complete(sweep, 3, deadline=deadline, on_event=watch)
+    assert over is not None
+    assert (over.reason, engine.counts(sweep).ended) == (reason, ended)
+    assert engine.complete(sweep, 3) == Ended("count", "3 trials are done.")
+
+
 def test_a_sweep_that_is_over_waits_for_no_worker(engine: Engine) -> None:
     """A cluster may have none: its jobs end with the last trial."""
     sweep = engine.create(sweep_of())
@@ -58,7 +77,7 @@ def test_run_cap_and_count_both_cap(engine: Engine) -> None:
 def test_a_finite_space_is_used_up_and_nothing_comes_twice(engine: Engine, method: str, workers: int) -> None:
     sweep = engine.create(sweep_of(method))
     ended = engine.complete(sweep, workers=workers)
-    assert ended == Ended("space", "All 24 combinations of the space were tried.")
+    assert ended == Ended("space", "The whole space of 24 combinations was tried.")
     assert engine.counts(sweep) == Counts(finished=24, best=pytest.approx(0.85))
     assert len({repr(values) for values in engine.drawn(sweep)}) == 24
 
@@ -326,14 +345,15 @@ def test_a_fault_of_the_machine_ends_the_sweep_and_is_no_fault_of_the_trial(
     assert engine.counts(sweep).finished == 9
 
 
-def test_a_worker_that_was_told_to_end_costs_its_trial_nothing(engine: Engine) -> None:
+@pytest.mark.parametrize("how", [WorkerInterrupted, WorkerFailed])
+def test_a_worker_that_cannot_help_it_costs_its_trial_nothing(engine: Engine, how: type[Exception]) -> None:
     sweep = engine.create(sweep_of())
     left = iter(range(STARTS + 2))
 
     def train(_: Task) -> Iterator[EpochResult]:
         yield epoch(1)
         if next(left, None) is not None:
-            raise WorkerInterrupted
+            raise how
 
     engine.complete(sweep, 1, train=train)
     assert [trial.starts for trial in engine.trials(sweep)] == [1]
