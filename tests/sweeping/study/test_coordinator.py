@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -408,6 +409,34 @@ def test_a_second_ctrl_c_and_sigterm_leave_at_once_and_cost_no_start(
             engine.complete(sweep, 9, train=three_epochs, on_event=Pressing(how, epochs=epochs))
     engine.complete(sweep, 4, train=three_epochs)
     assert engine.counts(sweep) == Counts(finished=4, best=pytest.approx(0.3))
+
+
+@WORKERS
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_a_clock_that_jumps_changes_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, jump: int, workers: int
+) -> None:
+    """As of a machine that was suspended, or whose clock is set: between the epochs of each second trial."""
+    clock = time.time
+    ahead = 0
+
+    def train(task: Task) -> Iterator[EpochResult]:
+        nonlocal ahead
+        yield epoch(1, 0.4)
+        if trial_of(task) % 2:
+            ahead += jump
+        if (trial_of(task), start_of(task)) == (2, 1):
+            raise WorkerKilled
+        yield epoch(2, 0.6)
+
+    monkeypatch.setattr(time, "time", lambda: clock() + ahead)
+    sweep = engine.create(sweep_of())
+    events: list[object] = []
+    engine.complete(sweep, 4, train=train, workers=workers, on_event=events.append)
+    engine.complete(sweep, 6, train=train, workers=workers)
+    assert engine.counts(sweep) == Counts(finished=6, best=0.6)
+    assert [trial.starts for trial in engine.trials(sweep)] == [1, 2, 1, 1, 1, 1]
+    assert all(0 <= event.seconds < 600 for event in events if isinstance(event, TrialEnded))
 
 
 # What stored runs tell
