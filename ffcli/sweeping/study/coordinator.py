@@ -124,8 +124,6 @@ class Coordinator:
         taken = self._study.counts.ended + len(self._open)
         if self._most is not None and taken >= self._most:
             return False
-        if not self._waiting and taken == self._sweep.spec.size:
-            return False
         if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
             self._ended, self._stopping = Ended("time", "Its time is over."), True
             return False
@@ -151,7 +149,7 @@ class Coordinator:
         if self._open or self._most is None or counts.ended < self._most:
             return None
         if counts.ended == self._sweep.spec.size:
-            return Ended("space", f"All {counts.ended} combinations of the space were tried.")
+            return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
         return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
 
     def _next_waiting(self) -> Trial:
