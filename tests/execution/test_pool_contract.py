@@ -138,9 +138,7 @@ def test_a_run_is_resumed_from_its_checkpoint(pool: Pool) -> None:
     pool.pool.verdict("one", stop=False)
     pool.epoch(2)
     pool.kill(number=signal.SIGTERM)
-    pool.until(
-        lambda: bool(pool.of(TaskLost) or pool.of(TaskEnded))
-    )  # a local worker tells it
+    pool.until(lambda: bool(pool.of(TaskLost) or pool.of(TaskEnded)))  # a local worker tells it
     assert [event.status for event in pool.of(TaskEnded)] in ([], ["interrupted"])
     run_id = pool.started().run_id
     assert pool.place.context.runs.read(run_id).status == "interrupted"
