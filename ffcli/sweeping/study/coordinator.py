@@ -130,7 +130,7 @@ class Coordinator:
         if self._waiting:
             self._again(self._next_waiting())
             return True
-        proposal = self._proposer.propose(len(self._study.trials) + 1)
+        proposal = self._proposer.propose(self._study.proposed + 1)
         trial = self._study.begin(proposal)
         self._learn(trial)
         self._start(trial)
