@@ -81,12 +81,13 @@ def test_a_slow_server_gets_it_all(ffnn: Ffnn, server: StandIn) -> None:
     assert len(server.runs[done.document["run_id"]].history) == 3
 
 
-def test_online_without_a_key_trains_all_the_same(ffnn: Ffnn, server: StandIn) -> None:
+def test_online_without_a_key_is_refused(ffnn: Ffnn, server: StandIn) -> None:
     del ffnn.environment["WANDB_API_KEY"]
     done = ffnn.train("--wandb", "online")
-    assert done.code == 0
-    assert "no API key is configured" in done.err
+    assert done.code == 2
+    assert "--wandb" in done.err
     assert server.requests == []
+    assert not (ffnn.folder / "runs").exists()
 
 
 def test_what_was_not_sent_is_sent_by_sync(outcomes: dict[str, tuple[Ffnn, Done]], server: StandIn) -> None:
