@@ -252,12 +252,9 @@ class Coordinator:
             if event.fatal:
                 self._fail(event.error or "A worker cannot go on.")
             return
-        state: EndState = "failed"
-        error = event.error
-        if event.status in ("finished", "pruned"):
-            state = "finished" if event.status == "finished" else "pruned"
-        elif error is None:
-            error = f"it {event.status}"
+        states: dict[str, EndState] = {"finished": "finished", "pruned": "pruned"}
+        state = states.get(event.status, "failed")
+        error = event.error or (f"it {event.status}" if state == "failed" else None)
         if event.run_id is not None and trial.run_ids != (event.run_id,):
             trial = self._study.set_runs(trial, [event.run_id])
         self._end(trial, state, time.monotonic() - opened.began, opened.results, error=error)
