@@ -2,6 +2,7 @@
 
 from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata
+from ffcli.config.folds import members, validation_split
 from ffcli.config.loading import allowed, field_name, merge, validate
 from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
 from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
@@ -20,9 +21,11 @@ __all__ = [
     "allowed",
     "field_name",
     "load_recipe",
+    "members",
     "merge",
     "metadata",
     "unused",
     "used_by",
     "validate",
+    "validation_split",
 ]

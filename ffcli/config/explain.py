@@ -26,7 +26,7 @@ def expected(name: str, fields: Fields) -> str:
         return f"an integer in [1, {MOST_UNITS}] or a list of them such as 128,64"
     if name == "dataset":
         return info.description or ""
-    if name == "augment":
+    if name in ("augment", "fold"):
         return str(info.description).partition(": ")[2]
     if info.annotation is bool:
         return "true or false"

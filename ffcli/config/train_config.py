@@ -23,6 +23,7 @@ from ffcli.config.fields import (
     choice,
     read_augmentation,
     read_dataset_name,
+    read_fold,
     read_sizes,
 )
 from ffcli.config.names import FieldNames, by_field
@@ -54,6 +55,11 @@ class TrainConfig(BaseModel):
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
     ] = Field(0.1, gt=0, lt=1, description="part of the training images kept for validation")
+    fold: Annotated[
+        str,
+        BeforeValidator(read_fold),
+        Option("Data", metavar="I/K", also="cv_fold fold_number"),
+    ] = Field("none", description="validate on a fold of the training images: none, or as 2/5 one of five")
     augment: Annotated[
         str,
         BeforeValidator(read_augmentation),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ffcli.config import FIELDS
 from ffcli.core.network import Network
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError
@@ -83,9 +84,10 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
             hint=f"Train one with ffnn train, or name the dataset of another (got {name}).",
         )
     best = ranked[0]
-    if len({record.config.get("val_fraction") for record in finished}) > 1:
-        context.notify(
-            f"the runs on {name} differ in val_fraction, so their {metric.name} was measured on different "
-            f"images; the best run has val_fraction {best.config.get('val_fraction')}"
-        )
+    for field in ("val_fraction", "fold"):
+        if len({record.config.get(field, FIELDS[field].default) for record in finished}) > 1:
+            context.notify(
+                f"the runs on {name} differ in {field}, so their {metric.name} was measured on different "
+                f"images; the best run has {field} {best.config.get(field)}"
+            )
     return best
