@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ class Plan:
     """What a training run would take."""
 
     config: dict[str, Any]
-    """All hyper-parameters, by their names."""
+    """All hyper-parameters, by their names; of several runs, those of the first."""
     recipe: str | None
     parameters: int
     """Number of weights and biases."""
@@ -38,18 +39,25 @@ class Plan:
     steps_per_epoch: int
     steps: int
     """Number of steps in all epochs."""
+    runs: int
+    """Number of runs: of all folds and seeds."""
+    workers: int
+    """Number of runs at a time."""
     seconds_estimate: float
-    """Estimated duration, from the measured duration of a step."""
+    """Estimated duration of all runs, from the measured duration of a step."""
 
 
-def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
-    """Return what a run would take, without training."""
+def plan(
+    context: Context, config: TrainConfig, options: RunOptions, *, runs: int = 1, workers: int = 1
+) -> Plan:
+    """Return what ``runs`` runs would take, without training; ``workers`` of them at a time, 0 for all."""
     check_before_loading(config)
     dataset = context.dataset(config.dataset)
     with threadpool_limits(options.threads):
         experiment = Experiment(config, dataset)
         seconds_per_step = _measure_step(experiment)
     steps = experiment.steps_per_epoch
+    at_once = min(runs, workers or runs)
     return Plan(
         config=config.as_dict(),
         recipe=options.recipe,
@@ -58,7 +66,9 @@ def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
         validation=len(experiment.data.val_indices),
         steps_per_epoch=steps,
         steps=steps * config.epochs,
-        seconds_estimate=seconds_per_step * steps * config.epochs,
+        runs=runs,
+        workers=at_once,
+        seconds_estimate=seconds_per_step * steps * config.epochs * math.ceil(runs / at_once),
     )
 
 

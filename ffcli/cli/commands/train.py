@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffcli.cli.commands.cross_validation import cross_validate
 from ffcli.cli.commands.recipes import LIST, show_recipes
 from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
@@ -16,16 +17,28 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import (
+    Folds,
+    LogModel,
+    Repeats,
+    WandbEntity,
+    WandbMode,
+    WandbProject,
+    folds_and_repeats,
+    wandb_mode,
+)
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
-from ffcli.config import load_recipe, unused
+from ffcli.config import load_recipe, members, unused
 from ffcli.errors import FfnnError
+from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
+    from ffcli.execution.open import PoolOptions
     from ffcli.runs.results import RunResult
     from ffcli.training.options import RunOptions
 
@@ -99,6 +112,11 @@ def train(
             default="label, class, target, y …, else the first or last",
         ),
     ] = None,
+    folds: Folds = None,
+    repeats: Repeats = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    jobs: Jobs = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -109,6 +127,9 @@ def train(
 
     Without options this is the best plain configuration known for Fashion-MNIST. Your own --dataset is a
     CSV, an .npz, a folder of IDX files, a folder for each class of pictures, a zip of these, or parquet.
+
+    With --folds or --repeats several runs are trained by a pool of workers. Interrupted or killed, the same
+    command resumes them.
     """
     out = Output.of(ctx)
     if recipe is not None and recipe.strip().lower() == LIST:
@@ -122,10 +143,12 @@ def train(
     from ffcli.training.options import RunOptions
 
     flags = given(fields)
+    pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
     if resume is not None:
         others = given(
             {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
         )
+        others |= given({"folds": folds, "repeats": repeats, **pool})
         others |= given(
             {"label_column": label_column, "wandb_project": wandb_project, "wandb_entity": wandb_entity}
         )
@@ -145,7 +168,12 @@ def train(
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
         settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
-    mode = wandb_mode(wandb)
+    n_folds, n_repeats = folds_and_repeats(folds, repeats)
+    several = folds is not None or repeats is not None
+    if not several and (alone := list(given(pool))):
+        refuse(f"{flag(alone[0])}: expected --folds or --repeats with it, got a single run.")
+    where = pool_options(**pool, wandb=wandb)
+    mode = wandb_mode(wandb, "disabled" if cluster else "auto")
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
     options = RunOptions(
@@ -160,7 +188,10 @@ def train(
         recipe=None if recipe is None else load_recipe(recipe).name,
     )
     if dry_run:
-        _show_plan(out, settings, options)
+        _show_plan(out, members(settings, n_repeats, n_folds), options, where)
+        return
+    if several:
+        cross_validate(out, settings, options, where, folds=n_folds, repeats=n_repeats)
         return
     watch = training_view(out)
     with _ended_early(out, watch):
@@ -208,15 +239,18 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
         raise
 
 
-def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
+def _show_plan(out: Output, configs: Sequence[TrainConfig], options: RunOptions, where: PoolOptions) -> None:
     from ffcli.services.train import plan
 
-    planned = plan(context(out), settings, options)
+    planned = plan(context(out), configs[0], options, runs=len(configs), workers=where.workers)
+    time = f"about {duration(planned.seconds_estimate)}"
+    if planned.runs > 1:
+        time += f" for {planned.runs} runs with {counted(planned.workers, 'worker')}"
     sizes = {
         "parameters": f"{planned.parameters:,}",
         "images": f"{planned.train:,} train, {planned.validation:,} validation",
         "steps": f"{planned.steps:,} ({planned.steps_per_epoch:,} per epoch)",
-        "time": f"about {duration(planned.seconds_estimate)}",
+        "time": time,
     }
     out.result(planned, pairs({**planned.config, **sizes}))
 

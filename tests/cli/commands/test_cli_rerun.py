@@ -88,7 +88,7 @@ def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, ot
     again = process(*command)
     assert again.code == 0
     assert "mean ± standard deviation (n - 1) of 2 seeds" in again.out
-    summary = documents[0]["over_seeds"]["test_acc"]
+    summary = documents[0]["over_runs"]["test_acc"]
     assert f"{summary['mean']:.4f} ± {summary['sd']:.4f}" in again.out
     assert f"{documents[0]['original']['value']:.4f}" in again.out
     assert "runs to train" not in again.err
