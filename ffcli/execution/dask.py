@@ -72,6 +72,7 @@ class DaskPool(WorkerPool):
         self._present: frozenset[str] = frozenset()
         self._accepted: frozenset[str] = frozenset()
         self._refused: dict[str, str] = {}
+        self._faulty: dict[str, str] = {}  # workers whose machine has failed, and how
         self._open: dict[str, _Open] = {}  # by token
         self._events: list[PoolEvent] = []
         try:
@@ -98,8 +99,7 @@ class DaskPool(WorkerPool):
             waited = counted(len(self._present), "worker")
             self._tell(f"No worker of {address} answers yet. Waiting for {waited}.")
         elif not self._accepted:
-            start = f"dask worker {address} --nworkers auto --nthreads 1"
-            self._tell(f"No worker is connected to {address} yet. Start some with: {start}")
+            self._tell(f"No worker is connected to {address} yet. {self._link.missing}")
 
     def _tell(self, text: str) -> None:
         self._events.append(Notice(text))
@@ -136,12 +136,13 @@ class DaskPool(WorkerPool):
     def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
         """Wait for events; it returns none of them where workers have come or gone.
 
-        Raises FfnnError once the scheduler is gone.
+        Raises FfnnError once the scheduler is gone, or the machines of all workers have failed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         size = self.size
         while not self._events and self.size == size:
             self._link.check()
+            self._check_workers()
             left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
             if left < 0:
                 break
@@ -150,6 +151,11 @@ class DaskPool(WorkerPool):
                     self._hear(message)
         events, self._events = self._events, []
         return events
+
+    def _check_workers(self) -> None:
+        unusable = {**self._refused, **self._faulty}
+        if self._faulty and not self._open and self._present <= unusable.keys():
+            raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")
 
     def verdict(self, key: str, *, stop: bool) -> None:
         """Answer the last epoch of a task that waits."""
@@ -200,7 +206,11 @@ class DaskPool(WorkerPool):
         for address, why in refused.items():
             if self._refused.get(address) != why:
                 self._tell(f"Not used: {why}.")
-        self._present, self._accepted, self._refused = now, usable, refused
+        self._faulty = {address: how for address, how in self._faulty.items() if address in now}
+        had, self._accepted = self._accepted, usable - self._faulty.keys()
+        self._present, self._refused = now, refused
+        if had and not now:
+            self._tell(f"No worker of {self._link.address} is left. {self._link.missing}")
         for opened in list(self._open.values()):
             if opened.is_lost(now):
                 self._lost(opened, f"its worker {opened.address or ''} is gone")
@@ -236,6 +246,9 @@ class DaskPool(WorkerPool):
 
     def _done(self, opened: _Open, report: Report | None) -> None:
         """Take the report of a task, if it has one."""
+        if report is not None and report.worker_failed:
+            self._worker_failed(opened, str(report.error))
+            return
         if report is None or report.status is None:
             reason = f"Dask has lost it ({opened.future.status})"
             self._lost(opened, reason if report is None else report.error or reason)
@@ -243,19 +256,27 @@ class DaskPool(WorkerPool):
         for result in report.results:
             self._epoch(opened, result)
         opened.run.end(report.status, report.error, report.weights, opened.dataset)
-        self._end(opened, report.status, report.error, fatal=report.fatal)
+        self._end(opened, report.status, report.error)
 
-    def _end(self, opened: _Open, status: Any, error: str | None, *, fatal: bool) -> None:
+    def _worker_failed(self, opened: _Open, how: str) -> None:
+        """Lose a task by a fault of its worker's machine, and use the worker no more."""
+        address = opened.address or "unknown"
+        self._faulty[address] = f"worker {address} failed ({how})"
+        self._accepted -= {address}
+        reason = f"its worker {address} failed and is not used any more: {how}"
+        self._lost(opened, reason, worker_failed=True)
+
+    def _end(self, opened: _Open, status: Any, error: str | None, *, fatal: bool = False) -> None:
         run_id = opened.run.run_id
         self._let_go(opened, status, error)
         seconds = time.monotonic() - opened.began
         self._events.append(TaskEnded(opened.task.key, run_id, status, error, seconds, fatal))
 
-    def _lost(self, opened: _Open, reason: str) -> None:
+    def _lost(self, opened: _Open, reason: str, *, worker_failed: bool = False) -> None:
         self._let_go(opened, "interrupted")
         with suppress(Exception):
             opened.future.cancel()
-        self._events.append(TaskLost(opened.task.key, opened.run.run_id, reason))
+        self._events.append(TaskLost(opened.task.key, opened.run.run_id, reason, worker_failed))
 
     def _let_go(self, opened: _Open, status: Any, error: str | None = None) -> None:
         del self._open[opened.token]

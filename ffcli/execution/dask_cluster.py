@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,10 @@ from urllib.parse import urlsplit
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.util.cores import usable_cores
+from ffcli.util.processes import python_command
+from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
+from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -22,12 +28,29 @@ if TYPE_CHECKING:
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 KINDS = ("local", *BATCH_SYSTEMS)
 _CONNECT = 20.0  # seconds to wait for a scheduler
+_START = 60  # seconds that a worker of a local cluster has to start
+_GRACE = 15.0  # seconds that workers of a local cluster have to end before they are killed
+# Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
+_FOLDER = "/"
 
-Close = Callable[[], None]
+
+@dataclass(frozen=True)
+class Connection:
+    """A connected cluster.
+
+    Attributes:
+        client: Dask's client.
+        close: closes the client, and ends what was started here.
+        missing: what to say of a cluster that has no worker.
+    """
+
+    client: Client
+    close: Callable[[], None]
+    missing: str
 
 
-def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close]:
-    """Return a client of a cluster, and what closes both as far as they were started here.
+def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
+    """Connect to a cluster, or start one.
 
     Args:
         cluster: the address of a scheduler, the path of its file, or one of `KINDS` to start one.
@@ -47,15 +70,10 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
     except ImportError as error:
         raise _missing("distributed", error) from None
     _be_quiet()
-    if cluster in KINDS:
-        started = _local(workers) if cluster == "local" else _batch(cluster, jobs or 1)
-        client = Client(started)
-
-        def close() -> None:
-            client.close()
-            started.close()
-
-        return client, close
+    if cluster == "local":
+        return _local(workers or usable_cores())
+    if cluster in BATCH_SYSTEMS:
+        return _batch(cluster, jobs or 1)
     if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
         raise _no_cluster(cluster)
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
@@ -67,7 +85,8 @@ def connect(cluster: str, workers: int, jobs: int | None) -> tuple[Client, Close
             f"There is no connection to the scheduler {cluster}: {why}",
             hint="Start one with: dask scheduler. It prints its address.",
         ) from None
-    return client, client.close
+    start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
+    return Connection(client, client.close, f"Start some with: {start}")
 
 
 def _is_address(text: str) -> bool:
@@ -103,28 +122,68 @@ def _be_quiet() -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _local(workers: int) -> Any:
-    """Return a cluster of processes on this machine."""
-    from distributed import LocalCluster
+def _local(workers: int) -> Connection:
+    """Start a scheduler in this process and workers on this machine, and wait for them."""
+    from distributed import Client, LocalCluster
 
-    # Its processes are started by Python's -c, which imports from the current folder unless told not to.
-    os.environ.setdefault("PYTHONSAFEPATH", "1")
-    return LocalCluster(
-        n_workers=workers or usable_cores(),
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-        preload="ffcli.execution.dask_preload",  # a Ctrl-C is for the coordinator alone
+    scheduler = LocalCluster(
+        n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL
     )
+    with interrupts_deferred():
+        process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
+            python_command(
+                "distributed.cli.dask_worker",
+                *(scheduler.scheduler_address, "--host", "127.0.0.1", "--no-dashboard"),
+                *("--nworkers", str(workers), "--nthreads", "1", "--death-timeout", str(_START)),
+            ),
+            cwd=_FOLDER,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C of the terminal is for the coordinator alone
+        )
+
+    def end() -> None:
+        with suppress(Exception):
+            scheduler.close()  # tells the workers to end
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    try:
+        client = Client(scheduler)
+        _wait_for(workers, client, process)
+    except BaseException:
+        with interrupts_deferred():
+            end()
+        raise
+
+    def close() -> None:
+        client.close()
+        end()
+
+    return Connection(client, close, "Dask starts another one here.")
 
 
-def _batch(kind: str, jobs: int) -> Any:
-    """Return a cluster whose workers are jobs of a batch system, as Dask's configuration describes them.
+def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) -> None:
+    """Wait for so many workers. Raises FfnnError where the process that starts them ends."""
+    while len(client.nthreads()) < workers:
+        if process.poll() is not None:
+            code = process.returncode
+            raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
+        with suppress(TimeoutError):
+            client.wait_for_workers(workers, timeout=1)
+
+
+def _batch(kind: str, jobs: int) -> Connection:
+    """Start a scheduler in this process and workers as jobs of a batch system, by Dask's configuration.
 
     Without a configuration a job is one worker on one core.
     """
+    from distributed import Client
+
     try:
         import dask
         import dask_jobqueue
@@ -133,12 +192,21 @@ def _batch(kind: str, jobs: int) -> Any:
     configured: dict[str, Any] = dask.config.get(f"jobqueue.{kind}", {})
     cores = configured.get("cores") or 1
     memory = configured.get("memory") or f"{cores}GB"
+    prologue = configured.get("job-script-prologue") or configured.get("env-extra") or []
     try:
-        started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(cores=cores, processes=cores, memory=memory)
+        started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
+            cores=cores, processes=cores, memory=memory, job_script_prologue=[f"cd {_FOLDER}", *prologue]
+        )
         started.scale(jobs=jobs)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise FfnnError(f"The jobs could not be submitted to {kind}: {error}") from None
-    return started
+    client = Client(started)
+
+    def close() -> None:
+        client.close()
+        started.close()
+
+    return Connection(client, close, f"Waiting for {counted(jobs, 'job')} at {kind}.")
 
 
 def is_exposed(address: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,6 +22,7 @@ from ffcli.errors import FfnnError
 from ffcli.util.atomic_files import lock_folder, unlock
 
 _BLOCK = 8 << 20  # bytes in one message
+_UNUSED = 7 * 86400.0  # seconds after which a node forgets a dataset that no task has used
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,12 @@ def _arrays(dataset: Dataset) -> list[Array]:
 def obtain(header: Header, cache: Path, blocks: Iterator[bytes], pause: Callable[[], None]) -> Dataset:
     """Return a dataset from a folder of datasets, filled from ``blocks`` where it is not there yet.
 
-    Of several processes of a node one does that, while the others call ``pause`` until it is there. Raises
-    FfnnError where what came is another dataset.
+    Of several processes of a node one does that, while the others call ``pause`` until it is there. Datasets
+    that were not used for a week are removed then. Raises FfnnError where what came is another dataset.
     """
     folder = cache / header.digest
-    folder.mkdir(parents=True, exist_ok=True)
     while (dataset := _open(header, folder)) is None:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             lock = lock_folder(folder, patient=False)
         except BlockingIOError:
@@ -70,10 +75,21 @@ def obtain(header: Header, cache: Path, blocks: Iterator[bytes], pause: Callable
             continue
         try:
             if _open(header, folder) is None:
+                _remove_unused(cache, folder)
                 _store(header, folder, blocks)
         finally:
             unlock(lock)
+    with suppress(OSError):  # another user's
+        os.utime(folder)
     return dataset
+
+
+def _remove_unused(cache: Path, kept: Path) -> None:
+    """Remove the datasets that no task has used for long, whole or not, except for one folder."""
+    for folder in cache.iterdir():
+        with suppress(OSError):  # just removed by another process, or another user's
+            if folder != kept and time.time() - folder.stat().st_mtime > _UNUSED:
+                shutil.rmtree(folder)
 
 
 def _open(header: Header, folder: Path) -> Dataset | None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
-from ffcli.execution.dask_cluster import Close
+from ffcli.execution.dask_cluster import Connection
 from ffcli.execution.dask_data import blocks_of
 from ffcli.execution.dask_task import Order, Report, beat, deliver, train_task, versions
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Future
 
 _LOOK = 1.0  # seconds between two looks at which workers there are
 _LOOKS_PER_BEAT = 5
@@ -37,9 +37,10 @@ class Link:
     of a task that a message did not reach and ``why``, and the events of the tasks.
     """
 
-    def __init__(self, client: Client, close: Close) -> None:
-        self._client = client
-        self._close = close
+    def __init__(self, connection: Connection) -> None:
+        self._client = client = connection.client
+        self._close = connection.close
+        self.missing = connection.missing
         self._topic = f"ffnn-{secrets.token_hex(8)}"
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._submitted = 0

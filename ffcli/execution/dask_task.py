@@ -20,6 +20,7 @@ from distributed import get_worker
 
 from ffcli.core.buffers import Array
 from ffcli.core.training import EpochResult
+from ffcli.errors import FfnnError
 from ffcli.execution.dask_data import Header, obtain
 from ffcli.execution.pool import Task, TaskStatus
 from ffcli.execution.training import explain, is_fatal
@@ -46,21 +47,25 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """What a task came to; ``status`` is None where it was given up.
+    """What a task came to; ``status`` is None where it was given up, or where ``worker_failed``.
 
-    ``results`` are all epochs of this training. ``weights`` is the ``state`` of the network at its best
-    epoch, None where it is not kept.
+    ``worker_failed``: the next task would fail on this worker as well. ``results`` are all epochs of this
+    training. ``weights`` is the ``state`` of the network at its best epoch, None where it is not kept.
     """
 
     status: TaskStatus | None
     error: str | None = None
-    fatal: bool = False
+    worker_failed: bool = False
     results: tuple[EpochResult, ...] = ()
     weights: Array | None = None
 
 
 class GivenUpError(Exception):
     """Nobody waits for the task any more."""
+
+
+class NoDatasetError(Exception):
+    """The dataset did not arrive whole, or cannot be stored on this machine."""
 
 
 class _Box:
@@ -106,7 +111,9 @@ def train_task(order: Order) -> Report:
     except GivenUpError as given_up:
         return Report(None, str(given_up))
     except Exception as error:
-        return Report("failed", explain(error), is_fatal(error), tuple(results))
+        if isinstance(error, NoDatasetError) or is_fatal(error):
+            return Report(None, explain(error.__cause__ or error), worker_failed=True)
+        return Report("failed", explain(error), results=tuple(results))
     finally:
         line.close()
 
@@ -114,7 +121,10 @@ def train_task(order: Order) -> Report:
 def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
     task = order.task
     line.tell("begun", address=line.address)
-    dataset = obtain(order.dataset, line.cache, line.blocks(order.dataset), line.pause)
+    try:
+        dataset = obtain(order.dataset, line.cache, line.blocks(order.dataset), line.pause)
+    except (FfnnError, OSError) as reason:
+        raise NoDatasetError from reason
     experiment = Experiment(task.config, dataset)
     stored = order.checkpoint
     if stored is not None:
@@ -134,8 +144,9 @@ def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
         return line.stops(wait=task.waits_for_verdict)
 
     status, error = train_to_end(experiment, task.options.threads, on_epoch, lambda *_: line.check())
-    weights = experiment.best_state if task.keep_weights and experiment.best is not None else None
-    return Report(status, error, False, tuple(results), weights)
+    is_kept = status == "finished" or task.keep_unfinished_weights
+    weights = experiment.best_state if is_kept and experiment.best is not None else None
+    return Report(status, error, results=tuple(results), weights=weights)
 
 
 class _Line:

@@ -95,7 +95,7 @@ class _Worker:
                 tracking=self._tracking(task.options.wandb),
                 assigned=task.assigned,
             )
-            if not task.keep_weights:
+            if result.status != "finished" and not task.keep_unfinished_weights:
                 (recorder.path / MODEL).unlink(missing_ok=True)
         return result
 

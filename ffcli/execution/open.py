@@ -33,9 +33,9 @@ def open_pool(context: Context, options: PoolOptions) -> WorkerPool:
         return LocalPool(context, options.workers)
     from ffcli.execution.dask_cluster import connect
 
-    client, close = connect(options.cluster, options.workers, options.jobs)
+    connection = connect(options.cluster, options.workers, options.jobs)
 
     from ffcli.execution.dask import DaskPool
     from ffcli.execution.dask_link import Link
 
-    return DaskPool(context, Link(client, close), options.workers)
+    return DaskPool(context, Link(connection), options.workers)

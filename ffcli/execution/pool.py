@@ -34,7 +34,8 @@ class Task:
         provenance: entries to add to the run's provenance.
         resume: the id of a stored run to continue from its checkpoint; None begins a new run.
         waits_for_verdict: whether the worker waits for `WorkerPool.verdict` after each epoch.
-        keep_weights: whether the weights of the best epoch are stored with the run.
+        keep_unfinished_weights: whether the weights of the best epoch are stored with a run that does not
+            finish, because it is pruned or diverges.
         assigned: the run at W&B that this task carries out, if any.
     """
 
@@ -46,7 +47,7 @@ class Task:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     resume: str | None = None
     waits_for_verdict: bool = False
-    keep_weights: bool = True
+    keep_unfinished_weights: bool = True
     assigned: Assigned | None = None
 
 
@@ -86,11 +87,15 @@ class TaskEnded:
 
 @dataclass(frozen=True)
 class TaskLost:
-    """The worker is gone and the task has no result: it may be submitted again."""
+    """The worker is gone and the task has no result: it may be submitted again.
+
+    ``worker_failed``: the worker has told of a fault of its machine, which is no fault of the task.
+    """
 
     key: str
     run_id: str | None
     reason: str
+    worker_failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ffcli.execution.pool import Task, TaskStatus
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import Status
 from ffcli.runs.recorder import Model, RunRecorder, StoredCheckpoint
+from ffcli.runs.store import CHECKPOINT
 from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment, untrained_network
 from ffcli.training.recording import about_model
@@ -89,6 +90,9 @@ class RemoteRun:
         if weights is not None and self._best is not None:
             network = untrained_network(self._task.config, dataset)
             network.state[...] = weights
+            # The checkpoint that was resumed fits the model of its time: killed from here to the end of this
+            # method, the run is trained again from its first epoch.
+            (self._recorder.path / CHECKPOINT).unlink(missing_ok=True)
             about = about_model(self._task.config, dataset, self._best.epoch)
             self._recorder.model(Model(network, about))
         self._recorder.end(status, error)

@@ -41,7 +41,7 @@ def is_fatal(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _FATAL
 
 
-def explain(error: Exception) -> str:
+def explain(error: BaseException) -> str:
     """Return an error as one line for the user."""
     if isinstance(error, (FfnnError, OSError)):
         return str(error)

@@ -119,6 +119,7 @@ class Jobs:
     def _lost(self, number: int, event: TaskLost) -> None:
         """Try a job again whose worker is gone."""
         run_id = event.run_id or self._run_ids[number]
+        self._starts[number] -= event.worker_failed
         if self._starts[number] >= STARTS:
             run = f"Run {run_id}" if run_id else "A run that has not begun"
             self._fail(f"{run} was started {STARTS} times without an end: {event.reason}.")

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,10 +30,11 @@ parameters:
 COUNT = 5
 
 
-def sweep(place: Place, *words: str, start_new_session: bool = False) -> subprocess.Popen[str]:
-    """Start ``ffnn sweep``."""
+@contextmanager
+def sweep(place: Place, *words: str, start_new_session: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Start ``ffnn sweep``, and kill it at the end if it has not ended."""
     command = [sys.executable, "-m", "ffcli", "sweep", *words, "--count", str(COUNT), "--json"]
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--data-dir", str(place.context.data_dir), "--runs-dir", str(place.context.runs_dir)],
         env={**os.environ, "FFNN_DATA_DIR": "", "FFNN_RUNS_DIR": ""},
         stdin=subprocess.DEVNULL,
@@ -40,19 +43,23 @@ def sweep(place: Place, *words: str, start_new_session: bool = False) -> subproc
         text=True,
         start_new_session=start_new_session,
         preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-@pytest.mark.slow  # not yet steady on a busy machine
 def test_the_first_interrupt_of_a_terminal_lets_running_trials_finish(place: Place) -> None:
     pytest.importorskip("distributed")
     spec = place.folder / "spec.yaml"
     spec.write_text(SPEC.format(dataset=place.dataset).replace("value: 100}", "value: 300}"))
-    process = sweep(place, str(spec), "--cluster", "local", "--workers", "1", start_new_session=True)
     records = place.context.runs.records
-    wait_until(lambda: any(run.status == "running" and run.epochs_done for run in records()), 120)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
-    _, said = process.communicate(timeout=120)
+    with sweep(place, str(spec), "--cluster", "local", "--workers", "1", start_new_session=True) as process:
+        # A run that trains: its epochs are written after five seconds, when it may be over.
+        wait_until(lambda: any(run.status == "running" for run in records()), 120)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     statuses = [run.status for run in records()]
     assert statuses == ["finished"] * len(statuses)
@@ -68,13 +75,13 @@ def test_a_sweep_is_resumed_with_exact_counts(cluster: Cluster, place: Place, vi
     spec = place.folder / "spec.yaml"
     spec.write_text(SPEC.format(dataset=place.dataset))
     cluster.worker(2)
-    process = sweep(place, str(spec), "--cluster", cluster.address)
-    wait_until(lambda: finished(place) >= 2, 180)
-    if victim == "scheduler":
-        cluster.end(cluster.scheduler)
-    else:
-        process.send_signal(signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
+    with sweep(place, str(spec), "--cluster", cluster.address) as process:
+        wait_until(lambda: finished(place) >= 2, 180)
+        if victim == "scheduler":
+            cluster.end(cluster.scheduler)
+        else:
+            process.send_signal(signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == (1 if victim == "scheduler" else -signal.SIGKILL)
     (folder,) = (place.context.runs_dir / "sweeps").iterdir()
     if victim == "scheduler":
@@ -84,11 +91,11 @@ def test_a_sweep_is_resumed_with_exact_counts(cluster: Cluster, place: Place, vi
         again.mkdir()
         with Cluster(again) as other:
             other.worker(2)
-            process = sweep(place, folder.name, "--cluster", other.address)
-            out, said = process.communicate(timeout=240)
+            with sweep(place, folder.name, "--cluster", other.address) as process:
+                out, said = process.communicate(timeout=240)
     else:
-        process = sweep(place, folder.name, "--cluster", cluster.address)
-        out, said = process.communicate(timeout=240)
+        with sweep(place, folder.name, "--cluster", cluster.address) as process:
+            out, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert json.loads(out)["counts"] == {"finished": COUNT, "pruned": 0, "failed": 0}
     assert [run.status for run in place.context.runs.records()] == ["finished"] * COUNT

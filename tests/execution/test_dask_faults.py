@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from child_processes import die_with_parent
+from child_processes import die_with_parent, is_gone
 from dask_clusters import Cluster, Proxy, wait_until
 from pool_helpers import Pool
 
@@ -35,7 +36,6 @@ def opened_on(cluster: Cluster, opened: Opened, n: int, workers: int = 0, addres
     return pool
 
 
-@pytest.mark.slow  # not yet steady on a busy machine
 def test_workers_that_join_late_are_used(cluster: Cluster, opened: Opened) -> None:
     pool = opened(PoolOptions(0, cluster.address))
     assert pool.pool.free == 0
@@ -49,9 +49,11 @@ def test_workers_that_join_late_are_used(cluster: Cluster, opened: Opened) -> No
 
 def test_no_more_tasks_are_open_than_asked_for(cluster: Cluster, opened: Opened) -> None:
     cluster.worker(2)
-    pool = opened_on(cluster, opened, 1, workers=1)
-    wait_until(lambda: len(pool.pool._accepted) == 2 or not pool.pool.wait(0.1))  # type: ignore[attr-defined]
+    pool = opened(PoolOptions(1, cluster.address))
+    pool.until(lambda: len(pool.pool._accepted) == 2)  # type: ignore[attr-defined]
     assert pool.pool.size == 1
+    pool.submit(waits_for_verdict=True)
+    assert pool.pool.free == 0
 
 
 def test_a_node_that_goes_loses_its_task_and_another_takes_it(cluster: Cluster, opened: Opened) -> None:
@@ -59,9 +61,11 @@ def test_a_node_that_goes_loses_its_task_and_another_takes_it(cluster: Cluster, 
     pool = opened_on(cluster, opened, 1)
     pool.submit(waits_for_verdict=True)
     pool.epoch(1)
+    told = notices(pool)
     cluster.end(node)  # nanny and worker
     assert pool.lost().run_id == pool.started().run_id
     pool.until(lambda: pool.pool.size == 0)
+    assert f"dask worker {cluster.address}" in notices(pool).removeprefix(told)
     cluster.worker(nanny=False)
     pool.submit("again")
     assert pool.ended("again").status == "finished"
@@ -99,6 +103,42 @@ def patched(folder: Path, source: str) -> dict[str, str]:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(source)
     return {"PYTHONPATH": str(folder)}
+
+
+FULL_DISK = """
+import ffcli.execution.dask_data as data
+
+def save(*_):
+    raise OSError(28, "No space left on device")
+
+data.save = save
+"""
+
+
+def test_a_worker_whose_machine_fails_is_not_used_any_more(
+    cluster: Cluster, opened: Opened, tmp_path: Path
+) -> None:
+    cluster.worker(**patched(tmp_path / "patch", FULL_DISK))
+    pool = opened_on(cluster, opened, 1)
+    (failing,) = pool.pool._accepted  # type: ignore[attr-defined]
+    node = cluster.worker(local_directory="elsewhere")
+    pool.until(lambda: pool.pool.size == 2)
+    pool.submit("one")
+    pool.submit("two")
+    pool.until(lambda: len(pool.of(TaskLost, "one") + pool.of(TaskLost, "two")) == 1)
+    (lost,) = pool.of(TaskLost, "one") + pool.of(TaskLost, "two")
+    assert lost.worker_failed
+    assert failing in lost.reason
+    assert "No space" in lost.reason
+    assert pool.ended("two" if lost.key == "one" else "one").status == "finished"
+    assert pool.pool.size == 1
+    assert failing not in notices(pool), "one message is enough"
+    pool.submit("again")
+    assert pool.ended("again").status == "finished"
+    cluster.end(node)
+    with pytest.raises(FfnnError, match="No space") as caught:
+        pool.until(lambda: False)
+    assert caught.value.exit_code == 1
 
 
 LOSES_A_MESSAGE = """
@@ -339,9 +379,8 @@ def test_the_task_of_a_coordinator_that_is_stopped_ends_within_a_minute(
         process.kill()
 
 
-def test_a_cluster_on_this_machine_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
-    if sys.version_info < (3, 11):
-        pytest.skip("Python has no PYTHONSAFEPATH")
+def test_a_cluster_on_this_machine_imports_nothing_from_its_folder_and_ends(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
     for name in ("types", "struct", "random", "logging", "numpy", "tornado"):
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write(__name__)\n")
     script = tmp_path / "elsewhere" / "open_local.py"
@@ -350,14 +389,27 @@ def test_a_cluster_on_this_machine_imports_nothing_from_the_current_folder(tmp_p
         "from pathlib import Path\n"
         "from ffcli.execution.open import PoolOptions, open_pool\n"
         "from ffcli.training.context import Context\n"
-        "if __name__ == '__main__':\n"
-        f"    with open_pool(Context(Path({str(tmp_path)!r}), Path({str(tmp_path)!r})), "
+        f"with open_pool(Context(Path({str(tmp_path)!r}), Path({str(tmp_path)!r})), "
         "PoolOptions(1, 'local')) as pool:\n"
-        "        assert pool.size == 1\n"
+        "    print(*pool._link._client.run(__import__('os').getpid).values(), pool.size, flush=True)\n"
+        "    input()\n"
     )
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=False, timeout=60)
-    assert done.returncode == 0
-    assert not (tmp_path / "imported").exists()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
+    ) as process:
+        assert process.stdout is not None
+        worker, size = process.stdout.readline().split()
+        assert size == "1"
+        assert not (tmp_path / "imported").exists()
+        process.kill()
+    wait_until(lambda: is_gone(int(worker)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from child_processes import die_with_parent
+from child_processes import die_with_parent, is_gone
 from dask_clusters import wait_until
 from pool_helpers import Pool
 from small_runs import Place, write_dataset
@@ -55,14 +55,6 @@ def coordinator(tmp_path: Path, *words: object, **streams: int) -> subprocess.Po
         preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing of this process holds a lock then
         **streams,  # type: ignore[call-overload]
     )
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 NAMES = (

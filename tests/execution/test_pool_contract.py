@@ -117,12 +117,18 @@ def test_another_dataset_than_the_tasks_is_refused(pool: Pool) -> None:
     assert not pool.place.context.runs.ids()
 
 
-def test_weights_that_are_not_kept_are_not_stored(pool: Pool) -> None:
-    pool.submit(keep_weights=False)
-    run_id = pool.ended().run_id
-    assert run_id is not None
-    assert not (pool.place.path(run_id) / MODEL).exists()
-    assert pool.place.context.runs.read(run_id).best_epoch
+@pytest.mark.parametrize(("ends", "keeps", "stored"), [(0, False, True), (1, True, True), (1, False, False)])
+def test_a_run_that_does_not_finish_keeps_its_weights_if_asked_to(
+    pool: Pool, ends: int, keeps: bool, stored: bool
+) -> None:
+    pool.submit(waits_for_verdict=ends > 0, keep_unfinished_weights=keeps)
+    if ends:
+        pool.epoch(ends)
+        pool.pool.verdict("one", stop=True)
+    ended = pool.ended()
+    assert (ended.status, ended.run_id is None) == ("pruned" if ends else "finished", False)
+    assert (pool.place.path(str(ended.run_id)) / MODEL).exists() == stored
+    assert pool.place.context.runs.read(str(ended.run_id)).best_epoch
 
 
 def test_a_run_is_resumed_from_its_checkpoint(pool: Pool) -> None:

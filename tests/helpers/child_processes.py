@@ -18,6 +18,15 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
 def mark() -> None:
     """Mark this process's environment, which all that it starts from now on inherit."""
     os.environ[_MARK] = f"{os.getpid()}-{os.urandom(8).hex()}"

@@ -74,11 +74,18 @@ class Cluster:
         return process
 
     def worker(
-        self, n: int = 1, *, nanny: bool = True, threads: int = 1, address: str | None = None, **env: str
+        self,
+        n: int = 1,
+        *,
+        nanny: bool = True,
+        threads: int = 1,
+        address: str | None = None,
+        local_directory: str = "scratch",
+        **env: str,
     ) -> subprocess.Popen[bytes]:
         """Start ``n`` workers, which connect in their own time; the process of their nannies is returned."""
         arguments = ["--nworkers", str(n), "--nthreads", str(threads), "--no-dashboard"]
-        arguments += ["--host", "127.0.0.1", "--local-directory", str(self.folder / "scratch")]
+        arguments += ["--host", "127.0.0.1", "--local-directory", str(self.folder / local_directory)]
         arguments += ["--nanny" if nanny else "--no-nanny"]
         return self._start("worker", address or self.address, *arguments, **env)
 

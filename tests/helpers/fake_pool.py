@@ -24,6 +24,10 @@ class WorkerKilled(Exception):  # noqa: N818 - an event
     """The worker of a task is gone."""
 
 
+class WorkerFailed(Exception):  # noqa: N818 - an event
+    """The machine of a task's worker has failed."""
+
+
 class WorkerInterrupted(Exception):  # noqa: N818 - an event
     """Somebody has told the worker of a task to end."""
 
@@ -108,6 +112,8 @@ class FakePool(WorkerPool):
         key, run_id = opened.task.key, opened.run_id
         if isinstance(error, WorkerKilled):
             return TaskLost(key, run_id, "it was killed")
+        if isinstance(error, WorkerFailed):
+            return TaskLost(key, run_id, "its disk is full", worker_failed=True)
         if isinstance(error, WorkerInterrupted):
             return TaskEnded(key, run_id, "interrupted", None, 0.1)
         if isinstance(error, Fault):

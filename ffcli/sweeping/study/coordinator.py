@@ -190,6 +190,7 @@ class Coordinator:
                 sweep_id=self._sweep.id,
                 provenance={"trial": trial.number},
                 waits_for_verdict=self._sweep.spec.early_terminate is not None,
+                keep_unfinished_weights=False,
             )
         )
 
@@ -239,6 +240,8 @@ class Coordinator:
         """Let a trial wait whose worker is gone; it is started again, if not too often."""
         del self._open[event.key]
         self._waiting.append(opened.trial.number)
+        if event.worker_failed:
+            opened.trial = self._study.set_starts(opened.trial, opened.trial.starts - 1)
         if event.run_id is not None and opened.trial.run_ids != (event.run_id,):
             self._study.set_runs(opened.trial, [event.run_id])
         self._tell(TrialLost(opened.trial.number, event.reason))

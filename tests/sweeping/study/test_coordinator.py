@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from engine_helpers import Engine, epoch, objective, start_of, sweep_of, trial_of
-from fake_pool import Fault, Train, WorkerInterrupted, WorkerKilled
+from fake_pool import Fault, Train, WorkerFailed, WorkerInterrupted, WorkerKilled
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
@@ -326,14 +326,15 @@ def test_a_fault_of_the_machine_ends_the_sweep_and_is_no_fault_of_the_trial(
     assert engine.counts(sweep).finished == 9
 
 
-def test_a_worker_that_was_told_to_end_costs_its_trial_nothing(engine: Engine) -> None:
+@pytest.mark.parametrize("how", [WorkerInterrupted, WorkerFailed])
+def test_a_worker_that_cannot_help_it_costs_its_trial_nothing(engine: Engine, how: type[Exception]) -> None:
     sweep = engine.create(sweep_of())
     left = iter(range(STARTS + 2))
 
     def train(_: Task) -> Iterator[EpochResult]:
         yield epoch(1)
         if next(left, None) is not None:
-            raise WorkerInterrupted
+            raise how
 
     engine.complete(sweep, 1, train=train)
     assert [trial.starts for trial in engine.trials(sweep)] == [1]
