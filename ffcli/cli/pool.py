@@ -20,7 +20,7 @@ Workers = Annotated[
         "--workers",
         group=POOL,
         metavar="N",
-        help="Processes on this machine, or trainings at a time on a cluster.",
+        help="Processes on this machine, each with one BLAS thread, or trainings at a time on a cluster.",
         default="the number of cores",
     ),
 ]

@@ -24,7 +24,7 @@ from ffcli.util.processes import python_command
 from ffcli.util.signals import interrupts_deferred, starting_a_process
 
 _GRACE = 10.0  # seconds that workers have to close their runs before they are killed
-_MOST_DEATHS = 3  # so often in a row a worker is replaced that died without ending a task
+_MOST_DEATHS = 3  # so often per worker, workers are replaced that died before one has begun to train
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,10 @@ class Stop:
 
 @dataclass
 class _Worker:
-    """A worker process and what it trains; ``deaths`` of its predecessors since a task has ended."""
+    """A worker process and what it trains."""
 
     process: subprocess.Popen[bytes]
     connection: Connection
-    deaths: int = 0
     task: Task | None = None
     run_id: str | None = None
 
@@ -69,7 +68,7 @@ class LocalPool(WorkerPool):
     context: Context
     workers: int
     _live: list[_Worker] = field(default_factory=list, init=False)
-    _deaths: list[int] = field(default_factory=list, init=False)  # of workers that are not replaced yet
+    _deaths: int = field(default=0, init=False)  # of workers since a training has begun
     _events: list[PoolEvent] = field(default_factory=list, init=False)
     _failure: str | None = field(default=None, init=False)
 
@@ -94,7 +93,7 @@ class LocalPool(WorkerPool):
         self._send(worker, task)
 
     def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
-        """Wait for events. Raises FfnnError once a worker has died too often without ending a task."""
+        """Wait for events. Raises FfnnError once workers have died too often before one began to train."""
         if not self._events:
             if self._failure is not None:
                 raise FfnnError(self._failure)
@@ -138,7 +137,7 @@ class LocalPool(WorkerPool):
                 stderr=subprocess.DEVNULL if sys.stderr is None else None,
                 pass_fds=[theirs.fileno()],
             )
-            worker = _Worker(process, ours, self._deaths.pop() if self._deaths else 0)
+            worker = _Worker(process, ours)
             self._live.append(worker)
         self._send(worker, Setup(self.context.data_dir, self.context.runs_dir, os.getpid()))
         return worker
@@ -158,9 +157,10 @@ class LocalPool(WorkerPool):
             while worker.connection.poll():
                 event: PoolEvent = worker.connection.recv()
                 if isinstance(event, TaskStarted):
-                    worker.run_id = event.run_id
+                    # One that dies from now on does so of its training: how often is up to the caller.
+                    worker.run_id, self._deaths = event.run_id, 0
                 elif isinstance(event, TaskEnded):
-                    worker.task, worker.deaths = None, 0
+                    worker.task, self._deaths = None, 0
                 self._events.append(event)
         except (EOFError, OSError):
             self._died(worker)
@@ -174,7 +174,9 @@ class LocalPool(WorkerPool):
         if worker.task is not None:
             reason = f"its worker process {how}"
             self._events.append(TaskLost(worker.task.key, worker.run_id, reason))
-        deaths = worker.deaths + 1
-        self._deaths.append(deaths)
-        if deaths > _MOST_DEATHS:
-            self._failure = f"A worker process died {deaths} times without ending a task: it {how}."
+        if worker.run_id is None:
+            self._deaths += 1
+        if self._deaths > _MOST_DEATHS * self.workers:
+            self._failure = (
+                f"{self._deaths} worker processes died before they began to train: the last {how}."
+            )

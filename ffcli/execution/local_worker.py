@@ -23,7 +23,7 @@ from ffcli.training.experiment import Experiment
 from ffcli.training.resuming import resume_run
 from ffcli.training.runner import new_run, run
 from ffcli.training.tracking import Tracking
-from ffcli.util.signals import ended_by_the_parent
+from ffcli.util.signals import ended_by_the_parent, interrupts_deferred
 
 
 class ParentGoneError(KeyboardInterrupt):
@@ -63,7 +63,8 @@ class _Worker:
 
     def send(self, event: PoolEvent) -> None:
         try:
-            self.connection.send(event)
+            with interrupts_deferred():  # half a message cannot be read on
+                self.connection.send(event)
         except OSError:
             raise ParentGoneError from None
 
@@ -75,6 +76,11 @@ class _Worker:
             result = self._run(task, progress)
             status: TaskStatus = cast("TaskStatus", result.status)  # it has ended
             reason = result.error
+        except ParentGoneError:
+            raise
+        except KeyboardInterrupt:
+            self.send(TaskEnded(task.key, progress.run_id, "interrupted", None, time.monotonic() - began))
+            raise
         except Exception as error:
             status, reason, fatal = "failed", explain(error), is_fatal(error)
         seconds = time.monotonic() - began

@@ -15,11 +15,11 @@ from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import CHECKPOINT, CONFIG
+from ffcli.runs.store import CHECKPOINT, CONFIG, MODEL
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
-from ffcli.training.recording import checkpoint_of, restore
+from ffcli.training.recording import checkpoint_of, model_of, restore
 from ffcli.training.runner import run
 from ffcli.training.tracking import Tracking
 from ffcli.util.text import are, counted
@@ -100,7 +100,10 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
 
 
 def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining) -> None:
-    """Train the recorded epochs again without changing the record, and leave a checkpoint after them."""
+    """Train the recorded epochs again without changing the record, and leave a checkpoint after them.
+
+    The network of the best epoch is stored where it is gone: the checkpoint counts on it.
+    """
     recorded = {row.result.epoch: row.result for row in recorder.rows}
     on_event(TrainingStarted(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch))
     try:
@@ -115,6 +118,8 @@ def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining)
                         "(another processor or another NumPy): it would not be the same run.",
                         hint="Train it anew from the config.yaml in its folder.",
                     )
+                if result.epoch == recorder.record.best_epoch and not (recorder.path / MODEL).is_file():
+                    recorder.model(model_of(experiment))
                 if result.epoch == recorder.record.epochs_done:
                     recorder.checkpoint(checkpoint_of(experiment))
                     return

@@ -18,6 +18,7 @@ from tracking_helpers import UNBEGUN
 
 from ffcli.errors import FfnnError
 from ffcli.execution.open import PoolOptions
+from ffcli.execution.pool import TaskLost
 
 Opened = Callable[[PoolOptions], Pool]
 
@@ -57,6 +58,13 @@ def coordinator(tmp_path: Path, *words: object, **streams: int) -> subprocess.Po
     )
 
 
+def sitecustomize(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have every Python that is started from now on run this first."""
+    (tmp_path / "faults").mkdir()
+    (tmp_path / "faults" / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "faults"), prepend=os.pathsep)
+
+
 NAMES = (
     *("types", "struct", "math", "random", "logging", "enum", "re", "os", "io", "json", "pickle", "copy"),
     *("socket", "select", "selectors", "signal", "subprocess", "tempfile", "threading", "queue", "time"),
@@ -94,27 +102,43 @@ def test_a_standard_error_that_takes_nothing_fails_no_work(tmp_path: Path) -> No
     assert (run.status, run.epochs_done) == ("finished", 3)
 
 
-def test_a_worker_that_dies_again_and_again_fails_the_pool(opened: Opened) -> None:
-    pool = opened(PoolOptions(1))
-    for n in range(4):
-        pool.submit(f"task {n}", waits_for_verdict=True)
-        pool.kill(f"task {n}")
-        pool.lost(f"task {n}")
-    with pytest.raises(FfnnError, match="SIGKILL"):
+def test_workers_that_die_before_they_begin_fail_the_pool(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = opened(PoolOptions(2))
+    sitecustomize(tmp_path, monkeypatch, "import os; os.kill(os.getpid(), 9)")
+    for n in range(7):  # three of each worker, and one more
+        pool.submit(f"task {n}")
+        assert "SIGKILL" in pool.lost(f"task {n}").reason
+    with pytest.raises(FfnnError, match="7 worker processes"):
         pool.pool.submit(pool.task("one more"))
-    with pytest.raises(FfnnError):
+    with pytest.raises(FfnnError, match="SIGKILL"):
         pool.pool.wait(0)
 
 
-def test_a_task_that_ends_makes_up_for_deaths_before(opened: Opened) -> None:
+def test_workers_that_die_of_their_trainings_do_not(opened: Opened) -> None:
+    """As those that need more memory than there is: whether they are tried again is up to the caller."""
     pool = opened(PoolOptions(1))
-    for n in range(6):
+    for n in range(5):
         pool.submit(f"dies {n}", waits_for_verdict=True)
         pool.kill(f"dies {n}")
-        pool.lost(f"dies {n}")
-        if n % 3 == 2:
-            pool.submit(f"ends {n}")
-            assert pool.ended(f"ends {n}").status == "finished"
+        assert pool.lost(f"dies {n}").run_id == pool.started(f"dies {n}").run_id
+    pool.submit("ends")
+    assert pool.ended("ends").status == "finished"
+
+
+def test_a_worker_that_is_told_to_end_says_so(opened: Opened) -> None:
+    pool = opened(PoolOptions(1))
+    pool.submit(config={"epochs": 100_000})
+    pool.epoch(1)
+    pool.kill(number=signal.SIGTERM)
+    ended = pool.ended()
+    assert (ended.status, ended.error, ended.fatal) == ("interrupted", None, False)
+    assert ended.run_id is not None
+    assert pool.place.context.runs.read(ended.run_id).status == "interrupted"
+    pool.submit("two")
+    assert pool.ended("two").status == "finished"
+    assert pool.of(TaskLost) == []
 
 
 def test_a_stopped_worker_continues_where_it_was(opened: Opened) -> None:
@@ -143,10 +167,8 @@ def test_a_dataset_that_is_replaced_in_between_is_refused(opened: Opened) -> Non
 def test_a_full_disk_is_no_fault_of_the_task(
     opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str, fatal: bool
 ) -> None:
-    (tmp_path / "faults").mkdir()
-    (tmp_path / "faults" / "sitecustomize.py").write_text(UNBEGUN)
     pool = opened(PoolOptions(1))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "faults"), prepend=os.pathsep)
+    sitecustomize(tmp_path, monkeypatch, UNBEGUN)
     monkeypatch.setenv("TEST_ERRNO", cause)
     pool.submit()
     ended = pool.ended()

@@ -135,7 +135,7 @@ def local_sweep(killer: Killer, words: list[object], file: str) -> Any:
     (sweep,) = new
     killer.some_times(*words, sweep.sweep_id, "--workers", 2, lines=5)
     document = ended(site, *words, sweep.sweep_id, "--workers", 2)
-    assert document["sweep_id"] == sweep["sweep_id"]
+    assert document["sweep_id"] == sweep.sweep_id
     return document
 
 

@@ -344,6 +344,19 @@ def test_an_extended_run_that_is_interrupted_keeps_what_it_had(place: Place) -> 
     assert_same_run(path, reference, same_epochs=False)
 
 
+def test_an_extended_run_without_its_weights_can_be_interrupted(place: Place) -> None:
+    """Most runs of a sweep have none."""
+    values = {"learning_rate": 0.2, "optimizer": "sgd"}
+    reference = place.train(epochs=6, **values)
+    path = Path(place.train(epochs=4, **values).path)
+    assert place.context.runs.read(path.name).best_epoch == 1
+    (path / MODEL).unlink()
+    with pytest.raises(KeyboardInterrupt):
+        resume(place.context, path.name, 6, interrupt_after(5))
+    go_on(place, path, 6)
+    assert_same_run(path, reference, same_epochs=False)
+
+
 def test_an_unfinished_run_without_its_checkpoint_is_trained_again_from_the_start(place: Place) -> None:
     reference = place.train(epochs=5)
     path = interrupted(place, 3, epochs=5)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
+from ffcli.runs.store import ENDED
 from ffcli.services.past_runs import PastRuns, own_past, take_over
-from ffcli.sweeping.study.record import Past, Sweep, Trial
+from ffcli.sweeping.study.record import END_STATES, Past, Sweep, Trial
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 
@@ -30,7 +31,6 @@ class EarlierRuns:
         self._options = options
         self._digest = digest
         self._past_runs = PastRuns(context) if reuse else None
-        self._left: list[Path] = []  # runs of earlier starts that a process still holds
 
     def left_over(self, trial: Trial) -> Past | None:
         """Return what an earlier start of a trial came to, if its run has ended; else remove its runs."""
@@ -40,7 +40,8 @@ class EarlierRuns:
             if past is not None and found is None:
                 found = past
             else:
-                self._remove(self._context.runs.path(run_id))
+                with suppress(FfnnError, OSError):  # see `remove_replaced`
+                    self._context.runs.remove(self._context.runs.path(run_id))
         return found
 
     def _runs_of(self, trial: Trial) -> list[str]:
@@ -53,19 +54,23 @@ class EarlierRuns:
                 mine.append(record.run_id)
         return mine
 
-    def _remove(self, path: Path) -> None:
+    def _remove(self, run_id: str) -> None:
         try:
-            self._context.runs.remove(path)
-        except FfnnError:  # the worker of a coordinator that was killed has not noticed yet
-            self._left.append(path)
-        except OSError as error:
-            self._context.notify(f"run {path.name} of an earlier start could not be removed: {error}")
+            self._context.runs.remove(self._context.runs.path(run_id))
+        except (FfnnError, OSError) as error:
+            self._context.notify(f"run {run_id} of an earlier start could not be removed: {error}")
 
-    def remove_left(self) -> None:
-        """Remove the runs that were still held by a process when they were to be removed."""
-        left, self._left = self._left, []
-        for path in left:
-            self._remove(path)
+    def remove_replaced(self, trials: Iterable[Trial]) -> None:
+        """Remove the unfinished runs of trials that have ended with another run.
+
+        The worker of a coordinator that was killed may still have held them when they were started again.
+        """
+        runs = {trial.number: trial.run_ids for trial in trials if trial.state in END_STATES}
+        for record in self._context.runs.records():
+            kept = runs.get(record.provenance.trial or 0)
+            is_ours = record.sweep_id == self._sweep.id and record.status not in ENDED
+            if is_ours and kept is not None and record.run_id not in kept:
+                self._remove(record.run_id)
 
     def reusable(self, trial: Trial) -> Past | None:
         """Return what a trial comes to where a finished run of the store is the same, copied as its run."""

@@ -25,7 +25,6 @@ from ffcli.sweeping.study.study import StudyWriter
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking
-from ffcli.util.cores import usable_cores
 from ffcli.util.signals import interrupts_deferred
 
 
@@ -93,8 +92,6 @@ def _run(
     sweep, counts = study.sweep, study.counts
     run_options = RunOptions(
         tags=("sweep",),
-        # By what was asked for: the last trials come out as they would have beside others.
-        threads=1 if options.pool.cluster else max(1, usable_cores() // options.pool.workers),
         wandb=options.wandb,
         wandb_project=options.wandb_project or sweep.spec.project,
         wandb_entity=options.wandb_entity or sweep.spec.entity,
@@ -120,7 +117,7 @@ def _run(
             return Coordinator(study, pool, plan, on_event).run()
         finally:
             on_event(SweepOver())
-            earlier.remove_left()
+            earlier.remove_replaced(study.trials)
 
 
 def digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:

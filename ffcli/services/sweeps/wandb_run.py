@@ -12,7 +12,6 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.local import LocalPool
 from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskLost, TaskStarted
-from ffcli.runs.record import utc_now
 from ffcli.services.sweeps.create import sweep_folder
 from ffcli.services.sweeps.local import SweepOptions, digests
 from ffcli.services.sweeps.results import WandbSweepOutcome
@@ -31,17 +30,17 @@ from ffcli.sweeping.study.events import (
     unfailing,
 )
 from ffcli.sweeping.study.record import Ended, EndState, Sweep, best_epoch, tally
-from ffcli.sweeping.wandb.address import WandbAddress, parse_address
+from ffcli.sweeping.wandb.address import parse_address
 from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Train
+from ffcli.sweeping.wandb.refusal import tell_of_failure
 from ffcli.sweeping.wandb.server import WandbServer
-from ffcli.tracking.base import Assigned, TrackedRun
-from ffcli.tracking.wandb_tracker import WandbTracker
+from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.util.cores import usable_cores
 from ffcli.util.signals import Terminated, interrupts_deferred
 
 _FIRST_FAILURES = 3  # so many failures before any success end the sweep
+_LOSSES = 3  # so many lost runs in a row for each worker do, too
 _TICK = 0.05  # seconds after which an agent's order is heard at the latest
 
 
@@ -60,7 +59,6 @@ def run_wandb_sweep(
     on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, options.count, workers))
     run_options = RunOptions(
         tags=("sweep",),
-        threads=max(1, usable_cores() // workers),
         wandb="online",
         wandb_project=address.project,
         wandb_entity=address.entity,
@@ -133,6 +131,7 @@ class _Trainer:
         self._asking: set[int] = set()
         self._failure: str | None = None
         self._errors: list[str] = []
+        self._losses = 0  # since a run has ended
         self._succeeded = False
 
     def work(self, agents: Agents) -> None:
@@ -209,7 +208,7 @@ class _Trainer:
 
         def tell() -> None:
             with suppress(OSError):  # the disk may be full for this, too
-                _tell_of_failure(*arguments)
+                tell_of_failure(*arguments)
             self.orders.put((opened.agent, _Told(opened, error)))
 
         threading.Thread(target=tell, name=f"refusal of {opened.order.run_id}", daemon=True).start()
@@ -227,12 +226,22 @@ class _Trainer:
             opened.results.append(event.result)
             self._on_event(EpochDone(opened.order.number, event.result, opened.stops))
         elif isinstance(event, TaskLost):
+            self._lost(opened, event.reason)
+        elif event.status == "interrupted":
             self._close(opened, counts=False)
-            self._on_event(TrialLost(opened.order.number, event.reason))
         else:
             self._task_ended(opened, event)
 
+    def _lost(self, opened: _Open, reason: str) -> None:
+        """Let the agent of a dead worker ask for another run, unless this happens again and again."""
+        self._on_event(TrialLost(opened.order.number, reason))
+        self._losses += 1
+        if self._losses >= _LOSSES * self._pool.size:
+            self._fail(f"{self._losses} runs in a row were lost: {reason}.")
+        self._close(opened, counts=False)
+
     def _task_ended(self, opened: _Open, event: TaskEnded) -> None:
+        self._losses = 0
         if event.fatal:
             self._fail(event.error or "A worker cannot continue.")
         if event.run_id is None:
@@ -279,21 +288,3 @@ class _Trainer:
     def _fail(self, message: str) -> None:
         self._failure = self._failure or message
         self._agents.stop()
-
-
-def _tell_of_failure(address: WandbAddress, order: Train, error: str) -> None:
-    """Give a run at W&B its end as failed."""
-    tracker = WandbTracker("online")
-    tracker.start(
-        TrackedRun(
-            order.run_id,
-            utc_now(),
-            name=f"refused-{order.run_id}",
-            config=dict(order.values),
-            sweep=address.id,
-            project=address.project,
-            entity=address.entity,
-        )
-    )
-    tracker.finish(1, {"status": "failed", "error": error})
-    tracker.close()

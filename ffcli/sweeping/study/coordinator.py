@@ -63,6 +63,7 @@ class Coordinator:
         self._plan = plan
         self._tell = unfailing(on_event)
         self._sweep = study.sweep
+        self._most = self._sweep.spec.most_trials(plan.count)
         self._proposer = proposer(self._sweep.spec, self._sweep.seed, self._sweep.paired)
         self._forgiven = study.counts.failed  # failures of before do not end the sweep again
         self._waiting: list[int] = []  # trials that were started, and have no end
@@ -120,16 +121,12 @@ class Coordinator:
         if self._ended is not None:
             self._stopping = True
             return False
-        counts = self._study.counts
-        taken = counts.ended + len(self._open)
-        limits = [limit for limit in (self._plan.count, self._sweep.spec.run_cap) if limit is not None]
-        if limits and taken >= min(limits):
+        taken = self._study.counts.ended + len(self._open)
+        if self._most is not None and taken >= self._most:
             return False
         if self._waiting:
             self._again(self._next_waiting())
             return True
-        if taken == self._sweep.spec.size:
-            return False
         proposal = self._proposer.propose(len(self._study.trials) + 1)
         trial = self._study.begin(proposal)
         self._learn(trial)
@@ -138,7 +135,7 @@ class Coordinator:
 
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""
-        metric, counts, spec = self._sweep.metric, self._study.counts, self._sweep.spec
+        metric, counts = self._sweep.metric, self._study.counts
         if counts.best is not None and metric.reached(counts.best):
             return Ended("target", f"{metric.name} {counts.best:g} has reached the target {metric.target:g}.")
         failed = counts.failed - self._forgiven
@@ -146,14 +143,11 @@ class Coordinator:
             last = [trial.error or "" for trial in self._study.trials if trial.state == "failed"]
             each = " | ".join(dict.fromkeys(last[-_FIRST_FAILURES:]))
             return Ended("failures", f"The first {_FIRST_FAILURES} trials all failed: {each}")
-        if self._open:
+        if self._open or self._most is None or counts.ended < self._most:
             return None
-        limits = [limit for limit in (self._plan.count, spec.run_cap) if limit is not None]
-        if limits and counts.ended >= min(limits):
-            return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
-        if counts.ended == spec.size:
-            return Ended("space", f"All {spec.size} combinations of the space were tried.")
-        return None
+        if counts.ended == self._sweep.spec.size:
+            return Ended("space", f"All {counts.ended} combinations of the space were tried.")
+        return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
 
     def _next_waiting(self) -> Trial:
         """Return the trial that was started most often, the first of several."""

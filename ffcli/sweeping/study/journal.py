@@ -18,10 +18,11 @@ from typing import Any, BinaryIO
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal._file import get_lock_file
 
 from ffcli.errors import RequestError
 from ffcli.sweeping.study.record import DamagedSweepError
-from ffcli.util.atomic_files import sync_folder
+from ffcli.util.atomic_files import append, sync_folder
 from ffcli.util.safe_read import shown
 
 _OPTUNAS_LOCK = ".lock"  # at the end of the name of Optuna's own lock, a symbolic link
@@ -65,15 +66,21 @@ class _Backend(JournalFileBackend):
         self._may_append = may_append
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append, or raise OSError with the file as it was."""
+        """Append as Optuna does, or raise OSError with the file as it was.
+
+        All of it happens while Optuna's lock is held: a dashboard may append at any other moment.
+        """
         self._may_append()
-        size = self._path.stat().st_size
-        try:
-            super().append_logs(logs)
-        except OSError:
-            with suppress(OSError):
-                os.truncate(self._path, size)
-            raise
+        lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
+        with get_lock_file(self._lock):
+            _cut_torn_line(self._path)  # of a dashboard that was killed
+            size = self._path.stat().st_size
+            try:
+                append(self._path, lines)
+            except OSError:
+                with suppress(OSError):
+                    os.truncate(self._path, size)
+                raise
 
 
 def open_to_read(path: Path) -> JournalStorage:

@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_helpers import wait_until
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
@@ -209,23 +211,50 @@ def test_wherever_it_is_killed_the_sweep_comes_out_the_same(
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
-def test_a_run_that_a_worker_still_holds_is_removed_in_the_end(place: Place) -> None:
-    """The worker of a coordinator that was killed may not have noticed when the sweep is resumed."""
-    sweep_id = put_sweep(place, TWO, [])
-    kill(place, sweep_id, "epoch")
-    (left,) = context_runs(place)
-    hold = "import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDONLY); fcntl.flock(fd, fcntl.LOCK_EX)"
-    command = [sys.executable, "-c", f"{hold}; print('held', flush=True); sys.stdin.read()"]
+HOLD = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Hold a run within the block, as a worker that has not noticed that its coordinator was killed."""
     with subprocess.Popen(
-        [*command, str(place.path(left.run_id))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holding:
         assert holding.stdout is not None
         assert holding.stdout.readline() == "held\n"
-        let_go = iter([holding.kill])
+        yield holding
+        holding.kill()
 
-        def tell(_: object) -> None:
-            next(let_go, lambda: None)()
+
+def test_a_run_that_a_worker_still_holds_is_removed_in_the_end(place: Place) -> None:
+    sweep_id = put_sweep(place, TWO, [])
+    kill(place, sweep_id, "epoch")
+    (left,) = context_runs(place)
+    with held(place.path(left.run_id)) as holding:
+
+        def let_go(_: object) -> None:
+            holding.kill()
+            holding.wait()
 
         sweep = read_sweep(place.context, sweep_id).sweep
-        assert run_sweep(place.context, sweep, SweepOptions(), tell).counts.finished == 2
-    wait_until(lambda: left.run_id not in place.context.runs.ids(), "the run of an earlier start is left")
+        assert run_sweep(place.context, sweep, SweepOptions(), let_go).counts.finished == 2
+    assert left.run_id not in place.context.runs.ids()
+
+
+def test_a_run_that_is_held_beyond_a_second_kill_is_removed_in_the_end(place: Place) -> None:
+    sweep_id = put_sweep(place, TWO, [])
+    kill(place, sweep_id, "epoch")
+    (left,) = context_runs(place)
+    with held(place.path(left.run_id)):
+        kill(place, sweep_id, "end", when="after")
+        assert resume(place, sweep_id).counts == TrialCounts(2, 0, 0)
+        assert len(context_runs(place)) == 3
+    assert resume(place, sweep_id).counts == TrialCounts(2, 0, 0)
+    kept = [str(trial.run_id) for trial in trials(place, sweep_id)]
+    assert place.context.runs.ids() == sorted(kept)
+    assert left.run_id not in kept

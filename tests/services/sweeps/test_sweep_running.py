@@ -98,6 +98,13 @@ def test_no_more_workers_are_told_of_than_trials_are_left(
     assert [pool.shut for pool in fake] == [True]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_worker_has_one_blas_thread(place: Place, fake: list[FakePool], workers: int) -> None:
+    """So that a trial comes out the same with any number of workers."""
+    run(place, put_sweep(place, FOUR, []), pool=PoolOptions(workers))
+    assert {task.options.threads for pool in fake for task in pool.tasks} == {1}
+
+
 def test_the_time_is_estimated_with_the_workers_that_find_work(place: Place) -> None:
     put_sweep(place, FOUR, [])
     document = describe_space(place.context, place.folder / "sweep.yaml", 2, 64)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -22,6 +21,7 @@ from ffcli.runs.layout import STUDY
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study import journal, study
 from ffcli.sweeping.study.record import Counts, DamagedSweepError, Sweep
+from ffcli.util.atomic_files import append
 
 
 def optunas(engine: Engine, sweep: Sweep) -> optuna.Study:
@@ -218,25 +218,30 @@ def test_a_full_disk_leaves_whole_lines(
     engine: Engine, swept: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk takes half of a line: neither this process nor the next appends to it."""
-    append = JournalFileBackend.append_logs
     path = path_of(engine, swept)
+    link = Path(f"{path}.lock")
+    truncate = os.truncate
 
-    def filling(room: int) -> Callable[[JournalFileBackend, list[dict[str, Any]]], None]:
+    def filling(room: int) -> Callable[[Path, str], None]:
         left = iter(range(room))
 
-        def until_full(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        def until_full(to: Path, text: str) -> None:
             if next(left, None) is not None:
-                append(backend, logs)
+                append(to, text)
                 return
-            with path.open("ab") as file:
-                file.write(json.dumps(logs[0]).encode()[:40])
+            append(to, text[:40])
             raise OSError(errno.ENOSPC, "No space left on device")
 
         return until_full
 
+    def truncate_locked(to: Path, size: int) -> None:
+        assert link.is_symlink(), "a dashboard may have appended in between"
+        truncate(to, size)
+
+    monkeypatch.setattr(os, "truncate", truncate_locked)
     for room in range(9):
         before = engine.counts(swept).ended
-        monkeypatch.setattr(JournalFileBackend, "append_logs", filling(room))
+        monkeypatch.setattr(journal, "append", filling(room))
         with pytest.raises(OSError, match="No space left"):
             engine.complete(swept, 99)
         assert path.read_bytes().endswith(b"\n")
@@ -245,6 +250,19 @@ def test_a_full_disk_leaves_whole_lines(
     engine.complete(swept, 9)
     assert (engine.counts(swept).ended, engine.counts(swept).running) == (9, 0)
     assert len({repr(values) for values in engine.drawn(swept)}) == 9
+
+
+def test_what_a_killed_dashboard_has_torn_is_removed_while_the_sweep_runs(
+    engine: Engine, swept: Sweep
+) -> None:
+    def train(task: Task) -> Iterator[EpochResult]:
+        with path_of(engine, swept).open("ab") as file:
+            file.write(b'{"op_code": 3, "study_id')
+        yield from objective(task)
+
+    engine.complete(swept, 6, train=train)
+    assert engine.counts(swept).finished == 6
+    assert len(optunas(engine, swept).trials) == 6
 
 
 def test_optunas_own_lock_is_removed_where_a_killed_process_left_it(engine: Engine, swept: Sweep) -> None:
