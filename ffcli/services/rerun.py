@@ -112,7 +112,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
             {"rerun": RerunOf(sweep_id, original.run_id)},
         )
         for original, base in chosen
-        for seeded in _seeded(base, options.seeds)
+        for seeded in _seeded(original, base, options.seeds)
         for config in members(seeded, folds=options.folds)
     ]
     trained = train_missing(context, jobs, options.pool, on_event, is_one=_is_rerun_of(sweep_id))
@@ -144,11 +144,12 @@ def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tupl
     return chosen
 
 
-def _seeded(config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
-    """Return the configuration, or with other seeds: chosen as the best, its own flatters it."""
+def _seeded(original: Original, config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
+    """Return the configuration, or with seeds that the sweep has not tried: those flatter the best."""
     if seeds is None:
         return [config]
-    return [config.model_copy(update={"seed": config.seed + more}) for more in range(1, seeds + 1)]
+    last = max((member.seed for member in original.members), default=config.seed)
+    return [config.model_copy(update={"seed": last + more}) for more in range(1, seeds + 1)]
 
 
 def _is_rerun_of(sweep_id: str) -> Callable[[RunRecord], bool]:

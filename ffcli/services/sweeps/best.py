@@ -21,6 +21,8 @@ def summary_of(
         method=sweep.spec.method,
         metric=RankedBy(sweep.metric.name, sweep.metric.goal),
         paired=sweep.paired,
+        repeats=sweep.repeats,
+        folds=sweep.folds,
         counts=TrialCounts(**{state: sum(trial.state == state for trial in trials) for state in END_STATES}),
         reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         best=None if best is None else _best(sweep, best),
@@ -37,7 +39,9 @@ def best_trial(sweep: Sweep, trials: Sequence[Trial]) -> Trial | None:
 
 def _best(sweep: Sweep, trial: Trial) -> BestTrial:
     assert trial.value is not None
-    return BestTrial(trial.run_id, trial.config.as_dict(), sweep.metric.name, trial.value)
+    return BestTrial(
+        trial.run_id, list(trial.run_ids), trial.config.as_dict(), sweep.metric.name, trial.value
+    )
 
 
 def _top(trial: Trial) -> TrialSummary:
@@ -45,6 +49,7 @@ def _top(trial: Trial) -> TrialSummary:
     return TrialSummary(
         number=trial.number,
         run_id=trial.run_id,
+        run_ids=list(trial.run_ids),
         state=trial.state,
         value=trial.value,
         best_epoch=trial.best_epoch,

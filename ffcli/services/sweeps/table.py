@@ -16,14 +16,14 @@ _COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
 
 
 def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:
-    """Write ``runs.csv`` into the sweep's folder: a row a trial, with the searched hyper-parameters."""
+    """Write ``runs.csv`` into the sweep's folder: a row for each trial, with its runs and searched values."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_COLUMNS, *sweep.spec.space])
     for trial in trials:
         about = (
             trial.number,
-            trial.run_id,
+            " ".join(trial.run_ids) or None,
             trial.state,
             trial.value,
             trial.best_epoch,
