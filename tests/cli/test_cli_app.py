@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_helpers import Cli, environment
+from small_runs import Place
 
 from ffcli import __version__
 from ffcli.cli.app import COMMANDS
@@ -38,6 +40,27 @@ def test_a_group_alone_shows_its_help(cli: Cli, args: list[str]) -> None:
 
 def test_version(cli: Cli) -> None:
     assert cli("--version").out == f"ffnn {__version__}\n"
+
+
+def test_evaluating_the_best_run_loads_nothing_slow(tmp_path: Path) -> None:
+    """With thousands of runs, each of these would take as long as finding the best one."""
+    place = Place(tmp_path)
+    place.train(epochs=1)
+    slow = {"optuna", "numba", "tensorflow", "wandb", "matplotlib", "requests", "pyarrow", "distributed"}
+    code = (
+        "import sys; from ffcli.cli.app import main; main(sys.argv[1:])\n"
+        f"print(sorted({slow} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "evaluate", "--best", "-d", str(place.dataset), "--quiet"],
+        env=environment(FFNN_DATA_DIR=str(place.context.data_dir), FFNN_RUNS_DIR=str(place.context.runs_dir)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "accuracy" in done.stdout
+    assert done.stderr.strip() == "[]"
 
 
 def test_root_help_imports_neither_numpy_nor_pydantic_nor_a_command() -> None:

@@ -1,39 +1,12 @@
-"""The best run with its weights: trained again where they were removed or are on another machine."""
+"""The best run with its weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from ffcli.config import TrainConfig, validate
-from ffcli.core.training import CORE_VERSION
-from ffcli.errors import FfnnError
-from ffcli.runs.metric import BY_VAL_ACC, Metric
+from ffcli.runs.metric import BY_VAL_ACC
 from ffcli.runs.store import MODEL
-from ffcli.services.past_runs import PastRuns
 from ffcli.services.runs.select import best_run
-from ffcli.services.sweeps.originals import ranked_originals
-from ffcli.services.train import train
-from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
-from ffcli.training.options import RunOptions
-
-RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best run, whose weights may be missing; ``value`` is the metric at its best epoch."""
-
-    title: str
-    run_id: str | None
-    config: TrainConfig
-    dataset_digest: str | None
-    core_version: int
-    metric: Metric
-    value: float
-    threads: int
-    tags: tuple[str, ...]
 
 
 def best_with_weights(
@@ -51,72 +24,13 @@ def best_with_weights(
     the store has the weights of no such training, it is trained again, with a notice, as an ordinary run
     tagged ``retrained``. Raises FfnnError where it cannot come out the same, and errors as these two do.
     """
-    best = (
-        _of_store(context, BY_VAL_ACC.or_named(metric), dataset)
-        if sweep_id is None
-        else _of_sweep(context, sweep_id, metric, dataset)
-    )
-    if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
-        return best.run_id
-    digest = context.dataset(best.config.dataset).digest
-    if best.dataset_digest not in (None, digest):
-        raise FfnnError(
-            f"{best.title} has no weights here and cannot be trained again: "
-            f"{best.config.dataset} is not the dataset that it was trained on."
-        )
-    if best.core_version != CORE_VERSION:
-        raise FfnnError(
-            f"{best.title} has no weights here and cannot be trained again: it was trained by version "
-            f"{best.core_version} of the core, this is {CORE_VERSION}."
-        )
-    same = PastRuns(context).find(best.config, digest, weights=True)
-    if same is not None:
-        context.notify(f"{best.title} has no weights here; run {same} is the same training")
-        return same
-    return _train_again(context, best, on_event, command_line)
+    if sweep_id is None:
+        by = BY_VAL_ACC.or_named(metric)
+        record = best_run(context, by, dataset)
+        if (context.runs.path(record.run_id) / MODEL).is_file():
+            return record.run_id
+    # Optuna and all that trains take as long to import as thousands of records to read.
+    from ffcli.services.evaluation.retrained import of_store, of_sweep, with_weights
 
-
-def _of_store(context: Context, metric: Metric, dataset: str | None) -> _Best:
-    record = best_run(context, metric, dataset)
-    about = record.provenance
-    return _Best(
-        title=f"Run {record.run_id}",
-        run_id=record.run_id,
-        config=validate(record.config),
-        dataset_digest=about.dataset_digest,
-        core_version=about.core or CORE_VERSION,
-        metric=metric,
-        value=record.best[metric.name],
-        threads=record.threads,
-        tags=(RETRAINED,),
-    )
-
-
-def _of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str | None) -> _Best:
-    first = ranked_originals(context, sweep_id, metric=metric, dataset=dataset)[0]
-    return _Best(
-        title=first.title,
-        run_id=first.run_id,
-        config=first.config,
-        dataset_digest=first.dataset_digest,
-        core_version=first.core_version,
-        metric=first.metric,
-        value=first.value,
-        threads=first.threads,
-        tags=(RETRAINED,) if is_address(sweep_id) else (RETRAINED, sweep_id),
-    )
-
-
-def _train_again(context: Context, best: _Best, on_event: OnTraining, command_line: tuple[str, ...]) -> str:
-    context.notify(f"{best.title} has no weights here: the same configuration is trained again")
-    options = RunOptions(tags=best.tags, threads=best.threads, command_line=command_line)
-    result = train(context, best.config, options, on_event)
-    if result.status != "finished":
-        raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
-    value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
-    if value != best.value:
-        context.notify(
-            f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "
-            f"{best.metric.name} {value:.6g} instead of {best.value:.6g}"
-        )
-    return result.run_id
+    best = of_store(record, by) if sweep_id is None else of_sweep(context, sweep_id, metric, dataset)
+    return with_weights(context, best, on_event, command_line)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ffcli.config import FIELDS
 from ffcli.core.network import Network
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError
@@ -17,6 +16,8 @@ from ffcli.runs.metric import Metric, Standing
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import CONFIG, MODEL, RunStore
 from ffcli.training.context import Context
+
+_SPLIT = ("val_fraction", "fold")  # the fields that say which images validate
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,22 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
     where the runs were validated on different images. Raises IncomparableError where a loss is to rank runs
     that were trained with different losses, FfnnError where no run has finished.
     """
-    name = canonical_name(dataset or "fashion_mnist")
+    name, standing = canonical_name(dataset or "fashion_mnist"), standing_by(metric)
+    # No records are kept: to hold thousands takes half as long again as to read them.
     finished = [
-        record
+        (record.run_id, standing(record), [record.config.get(field) for field in _SPLIT])
         for record in context.runs.records()
         if record.status == "finished" and record.dataset == name and metric.name in record.best
     ]
-    ranked = metric.ranked(finished, standing_by(metric))
+    ranked = metric.ranked(finished, lambda run: run[1])
     if not ranked:
         raise FfnnError(
             f"There is no finished run on {name} in {context.runs_dir}.",
             hint=f"Train one with ffnn train, or name the dataset of another (got {name}).",
         )
-    best = ranked[0]
-    for field in ("val_fraction", "fold"):
-        if len({record.config.get(field, FIELDS[field].default) for record in finished}) > 1:
+    best = context.runs.read(ranked[0][0])
+    for at, field in enumerate(_SPLIT):
+        if len({split[at] for _, _, split in finished}) > 1:
             context.notify(
                 f"the runs on {name} differ in {field}, so their {metric.name} was measured on different "
                 f"images; the best run has {field} {best.config.get(field)}"

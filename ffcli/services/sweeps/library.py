@@ -29,8 +29,8 @@ class SweepResult:
         path: its directory.
         counts: how many trials have finished, were pruned and have failed.
         best: the best run, None where none has a value.
-        runs: a record for each trial, {number, run_id, run_ids, state, value, best_epoch, error} and the searched
-            hyper-parameters: ``pandas.DataFrame(result.runs)``.
+        runs: a record for each trial, {number, run_id, run_ids, state, value, best_epoch, error} and the
+            searched hyper-parameters: ``pandas.DataFrame(result.runs)``.
         report: the page that shows all of it.
     """
 
@@ -60,8 +60,9 @@ def sweep(
     ``config`` is the dict that ``wandb.sweep`` takes, or a sweep file. ``count`` limits the number of runs; a
     space without end needs it. ``workers`` is the number of processes (by default that of the usable cores),
     ``seed`` that of the search, ``ignore`` names parameters to leave out. With ``repeats`` or
-    ``folds`` a trial is trained with so many seeds, on so many folds; its value is the mean. The directories default to
-    FFNN_DATA_DIR and FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may surprise.
+    ``folds`` a trial is trained with so many seeds, on so many folds; its value is the mean. The directories
+    default to FFNN_DATA_DIR and FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may
+    surprise.
 
     Raises RequestError for what is wrong in the sweep, FfnnError where it cannot be run.
     """

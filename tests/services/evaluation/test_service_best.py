@@ -143,11 +143,11 @@ def test_the_study_alone_is_enough(place: Place, sweep: SweepOutcome) -> None:
 def test_notice_is_given_where_it_does_not_come_out_the_same(
     place: Place, sweep: SweepOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ffcli.services.evaluation import best
+    from ffcli.services.evaluation import retrained
 
-    train = best.train
+    train = retrained.train
     monkeypatch.setattr(
-        best, "train", lambda context, config, *rest: train(context, replace_seed(config), *rest)
+        retrained, "train", lambda context, config, *rest: train(context, replace_seed(config), *rest)
     )
     best_with_weights(elsewhere(place), sweep_id=sweep.sweep_id)
     assert "differs from the record" in place.notices[-1]
@@ -163,7 +163,7 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
 ) -> None:
     other = elsewhere(place)
     wanted = {"sweep_id": sweep.sweep_id}
-    monkeypatch.setattr("ffcli.services.evaluation.best.CORE_VERSION", 99)
+    monkeypatch.setattr("ffcli.services.evaluation.retrained.CORE_VERSION", 99)
     with pytest.raises(FfnnError, match="by version 1 of the core, this is 99"):
         best_with_weights(other, **wanted)
     monkeypatch.undo()

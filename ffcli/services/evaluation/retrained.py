@@ -1,0 +1,116 @@
+"""The weights of the best run where they were removed or are on another machine: it is trained again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ffcli.config import TrainConfig, validate
+from ffcli.core.training import CORE_VERSION
+from ffcli.errors import FfnnError
+from ffcli.runs.metric import Metric
+from ffcli.runs.record import RunRecord
+from ffcli.runs.store import MODEL
+from ffcli.services.past_runs import PastRuns
+from ffcli.services.sweeps.originals import ranked_originals
+from ffcli.services.train import train
+from ffcli.sweeping.wandb.address import is_address
+from ffcli.training.context import Context
+from ffcli.training.events import OnTraining, null_observer
+from ffcli.training.options import RunOptions
+
+RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best run, whose weights may be missing.
+
+    ``value`` is the metric at its best epoch; None for one of several runs of a trial.
+    """
+
+    title: str
+    run_id: str | None
+    config: TrainConfig
+    dataset_digest: str | None
+    core_version: int
+    metric: Metric
+    value: float | None
+    threads: int
+    tags: tuple[str, ...]
+
+
+def of_store(record: RunRecord, metric: Metric) -> Best:
+    """Return a run as the best of the store."""
+    about = record.provenance
+    return Best(
+        title=f"Run {record.run_id}",
+        run_id=record.run_id,
+        config=validate(record.config),
+        dataset_digest=about.dataset_digest,
+        core_version=about.core or CORE_VERSION,
+        metric=metric,
+        value=record.best[metric.name],
+        threads=record.threads,
+        tags=(RETRAINED,),
+    )
+
+
+def of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str | None) -> Best:
+    """Return the best run of a sweep. Raises as `ranked_originals`."""
+    first = ranked_originals(context, sweep_id, metric=metric, dataset=dataset)[0]
+    members = first.members
+    if members:
+        context.notify(f"{first.title} is the first of the {len(members)} runs of its trial")
+    return Best(
+        title=first.title,
+        run_id=first.run_id,
+        config=members[0] if members else first.config,
+        dataset_digest=first.dataset_digest,
+        core_version=first.core_version,
+        metric=first.metric,
+        value=None if members else first.value,
+        threads=first.threads,
+        tags=(RETRAINED,) if is_address(sweep_id) else (RETRAINED, sweep_id),
+    )
+
+
+def with_weights(
+    context: Context, best: Best, on_event: OnTraining = null_observer, command_line: tuple[str, ...] = ()
+) -> str:
+    """Return the id of the run, of one that is the same training, or of one that is trained now.
+
+    Raises FfnnError where it cannot come out the same.
+    """
+    if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
+        return best.run_id
+    digest = context.dataset(best.config.dataset).digest
+    if best.dataset_digest not in (None, digest):
+        raise FfnnError(
+            f"{best.title} has no weights here and cannot be trained again: "
+            f"{best.config.dataset} is not the dataset that it was trained on."
+        )
+    if best.core_version != CORE_VERSION:
+        raise FfnnError(
+            f"{best.title} has no weights here and cannot be trained again: it was trained by version "
+            f"{best.core_version} of the core, this is {CORE_VERSION}."
+        )
+    same = PastRuns(context).find(best.config, digest, weights=True)
+    if same is not None:
+        context.notify(f"{best.title} has no weights here; run {same} is the same training")
+        return same
+    return _train_again(context, best, on_event, command_line)
+
+
+def _train_again(context: Context, best: Best, on_event: OnTraining, command_line: tuple[str, ...]) -> str:
+    context.notify(f"{best.title} has no weights here: the same configuration is trained again")
+    options = RunOptions(tags=best.tags, threads=best.threads, command_line=command_line)
+    result = train(context, best.config, options, on_event)
+    if result.status != "finished":
+        raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
+    value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
+    if best.value not in (None, value):
+        context.notify(
+            f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "
+            f"{best.metric.name} {value:.6g} instead of {best.value:.6g}"
+        )
+    return result.run_id
