@@ -180,9 +180,10 @@ def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) ->
 def _batch(kind: str, jobs: int) -> Connection:
     """Start a scheduler in this process and workers as jobs of a batch system, by Dask's configuration.
 
-    Without a configuration a job is one worker on one core.
+    Without a configuration a job is one worker on one core. Connections are protected by TLS where Dask's
+    configuration names a certificate authority.
     """
-    from distributed import Client
+    from distributed import Client, Security
 
     try:
         import dask
@@ -192,21 +193,54 @@ def _batch(kind: str, jobs: int) -> Connection:
     configured: dict[str, Any] = dask.config.get(f"jobqueue.{kind}", {})
     cores = configured.get("cores") or 1
     memory = configured.get("memory") or f"{cores}GB"
+    security = Security()
+    scheduler = configured.get("scheduler-options") or {}
     prologue = configured.get("job-script-prologue") or configured.get("env-extra") or []
     try:
         started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
-            cores=cores, processes=cores, memory=memory, job_script_prologue=[f"cd {_FOLDER}", *prologue]
+            cores=cores,
+            processes=cores,
+            memory=memory,
+            job_script_prologue=[f"cd {_FOLDER}", *prologue],
+            security=security if security.tls_ca_file else None,
+            # On a login node the dashboard's port is often taken, and everybody could look at it.
+            scheduler_options={"dashboard": False, "dashboard_address": ":0", **scheduler},
         )
-        started.scale(jobs=jobs)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise FfnnError(f"The jobs could not be submitted to {kind}: {error}") from None
-    client = Client(started)
+        raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
+    try:
+        started.sync(_submit, started, jobs)
+        client = Client(started)
+    except BaseException as error:
+        with interrupts_deferred():
+            started.close()
+        if not isinstance(error, (OSError, RuntimeError, ValueError)):
+            raise
+        raise FfnnError(
+            f"The jobs could not be submitted to {kind}: {str(error).rpartition('stderr:')[2].strip()}",
+            hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
+        ) from None
 
     def close() -> None:
         client.close()
         started.close()
 
     return Connection(client, close, f"Waiting for {counted(jobs, 'job')} at {kind}.")
+
+
+async def _submit(cluster: Any, jobs: int) -> None:
+    """Submit jobs one by one. Raises what the first that is refused raises, which ``scale`` only logs."""
+    from distributed import Status
+
+    try:
+        while len(cluster.worker_spec) < jobs:
+            cluster.worker_spec.update(cluster.new_worker_spec())
+            await cluster._correct_state()
+    except BaseException:
+        for job in cluster.workers.values():
+            if job.status == Status.created:
+                job.status = Status.failed  # as the cluster's ``close`` expects
+        raise
 
 
 def is_exposed(address: str) -> bool:
