@@ -13,9 +13,9 @@ from ffcli.cli.completion import (
     complete_sweep,
     names_in,
 )
-from ffcli.cli.help import CHOICE, IMAGES, NETWORK, OUTPUT, REPETITION, WANDB, argument, option
+from ffcli.cli.help import CHOICE, IMAGES, NETWORK, OUTPUT, WANDB, argument, option
 from ffcli.cli.output import Output
-from ffcli.cli.values import integer, one_of
+from ffcli.cli.values import one_of
 
 if TYPE_CHECKING:
     from ffcli.training.context import Context
@@ -152,33 +152,6 @@ def image_dataset(default: str) -> Any:
         default=default,
         completes=complete_dataset,
     )
-
-
-# Several runs for one configuration
-
-Folds = Annotated[
-    str | None,
-    option(
-        "--folds",
-        group=REPETITION,
-        metavar="K",
-        help="Train on K stratified folds of the training images: the figures are means of K runs.",
-    ),
-]
-Repeats = Annotated[
-    str | None,
-    option(
-        "--repeats",
-        group=REPETITION,
-        metavar="N",
-        help="Train with N seeds, the own and those that follow: the figures are means of N runs.",
-    ),
-]
-
-
-def folds_and_repeats(folds: str | None, repeats: str | None) -> tuple[int, int]:
-    """Return how many folds (0: none) and how many seeds a configuration is trained on."""
-    return integer("--folds", folds, least=2) or 0, integer("--repeats", repeats, least=1) or 1
 
 
 # Results

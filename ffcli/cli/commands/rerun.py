@@ -16,9 +16,10 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import Folds, WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.repetition import Folds
 from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_sd, short_name

@@ -19,6 +19,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import duration
 from ffcli.cli.values import integer, one_of
 from ffcli.cli.views.sweep import sweep_watcher
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SWEEP = "Sweep"
+
+
+def _without_agents(backend: str | None) -> str:
+    """Return the backend of trials with several runs. Raises RequestError for W&B's agents."""
+    from ffcli.services.sweeps.wandb import BACKENDS
+
+    if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
+        refuse("--folds and --repeats: expected --backend local, got wandb, whose trials have one run each.")
+    return "local"
 
 
 @app.command(cls=Command)
@@ -69,10 +79,12 @@ def sweep(
             "--count",
             group=_SWEEP,
             metavar="N",
-            help="Runs in all, over all resumptions.",
+            help="Trials in all, over all resumptions.",
             default="as many as a local sweep was asked for, else the file's run_cap",
         ),
     ] = None,
+    folds: Folds = None,
+    repeats: Repeats = None,
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
@@ -136,7 +148,8 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Interrupted or killed, it resumes where it stopped: ffnn sweep ID.
+    Interrupted or killed, it resumes where it stopped: ffnn sweep ID. With --folds or --repeats the value of
+    a trial is the mean over its runs, so that no lucky seed or split is chosen.
     """
     from ffcli.services.sweeps.create import SweepSource, describe_space
     from ffcli.services.sweeps.local import SweepOptions
@@ -154,14 +167,19 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
+    many = Repetition.read(folds, repeats)
+    if many.given:
+        backend = _without_agents(backend)
     file = sweep_file(spec)
     source = SweepSource(file, sweep_name, tuple(ignore or ()))
     if dry_run:
         if not file.exists():
             refuse(f"--dry-run: {no_such_file(spec)}")
-        _show_space(
-            out, describe_space(place, source, options.count, options.pool.workers or 1), options.count
+        workers_ = options.pool.workers or 1
+        space = describe_space(
+            place, source, options.count, workers_, repeats=many.n_repeats, folds=many.n_folds
         )
+        _show_space(out, space, options.count)
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
@@ -176,7 +194,7 @@ def sweep(
         from ffcli.services.report.live import check_installed
 
         check_installed()
-    made = _local_sweep(out, place, source, options, integer("--seed", seed), resume=resume, new=new)
+    made = _local_sweep(out, place, source, options, integer("--seed", seed), many, resume=resume, new=new)
     with _live_page(out, place, made) if live else nullcontext():
         _run(out, place, made, options)
 
@@ -222,6 +240,7 @@ def _local_sweep(
     source: SweepSource,
     options: SweepOptions,
     seed: int | None,
+    many: Repetition,
     *,
     resume: bool,
     new: bool,
@@ -233,9 +252,11 @@ def _local_sweep(
 
     file, spec = Path(str(source.of)), str(source.of)
     if file.exists():
-        earlier = None if new else _earlier(out, place, source, options, resume=resume)
+        earlier = None if new else _earlier(out, place, source, options, many, resume=resume)
         if earlier is None:
-            return create(place, source, seed or 0, count=options.count)
+            return create(
+                place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds
+            )
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
@@ -243,16 +264,20 @@ def _local_sweep(
     made = read_sweep(place, earlier).sweep
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
+    if many.folds not in (None, made.folds) or many.repeats not in (None, made.repeats):
+        own = f"--folds {made.folds}, --repeats {made.repeats}"
+        out.notice(f"--folds and --repeats are not used: sweep {made.id} has its own, {own}")
     return made
 
 
 def _earlier(
-    out: Output, place: Context, source: SweepSource, options: SweepOptions, *, resume: bool
+    out: Output, place: Context, source: SweepSource, options: SweepOptions, many: Repetition, *, resume: bool
 ) -> str | None:
     """Return the sweep of the same file to resume, if that is what the user wants."""
     from ffcli.services.sweeps.create import of_same_file
 
-    file, earlier = source.of, of_same_file(place, source)
+    file = source.of
+    earlier = of_same_file(place, source, repeats=many.repeats, folds=many.folds)
     if earlier is None:
         if resume:
             refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
@@ -269,6 +294,8 @@ def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
     by = counted(space.workers, "worker")
     total = space.seconds_estimate
     runs = "until it is stopped" if space.runs is None else str(space.runs)
+    if space.runs_a_trial > 1:
+        runs += f" trials, each of {space.runs_a_trial} runs"
     if count is not None and space.runs is not None and space.runs < count:
         runs = f"{runs}, not {count}: the file's run_cap or its space is less"
     about = {

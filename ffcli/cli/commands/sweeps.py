@@ -21,7 +21,13 @@ from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.services.compare_loss.results import LossComparison
-    from ffcli.services.sweeps.results import Effects, HyperparameterEffect, SweepOutcome, SweepReport
+    from ffcli.services.sweeps.results import (
+        Effects,
+        HyperparameterEffect,
+        SweepOutcome,
+        SweepReport,
+        TopTrial,
+    )
     from ffcli.training.context import Context
 
 _STATES = {"outdated": "made by an earlier version"}
@@ -131,6 +137,7 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
     of = "" if seconds or not document.planned else f" of {document.planned}"
     if document.state == "running" and not seconds:
         of += ", running"
+    of += _runs_a_trial(document)
     lines = [f"sweep {plain(document.sweep_id)} ({document.method}): {counts}{of}{reused}{seconds}"]
     if isinstance(document, SweepOutcome) and document.message:
         says_no_more = document.backend == "local" and document.ended == "count"  # than the counts do
@@ -144,7 +151,7 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
     metric = document.metric.name
     heads = [metric, "run", *names]
     rows = [
-        [number(trial.value), trial.run_id, *(trial.values[name] for name in names)] for trial in document.top
+        [number(trial.value), _run(trial), *(trial.values[name] for name in names)] for trial in document.top
     ]
     records = ["" if trial.record in (None, "here") else trial.record for trial in document.top]
     if any(records):
@@ -159,6 +166,20 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
         *_mattered(document.mattered, metric),
         f"the best on the test images: {evaluate}",
     ]
+
+
+def _runs_a_trial(document: SweepReport) -> str:
+    """Return what the runs of a trial are, where it has several."""
+    seeds = f"{document.repeats} seeds" if document.repeats > 1 else ""
+    folds = f"{document.folds} folds" if document.folds else ""
+    each = " on ".join(filter(None, (seeds, folds)))
+    return f", each the mean over {each}" if each else ""
+
+
+def _run(trial: TopTrial) -> str | None:
+    """Return the run of a trial; of several the first, and how many others there are."""
+    others = len(trial.run_ids) - 1
+    return trial.run_id if others < 1 else f"{trial.run_id} +{others}"
 
 
 def _mattered(document: Effects, metric: str) -> list[RenderableType]:

@@ -18,16 +18,14 @@ from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import (
-    Folds,
     LogModel,
-    Repeats,
     WandbEntity,
     WandbMode,
     WandbProject,
-    folds_and_repeats,
     wandb_mode,
 )
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
@@ -168,9 +166,8 @@ def train(
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
         settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
-    n_folds, n_repeats = folds_and_repeats(folds, repeats)
-    several = folds is not None or repeats is not None
-    if not several and (alone := list(given(pool))):
+    many = Repetition.read(folds, repeats)
+    if not many.given and (alone := list(given(pool))):
         refuse(f"{flag(alone[0])}: expected --folds or --repeats with it, got a single run.")
     where = pool_options(**pool, wandb=wandb)
     mode = wandb_mode(wandb, "disabled" if cluster else "auto")
@@ -188,10 +185,10 @@ def train(
         recipe=None if recipe is None else load_recipe(recipe).name,
     )
     if dry_run:
-        _show_plan(out, members(settings, n_repeats, n_folds), options, where)
+        _show_plan(out, members(settings, many.n_repeats, many.n_folds), options, where)
         return
-    if several:
-        cross_validate(out, settings, options, where, folds=n_folds, repeats=n_repeats)
+    if many.given:
+        cross_validate(out, settings, options, where, folds=many.n_folds, repeats=many.n_repeats)
         return
     watch = training_view(out)
     with _ended_early(out, watch):
