@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that know their exit code.
+"""The exceptions of the program, each with its exit code.
 
 Every error that a user can cause is one of these; the command line turns each into one message. An error of
 the lower layers names parameters and values; what it says of options is added by ``ffcli.cli.errors``.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from ffcli.util.suggest import closest, unknown
 
 
 class FfnnError(Exception):
@@ -54,9 +56,10 @@ class InvalidValueError(RequestError):
 
 
 class UnknownNameError(RequestError):
-    """A name that is none of the ``choices`` of its ``kind``; ``meant`` are those that it may stand for.
+    """A name that is none of the ``choices`` of its ``kind``.
 
-    ``place`` comes before the message, such as ``FILE: parameters.lr: ``.
+    ``meant`` are those that it may stand for (None: the nearest), and ``place`` comes before the message,
+    such as ``FILE: parameters.lr: ``.
     """
 
     def __init__(
@@ -65,15 +68,14 @@ class UnknownNameError(RequestError):
         name: str,
         choices: Sequence[str],
         *,
-        meant: Sequence[str] = (),
+        meant: Sequence[str] | None = None,
         place: str = "",
         also: str = "",
         hint: str | None = None,
         parameter: str | None = None,
     ) -> None:
-        question = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-        listed = f" Choose one of {', '.join(choices)}." if choices else ""
-        message = f"{place}'{name}' is not a known {kind}.{question}{listed}{also}"
+        meant = closest(name, dict(zip(choices, choices))) if meant is None else meant
+        message = f"{place}{unknown(kind, name, choices, meant)}{also}"
         super().__init__(message, hint=hint, parameter=parameter)
         self.kind, self.name, self.choices, self.meant = kind, name, tuple(choices), tuple(meant)
 

@@ -18,6 +18,9 @@ settings.register_profile("ffnn", deadline=None, derandomize=True)
 settings.load_profile("ffnn")
 
 os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests of W&B bring a server
+# Processes that train start in half the time without Numba; `FFNN_KERNELS=numba pytest` compiles everywhere.
+os.environ.setdefault("FFNN_KERNELS", "numpy")
+COMPILED = {"core", "contracts"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +47,13 @@ def one_blas_thread() -> Iterator[None]:
     """Small products gain nothing from more threads, and with one a seed reproduces a run bit for bit."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def compiled_rules(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile the rules in the tests of the core, as with a user who has Numba."""
+    if request.path.parent.name in COMPILED:
+        monkeypatch.delenv("FFNN_KERNELS")
 
 
 def make_blobs(

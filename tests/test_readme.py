@@ -166,7 +166,7 @@ def run_script(script: Path, **variables: object) -> subprocess.CompletedProcess
     )
 
 
-def test_the_script_of_a_sweep_judges_its_best_run(script: Path, sweep_file: Path) -> None:
+def test_the_script_of_a_sweep_evaluates_its_best_run(script: Path, sweep_file: Path) -> None:
     done = run_script(script, SWEEP=sweep_file, COUNT=3)
     assert done.returncode == 0, done.stderr
     told = re.fullmatch(r"sweep (\S+): accuracy (\S+) on the test images\n", done.stdout)

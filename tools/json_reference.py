@@ -36,6 +36,7 @@ from ffcli.services.runs.remove import remove
 from ffcli.services.sweeps.create import describe_space
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.services.sweeps.local import run_sweep
+from ffcli.services.sweeps.remove import remove_sweeps
 from ffcli.services.sweeps.summary import show_sweep
 from ffcli.services.sweeps.wandb_run import run_wandb_sweep
 from ffcli.services.sync import sync
@@ -65,6 +66,7 @@ SERVICES: Mapping[str, Callable[..., Any]] = {
     "sweep --dry-run": describe_space,
     "sweeps list": list_sweeps,
     "sweeps show": show_sweep,
+    "sweeps rm": remove_sweeps,
     "compare-loss": compare_loss,
     "runs list": list_runs,
     "runs show": show_with_curves,

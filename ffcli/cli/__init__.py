@@ -1,1 +1,1 @@
-"""The command line: options in, one function of ``ffcli.services`` called, results and messages out."""
+"""The command line: parses options, calls one function of ``ffcli.services``, prints results and messages."""

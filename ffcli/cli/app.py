@@ -23,7 +23,7 @@ COMMANDS = {
     "download": "Fetch a dataset and verify every byte of it.",
     "train": "Train a network and store the run.",
     "sweep": "Run a W&B sweep file, with W&B or without it.",
-    "sweeps": "List and show sweeps.",
+    "sweeps": "List, show and remove sweeps.",
     "compare-loss": "Train the same configurations with each loss and compare.",
     "rerun": "Train a sweep's best again, on other data or seeds.",
     "evaluate": "Evaluate stored runs on the test images.",

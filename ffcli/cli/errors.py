@@ -1,4 +1,4 @@
-"""The one table from what went wrong to a message and an exit code."""
+"""The map from exceptions to messages and exit codes."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ _HINTS: dict[type[FfnnError], str] = {
     SeveralSweepsError: "Choose one with --sweep-name: by its name or line.",
     UnknownParameterError: "--ignore NAME reads the sweep without a parameter.",
 }
+FIRST_LOOK = "For a first look: ffnn sweep quick. Earlier ones: ffnn sweeps list."
 # What helps where an argument of this kind is missing.
 _KNOWN = {
     "RUN": "ffnn runs list shows them all.",
     "SWEEP": "ffnn sweeps list shows them all.",
     "ENSEMBLE": "ffnn ensembles list shows them all.",
     "RUN|SWEEP": "ffnn runs list and ffnn sweeps list show them all.",
-    "FILE|SWEEP": "For a first look: ffnn sweep quick. Earlier ones: ffnn sweeps list.",
+    "FILE|SWEEP": FIRST_LOOK,
 }
 
 

@@ -1,4 +1,4 @@
-"""How options and arguments look in the help: in groups, each with its default at its end."""
+"""Declaration of options and arguments: their group in the help, and the default at the end of the text."""
 
 from __future__ import annotations
 
@@ -28,26 +28,31 @@ __all__ = [
 
 
 def option(
-    *names: str,
-    group: str,
-    help: str,
-    default: object = None,
-    completes: Completer | None = None,
-    **more: Any,
+    spelled: str, group: str, help: str, *, default: object = None, completes: Completer | None = None
 ) -> Any:
-    """Declare an option of a group of the help. ``default`` is what it is when it is not given, in words."""
-    text = escape(help) if default is None else with_default(help, default)
+    """Declare an option of a group of the help, ``spelled`` as the help does: "--dataset -d NAME".
+
+    ``default`` is what it is when it is not given, in words.
+    """
+    names = [word for word in spelled.split() if word.startswith("-")]
+    metavar = " ".join(word for word in spelled.split() if not word.startswith("-")) or None
+    text = with_default(help, default)
     return typer.Option(
-        *names, rich_help_panel=group, help=text, show_default=False, autocompletion=completes, **more
+        *names,
+        metavar=metavar,
+        rich_help_panel=group,
+        help=text,
+        show_default=False,
+        autocompletion=completes,
     )
 
 
-def argument(*, help: str, default: object = None, completes: Completer | None = None, **more: Any) -> Any:
+def argument(metavar: str, help: str, *, default: object = None, completes: Completer | None = None) -> Any:
     """Declare an argument, as `option` does an option."""
-    text = escape(help) if default is None else with_default(help, default)
-    return typer.Argument(help=text, show_default=False, autocompletion=completes, **more)
+    text = with_default(help, default)
+    return typer.Argument(metavar=metavar, help=text, show_default=False, autocompletion=completes)
 
 
 def with_default(text: str, default: object) -> str:
-    """Return the help of an option that is ``default`` unless it is given."""
-    return f"{escape(text)} [dim]{escape(f'[default: {default}]')}[/]"
+    """Return the help of an option that is ``default`` unless it is given; None says nothing of it."""
+    return escape(text) if default is None else f"{escape(text)} [dim]{escape(f'[default: {default}]')}[/]"

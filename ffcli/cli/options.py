@@ -1,4 +1,4 @@
-"""The options that follow from TrainConfig, and how they become a configuration."""
+"""The options of the fields of TrainConfig, and the configuration that they make."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ffcli.config import (
 )
 from ffcli.config.names import ALPHA, by_field
 from ffcli.errors import RequestError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
+from ffcli.util.safe_read import mapping, parse_yaml, read_text, shown
 
 _PATIENCE = 5.0  # seconds that a pipe given as --config is waited for
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
@@ -52,18 +52,19 @@ class FieldsCommand(Command):
 
 
 def _help(name: str) -> str:
+    """Return the description of a field with its choices or bounds, what uses it, and its default."""
     info = FIELDS[name]
     option = metadata(info, Option)
-    parts = [info.description or ""]
+    what, *parts = (info.description or "").split("; ")
     if metadata(info, Choice):
-        parts.insert(0, allowed(name))
-    elif not option.metavar:  # what has a metavar of its own says in its description what it takes
+        what = f"{what}: {allowed(name)}"
+    elif not option.metavar and info.annotation is not bool:  # a metavar of its own says what is taken
         parts.append(re.sub("^an? [a-z]+ ?", "", allowed(name)))
     users = used_by(name)
     if users and len(users) < len(metadata(FIELDS["optimizer"], Choice).registry):
         parts.append(f"used by {', '.join(users)}")
     default = str(info.default).lower() if info.annotation is bool else info.default
-    return with_default("; ".join(filter(None, parts)), default)
+    return with_default("; ".join(filter(None, (what[:1].upper() + what[1:], *parts))), default)
 
 
 def _parameter(name: str) -> inspect.Parameter:
@@ -148,7 +149,11 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
 def _read_config(path: Path) -> dict[str, Any]:
     """Return the settings of a configuration file by their fields."""
     place = f"--config {path}: "
-    values = {key: value for key, value in _read_mapping(path).items() if key != ABOUT}
+    try:
+        content = parse_yaml(read_text(path, "YAML file", pipe=_PATIENCE))
+        values = {key: value for key, value in mapping(content, "epochs: 5").items() if key != ABOUT}
+    except ValueError as error:
+        refuse(f"{place}{error}.")
     if strange := [key for key in values if not isinstance(key, str)]:
         refuse(f"{place}the key {shown(strange[0])} is not a word.")
     fields = NAMES.resolve(values)
@@ -168,29 +173,3 @@ def _is_simple(value: object) -> bool:
     """Whether a value is one word or number, or a list of them."""
     items: Iterable[object] = value if isinstance(value, list) else [value]
     return not any(isinstance(item, (list, dict, set, tuple)) for item in items)
-
-
-def _read_mapping(path: Path) -> dict[Any, Any]:
-    try:
-        content = read_file(path.expanduser(), YAML_BYTES, pipe=_PATIENCE)
-    except FileNotFoundError:
-        refuse(f"--config {path}: there is no such file.")
-    except IsADirectoryError:
-        refuse(f"--config {path}: expected a YAML file, got a folder.")
-    except (OSError, ValueError, RuntimeError) as error:
-        refuse(f"--config {path}: it cannot be read: {getattr(error, 'strerror', None) or error}.")
-    try:
-        values = parse_yaml(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        refuse(f"--config {path}: this is not a text file in UTF-8.")
-    except ValueError as error:
-        refuse(f"--config {path}: {error}.")
-    if not isinstance(values, dict):
-        refuse(f"--config {path}: expected lines such as 'epochs: 5', got {_kind(values)}.")
-    return values
-
-
-def _kind(values: object) -> str:
-    if values is None:
-        return "an empty file"
-    return "a list" if isinstance(values, list) else "a bare value"

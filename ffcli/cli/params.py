@@ -13,43 +13,42 @@ from ffcli.cli.completion import (
     complete_sweep,
     names_in,
 )
-from ffcli.cli.help import CHOICE, IMAGES, NETWORK, OUTPUT, WANDB, argument, option
+from ffcli.cli.context import context
+from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, WANDB, argument, option
 from ffcli.cli.output import Output
 from ffcli.cli.values import one_of
 
 if TYPE_CHECKING:
-    from ffcli.training.context import Context
+    from ffcli.services.evaluation.best import RunChoice
+    from ffcli.training.options import RunOptions
 
 # Which runs
 
 RUN_HELP = "The id of a run, its unique beginning or end, or its name."
-RunId = Annotated[str, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
-OptionalRunId = Annotated[str | None, argument(metavar="RUN", help=RUN_HELP, completes=complete_run)]
+RunId = Annotated[str, argument("RUN", RUN_HELP, completes=complete_run)]
+OptionalRunId = Annotated[str | None, argument("RUN", RUN_HELP, completes=complete_run)]
 RunIds = Annotated[
     list[str] | None,
-    argument(
-        metavar="RUN", help="Ids of runs, their unique beginnings or ends, or names.", completes=complete_run
-    ),
+    argument("RUN", "Ids of runs, their unique beginnings or ends, or names.", completes=complete_run),
 ]
-_run_option = option("--run", group=CHOICE, metavar="RUN", help="The same as RUN.", completes=complete_run)
+_run_option = option("--run RUN", CHOICE, "The same as RUN.", completes=complete_run)
 RunByOption = Annotated[str | None, _run_option]
 RunsByOption = Annotated[list[str] | None, _run_option]
 SweepId = Annotated[
     str,
     argument(
-        metavar="SWEEP",
-        help="The id of a sweep, its unique beginning or end, or its name; entity/project/id at W&B.",
+        "SWEEP",
+        "The id of a sweep, its unique beginning or end, or its name; entity/project/id at W&B.",
         completes=complete_sweep,
     ),
 ]
-Best = Annotated[bool, option("--best", group=CHOICE, help="The best finished run of one dataset.")]
+Best = Annotated[bool, option("--best", CHOICE, "The best finished run of one dataset.")]
 MetricName = Annotated[
     str | None,
     option(
-        "--metric",
-        group=CHOICE,
-        metavar="NAME",
-        help="Rank by this metric: val_acc, val_loss, …",
+        "--metric NAME",
+        CHOICE,
+        "Rank by this metric: val_acc, val_loss, …",
         default="the sweep's own, else val_acc",
         completes=complete_metric,
     ),
@@ -57,100 +56,72 @@ MetricName = Annotated[
 BestOfSweep = Annotated[
     str | None,
     option(
-        "--sweep",
-        group=CHOICE,
-        metavar="SWEEP",
-        help="The best run of this sweep; entity/project/id at W&B.",
+        "--sweep SWEEP",
+        CHOICE,
+        "The best run of this sweep; entity/project/id at W&B.",
         completes=complete_sweep,
     ),
 ]
+
+
+def dataset_option(group: str, help: str, default: str | None = None) -> Any:
+    """Declare ``--dataset`` of a command that does not train a configuration of its own."""
+    return option("--dataset -d NAME", group, help, default=default, completes=complete_dataset)
+
+
 TestDataset = Annotated[
     str | None,
-    option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="The best run on this dataset; with a RUN: evaluate it on these test images.",
-        default="fashion_mnist; the run's own",
-        completes=complete_dataset,
+    dataset_option(
+        CHOICE,
+        "The best run on this dataset; with a RUN, evaluate it on the test images of this dataset.",
+        "fashion_mnist; the run's own",
     ),
 ]
-BestDataset = Annotated[
-    str | None,
-    option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="The best run on this dataset.",
-        default="fashion_mnist",
-        completes=complete_dataset,
-    ),
-]
-Tag = Annotated[str | None, option("--tag", group=CHOICE, metavar="TEXT", help="Only runs with this tag.")]
+BestDataset = Annotated[str | None, dataset_option(CHOICE, "The best run on this dataset.", "fashion_mnist")]
+OnDataset = Annotated[str | None, dataset_option(CHOICE, "Only runs on this dataset.")]
+Tag = Annotated[str | None, option("--tag TEXT", CHOICE, "Only runs with this tag.")]
 Status = Annotated[
     str | None,
     option(
-        "--status",
-        group=CHOICE,
-        metavar="NAME",
-        help="Only finished, interrupted, damaged, … runs.",
-        completes=complete_status,
-    ),
-]
-OnDataset = Annotated[
-    str | None,
-    option(
-        "--dataset",
-        "-d",
-        group=CHOICE,
-        metavar="NAME",
-        help="Only runs on this dataset.",
-        completes=complete_dataset,
+        "--status NAME", CHOICE, "Only finished, interrupted, damaged, … runs.", completes=complete_status
     ),
 ]
 OfSweep = Annotated[
-    str | None,
-    option(
-        "--sweep", group=CHOICE, metavar="SWEEP", help="Only runs of this sweep.", completes=complete_sweep
-    ),
+    str | None, option("--sweep SWEEP", CHOICE, "Only runs of this sweep.", completes=complete_sweep)
 ]
 NetworkOfRun = Annotated[
-    str | None,
-    option("--run", group=NETWORK, metavar="RUN", help="The network of this run.", completes=complete_run),
+    str | None, option("--run RUN", NETWORK, "The network of this run.", completes=complete_run)
 ]
-NetworkOfBest = Annotated[
-    bool, option("--best", group=NETWORK, help="The network of the best run, as without --run.")
-]
+NetworkOfBest = Annotated[bool, option("--best", NETWORK, "The network of the best run, as without --run.")]
 
 
-def best_options(
-    out: Output, place: Context, *, best: bool, metric: str | None, sweep: str | None
-) -> str | None:
-    """Return the id of the sweep whose best run is chosen, if any, and give notice of unused options."""
-    unused = {"--metric": metric, "--sweep": sweep}
-    if not best:
-        for flag, value in unused.items():
-            if value is not None:
-                out.notice(f"{flag} is not used without --best")
-    if sweep is None:
-        return None
+def run_choice(
+    out: Output,
+    run: str | None = None,
+    *,
+    best: bool,
+    metric: str | None = None,
+    sweep: str | None = None,
+    dataset: str | None = None,
+) -> RunChoice:
+    """Return the choice of one run, and give notice of options that only choose the best one."""
+    from ffcli.cli.views.progress import training_view
+    from ffcli.services.evaluation.best import RunChoice
     from ffcli.services.sweeps.find import sweep_called
 
-    return sweep_called(place, sweep)
-
-
-def image_dataset(default: str) -> Any:
-    """Declare ``--dataset`` of the commands that show images."""
-    return option(
-        "--dataset",
-        "-d",
-        group=IMAGES,
-        metavar="NAME",
-        help="The dataset of the images.",
-        default=default,
-        completes=complete_dataset,
+    if not best:
+        for flag, value in {"--metric": metric, "--sweep": sweep}.items():
+            if value is not None:
+                out.notice(f"{flag} is not used without --best")
+        metric = sweep = None
+    return RunChoice(
+        run,
+        best,
+        metric,
+        dataset,
+        sweep_id=None if sweep is None else sweep_called(context(out), sweep),
+        on_event=training_view(out),
+        command_line=out.settings.command_line,
     )
 
 
@@ -159,7 +130,7 @@ def image_dataset(default: str) -> Any:
 
 def out_file(help: str, default: str | None = None) -> Any:
     """Declare ``--out`` of a command: the file that it writes."""
-    return option("--out", "-o", group=OUTPUT, metavar="FILE", help=help, default=default)
+    return option("--out -o FILE", OUTPUT, help, default=default)
 
 
 def figure_file(default: str | None = None) -> Any:
@@ -167,49 +138,36 @@ def figure_file(default: str | None = None) -> Any:
     return out_file("The figure: PNG, SVG or PDF by the ending.", default)
 
 
-Dpi = Annotated[
-    str | None, option("--dpi", group=OUTPUT, metavar="N", help="Dots per inch of the figure.", default=150)
-]
-CsvFile = Annotated[Path | None, option("--csv", group=OUTPUT, metavar="FILE", help="Write CSV as well.")]
+Dpi = Annotated[str | None, option("--dpi N", OUTPUT, "Dots per inch of the figure.", default=150)]
+CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Write CSV as well.")]
 
 # Weights & Biases
 
 WandbMode = Annotated[
     str | None,
     option(
-        "--wandb",
-        group=WANDB,
-        metavar="MODE",
-        help="auto (online where a key is configured), online, offline or disabled.",
+        "--wandb MODE",
+        WANDB,
+        "Tracking by W&B: auto (online where a key is configured), online, offline or disabled.",
         default="auto",
         completes=names_in("ffcli.tracking.modes", "REQUESTS"),
     ),
 ]
 WandbProject = Annotated[
-    str | None,
-    option(
-        "--wandb-project", "-wp", "-w_p", group=WANDB, metavar="NAME", help="The project.", default="ffnn"
-    ),
+    str | None, option("--wandb-project -wp -w_p NAME", WANDB, "W&B project.", default="ffnn")
 ]
 WandbEntity = Annotated[
-    str | None,
-    option(
-        "--wandb-entity",
-        "-we",
-        "-w_e",
-        group=WANDB,
-        metavar="NAME",
-        help="The team or user.",
-        default="your own",
-    ),
+    str | None, option("--wandb-entity -we -w_e NAME", WANDB, "W&B team or user.", default="your own")
 ]
-LogModel = Annotated[
-    bool, option("--log-model", group=WANDB, help="Store the network at W&B as an artifact.")
-]
+LogModel = Annotated[bool, option("--log-model", WANDB, "Store the network at W&B as an artifact.")]
 
 
-def wandb_mode(given: str | None, default: str = "auto") -> str:
-    """Return the mode that ``--wandb`` names. Raises RequestError for another."""
+def tracking(
+    mode: str | None, project: str | None, entity: str | None, *, default: str = "auto", **more: Any
+) -> RunOptions:
+    """Return what the options of W&B say, and ``more``. Raises RequestError for an unknown mode."""
     from ffcli.tracking.modes import REQUESTS
+    from ffcli.training.options import RunOptions
 
-    return default if given is None else one_of("--wandb", given, REQUESTS)
+    chosen = default if mode is None else one_of("--wandb", mode, REQUESTS)
+    return RunOptions(wandb=chosen, wandb_project=project, wandb_entity=entity, **more)

@@ -1,4 +1,4 @@
-"""How words on the command line become options: one grammar for every command.
+"""The grammar of the command line: how words become options, for every command.
 
 Typer's own parser comes after it and sees only canonical words, so what its private parser makes of unusual
 spellings does not matter. The grammar:

@@ -1,4 +1,4 @@
-"""The options that say where the trainings of a command run."""
+"""The options of workers and clusters."""
 
 from __future__ import annotations
 
@@ -17,28 +17,23 @@ POOL = "Workers"
 Workers = Annotated[
     str | None,
     option(
-        "--workers",
-        group=POOL,
-        metavar="N",
-        help="Processes on this machine, each with one BLAS thread, or trainings at a time on a cluster.",
+        "--workers N",
+        POOL,
+        "Processes on this machine, each with one BLAS thread, or simultaneous trainings on a cluster.",
         default="the number of cores",
     ),
 ]
 Cluster = Annotated[
     str | None,
     option(
-        "--cluster",
-        group=POOL,
-        metavar="ADDRESS|KIND",
-        help="Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is started "
-        "here: local, slurm, pbs, lsf, sge.",
+        "--cluster ADDRESS|KIND",
+        POOL,
+        "Train on a Dask cluster: tcp://host:8786, tls://…, a scheduler file, or one that is "
+        "started here: local, slurm, pbs, lsf, sge.",
         completes=words("local", "slurm", "pbs", "lsf", "sge"),
     ),
 ]
-Jobs = Annotated[
-    str | None,
-    option("--jobs", group=POOL, metavar="N", help="Jobs to submit to the batch system of --cluster."),
-]
+Jobs = Annotated[str | None, option("--jobs N", POOL, "Jobs to submit to the batch system of --cluster.")]
 
 
 def pool_options(

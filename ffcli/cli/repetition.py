@@ -11,19 +11,17 @@ from ffcli.cli.values import integer
 Folds = Annotated[
     str | None,
     option(
-        "--folds",
-        group=REPETITION,
-        metavar="K",
-        help="Train on K stratified folds of the training images: the figures are means of K runs.",
+        "--folds K",
+        REPETITION,
+        "Train on K stratified folds of the training images; the figures are means over the runs.",
     ),
 ]
 Repeats = Annotated[
     str | None,
     option(
-        "--repeats",
-        group=REPETITION,
-        metavar="N",
-        help="Train with N seeds, the own and those that follow: the figures are means of N runs.",
+        "--repeats N",
+        REPETITION,
+        "Train with N seeds, its own and those after it; the figures are means over the runs.",
     ),
 ]
 

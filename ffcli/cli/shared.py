@@ -1,4 +1,4 @@
-"""The options that every command takes, before its name or after it; the later wins."""
+"""The options of every command, accepted before its name and after it; the later one wins."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _declare(
         str | None, _option("--runs-dir", metavar="DIR", help="Stored runs (./runs or FFNN_RUNS_DIR).")
     ] = None,
     json: Annotated[bool | None, _option("--json", help="Print one JSON document instead of text.")] = None,
-    quiet: Annotated[bool | None, _option("--quiet", "-q", help="No progress and no notices.")] = None,
+    quiet: Annotated[bool | None, _option("--quiet", "-q", help="Print no progress and no notices.")] = None,
     version: Annotated[
         bool,
         typer.Option(

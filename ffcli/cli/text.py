@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 
 def plain(text: object) -> str:
@@ -23,11 +24,16 @@ def plain_lines(text: object) -> str:
     return "\n".join(map(plain, str(text).split("\n")))
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """Return a number with ``digits`` decimals, a dash for None."""
+def number(value: float | None, digits: int = 4, *, sign: Literal["-", "+"] = "-") -> str:
+    """Return a number with ``digits`` decimals, a dash for None, and no sign of less than one half decimal.
+
+    With ``sign`` "+" a number ≥ 0 has one, too.
+    """
     if value is None:
         return "–"
-    return f"{value:.{digits}f}" if abs(value) < 10**digits or not math.isfinite(value) else f"{value:.3e}"
+    if abs(value) >= 10**digits and math.isfinite(value):
+        return f"{value:{sign}.3e}"
+    return f"{round(value, digits) + 0.0 if math.isfinite(value) else value:{sign}.{digits}f}"
 
 
 def size(n_bytes: int) -> str:
@@ -38,6 +44,15 @@ def size(n_bytes: int) -> str:
             break
         amount /= 1000
     return f"{amount:.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:.0f} {unit}"
+
+
+def roughly(seconds: float) -> str:
+    """Return an estimate of two digits at most: ``1.2 s``, ``45 s``, ``8 min``, ``2.5 h``, ``12 days``."""
+    for unit, least in (("days", 2 * 86400), ("h", 2 * 3600), ("min", 100)):
+        if seconds >= least:
+            seconds /= {"days": 86400, "h": 3600, "min": 60}[unit]
+            return f"{seconds:.1f} {unit}".replace(".0 ", " ") if seconds < 10 else f"{seconds:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Values of options other than hyper-parameters, with messages like those of the hyper-parameters."""
+"""Parsing of the values of options that are not hyper-parameters."""
 
 from __future__ import annotations
 

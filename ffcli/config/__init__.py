@@ -1,4 +1,4 @@
-"""The hyper-parameters of a run: what they are, how they are read, and what is said when they are wrong."""
+"""The hyper-parameters of a run: their definition, their parsing, and their errors."""
 
 from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata

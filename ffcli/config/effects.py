@@ -1,4 +1,4 @@
-"""Which hyper-parameters have no effect beside the values of others."""
+"""Hyper-parameters that have no effect beside certain values of others."""
 
 from __future__ import annotations
 

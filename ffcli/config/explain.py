@@ -1,4 +1,4 @@
-"""What a field takes, in words, and why it does not take a value."""
+"""Descriptions of the values that a field takes, and errors for values that it refuses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def expected(name: str, fields: Fields) -> str:
         return ", ".join(choice.registry)
     if name == "hidden_size":
         return f"an integer in [1, {MOST_UNITS}] or a list of them such as 128,64"
-    if name == "dataset":
-        return info.description or ""
-    if name in ("augment", "fold"):
+    if name in ("dataset", "augment", "fold"):
         return str(info.description).partition(": ")[2]
     if info.annotation is bool:
         return "true or false"

@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be: how its value is read, its aliases, and how it shows on the command line."""
+"""Building blocks of a hyper-parameter: parsers, bounds, aliases and command-line metadata."""
 
 from __future__ import annotations
 

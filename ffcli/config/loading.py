@@ -1,4 +1,4 @@
-"""Settings from wherever they come: laid over one another, checked, or refused in one line."""
+"""Merging and validation of settings from flags, files, recipes and sweeps."""
 
 from __future__ import annotations
 

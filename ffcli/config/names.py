@@ -1,4 +1,4 @@
-"""The names of hyper-parameters: which field a spelling stands for.
+"""The names of hyper-parameters and their aliases.
 
 A name is compared without case, spaces, hyphens and underscores, and may be any alias beside its field.
 """

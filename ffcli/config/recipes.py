@@ -1,4 +1,4 @@
-"""Recipes: configurations that come with the package under a name, as YAML files that ``--config`` reads too.
+"""Recipes: named configurations shipped with the package, as YAML files that ``--config`` reads too.
 
 Beside hyper-parameters a file holds ``about``, which any configuration file may hold and which sets nothing:
 {description, measured: {seeds, val_acc, val_acc_tta, test_acc, test_acc_std, test_acc_tta, seconds}}.
@@ -17,7 +17,7 @@ import yaml
 from ffcli.config.loading import validate
 from ffcli.config.train_config import TrainConfig
 from ffcli.errors import UnknownNameError
-from ffcli.util.suggest import closest, compact
+from ffcli.util.suggest import compact
 
 ABOUT = "about"
 FOLDER = Path(__file__).parents[1] / "recipes"
@@ -49,8 +49,7 @@ def load_recipe(name: str) -> Recipe:
     names = recipe_names()
     known = next((each for each in names if compact(each) == compact(name)), None)
     if known is None:
-        meant = closest(name, dict(zip(names, names)))
-        raise UnknownNameError("recipe", name, names, meant=meant, parameter="recipe")
+        raise UnknownNameError("recipe", name, names, parameter="recipe")
     path = FOLDER / f"{known}.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     about = settings.pop(ABOUT)

@@ -1,4 +1,4 @@
-"""TrainConfig: the one place that says a hyper-parameter's name, aliases, type, default, bounds, help, flags.
+"""TrainConfig: the definition of each hyper-parameter: name, aliases, type, default, bounds, help and flags.
 
 The options of ``ffnn train``, the keys of a configuration file, the record of a run and the table in the
 documentation follow from it. The choices of an enumerated field come from the registries in ``core``.
@@ -50,11 +50,11 @@ class TrainConfig(BaseModel):
         str,
         BeforeValidator(read_dataset_name),
         Option("Data", ("-d",), metavar="NAME", also="dataset_name"),
-    ] = Field("fashion_mnist", description="fashion_mnist, mnist, or the path of your own")
+    ] = Field("fashion_mnist", description="dataset: fashion_mnist, mnist, or the path of your own")
     val_fraction: Annotated[
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
-    ] = Field(0.1, gt=0, lt=1, description="part of the training images kept for validation")
+    ] = Field(0.1, gt=0, lt=1, description="fraction of the training images held out for validation")
     fold: Annotated[
         str,
         BeforeValidator(read_fold),
@@ -64,7 +64,10 @@ class TrainConfig(BaseModel):
         str,
         BeforeValidator(read_augmentation),
         Option("Data", metavar="WHAT", also="augmentation data_augmentation"),
-    ] = Field("none", description="of training images: none, flip, shift:PIXELS or both as in flip,shift:1")
+    ] = Field(
+        "none",
+        description="augmentation of the training images: none, flip, shift:PIXELS or flip,shift:PIXELS",
+    )
     num_layers: Annotated[
         Integer,
         Option(
@@ -75,7 +78,7 @@ class TrainConfig(BaseModel):
             "hidden_layer hidden_layer_count n_hidden num_hidden n_layers layers "
             "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth",
         ),
-    ] = Field(3, ge=0, le=MOST_LAYERS, description="hidden layers")
+    ] = Field(3, ge=0, le=MOST_LAYERS, description="number of hidden layers")
     hidden_size: Annotated[
         Size | Annotated[tuple[Size, ...], Field(min_length=1, max_length=MOST_LAYERS)],
         BeforeValidator(read_sizes),
@@ -92,7 +95,7 @@ class TrainConfig(BaseModel):
             "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
             "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size",
         ),
-    ] = Field(128, description="one size for all hidden layers, or a list such as 128,64")
+    ] = Field(128, description="units per hidden layer: one size for all, or a list such as 128,64")
     activation: Annotated[
         str,
         _ACTIVATION,
@@ -104,7 +107,7 @@ class TrainConfig(BaseModel):
             "activation_fun activation_function activation_functions activation_type "
             "hidden_activation non_linearity af",
         ),
-    ] = Field("relu", description="of the hidden layers")
+    ] = Field("relu", description="activation of the hidden layers")
     weight_init: Annotated[
         str,
         _INIT,
@@ -119,16 +122,16 @@ class TrainConfig(BaseModel):
         ),
     ] = Field(
         "xavier",
-        description="random: uniform ±0.1; xavier: Glorot uniform; he: normal for relu and its kin",
+        description="initial weights; random is uniform ±0.1, xavier uniform (Glorot), he normal (for relu)",
     )
     batch_norm: Annotated[
         Truth, Option("Model", also="batch_normalization batch_normalisation use_batch_norm bn")
     ] = Field(False, description="batch normalization of the hidden layers")
     dropout: Annotated[
         Number, Option("Model", also="dropout_rate dropout_prob dropout_probability drop_rate dropout_p")
-    ] = Field(0.0, ge=0, lt=1, description="fraction of the hidden values dropped while training")
+    ] = Field(0.0, ge=0, lt=1, description="fraction of the hidden values dropped in training")
     input_dropout: Annotated[Number, Option("Model", also="input_dropout_rate")] = Field(
-        0.0, ge=0, lt=1, description="fraction of the features dropped while training"
+        0.0, ge=0, lt=1, description="fraction of the features dropped in training"
     )
     optimizer: Annotated[
         str,
@@ -140,7 +143,7 @@ class TrainConfig(BaseModel):
             also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization "
             "optimisation optimization_algorithm optimizer_algorithm optimization_method",
         ),
-    ] = Field("adam", description="nag is another name of nesterov")
+    ] = Field("adam", description="optimizer; nag is another name of nesterov")
     learning_rate: Annotated[
         Number,
         Option(
@@ -152,35 +155,35 @@ class TrainConfig(BaseModel):
     ] = Field(1e-3, gt=0, description="step size")
     momentum: Annotated[
         Number, Option("Optimizer", ("-m",), also="gamma mu momentum_coefficient momentum_rate")
-    ] = Field(0.9, ge=0, lt=1, description="fraction of the last step kept")
+    ] = Field(0.9, ge=0, lt=1, description="fraction of the previous step that is kept")
     beta: Annotated[Number, Option("Optimizer", ("-beta",), also="rho beta_rms rmsprop_beta")] = Field(
-        0.9, ge=0, lt=1, description="decay of the mean squared gradient"
+        0.9, ge=0, lt=1, description="decay rate of the mean squared gradient"
     )
     beta1: Annotated[Number, Option("Optimizer", ("-beta1",), also="adam_beta1 b1")] = Field(
-        0.9, ge=0, lt=1, description="decay of the first moment"
+        0.9, ge=0, lt=1, description="decay rate of the first moment"
     )
     beta2: Annotated[Number, Option("Optimizer", ("-beta2",), also="adam_beta2 b2")] = Field(
-        0.999, ge=0, lt=1, description="decay of the second moment"
+        0.999, ge=0, lt=1, description="decay rate of the second moment"
     )
     epsilon: Annotated[Number, Option("Optimizer", ("-eps",), also="eps adam_eps adam_epsilon")] = Field(
-        1e-7, gt=0, description="keeps the division finite"
+        1e-7, gt=0, description="small constant that keeps the division finite"
     )
     schedule: Annotated[
         str,
         _SCHEDULE,
         _SCHEDULE_NAME,
         Option("Optimizer", also="scheduler lr_schedule lr_scheduler learning_rate_schedule"),
-    ] = Field("constant", description="of the learning rate")
+    ] = Field("constant", description="schedule of the learning rate")
     warmup_epochs: Annotated[Number, Option("Optimizer", also="warmup")] = Field(
         0.0, ge=0, description="epochs over which the learning rate rises from zero"
     )
     decay_epochs: Annotated[Integer, Option("Optimizer")] = Field(
         10,
         ge=1,
-        description="schedule step: epochs between decays; plateau: without lower val_loss",
+        description="epochs between decays (schedule step), or without a lower val_loss before one (plateau)",
     )
     decay_factor: Annotated[Number, Option("Optimizer")] = Field(
-        0.1, gt=0, lt=1, description="what schedules step and plateau multiply by"
+        0.1, gt=0, lt=1, description="factor of one decay of the learning rate (schedules step and plateau)"
     )
     clip_norm: Annotated[
         Number,
@@ -189,7 +192,7 @@ class TrainConfig(BaseModel):
             also="clip clip_grad grad_clip gradient_clip gradient_clipping max_grad_norm max_norm "
             "grad_clip_norm",
         ),
-    ] = Field(0.0, ge=0, description="longest gradient, by its norm; 0 clips none")
+    ] = Field(0.0, ge=0, description="maximum gradient norm; 0 disables clipping")
     loss: Annotated[
         str,
         _LOSS,
@@ -199,7 +202,9 @@ class TrainConfig(BaseModel):
             ("-l",),
             also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function objective",
         ),
-    ] = Field("cross_entropy", description="mean_squared_error is another name of squared_error")
+    ] = Field(
+        "cross_entropy", description="loss function; mean_squared_error is another name of squared_error"
+    )
     epochs: Annotated[
         Integer,
         Option(
@@ -223,7 +228,9 @@ class TrainConfig(BaseModel):
             "regularization_parameter reg_param reg_lambda reg_strength lambda lambd lmbda "
             "lam weight_decay_rate wd",
         ),
-    ] = Field(0.0, ge=0, description="L2: the gradient of each weight W gains weight_decay·W")
+    ] = Field(
+        0.0, ge=0, description="L2 regularization: adds weight_decay·W to the gradient of each weight W"
+    )
     label_smoothing: Annotated[Number, Option("Training")] = Field(
         0.0, ge=0, lt=1, description="fraction of each training target spread over all classes"
     )
@@ -231,13 +238,13 @@ class TrainConfig(BaseModel):
         0.0,
         ge=0,
         lt=1,
-        description="decay of an average of the weights, which is then kept; 0: none",
+        description="decay rate of a moving average of the weights, which is then stored; 0 disables it",
     )
     patience: Annotated[Integer, Option("Training", also="early_stopping_patience")] = Field(
-        0, ge=0, description="epochs without a higher val_acc after which to stop; 0: never"
+        0, ge=0, description="epochs without a higher val_acc after which to stop; 0 disables early stopping"
     )
     seed: Annotated[Integer, Option("Training", also="random_seed random_state rng_seed")] = Field(
-        0, description="of the initial weights and the shuffling"
+        0, description="seed of the initial weights and the shuffling"
     )
 
     def __init__(self, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Changes of the images that leave what they show: mirroring and small shifts.
+"""Augmentation of images that keeps their class: mirroring and small shifts.
 
 Random ones for training (`Augmentation`), and a fixed set of them to average a prediction over (`views`).
 """

@@ -1,4 +1,4 @@
-"""Memory for vectors that BLAS and SIMD loops like: every block starts at a 64-byte boundary.
+"""Aligned memory for vectors: every block starts at a 64-byte boundary.
 
 NumPy aligns to 16 bytes only; vector loads that straddle cache lines cost a step 5 to 10 %.
 """

@@ -1,4 +1,4 @@
-"""An average of the weights over the steps, which often predicts better than the last ones."""
+"""A moving average of the weights, which often predicts better than the last ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights start. Biases start at zero."""
+"""Initializers of the weights. Biases start at zero."""
 
 from __future__ import annotations
 

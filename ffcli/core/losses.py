@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,6 +18,7 @@ from ffcli.core.registry import Registry
 from ffcli.core.rules import compiles
 
 Gradient = Callable[[Array, Array, Array], None]
+PerExample = Callable[[Array, Array], Array]
 
 
 def softmax(logits: Array, out: Array | None = None) -> Array:
@@ -51,17 +53,21 @@ class Loss(ABC):
         """Return the fastest form of ``gradient``, for contiguous arrays (batch, n_classes)."""
         return self.gradient
 
+    def running(self, n_classes: int, dtype: DTypeLike) -> PerExample:
+        """Return the fastest form of ``per_example``, for contiguous arrays (batch, n_classes)."""
+        return self.per_example
+
 
 LOSSES: Registry[type[Loss]] = Registry("loss")
 
 
-def _fused(rule: Callable[..., Array], n_classes: int, dtype: DTypeLike) -> Gradient | None:
-    """Return softmax and ``rule`` in compiled loops; None without Numba or where the bits would differ."""
+def _fused(n_classes: int) -> ModuleType | None:
+    """Return the module of compiled loops; None without Numba or where the bits would differ."""
     if not compiles():
         return None
     from ffcli.core import fused
 
-    return fused.softmax_gradient(rule, dtype) if n_classes <= fused.MOST_CLASSES else None
+    return fused if n_classes <= fused.MOST_CLASSES else None
 
 
 @LOSSES.register(
@@ -89,8 +95,12 @@ class CrossEntropy(Loss):
         return (p - t) * scale
 
     def training(self, n_classes: int, dtype: DTypeLike) -> Gradient:
-        fused = _fused(self.rule, n_classes, dtype)
-        return fused or self.gradient
+        fused = _fused(n_classes)
+        return fused.softmax_gradient(self.rule, dtype) if fused else self.gradient
+
+    def running(self, n_classes: int, dtype: DTypeLike) -> PerExample:
+        fused = _fused(n_classes)
+        return fused.cross_entropy(dtype) if fused else self.per_example
 
 
 @LOSSES.register(

@@ -1,4 +1,4 @@
-"""How good a classifier is, from its confusion matrix or from its probabilities."""
+"""Metrics of a classifier, from its confusion matrix or its probabilities."""
 
 from __future__ import annotations
 

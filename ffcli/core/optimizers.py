@@ -7,6 +7,7 @@ elementwise rule (`core.rules`) defines its step: (w, *state) ← rule(w, *state
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -204,9 +205,9 @@ class Adam(Optimizer):
         return w - m / (np.sqrt(v) + epsilon) * rate, m, v
 
     def coefficients(self) -> tuple[float, ...]:
-        corrected = np.sqrt(1 - self.beta2**self.steps) / (1 - self.beta1**self.steps)
+        corrected = math.sqrt(1 - self.beta2**self.steps) / (1 - self.beta1**self.steps)
         scale_v = (1 - self.beta2) ** 0.5
-        rate = float(self.learning_rate * corrected * (1 - self.beta1) / scale_v)
+        rate = self.learning_rate * corrected * (1 - self.beta1) / scale_v
         return rate, self.beta1, self.beta2, self.epsilon / scale_v
 
 

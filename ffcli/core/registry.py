@@ -1,4 +1,4 @@
-"""Named things and how to find them: the one place where a choice such as an optimizer gets its name."""
+"""Registries: mappings from names and aliases to choices such as optimizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a hidden layer's values only while it trains: batch normalization and dropout.
+"""Batch normalization and dropout, as they act while a hidden layer trains.
 
 Shapes: every array of values is (batch, units). All work is done in place, in buffers made once.
 """

@@ -17,8 +17,11 @@ such as `ONE`: a Python number widens the compiled arithmetic.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from ffcli.errors import RequestError
 
 Rule = Callable[..., Any]
 VARIABLE = "FFNN_KERNELS"
+_on_numpy: ContextVar[bool] = ContextVar("on_numpy", default=False)
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
@@ -42,14 +46,33 @@ def kernels() -> str:
 
 def compiles() -> bool:
     """Tell whether rules are compiled. Raises RequestError as `kernels` does."""
-    return bool(_numba_version())
+    return not _on_numpy.get() and bool(_numba_version())
 
 
-def _numba_version() -> str:
+def would_compile() -> bool:
+    """Tell the same without importing Numba, which takes a second: whether it is there to be used."""
+    return _asked() != "numpy" and find_spec("numba") is not None
+
+
+@contextmanager
+def numpy_kernels() -> Iterator[None]:
+    """Have NumPy run the rules that are bound within the block, whatever the environment says."""
+    token = _on_numpy.set(True)
+    try:
+        yield
+    finally:
+        _on_numpy.reset(token)
+
+
+def _asked() -> str:
     asked = os.environ.get(VARIABLE, "").strip().lower()
     if asked not in ("", "numba", "numpy"):
         raise RequestError(f"{VARIABLE} must be numpy or numba, got '{asked}'.")
-    return "" if asked == "numpy" else _installed_numba()
+    return asked
+
+
+def _numba_version() -> str:
+    return "" if _asked() == "numpy" else _installed_numba()
 
 
 @cache

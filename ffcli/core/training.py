@@ -1,4 +1,4 @@
-"""Training: mini-batches, epochs, and what each epoch came to."""
+"""Training in mini-batches, epoch by epoch, and the result of each epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ffcli.core.augmentation import Augmentation
 from ffcli.core.backprop import Backpropagation, l2_penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.ema import WeightAverage
-from ffcli.core.losses import Loss
+from ffcli.core.losses import Loss, PerExample
 from ffcli.core.metrics import confusion_matrix, macro_f1
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer
@@ -25,6 +25,8 @@ CORE_VERSION = 1
 _BLOCK = 512  # images gathered at a time: few calls, and they still lie in the cache when their batch comes
 
 OnBatches = Callable[[int, int], None]
+_Batch = tuple[Array, Array, Array]  # x, targets, memory for the logits
+_Block = tuple[list[_Batch], Array, Array]  # its batches, and the targets and logits of all of them
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,7 @@ class EpochResult:
     """One epoch: losses with their L2 term, accuracies and the macro F1 in [0, 1], and the seconds it took.
 
     The training figures are running ones: each batch counts as the network was when it came, and the L2 term
-    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone. ``val_f1`` is NaN
-    in results that were stored before it was recorded.
+    is that of the weights at the epoch's end. ``train_seconds`` is the optimisation alone.
     """
 
     epoch: int
@@ -58,7 +59,7 @@ class EpochResult:
     val_acc: float
     seconds: float
     train_seconds: float
-    val_f1: float = math.nan
+    val_f1: float
 
     @property
     def diverged(self) -> bool:
@@ -87,13 +88,13 @@ class Refinements:
 class _RunningMetrics:
     """Sums of loss and hits over blocks of examples."""
 
-    def __init__(self, loss: Loss) -> None:
-        self._loss = loss
+    def __init__(self, per_example: PerExample) -> None:
+        self._per_example = per_example
         self._sum, self._hits, self._n = 0.0, 0, 0
 
     def add(self, logits: Array, targets: Array) -> bool:
         """Count a block in; return whether the sum of losses is still finite."""
-        self._sum += float(np.add.reduce(self._loss.per_example(logits, targets), dtype=np.float64))
+        self._sum += float(np.add.reduce(self._per_example(logits, targets), dtype=np.float64))
         self._hits += int(np.count_nonzero(logits.argmax(axis=1) == targets.argmax(axis=1)))
         self._n += len(logits)
         return math.isfinite(self._sum)
@@ -109,7 +110,7 @@ class _RunningMetrics:
 
 def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -> tuple[float, float, float]:
     """Return the mean loss without an L2 term, the accuracy and the macro F1 of the images at ``indices``."""
-    running = _RunningMetrics(loss)
+    running = _RunningMetrics(loss.running(data.n_classes, network.dtype))
     predicted = np.empty(len(indices), np.int64)
     one_hot = np.eye(data.n_classes, dtype=network.dtype)
     for start in range(0, len(indices), _BLOCK):
@@ -142,31 +143,19 @@ def train(
     """
     loss, weight_decay = backpropagation.loss, backpropagation.weight_decay
     batches = _Batches(network, data, batch_size, refinements, rng)
-    schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
+    schedule, average = refinements.schedule, refinements.average
     learning_rate = optimizer.learning_rate
     evaluated = network if average is None else average.network
+    per_example = loss.running(data.n_classes, network.dtype)
     for epoch in epochs:
         # not around the loop: what a generator sets holds for its caller too, until it ends
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             started = time.perf_counter()
-            first_step = optimizer.steps
-            running = _RunningMetrics(loss)
-            for block, targets, logits in batches.blocks(rng.permutation(data.train_indices)):
-                for batch in block:
-                    backpropagation(*batch)
-                    if clip_norm:
-                        _clip(backpropagation.gradient, clip_norm)
-                    if schedule is not None:
-                        progress = epoch - 1 + (optimizer.steps - first_step) / batches.steps
-                        factor = schedule.factor(progress) * warm_up(progress, refinements.warmup_epochs)
-                        optimizer.learning_rate = learning_rate * factor
-                    optimizer.step()
-                    if average is not None:
-                        average.update(optimizer.steps)
-                if not running.add(logits, targets):
-                    break
-                if on_batches is not None:
-                    on_batches(optimizer.steps - first_step, batches.steps)
+            running = _RunningMetrics(per_example)
+            blocks = batches.blocks(rng.permutation(data.train_indices))
+            _train_epoch(
+                epoch, blocks, batches.steps, optimizer, backpropagation, refinements, running, on_batches
+            )
             trained = time.perf_counter()
             val_loss, val_acc, val_f1 = evaluate(evaluated, loss, data, data.val_indices)
             l2 = l2_penalty(evaluated, weight_decay)
@@ -186,6 +175,37 @@ def train(
         yield result
         if result.diverged:
             return
+
+
+def _train_epoch(
+    epoch: int,
+    blocks: Iterator[_Block],
+    steps: int,
+    optimizer: Optimizer,
+    backpropagation: Backpropagation,
+    refinements: Refinements,
+    running: _RunningMetrics,
+    on_batches: OnBatches | None,
+) -> None:
+    """Take the ``steps`` of an epoch, until a loss is no longer finite."""
+    schedule, average, clip_norm = refinements.schedule, refinements.average, refinements.clip_norm
+    learning_rate, first_step = optimizer.learning_rate, optimizer.steps
+    for block, targets, logits in blocks:
+        for batch in block:
+            backpropagation(*batch)
+            if clip_norm:
+                _clip(backpropagation.gradient, clip_norm)
+            if schedule is not None:
+                progress = epoch - 1 + (optimizer.steps - first_step) / steps
+                factor = schedule.factor(progress) * warm_up(progress, refinements.warmup_epochs)
+                optimizer.learning_rate = learning_rate * factor
+            optimizer.step()
+            if average is not None:
+                average.update(optimizer.steps)
+        if not running.add(logits, targets):
+            break
+        if on_batches is not None:
+            on_batches(optimizer.steps - first_step, steps)
 
 
 def _clip(gradient: Array, clip_norm: float) -> None:
@@ -221,12 +241,12 @@ class _Batches:
         self._whole_block = self._cut(rows)
         self.steps = -(-n_images // batch_size)
 
-    def _cut(self, n: int) -> list[tuple[Array, Array, Array]]:
+    def _cut(self, n: int) -> list[_Batch]:
         """Return the batches of a block of ``n`` images: (x, targets, memory for the logits) each."""
         parts = [slice(start, min(start + self._batch_size, n)) for start in range(0, n, self._batch_size)]
         return [(self._x[part], self._targets[part], self._logits[part]) for part in parts]
 
-    def blocks(self, order: Array) -> Iterator[tuple[list[tuple[Array, Array, Array]], Array, Array]]:
+    def blocks(self, order: Array) -> Iterator[_Block]:
         """Yield the batches of each block of the images in ``order``, with the block's targets and logits."""
         for start in range(0, len(order), self._rows):
             block = order[start : start + self._rows]

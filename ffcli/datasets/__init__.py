@@ -1,4 +1,4 @@
-"""Datasets: what they are, where they can come from, and how they are verified and prepared."""
+"""Datasets: their definition, sources, verification and preparation."""
 
 from ffcli.datasets.base import Dataset, NoProgress, Notify, Progress, dataset_digest
 from ffcli.datasets.catalog import KNOWN, DatasetSpec

@@ -1,4 +1,4 @@
-"""What a dataset is, and the small types that the rest of this package shares."""
+"""The dataset, and the small types that this package shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The datasets that are known by name, each defined by the digests of its four arrays."""
+"""The known datasets, each defined by the digests of its four arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching a known dataset from the first source that has it, and verifying it."""
+"""Fetching and verifying a known dataset from the first source that has it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from ffcli.datasets.store import (
     workspace,
 )
 from ffcli.datasets.verify import verify
-from ffcli.errors import DataError, RequestError, UnavailableError
-from ffcli.util.suggest import unknown
+from ffcli.errors import DataError, RequestError, UnavailableError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _chosen_sources(source: str) -> list[str]:
     if source.strip().lower() == "auto":
         return source_names()
     if source not in SOURCES:
-        raise RequestError(unknown("source", source, ["auto", *source_names()]), parameter="source")
+        raise UnknownNameError("source", source, ["auto", *source_names()], parameter="source")
     return [SOURCES.canonical(source)]
 
 

@@ -1,4 +1,4 @@
-"""The files that a dataset is made of: in a folder, in a zip archive, or one alone; gzipped or not.
+"""The files of a dataset: in a folder, in a zip archive, or alone; gzipped or not.
 
 Nothing here trusts a size or a name. What is damaged raises `BrokenDataError`, whenever it is read.
 """

@@ -1,4 +1,4 @@
-"""Downloads that end in bounded time and size, whatever the server does."""
+"""Downloads with bounded time and size, whatever the server does."""
 
 from __future__ import annotations
 

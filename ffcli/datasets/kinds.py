@@ -26,6 +26,9 @@ ZIP = Kind("zip", "a zip archive")
 PARQUET = Kind("parquet", "a parquet file")
 PICTURE = Kind("picture", "a picture")
 TEXT = Kind("text", "a text file")
+JSON = Kind("", "a JSON document", "Save it as CSV.")
+TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+"""Endings of tables, whose content is text like that of notes."""
 
 _UNPACK = "Unpack it, or pack it as .zip."
 _NPZ = "Save its arrays with numpy.savez."
@@ -96,7 +99,7 @@ def _text_kind(head: bytes) -> Kind:
     if begin.startswith("<"):
         return Kind("", "an XML document or web page", _WEB_PAGE.advice)
     if begin.startswith("{"):
-        return Kind("", "a JSON document", "Save it as CSV.")
+        return JSON
     return TEXT
 
 

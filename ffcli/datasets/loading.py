@@ -1,4 +1,4 @@
-"""Loading a dataset by name, fetching it where it is missing."""
+"""Loading a dataset by name; a missing one is fetched first."""
 
 from __future__ import annotations
 

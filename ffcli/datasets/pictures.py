@@ -129,6 +129,11 @@ def _laid_on_ground(rgba: Array, notices: list[str]) -> Array:
     return np.rint(flat * weight + ground * (1 - weight)).astype(np.uint8)
 
 
+def size_of(height: int, width: int) -> str:
+    """Return a size as messages give it, the width first: 28×28, or 640×480 (width × height)."""
+    return f"{width}×{height}" + (" (width × height)" if width != height else "")
+
+
 def border(pixels: Array) -> Array:
     """Return the outermost pixels of a picture, (n,) or (n, 3)."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

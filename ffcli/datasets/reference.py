@@ -1,4 +1,4 @@
-"""How a dataset is named: a known name, or a path with what is to be made of its files.
+"""The names of datasets: a known name, or a path with options.
 
 A path may end in ``#grayscale``, ``#label=COLUMN`` or both, as in ``birds.zip#grayscale`` and
 ``iris.csv#label=species``, so that one text says everything: in a configuration, a sweep file and a record.
@@ -72,6 +72,16 @@ def canonical_name(name: str) -> str:
     if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
         raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
     return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up
+
+
+def short_name(name: str) -> str:
+    """Return a canonical name for others to see: a path from the current or home folder where below it."""
+    if name in KNOWN:
+        return name
+    for folder, prefix in ((os.getcwd(), ""), (os.path.expanduser("~"), "~/")):  # noqa: PTH109, PTH111
+        if name.startswith(inside := folder.rstrip(os.sep) + os.sep):
+            return prefix + name.removeprefix(inside)
+    return name
 
 
 def with_options(name: str, *, label: str | None = None, grayscale: bool = False) -> str:

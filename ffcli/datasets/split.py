@@ -1,4 +1,4 @@
-"""The validation split: which training images a run never trains on."""
+"""The validation split: the training images that a run validates on."""
 
 from __future__ import annotations
 

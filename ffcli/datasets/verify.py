@@ -1,4 +1,4 @@
-"""From the files of a known dataset, in whatever packing, to verified ``.npy`` files."""
+"""Verification of the files of a known dataset, and their conversion to ``.npy`` files."""
 
 from __future__ import annotations
 

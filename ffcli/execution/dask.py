@@ -185,6 +185,8 @@ class DaskPool(WorkerPool):
         if what == "workers":
             self._workers(message["now"], message["usable"], message["refused"])
             return
+        if what == "done" and message["report"] is None:
+            self._link.check()  # a scheduler that is gone has cancelled all tasks: none of them is to blame
         opened = self._open.get(message["token"])
         if opened is None:
             if what == "begun":  # a task that was reported as lost
@@ -209,11 +211,11 @@ class DaskPool(WorkerPool):
         self._faulty = {address: how for address, how in self._faulty.items() if address in now}
         had, self._accepted = self._accepted, usable - self._faulty.keys()
         self._present, self._refused = now, refused
-        if had and not now:
-            self._tell(f"No worker of {self._link.address} is left. {self._link.missing}")
         for opened in list(self._open.values()):
             if opened.is_lost(now):
                 self._lost(opened, f"its worker {opened.address or ''} is gone")
+        if had and not now:
+            self._tell(f"No worker of {self._link.address} is left. {self._link.missing}")
 
     def _event(self, opened: _Open, what: str, message: dict[str, Any]) -> None:
         if what == "begun":

@@ -19,7 +19,6 @@ from ffcli.util.cores import usable_cores
 from ffcli.util.processes import python_command
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
-from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -76,6 +75,8 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
         return _batch(cluster, jobs or 1)
     if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
         raise _no_cluster(cluster)
+    if cluster.startswith("tls://"):
+        _check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
     try:
         client = Client(**where, timeout=_CONNECT, set_as_default=False)
@@ -106,6 +107,24 @@ def _no_cluster(cluster: str) -> RequestError:
         unknown("cluster", cluster, KINDS),
         hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
     )
+
+
+def _check_certificates() -> None:
+    """Raise FfnnError where Dask's configuration lacks a file that its client needs for TLS."""
+    from distributed import Security
+
+    security = Security()
+    files = {
+        "CA_FILE": security.tls_ca_file,
+        "CLIENT__CERT": security.tls_client_cert,
+        "CLIENT__KEY": security.tls_client_key,
+    }
+    for name, value in files.items():
+        if value is None or ("\n" not in value and not Path(value).is_file()):  # it may be the text itself
+            raise FfnnError(
+                f"TLS needs a file in DASK_DISTRIBUTED__COMM__TLS__{name}, got {value or 'nothing'}.",
+                hint='docs/scaling.md shows how to make and name the files, under "TLS".',
+            )
 
 
 def _missing(package: str, error: ImportError) -> RequestError:
@@ -225,7 +244,7 @@ def _batch(kind: str, jobs: int) -> Connection:
         client.close()
         started.close()
 
-    return Connection(client, close, f"Waiting for {counted(jobs, 'job')} at {kind}.")
+    return Connection(client, close, f"Waiting for the jobs at {kind}, {jobs} in all.")
 
 
 async def _submit(cluster: Any, jobs: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from distributed import get_worker
 
 from ffcli.core.buffers import Array
+from ffcli.core.rules import kernels
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.execution.dask_data import Header, obtain
@@ -132,7 +133,7 @@ def _train(order: Order, line: _Line, results: list[EpochResult]) -> Report:
     line.tell(
         "started",
         name=f"{platform.node()}:{os.getpid()}",
-        provenance=provenance(dataset.digest, task.options.command_line, dataset.split).as_dict(),
+        provenance=provenance(dataset.digest, task.options.command_line, dataset.split, kernels()).as_dict(),
         parameters=experiment.network.n_parameters,
         first_epoch=experiment.epoch + 1,
     )

@@ -1,4 +1,4 @@
-"""Which worker pool a request means."""
+"""Opening the worker pool that a request asks for."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Figures: matplotlib for PNG. They are drawn from plain numbers and names, and saved by the services."""
+"""Figures drawn by matplotlib from plain numbers and names; the services save them."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ffcli.runs.results import HyperparameterEffect
 from ffcli.util.text import counted
 
 _SCRIPTS = ("data", "table", "parallel", "charts", "live", "main")
@@ -54,19 +55,6 @@ class Parameter:
     name: str
     log: bool = False
     choices: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Influence:
-    """How much a hyper-parameter matters: its fraction of all in [0, 1], and its correlation with the metric.
-
-    Where its values are not numbers, ``by_value`` has the correlation of each. None is unknown.
-    """
-
-    name: str
-    importance: float | None
-    correlation: float | None = None
-    by_value: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +99,7 @@ class Report:
     runs: Sequence[Run]
     best: Best | None = None
     curves: Sequence[Curve] = ()
-    influences: Sequence[Influence] = ()
+    influences: Sequence[HyperparameterEffect] = ()
     influence_note: str = ""
 
 

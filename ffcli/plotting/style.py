@@ -1,4 +1,4 @@
-"""What every figure shares: colours, sizes, text, and the file that it is written to.
+"""Colours, sizes and text that all figures share, and the writing of their files.
 
 matplotlib is imported when the first figure is made, and never its pyplot: no window and no global state.
 """

@@ -1,1 +1,1 @@
-"""The run store: what one training run leaves on disk, and how runs are found again."""
+"""The run store: the files of a training run, and how runs are found again."""

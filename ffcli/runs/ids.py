@@ -1,4 +1,4 @@
-"""What a word on the command line stands for: an id, or its unique beginning or end."""
+"""Resolving an id from a word: the id itself, or its unique beginning or end."""
 
 from __future__ import annotations
 

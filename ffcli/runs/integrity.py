@@ -1,4 +1,4 @@
-"""Checks that a run can be read again, and that what is read is what was written."""
+"""Checks that a stored run can be read, and that it holds what was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which folders of the store hold runs, sweeps and ensembles: told by their names, without heavy imports."""
+"""The layout of the store: which folders hold runs, sweeps and ensembles. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 SUMMARY, SWEEPS, STUDY = "summary.json", "sweeps", "study.log"
-DATABASE = "study.db"  # what a sweep of ffnn 0.x had in place of its study
 SWEEP_FILE = "sweep.yaml"  # as it was given, in the folder of the sweep
 ENSEMBLES, RECORD = "ensembles", ".json"
 BEING_BEGUN = ".begun-"  # what the name of a run's folder begins with until its record is whole
@@ -38,17 +37,8 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
 
 def sweep_ids(folder: Path) -> list[str]:
     """Return the ids of all sweeps under ``folder`` whose studies lie there, the oldest first."""
-    return _with(folder, STUDY)
-
-
-def outdated_sweep_ids(folder: Path) -> list[str]:
-    """Return the ids of all sweeps that an earlier version of ffnn has made, the oldest first."""
-    return sorted(set(_with(folder, DATABASE)) - set(_with(folder, STUDY)))
-
-
-def _with(folder: Path, name: str) -> list[str]:
     try:
-        return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / name).is_file())
+        return sorted(entry.name for entry in (folder / SWEEPS).iterdir() if (entry / STUDY).is_file())
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -59,7 +49,7 @@ def ensemble_ids(folder: Path) -> list[str]:
 
 
 def all_sweep_ids(folder: Path) -> list[str]:
-    """Return the ids of all sweeps that have left their file here, shared ones and W&B's too."""
+    """Return the ids of all sweeps of the store, those of W&B's that have left their file here too."""
     root = folder / SWEEPS
-    files = [*root.glob(f"*/{SWEEP_FILE}"), *root.glob(f"*/*/*/{SWEEP_FILE}")]
-    return sorted({*sweep_ids(folder), *("/".join(file.parent.relative_to(root).parts) for file in files)})
+    files = root.glob(f"*/*/*/{SWEEP_FILE}")
+    return sorted([*sweep_ids(folder), *("/".join(file.parent.relative_to(root).parts) for file in files)])

@@ -1,4 +1,4 @@
-"""Metrics of runs, and the one rule by which runs are ranked."""
+"""Metrics of runs, and the one function that ranks runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks and checkpoints as safetensors files: arrays with a description, and no code runs on load."""
+"""Networks and checkpoints as safetensors files: arrays with a description; loading runs no code."""
 
 from __future__ import annotations
 

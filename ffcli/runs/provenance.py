@@ -1,4 +1,4 @@
-"""Where a run comes from: the versions, machine, data and command line that made it."""
+"""Provenance of a run: the versions, machine, data and command line that made it."""
 
 from __future__ import annotations
 
@@ -59,13 +59,15 @@ class Provenance:
 
 
 def provenance(
-    dataset_digest: str, command_line: Iterable[str], test_split: Mapping[str, float] | None = None
+    dataset_digest: str,
+    command_line: Iterable[str],
+    test_split: Mapping[str, float] | None = None,
+    kernels: str | None = None,
 ) -> Provenance:
-    """Return the provenance of what this process makes of a dataset."""
+    """Return the provenance of what this process makes of a dataset, with ``kernels`` where it trains."""
     import numpy
     from threadpoolctl import threadpool_info
 
-    from ffcli.core.rules import kernels
     from ffcli.core.training import CORE_VERSION
     from ffcli.version import __version__
 
@@ -74,7 +76,7 @@ def provenance(
     return Provenance(
         ffnn=__version__,
         core=CORE_VERSION,
-        kernels=kernels(),
+        kernels=kernels,
         python=platform.python_version(),
         numpy=numpy.__version__,
         blas=", ".join(blas) or "unknown",

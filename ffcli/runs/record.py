@@ -1,4 +1,4 @@
-"""What is known of a run: its summary and its history."""
+"""The record of a run: its summary and its history."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class RunRecord:
             for metric in METRICS:
                 pick = min if is_loss(metric) else max
                 value = getattr(result, metric)
-                if math.isfinite(value):  # val_f1 is missing in older histories
+                if math.isfinite(value):
                     self.best[metric] = pick(self.best.get(metric, value), value)
 
 
@@ -170,7 +170,6 @@ def parse_history(text: str) -> list[HistoryRow]:
         if row["time"] is None:
             raise ValueError("a row is cut short")
         parse_time(row["time"])
-        names = [name for name in (*METRICS, "seconds", "train_seconds") if name != "val_f1" or name in row]
-        numbers = {name: float(row[name]) for name in names}
+        numbers = {name: float(row[name]) for name in (*METRICS, "seconds", "train_seconds")}
         rows.append(HistoryRow(EpochResult(epoch=int(row["epoch"]), **numbers), row["time"]))
     return rows

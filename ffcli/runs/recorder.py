@@ -1,4 +1,4 @@
-"""Recording a run while it trains, so that whatever happens, what is on disk is whole and can be resumed."""
+"""Recording a run while it trains, so that the files on disk are always whole and can be resumed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -110,3 +110,16 @@ class ClassReport:
     """Harmonic mean of precision and recall."""
     support: Count
     """Number of images of this class."""
+
+
+@dataclass(frozen=True)
+class HyperparameterEffect:
+    """How much one searched hyper-parameter mattered; null is what cannot be said."""
+
+    name: str
+    importance: float | None
+    """Fraction of the importance of all, which sum to 1."""
+    correlation: float | None = None
+    """With the metric, from -1 to 1, where the values are numbers."""
+    by_value: Mapping[str, float | None] | None = None
+    """Elsewhere, the correlation of having a value, for each value."""

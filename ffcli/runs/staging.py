@@ -1,4 +1,4 @@
-"""The folder of a run that is being begun: it gets the run's name with the first record, not before."""
+"""The folder of a new run, which gets the run's name once its first record is written."""
 
 from __future__ import annotations
 

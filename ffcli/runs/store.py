@@ -1,4 +1,4 @@
-"""The folder of runs: making, finding, listing and removing them."""
+"""The run store: creating, finding, reading and removing runs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class RunStore:
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.
 
-        Ids also come from databases, from W&B and from the files of other runs.
+        Ids also come from studies, from W&B and from the files of other runs.
         """
         if not is_name(run_id) or run_id in RESERVED:
             raise _no_id(run_id)
@@ -91,7 +91,7 @@ class RunStore:
     def of_sweep(self, run_id: str, sweep_id: str) -> Path | None:
         """Return the folder of a run of this very sweep, or None where there is none.
 
-        What a shared database says of a run must not make its owner lose another.
+        What a damaged study says of a run must not make its owner lose another.
         """
         try:
             return self.folder / run_id if self.read(run_id).sweep_id == sweep_id else None

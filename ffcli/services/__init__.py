@@ -1,1 +1,1 @@
-"""What the commands do: one function each, request in, JSON-ready document out. Nothing here prints."""
+"""The commands without their options: request in, result (a frozen dataclass) out. Nothing here prints."""

@@ -1,4 +1,4 @@
-"""Finished runs of the store that are sure to come out as one that is to be trained."""
+"""Finished runs of the store that equal a run to be trained."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.jobs import Job, OnJobs
@@ -95,7 +96,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     """
     if options.dataset is None and options.seeds is None and not options.folds:
         raise RequestError(
-            "Expected another dataset, other seeds or folds: without, each run would come out as it did."
+            "Expected another dataset, other seeds or folds: without one, each run would only be repeated."
         )
     originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id
@@ -203,7 +204,7 @@ def _results(
 
 
 def _evaluate(context: Context, run_id: str, *, track: bool) -> Evaluation:
-    (tested,) = evaluate(context, [run_id], best=False, metric=None, dataset=None, track=track)
+    (tested,) = evaluate(context, [RunChoice(run_id)], track=track)
     return tested
 
 

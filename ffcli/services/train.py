@@ -7,20 +7,22 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
+from ffcli.core.training import evaluate
+from ffcli.datasets import Dataset
 from ffcli.runs.results import RunResult
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining
 from ffcli.training.experiment import Experiment, check_before_loading
 from ffcli.training.options import RunOptions
-from ffcli.training.resuming import resume_run
 from ffcli.training.runner import new_run, run
 from ffcli.training.tracking import Tracking, agents_sweep
 
-_ESTIMATE_SECONDS = 0.3  # how long a dry run measures steps
+_SOME_IMAGES = 1024  # of validation, whose evaluation is measured
+# What writing a run's record, and its checkpoint and history after each epoch, take on a local disk.
+_SECONDS_A_RUN, _SECONDS_AN_EPOCH = 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Plan:
     workers: int
     """Number of runs at a time."""
     seconds_estimate: float
-    """Estimated duration of all runs, from the measured duration of a step."""
+    """Estimated duration of all runs, from measured steps and evaluations."""
 
 
 def plan(
@@ -53,9 +55,7 @@ def plan(
     """Return what ``runs`` runs would take, without training; ``workers`` of them at a time, 0 for all."""
     check_before_loading(config)
     dataset = context.dataset(config.dataset)
-    with threadpool_limits(options.threads):
-        experiment = Experiment(config, dataset)
-        seconds_per_step = _measure_step(experiment)
+    experiment = Experiment(config, dataset)
     steps = experiment.steps_per_epoch
     at_once = min(runs, workers or runs)
     return Plan(
@@ -68,26 +68,44 @@ def plan(
         steps=steps * config.epochs,
         runs=runs,
         workers=at_once,
-        seconds_estimate=seconds_per_step * steps * config.epochs * math.ceil(runs / at_once),
+        seconds_estimate=seconds_of(config, dataset, threads=options.threads) * math.ceil(runs / at_once),
     )
 
 
-def _measure_step(experiment: Experiment) -> float:
-    """Return the median seconds of a step on made-up images: its time does not depend on what they show."""
-    rng = np.random.default_rng(0)
-    batch_size = min(experiment.config.batch_size, len(experiment.data.train_indices))
-    x = rng.random((batch_size, experiment.dataset.n_features), dtype=np.float32)
-    targets = np.eye(experiment.dataset.n_classes, dtype=np.float32)[
-        rng.integers(experiment.dataset.n_classes, size=batch_size)
-    ]
-    logits = np.empty_like(targets)
-    seconds: list[float] = []
-    while len(seconds) < 5 or sum(seconds) < _ESTIMATE_SECONDS:
-        started = time.perf_counter()
-        experiment.backpropagation(x, targets, logits)
-        experiment.optimizer.step()
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds))
+def seconds_of(config: TrainConfig, dataset: Dataset, *, threads: int = 1, budget: float = 0.3) -> float:
+    """Return the seconds that a run takes, estimated within about ``budget`` seconds.
+
+    Real steps are measured, with all that stands between them, and the evaluation of some validation images.
+    """
+    with threadpool_limits(threads):
+        experiment = Experiment(config, dataset)
+        return _SECONDS_A_RUN + config.epochs * (_SECONDS_AN_EPOCH + _epoch_seconds(experiment, budget))
+
+
+class _EnoughError(Exception):
+    """Enough steps were measured."""
+
+
+def _epoch_seconds(experiment: Experiment, budget: float) -> float:
+    """Return the seconds of an epoch: of its steps after the first block, and of its evaluation."""
+    marks: list[tuple[float, int]] = []
+
+    def watch(done: int, _: int) -> None:
+        marks.append((time.perf_counter(), done))
+        if len(marks) > 1 and marks[-1][0] - marks[0][0] >= budget:
+            raise _EnoughError
+
+    try:
+        return next(iter(experiment.run(watch))).seconds
+    except _EnoughError:
+        (began, first), (ended, last) = marks[0], marks[-1]
+    step = (ended - began) / (last - first)
+    data, loss = experiment.data, experiment.backpropagation.loss
+    some = data.val_indices[:_SOME_IMAGES]
+    began = time.perf_counter()
+    evaluate(experiment.evaluated, loss, data, some)
+    validation = (time.perf_counter() - began) * len(data.val_indices) / len(some)
+    return step * experiment.steps_per_epoch + validation
 
 
 def train(context: Context, config: TrainConfig, options: RunOptions, on_event: OnTraining) -> RunResult:
@@ -109,12 +127,3 @@ def train(context: Context, config: TrainConfig, options: RunOptions, on_event: 
 def _wants_hint(context: Context, options: RunOptions) -> bool:
     """Whether to say how W&B is turned on: at the first run of a store, or where a project is named."""
     return bool(options.wandb_project or options.wandb_entity) or not context.runs.ids()
-
-
-def resume(context: Context, run_id: str, epochs: int | None, on_event: OnTraining) -> RunResult:
-    """Continue an unfinished run, or a finished one to ``epochs`` in all.
-
-    Raises RequestError where nothing is left to train, FfnnError where the run is in use or its data has
-    changed.
-    """
-    return resume_run(context, run_id, on_event, epochs=epochs)

@@ -1,17 +1,18 @@
-"""Which hyper-parameters mattered in a sweep: Optuna's importances, and the correlation with the metric."""
+"""The effect of hyper-parameters in a sweep: Optuna's importances, and correlations with the metric."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ffcli.runs.results import HyperparameterEffect
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.study.record import Sweep, Trial
+from ffcli.util.atomic_files import joined
 
 IMPORTANCE, CORRELATION = "PED-ANOVA", "Spearman"
 LEAST = 10  # trials: below, an importance says nothing
@@ -20,23 +21,7 @@ _TOP, _IN_TOP = 0.1, 5  # PED-ANOVA asks what the best tenth has in common, if t
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Effect:
-    """How much one searched hyper-parameter mattered; None is what cannot be said.
-
-    Attributes:
-        importance: its share of all, which sum to 1.
-        correlation: in [-1, 1], with the metric itself; of a hyper-parameter whose values are numbers.
-        by_value: of any other, the correlation of "it has this value" for each value.
-    """
-
-    name: str
-    importance: float | None
-    correlation: float | None = None
-    by_value: Mapping[str, float | None] | None = None
-
-
-def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[Effect]:
+def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
     """Return how much each searched hyper-parameter mattered, the most important first.
 
     All trials that have a value count; a pruned one has that of its best epoch. Importances are those of
@@ -47,20 +32,20 @@ def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[Effect]:
     """
     valued = [trial for trial in trials if trial.value is not None]
     searched = {name: each for name, each in sweep.spec.parameters.items() if each.size != 1}
-    shares = _importances(sweep, valued, searched)
+    importances = _importances(sweep, valued, searched)
     ranks = _ranks([float(trial.value or 0.0) for trial in valued])
     found = []
     for name, distribution in searched.items():
         drawn = [trial.values[name] for trial in valued]
         if all(_is_number(choice) for choice in distribution.choices):
             correlation = _correlation(_ranks(drawn), ranks)
-            found.append(Effect(name, shares.get(name), correlation))
+            found.append(HyperparameterEffect(name, importances.get(name), correlation))
             continue
         by_value = {
-            _word(choice): _correlation(np.array([float(value == choice) for value in drawn]), ranks)
+            str(joined(choice)): _correlation(np.array([float(value == choice) for value in drawn]), ranks)
             for choice in distribution.choices
         }
-        found.append(Effect(name, shares.get(name), by_value=by_value))
+        found.append(HyperparameterEffect(name, importances.get(name), by_value=by_value))
     return sorted(found, key=lambda effect: -(effect.importance or 0.0))
 
 
@@ -68,14 +53,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _word(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def _importances(
     sweep: Sweep, trials: Sequence[Trial], searched: Mapping[str, Distribution]
 ) -> dict[str, float]:
-    """Return the share of each hyper-parameter, nothing where too few trials differ."""
+    """Return the importance of each hyper-parameter, nothing where too few trials differ."""
     sign = -1.0 if sweep.metric.goal == "maximize" else 1.0
     losses = sorted(sign * trial.value for trial in trials if trial.value is not None)
     if len(losses) < LEAST or not searched:

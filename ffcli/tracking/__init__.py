@@ -1,1 +1,1 @@
-"""W&B behind one small interface: whether a run is tracked, and how what is known of it gets there."""
+"""Tracking of runs by W&B, behind a small interface."""

@@ -1,13 +1,14 @@
-"""What a tracker is told of a run, and the tracker that tells nobody."""
+"""The messages to a tracker, and its answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 PROJECT = "ffnn"  # where neither the user nor W&B's settings name one
+NO_ANSWER = "the server does not answer"
 TEMPORARY = "tmp"  # in the folder of the process that alone imports wandb
 
 
@@ -130,54 +131,3 @@ class Facts:
     sweep: str | None = None
     url: str | None = None
     folder: str | None = None
-
-
-class Tracker(Protocol):
-    """Follows one run after another. No method raises, and only `finish` waits, for a bounded time.
-
-    ``facts`` is what is known of the present run. ``stopped`` says whether somebody has asked W&B to stop it.
-    """
-
-    facts: Facts
-    stopped: bool
-
-    def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
-        """A run begins, or goes on after ``rows``; epochs that W&B has already are not sent again.
-
-        Files that are to stay lie below ``folder``.
-        """
-
-    def epoch(self, row: Row) -> None:
-        """An epoch is over."""
-
-    def add(self, additions: Additions) -> None:
-        """Something is known beside the epochs."""
-
-    def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
-        """The run is over. Wait until W&B has it all, and return what came of it."""
-
-    def close(self) -> None:
-        """No other run follows."""
-
-
-class NullTracker:
-    """Tells nobody."""
-
-    def __init__(self) -> None:
-        self.facts = Facts()
-        self.stopped = False
-
-    def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
-        pass
-
-    def epoch(self, row: Row) -> None:
-        pass
-
-    def add(self, additions: Additions) -> None:
-        pass
-
-    def finish(self, exit_code: int, summary: Mapping[str, Any], model: Model | None = None) -> Outcome:
-        return Outcome()
-
-    def close(self) -> None:
-        pass

@@ -1,4 +1,4 @@
-"""Whether a run is tracked, found out without importing ``wandb``."""
+"""The tracking mode of a run, decided without importing ``wandb``."""
 
 from __future__ import annotations
 

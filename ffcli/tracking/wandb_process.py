@@ -1,14 +1,13 @@
-"""The process that alone imports ``wandb``: it carries what it is told on stdin to W&B.
+"""The process that alone imports ``wandb`` and sends to W&B the commands that it reads on stdin.
 
-Each line on stdin is a command in JSON, each line on stdout an event. Should W&B hang, the process that
-trains waits no longer than it wants to and ends this one; should that process die, this one sees its stdin
-close, brings the run to an end, and goes. W&B's threads, signal handlers and messages stay in here.
+Each line on stdin is a command in JSON, each line on stdout an event. If W&B hangs, the process that trains
+ends this one after a bounded time. If that process dies, stdin closes, and this one finishes the run and
+exits. W&B's threads, signal handlers and messages stay in here.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
@@ -20,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ffcli.tracking.base import PROJECT
+from ffcli.tracking.base import NO_ANSWER, PROJECT
+from ffcli.tracking.wandb_charts import confusion, finite, native
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_time
 
@@ -82,14 +82,9 @@ class Courier:
             **({"sweep_id": about["sweep"]} if about["sweep"] else {}),
         )
         self._run = wandb.init(
-            id=about["id"],
-            name=about["name"],
+            **{name: about[name] for name in ("id", "name", "entity", "group", "config", "job_type")},
             project=about["project"] or wandb.setup().settings.project or PROJECT,
-            entity=about["entity"],
-            group=about["group"],
             tags=about["tags"] or None,
-            config=about["config"],
-            job_type=about["job_type"],
             mode=command["mode"],
             resume="allow",
             settings=settings,
@@ -166,19 +161,7 @@ class Courier:
         self._run.summary.update(command["values"])
         shown: dict[str, Any] = {title: wandb.Image(path) for title, path in command["images"].items()}
         if command["confusion"] is not None:
-            counts, names = command["confusion"]
-            pairs = [
-                (true, predicted)
-                for true, row in enumerate(counts)
-                for predicted, count in enumerate(row)
-                for _ in range(count)
-            ]
-            shown["confusion_matrix"] = wandb.plot.confusion_matrix(
-                y_true=[true for true, _ in pairs],
-                preds=[predicted for _, predicted in pairs],
-                class_names=list(names),
-                title="Confusion matrix on the test images",
-            )
+            shown["confusion_matrix"] = confusion(*command["confusion"])
         shown |= {title: wandb.Html(Path(path)) for title, path in command["pages"].items()}
         shown |= {chart["key"]: native(chart) for chart in command["charts"]}
         if shown:
@@ -242,40 +225,6 @@ def _confirmed(path: str) -> bool:
     return False
 
 
-def native(chart: Mapping[str, Any]) -> Any:
-    """Return a chart of `ffcli.tracking.base` as W&B's own; what is no finite number in it as no value."""
-    import wandb
-
-    if chart["kind"] == "Bars":
-        rows = [[name, _cell(value)] for name, value in chart["bars"].items()]
-        table = wandb.Table(columns=[chart["label"], chart["value"]], data=rows)
-        return wandb.plot.bar(table, chart["label"], chart["value"], title=chart["title"])
-    if chart["kind"] == "Lines":
-        lines = {
-            name: [(x, y) for x, y in enumerate(values, 1) if finite(y)]
-            for name, values in chart["lines"].items()
-        }
-        return wandb.plot.line_series(
-            xs=[[x for x, _ in line] for line in lines.values()],
-            ys=[[y for _, y in line] for line in lines.values()],
-            keys=list(lines),
-            title=chart["title"],
-            xname=chart["x"],
-        )
-    # A column may hold numbers and words, such as 128 and "128,64", which W&B refuses unless it is told.
-    rows = [[_cell(value) for value in row] for row in chart["rows"]]
-    return wandb.Table(columns=list(chart["columns"]), data=rows, allow_mixed_types=True)
-
-
-def _cell(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def finite(value: Any) -> bool:
-    """Whether W&B can chart a value."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
 def explain(error: BaseException) -> str:
     """Return in one short line, without a key in it, why W&B did not work."""
     text = " ".join(str(error).split())
@@ -285,7 +234,7 @@ def explain(error: BaseException) -> str:
     if re.search(r"\b40[13]\b|not logged in|authentication|api key|permission", low):
         return "the server refuses the API key"
     if isinstance(error, TimeoutError) or re.search("deadline|timed? ?out|retrying|connection|dial ", low):
-        return "the server does not answer"
+        return NO_ANSWER
     return f"{type(error).__name__}: {without_keys(text)[:200]}"
 
 

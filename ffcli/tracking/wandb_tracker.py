@@ -1,4 +1,4 @@
-"""Tracking by W&B, through a process of its own that can be waited for no longer than one wants."""
+"""Tracking by W&B through a process of its own, so that every wait is bounded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from ffcli.tracking.base import TEMPORARY, Additions, Facts, Model, Outcome, Row, TrackedRun
+from ffcli.tracking.base import NO_ANSWER, TEMPORARY, Additions, Facts, Model, Outcome, Row, TrackedRun
 from ffcli.util.processes import python_command
 
 # Seconds that W&B gets to begin a run and to end it, and what its process needs beside; less than a minute
@@ -29,10 +29,14 @@ _LONGEST = 55.0
 
 
 class WandbTracker:
-    """Follows runs by W&B, online or into folders that ``wandb sync`` takes.
+    """Follows one run after another by W&B, online or into folders that ``wandb sync`` takes.
+
+    No method raises, and only `finish` waits, for a bounded time. ``facts`` is what is known of the present
+    run, and ``stopped`` says whether somebody has asked W&B to stop it.
 
     Offline runs lie in the ``wandb`` folder below the one that a run is started with; online and without one,
-    nothing is kept. Once a server does not answer or refuses the key, no further run tries it.
+    nothing is kept. Once a server does not answer or refuses the key, no further run tries it, but for those
+    that a sweep of the server's has handed out since.
     """
 
     def __init__(self, mode: Literal["online", "offline"]) -> None:
@@ -48,9 +52,12 @@ class WandbTracker:
         self._broken: str | None = None
 
     def start(self, run: TrackedRun, rows: Sequence[Row] = (), folder: str | None = None) -> None:
-        """Begin a run; whether that works shows later."""
+        """Begin a run, or resume it after ``rows``; whether that works shows later.
+
+        Epochs that W&B has already are not sent again. Files that are to stay lie below ``folder``.
+        """
         self.facts, self.stopped, self._started = Facts(), False, False
-        self._problem = self._broken
+        self._problem = None if run.sweep else self._broken
         if self._problem is not None:
             return
         if self._process is None:
@@ -99,7 +106,7 @@ class WandbTracker:
                 event = self._next(deadline)
                 if event is None:
                     # Another run would have to wait as long.
-                    self._problem = self._broken = "the server does not answer in time"
+                    self._problem = self._broken = f"{NO_ANSWER} in time"
                     self._kill()
                 elif event["event"] == "finished":
                     return Outcome()
@@ -108,8 +115,6 @@ class WandbTracker:
         except KeyboardInterrupt:
             self._kill()
             return Outcome("it was not waited for", interrupted=True)
-        if not self._started:
-            self._broken = self._problem
         return Outcome(self._problem)
 
     def close(self) -> None:
@@ -190,6 +195,8 @@ class WandbTracker:
             self.facts = Facts(**{name: value for name, value in event.items() if name != "event"})
         elif event["event"] == "problem":
             self._problem = event["message"]
+            if not self._started or self._problem == NO_ANSWER:
+                self._broken = self._problem
         elif event["event"] == "stop":
             self.stopped = True
         elif event["event"] == "gone":

@@ -1,4 +1,4 @@
-"""Where a service finds things, and whom it tells."""
+"""The context of a service: its folders, and where its notices go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens while a run trains, told to one callback."""
+"""Events of a training run, told to one callback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a configuration and a dataset to a training that can be watched, stopped, saved and continued."""
+"""The training of a configuration on a dataset, which can be observed, stopped, saved and resumed."""
 
 from __future__ import annotations
 
@@ -20,18 +20,12 @@ from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
 from ffcli.datasets import KNOWN, Dataset
+from ffcli.datasets.pictures import size_of
 from ffcli.errors import RequestError
-
-# Far beyond what can be trained here, and near enough to be refused before memory is taken.
-_MOST_LAYERS, _MOST_UNITS = 10_000, 1 << 24
 
 
 def untrained_network(config: TrainConfig, dataset: Dataset) -> Network:
     """Return the network as the configuration's seed starts it."""
-    if config.num_layers > _MOST_LAYERS or max(config.hidden_sizes, default=0) > _MOST_UNITS:
-        raise RequestError(
-            f"hidden_size and num_layers must be at most {_MOST_LAYERS} layers of {_MOST_UNITS} units."
-        )
     sizes = [dataset.n_features, *config.hidden_sizes, dataset.n_classes]
     network = Network(sizes, config.activation, batch_norm=config.batch_norm)
     network.initialize(config.weight_init, _generators(config.seed)[0])
@@ -84,7 +78,7 @@ def _check_augmentation(config: TrainConfig, name: str, shape: tuple[int, ...]) 
         reason = "flip is not for mnist: a mirrored digit is another one or none"
         hint = "Try shift."
     elif config.shift >= min(shape):
-        reason = f"{config.shift} pixels would empty the images of {shape[0]}×{shape[1]}"
+        reason = f"{config.shift} pixels would empty the images of {size_of(*shape[:2])}"
         hint = None
     else:
         return

@@ -1,4 +1,4 @@
-"""What is recorded with a run without being a hyper-parameter."""
+"""Options of a run that are not hyper-parameters."""
 
 from __future__ import annotations
 

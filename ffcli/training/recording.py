@@ -1,4 +1,4 @@
-"""What of a training its recorder stores: after each epoch, and to resume it."""
+"""The parts of a training that are recorded: after each epoch, and to resume it."""
 
 from __future__ import annotations
 

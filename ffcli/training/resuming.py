@@ -1,4 +1,4 @@
-"""Continuing a stored run from its checkpoint."""
+"""Resuming a stored run from its checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training run from its first record to its last, for every command that trains."""
+"""A training run from its first record to its last, for every command that trains."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from threadpoolctl import threadpool_limits
 
 from ffcli.config import TrainConfig
+from ffcli.core.rules import kernels
 from ffcli.core.training import EpochResult
 from ffcli.runs.provenance import Provenance, provenance
 from ffcli.runs.record import RunRecord, utc_now
@@ -27,7 +28,7 @@ def new_run(
 ) -> RunRecorder:
     """Return what writes a new run, which is there from its first record on."""
     dataset = experiment.dataset
-    origin = provenance(dataset.digest, options.command_line, dataset.split)
+    origin = provenance(dataset.digest, options.command_line, dataset.split, kernels())
     parameters = experiment.network.n_parameters
     return recorder_of(context, experiment.config, options, sweep_id, parameters=parameters, origin=origin)
 

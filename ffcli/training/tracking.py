@@ -1,9 +1,9 @@
-"""Runs of the store and W&B: following a run while it trains, and adding to it later."""
+"""Tracking of stored runs by W&B, while they train and afterwards."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
+from ffcli.datasets.reference import short_name
 from ffcli.runs.metric import METRICS, SPELLINGS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL, new_run_id
-from ffcli.tracking.base import Additions, Assigned, Model, NullTracker, Outcome, TrackedRun, Tracker
+from ffcli.tracking.base import Additions, Assigned, Facts, Model, Outcome, TrackedRun
 from ffcli.tracking.modes import decide, under_agent
 from ffcli.training.context import Context
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.tracking.wandb_tracker import WandbTracker
     from ffcli.training.options import RunOptions
 
 _TURN_ON = (
@@ -40,7 +42,7 @@ class Tracking:
         decision = decide(request)
         self.mode = decision.mode
         self._context = context
-        self._tracker = _tracker(self.mode)
+        self._tracker = None if self.mode == "disabled" else _tracker(self.mode)
         self._begun = self._told_url = False
         self._followed = 0  # epochs of the present run
         if decision.keyless and hint:
@@ -52,12 +54,13 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._tracker.close()
+        if self._tracker is not None:
+            self._tracker.close()
 
     @property
     def stopped(self) -> bool:
         """Whether somebody has asked W&B to stop the present run."""
-        return self._tracker.stopped
+        return self._tracker is not None and self._tracker.stopped
 
     def note(self, record: RunRecord, assigned: Assigned | None = None) -> None:
         """Put into a run's record as which run W&B gets it, before it is written."""
@@ -74,9 +77,13 @@ class Tracking:
 
     def begin(self, recorder: RunRecorder, config: TrainConfig, assigned: Assigned | None = None) -> None:
         """Begin or resume a run whose record is noted and written."""
-        if self.mode == "disabled":
+        if self._tracker is None:
             return
-        run = tracked_run(recorder.record, {**(assigned.parameters if assigned else {}), **config.as_dict()})
+        given = dict(assigned.parameters) if assigned else {}
+        told = {**given, **config.as_dict()}
+        if "dataset" in given:  # by the path that the sweep has
+            told["dataset"] = given["dataset"]
+        run = tracked_run(recorder.record, told)
         if assigned is None and under_agent():  # of a sweep that may name its metric otherwise
             run = replace(run, metric_names=SPELLINGS)
         rows = [tracked_row(row) for row in recorder.rows]
@@ -86,23 +93,23 @@ class Tracking:
 
     def epoch(self, recorder: RunRecorder) -> None:
         """Follow the run up to the last epoch that the recorder has written."""
-        if self.mode == "disabled":
+        if self._tracker is None:
             return
         for row in recorder.rows[self._followed :]:
             self._tracker.epoch(tracked_row(row))
         self._followed = len(recorder.rows)
         _note_facts(recorder.record, self._tracker)
-        self._tell_url()
+        self._tell_url(self._tracker.facts)
 
     def end(self, recorder: RunRecorder) -> None:
         """End a run whose record is closed: wait for W&B, note what came of it, and say so."""
-        if not self._begun:
+        if self._tracker is None or not self._begun:
             return
         self._begun = False
         self.epoch(recorder)  # Ctrl-C may have come between the last one and here
         run_id = recorder.path.name
         outcome = finish(self._tracker, recorder)
-        self._tell_url()
+        self._tell_url(self._tracker.facts)
         if outcome.problem is not None:
             self._context.notify(
                 f"W&B: {outcome.problem}. The run is stored here; ffnn sync {run_id} sends it later."
@@ -110,16 +117,13 @@ class Tracking:
         elif self.mode == "offline":
             self._context.notify(f"W&B: kept offline; wandb sync {self._tracker.facts.folder} sends it")
 
-    def _tell_url(self) -> None:
-        url = self._tracker.facts.url
-        if url and not self._told_url:
+    def _tell_url(self, facts: Facts) -> None:
+        if facts.url and not self._told_url:
             self._told_url = True
-            self._context.notify(f"W&B: {url}")
+            self._context.notify(f"W&B: {facts.url}")
 
 
-def _tracker(mode: str) -> Tracker:
-    if mode == "disabled":
-        return NullTracker()
+def _tracker(mode: str) -> WandbTracker:
     from ffcli.tracking.wandb_tracker import WandbTracker
 
     return WandbTracker("online" if mode == "online" else "offline")
@@ -136,7 +140,7 @@ def _from_agent(name: str) -> str | None:
     return os.environ.get(f"WANDB_{name}")
 
 
-def _note_facts(record: RunRecord, tracker: Tracker) -> None:
+def _note_facts(record: RunRecord, tracker: WandbTracker) -> None:
     """Put into a run's record what the tracker knows of it at W&B by now."""
     if (facts := tracker.facts).id is not None:
         record.wandb = replace(
@@ -161,13 +165,19 @@ def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> Trac
         id=about.id or record.run_id,
         name=record.name,
         started=record.started,
-        config=record.config if config is None else config,
+        config=_with_short_name(record.config if config is None else config),
         group=None if about.sweep else record.sweep_id,
         sweep=about.sweep,
         tags=tuple(record.tags),
         project=about.project,
         entity=about.entity,
     )
+
+
+def _with_short_name(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration without the folders of this machine above the dataset."""
+    dataset = config.get("dataset")
+    return {**config, **({"dataset": short_name(dataset)} if isinstance(dataset, str) else {})}
 
 
 def tracked_row(row: HistoryRow) -> dict[str, Any]:
@@ -185,12 +195,13 @@ def synced_as(record: RunRecord) -> str:
     return f"{record.status} {record.epochs_done}"
 
 
-def finish(tracker: Tracker, recorder: RunRecorder) -> Outcome:
+def finish(tracker: WandbTracker, recorder: RunRecorder) -> Outcome:
     """End a run at W&B as its record has ended, and write into the record what came of it."""
     record, path = recorder.record, recorder.path / MODEL
     model = None
     if record.wandb.model and path.is_file():
-        about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc, **record.config}
+        about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc}
+        about |= _with_short_name(record.config)
         model = Model(path, f"model-{record.wandb.id or record.run_id}", about)
     outcome = tracker.finish(_EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
     _note_facts(record, tracker)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -12,7 +14,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -58,6 +60,18 @@ def cell(value: Any) -> Any:
     (https://owasp.org/www-community/attacks/CSV_Injection).
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def joined(value: Any) -> Any:
+    """Return a list as one text with commas, anything else as it is."""
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Return rows as a CSV file for others, each value as `cell` and `joined` have it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([cell(joined(value)) for value in row] for row in rows)
+    return text.getvalue()
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

@@ -1,4 +1,4 @@
-"""Hidden folders of work under way, each held by one process, and removed when that process has gone."""
+"""Hidden folders of work in progress, held by one process and removed when that process has ended."""
 
 from __future__ import annotations
 

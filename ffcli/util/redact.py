@@ -1,4 +1,4 @@
-"""Passwords and keys kept out of what is shown and stored."""
+"""Redaction of passwords and keys in messages and records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what somebody else may have written: bounded in size, and refused in one line where it is unsound.
+"""Reading untrusted files: bounded in size, refused in one line where they are unsound.
 
 Every file and answer that is parsed goes through here or through the readers in ``datasets``. All raise
 ValueError with a reason that fits into one line.
@@ -55,8 +55,30 @@ def read_file(path: str | Path, most: int = RECORD_BYTES, *, pipe: float | None 
     finally:
         os.close(descriptor)
     if len(content) > most:
-        raise ValueError(f"{Path(path).name} is larger than {most} bytes")
+        raise ValueError(f"{Path(path).name} is larger than {most:,} bytes")
     return content
+
+
+def read_text(path: Path, what: str, most: int = YAML_BYTES, *, pipe: float | None = None) -> str:
+    """Return the text of a file in UTF-8, as `read_file`. Raises ValueError; ``what`` is expected there."""
+    try:
+        return read_file(path.expanduser(), most, pipe=pipe).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"there is no such {what}") from None
+    except IsADirectoryError:
+        raise ValueError(f"expected a {what}, got a folder") from None
+    except UnicodeDecodeError:
+        raise ValueError("this is not a text file in UTF-8") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def mapping(values: Any, example: str) -> dict[Any, Any]:
+    """Return what a file holds. Raises ValueError where it is no mapping; ``example`` is a line of one."""
+    if isinstance(values, dict):
+        return values
+    got = "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
+    raise ValueError(f"expected lines such as '{example}', got {got}")
 
 
 def is_name(text: str) -> bool:
@@ -91,7 +113,7 @@ def parse_yaml(text: str) -> Any:
     import yaml
 
     if len(text.encode("utf-8", "surrogatepass")) > YAML_BYTES:
-        raise ValueError(f"it is larger than {YAML_BYTES} bytes")
+        raise ValueError(f"it is larger than {YAML_BYTES:,} bytes")
     loader = None
     try:
         loader = _loader()(text)

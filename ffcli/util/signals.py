@@ -1,6 +1,6 @@
-"""What tells a process to end: Ctrl-C, SIGTERM and the end of its terminal, each at a moment that suits.
+"""Handling of Ctrl-C, SIGTERM and the end of the terminal.
 
-All three are a KeyboardInterrupt, so that whatever is under way closes its records on the way out.
+All three raise KeyboardInterrupt, so that running work closes its records on the way out.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def starting_a_process() -> Iterator[None]:
     """Start a process within the block whose work is `ended_by_the_parent`.
 
     Until then signals wait for it: it would die of one before it knows how to close its records. In this
-    process they wait for the end of the block, after which the new process is known and can be dismissed.
+    process they wait for the end of the block, after which the new process is known and can be ended.
     """
     with interrupts_deferred():
         if not hasattr(signal, "pthread_sigmask"):

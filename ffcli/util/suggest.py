@@ -1,4 +1,4 @@
-"""Suggestions: which option, field or choice may be meant by a name that is not known."""
+"""Suggestions for unknown names: the option, field or choice that may be meant."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ def unknown(kind: str, word: object, options: Iterable[str], meant: Sequence[str
     )
     text = " ".join(text.split("\n"))  # a message is one line, whatever a file holds
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    return f"'{text}' is not a known {kind}.{did_you_mean} Choose one of {', '.join(options)}."
+    listed = f" Choose one of {', '.join(options)}." if options else ""
+    return f"'{text}' is not a known {kind}.{did_you_mean}{listed}"
 
 
 def guesses(word: str, names: Iterable[str], aliases: Mapping[str, str] | None = None) -> list[str]:

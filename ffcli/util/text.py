@@ -1,4 +1,4 @@
-"""Numbers as text: counts in words, percentages."""
+"""Counts and percentages as text."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def rows_of(folder: Path, name: str = "runs.csv") -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_recipes_are_trained_judged_and_shown_once(
+def test_recipes_are_trained_evaluated_and_shown_once(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     args = ["--recipes", "fast,accurate", "--seeds", "1", *words]
@@ -58,10 +58,12 @@ def test_recipes_are_trained_judged_and_shown_once(
 
     ensemble = "accurate:1+fast:1"
     assert recipes.main([*args, "--ensemble", ensemble]) == 0
-    judged = rows_of(tmp_path / "results")
-    assert [row["run_id"] for row in judged] == [row["run_id"] for row in rows], "nothing was trained again"
-    assert all(0 <= float(row["test_acc"]) <= 1 for row in judged)
-    assert [bool(row["test_acc_tta"]) for row in judged] == [False, True]
+    evaluated = rows_of(tmp_path / "results")
+    assert [row["run_id"] for row in evaluated] == [row["run_id"] for row in rows], (
+        "nothing was trained again"
+    )
+    assert all(0 <= float(row["test_acc"]) <= 1 for row in evaluated)
+    assert [bool(row["test_acc_tta"]) for row in evaluated] == [False, True]
     epochs = rows_of(tmp_path / "results", "history.csv")
     assert [(epoch["variant"], epoch["epoch"]) for epoch in epochs[:3]] == [
         ("fast", "1"),

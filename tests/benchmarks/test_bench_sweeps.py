@@ -207,7 +207,7 @@ def test_hyperband_end_to_end(tmp_path: Path, tiny: Path, capsys: pytest.Capture
     assert sum(sweeps["hyperband"]["counts"].values()) == 6
     pruned = sweeps["hyperband"]["counts"]["pruned"]
     assert pruned >= 1
-    # a run is judged after epochs 1 and 3
+    # a run is compared after epochs 1 and 3
     assert 24 - 3 * pruned <= sweeps["hyperband"]["epochs"] <= 24 - pruned
     assert sweep_hyperband.table(sweeps) in capsys.readouterr().out
 

@@ -133,7 +133,7 @@ def may_unshare() -> bool:
 
 @pytest.mark.skipif(not may_unshare(), reason="a network namespace needs privileges")
 @pytest.mark.usefixtures("no_key")
-def test_a_node_without_a_network_trains_sweeps_and_judges(tiny: Path, tmp_path: Path) -> None:
+def test_a_node_without_a_network_trains_sweeps_and_evaluates(tiny: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(
         "method: grid\nmetric: {name: val_acc, goal: maximize}\nparameters:\n"

@@ -114,7 +114,7 @@ def test_a_config_file_of_nested_aliases_is_refused_at_once(cli: Cli, tmp_path: 
 
 
 def test_missing_and_unreadable_config_files(cli: Cli, tmp_path: Path) -> None:
-    assert "--config nope.yaml: there is no such file" in cli("train", "--config", "nope.yaml").err
+    assert "--config nope.yaml: there is no such YAML file" in cli("train", "--config", "nope.yaml").err
     done = cli("train", "--config", tmp_path)
     assert done.code == 2
     assert f"--config {tmp_path}: expected a YAML file, got a folder" in done.err

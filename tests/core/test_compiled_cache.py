@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from ffcli.core import rules
 
-needs_numba = pytest.mark.skipif(rules.kernels() == "numpy", reason="Numba is not installed, or turned off")
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
 
 PROBE = """
 import sys

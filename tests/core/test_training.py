@@ -292,7 +292,14 @@ def test_divergence_ends_the_training_without_warnings(optimizer, learning_rate)
 
 
 def test_one_loss_that_is_not_finite_is_divergence():
-    figures = {"epoch": 1, "train_acc": 0.5, "val_acc": 0.5, "seconds": 1.0, "train_seconds": 1.0}
+    figures = {
+        "epoch": 1,
+        "train_acc": 0.5,
+        "val_acc": 0.5,
+        "val_f1": 0.5,
+        "seconds": 1.0,
+        "train_seconds": 1.0,
+    }
     for bad in (math.nan, math.inf, -math.inf):
         assert EpochResult(train_loss=bad, val_loss=1.0, **figures).diverged
         assert EpochResult(train_loss=1.0, val_loss=bad, **figures).diverged

@@ -283,4 +283,4 @@ def test_a_class_that_no_training_image_shows_is_told_of(mine, data_dir, changes
 def test_a_new_data_folder_is_told_of(mine, tmp_path):
     notices = []
     load_dataset(mine(), tmp_path / "dta", notify=notices.append)
-    assert notices[0].endswith(f"… (creating {tmp_path / 'dta'}, which was not there)")
+    assert notices[0].endswith(f" (creating {tmp_path / 'dta'}, which was not there)")

@@ -91,7 +91,11 @@ class TestTables:
         assert np.bincount(dataset.y_train).tolist() == [8, 8, 8]
         assert np.bincount(dataset.y_test).tolist() == [2, 2, 2]
         assert sum("test part" in notice for notice in notices) == 1
-        assert sum("column 1" in notice for notice in notices) == (how.get("header") is False)
+        column = "column 65" if how.get("last") else "column 1"
+        named = "" if how.get("header") is False else " (label)"
+        (said,) = (notice for notice in notices if "labels" in notice)
+        assert f"{column}{named}" in said
+        assert ("#label=" in said) == (not named)
 
     def test_no_line_is_lost(self, tmp_path: Path, load: Load) -> None:
         """Lines are parsed a thousand at a time."""
@@ -114,6 +118,26 @@ class TestTables:
         for column in ("kind", "66", "0"):
             with pytest.raises(RequestError, match="has no column"):
                 load(f"{tmp_path / 'a.csv'}#label={column}")
+
+    def test_whoever_names_the_column_is_not_told_how(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], notices: list[str]
+    ) -> None:
+        (tmp_path / "a.csv").write_text(csv_text(data["x_train"], data["y_train"], header=False))
+        load(f"{tmp_path / 'a.csv'}#label=1")
+        assert not [notice for notice in notices if "#label=" in notice]
+
+    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", "null"])
+    def test_a_missing_value_is_found(self, tmp_path: Path, load: Load, missing: str) -> None:
+        rows = ["label,a,b", *(f"{n % 2},{n},{n}" for n in range(9)), f"1,{missing},3"]
+        (tmp_path / "a.csv").write_text("\n".join(rows))
+        with pytest.raises(RequestError, match=r"line 11, column 2 \(a\): .*missing"):
+            load(tmp_path / "a.csv")
+
+    def test_what_is_refused_is_not_announced(self, tmp_path: Path, load: Load, notices: list[str]) -> None:
+        (tmp_path / "a.csv").write_text("label,a\n1,2\n2,x\n")
+        with pytest.raises(RequestError):
+            load(tmp_path / "a.csv")
+        assert notices == []
 
     def test_text_labels_in_the_last_column_and_features(self, tmp_path: Path, load: Load) -> None:
         rng = np.random.default_rng(0)
@@ -171,7 +195,7 @@ class TestTables:
             ("1.5,2.25,3.5\n2.5,3.5,4.75\n3.5,1.5,9.5\n1.25,1.5,1.75\n", "neither"),
             ("a,b,label\n1,2,0.5\n2,3,1.5\n3,4,0.25\n", "holds 0"),
             ('label,a\n0,"1\n1,2\n', "line 2|CSV"),
-            ("label,a\n0,nan\n1,2\n0,3\n1,4\n", "NaN"),
+            ("label,a\n0,nan\n1,2\n0,3\n1,4\n", "line 2.*missing"),
             ("label,a\n0,1e300\n1,2\n0,3\n1,4\n", "too large"),
         ],
     )

@@ -10,6 +10,7 @@ import pytest
 from tiny_datasets import tiny_spec
 
 from ffcli.datasets import KNOWN, fetch, load_dataset, store
+from ffcli.datasets.reference import short_name
 from ffcli.errors import DataError, RequestError
 
 
@@ -175,3 +176,12 @@ def test_an_unknown_name(data_dir):
 def test_a_name_too_long_for_any_file_is_refused(tmp_path):
     with pytest.raises(RequestError):
         load_dataset(5000 * "x", tmp_path)
+
+
+def test_others_see_no_folder_above_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert short_name("mnist") == "mnist"
+    assert short_name(f"{tmp_path}/a/iris.csv#label=kind") == "a/iris.csv#label=kind"
+    assert short_name("/home/someone/iris.csv") == "~/iris.csv"
+    assert short_name("/home/someoneelse/iris.csv") == "/home/someoneelse/iris.csv"

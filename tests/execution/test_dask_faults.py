@@ -318,6 +318,7 @@ def test_a_scheduler_that_is_killed_fails_the_pool(cluster: Cluster, opened: Ope
     with pytest.raises(FfnnError) as caught:
         pool.until(lambda: False)
     assert caught.value.exit_code == 1
+    assert not pool.of(TaskLost), "no start is to be counted"
     pool.pool.shut_down()
     assert pool.place.context.runs.read(run_id).status == "interrupted"
 
@@ -435,6 +436,7 @@ def test_an_unprotected_connection_is_one_that_leaves_the_machine(address: str, 
         (PoolOptions(1, "no/such/file.json"), 2, "file"),
         (PoolOptions(1, "local", 3), 2, "jobs"),
         (PoolOptions(1, "tcp://127.0.0.1:1"), 1, "127.0.0.1:1"),
+        (PoolOptions(1, "tls://127.0.0.1:1"), 1, "CA_FILE"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_named(

@@ -12,6 +12,7 @@ from small_runs import Place
 
 from ffcli.cli.app import main
 from ffcli.core.optimizers import OPTIMIZERS
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.util.atomic_files import json_text, json_value
 
@@ -27,7 +28,7 @@ def trained(place: Place, **values: Any) -> dict[str, Any]:
     stored = json.loads((place.path(run.run_id) / "summary.json").read_text())
     assert run.status == stored["status"]
     if run.status == "finished":
-        (evaluation,) = evaluate(place.context, [run.run_id], best=False, metric=None, dataset=None)
+        (evaluation,) = evaluate(place.context, [RunChoice(run.run_id)])
         assert evaluation.n == 100
     return dict(json.loads(json_text(json_value(run)), parse_constant=pytest.fail))
 

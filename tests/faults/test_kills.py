@@ -68,11 +68,11 @@ class Killer:
             process.send_signal(number)
         done = self.site.ended(process)
         wait_until(lambda: not members(process.pid), "a process outlives its parent")
-        self._judge(Done(done.code, done.out, "".join(heard) + done.err), number, spoke=any(heard))
+        self._check(Done(done.code, done.out, "".join(heard) + done.err), number, spoke=any(heard))
         self.site.check()
         return done.code != 0
 
-    def _judge(self, done: Done, number: int, *, spoke: bool) -> None:
+    def _check(self, done: Done, number: int, *, spoke: bool) -> None:
         # One that has not spoken may have been killed while Python itself was loading.
         if spoke and not (number == signal.SIGKILL and ORPHANED in done.err):
             assert "Traceback" not in done.err, done.err

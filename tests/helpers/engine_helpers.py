@@ -61,7 +61,7 @@ def sweep_of(
 
 
 def epoch(number: int, val_acc: float = 0.5, val_loss: float = 1.0) -> EpochResult:
-    return EpochResult(number, 1.0, 0.5, val_loss, val_acc, 0.25, 0.2)
+    return EpochResult(number, 1.0, 0.5, val_loss, val_acc, 0.25, 0.2, 0.5)
 
 
 def score(config: TrainConfig) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run
+from ffcli.plotting.report import Best, Curve, Parameter, Report, Run
+from ffcli.runs.results import HyperparameterEffect
 
 HARM = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>"
 OPTIMIZERS = ("sgd", "adam", "nadam")
@@ -62,8 +63,8 @@ def report(count: int = 60, **changes: object) -> Report:
             for number in range(count, max(0, count - 10), -1)
         ],
         influences=[
-            Influence("optimizer", 0.75, by_value={"sgd": -0.5, "adam": None}),
-            Influence("learning_rate", 0.25, correlation=0.9),
+            HyperparameterEffect("optimizer", 0.75, by_value={"sgd": -0.5, "adam": None}),
+            HyperparameterEffect("learning_rate", 0.25, correlation=0.9),
         ],
         influence_note="how it was found",
     )

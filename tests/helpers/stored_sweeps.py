@@ -75,7 +75,7 @@ def put_trial(writer: StudyWriter, index: int, made: Made) -> None:
 
 def _results(made: Made) -> list[EpochResult]:
     return [
-        EpochResult(epoch, 1.0, 0.5, val_loss, val_acc, 0.2, 0.1)
+        EpochResult(epoch, 1.0, 0.5, val_loss, val_acc, 0.2, 0.1, 0.5)
         for epoch, (val_acc, val_loss) in enumerate(made.epochs, 1)
     ]
 

@@ -16,6 +16,7 @@ import json
 import random
 import re
 import socket
+import struct
 import sys
 import threading
 import time
@@ -135,6 +136,8 @@ class StandIn:
         artifacts: by "name:vN", each {type, metadata, files, run, aliases}.
         slow: seconds that each answer waits.
         fail: given a request, the HTTP status to answer with, or None.
+        spoil: given a request, "silent" to stop within the answer without an end, "reset" to reset the
+            connection instead of answering as a broken proxy does, or None.
         suggest: for sweeps without their own: (sweep, number of the run from 0) to its values, or None.
     """
 
@@ -147,6 +150,7 @@ class StandIn:
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.slow = 0.0
         self.fail: Callable[[Request], int | None] = lambda _: None
+        self.spoil: Callable[[Request], str | None] = lambda _: None
         self.suggest: Callable[[Sweep, int], dict[str, Any] | None] = draw
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
@@ -759,7 +763,14 @@ class _Handler(BaseHTTPRequestHandler):
             request.status = 400  # which clients do not ask for again
             answer = {"errors": [{"message": f"the stand-in failed: {error!r}"}]}
             self.standin.mistakes.append(f"{request}: {traceback.format_exc()}")
-        self._send(request.status, answer)
+        how = self.standin.spoil(request)
+        if how == "reset":
+            # With this option a close sends RST.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+        else:
+            self._send(request.status, answer, whole=how is None)
 
     def _refused(self, path: str) -> int | None:
         if path.startswith("/storage/"):  # such addresses are signed
@@ -796,14 +807,17 @@ class _Handler(BaseHTTPRequestHandler):
             standin.store(path.removeprefix("/storage/"), raw)
         return {}
 
-    def _send(self, status: int, document: Any) -> None:
+    def _send(self, status: int, document: Any, *, whole: bool = True) -> None:
         body = json.dumps(document).encode()
         with suppress(OSError):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body if whole else body[: len(body) // 2])
+            if not whole:
+                self.wfile.flush()
+                self.standin.sleep(600)
 
     def do_GET(self) -> None:
         self._serve()

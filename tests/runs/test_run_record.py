@@ -52,13 +52,10 @@ def test_a_history_is_plain_csv() -> None:
     assert parse_history(history_csv([])) == []
 
 
-def test_a_history_written_before_val_f1_was_recorded_is_read() -> None:
-    old = "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n"
-    (row,) = parse_history(f"{old}1,0.5,0.75,0.25,0.875,1.5,1.0,{TIME}\n")
-    assert math.isnan(row.result.val_f1)
-    assert row.result.val_acc == 0.875
+def test_a_history_without_a_metric_is_refused() -> None:
+    head = "epoch,train_loss,train_acc,val_loss,val_acc,seconds,train_seconds,time\n"
     with pytest.raises(KeyError):
-        parse_history(f"{old.replace('val_acc,', '')}1,0.5,0.75,0.25,1.5,1.0,{TIME}\n")
+        parse_history(f"{head}1,0.5,0.75,0.25,0.875,1.5,1.0,{TIME}\n")
 
 
 def test_a_diverged_epoch_reads_as_it_was_written() -> None:
@@ -84,18 +81,19 @@ def test_a_record_goes_through_json() -> None:
 
 def test_the_best_value_of_each_metric_is_kept() -> None:
     one = record()
-    first = EpochResult(1, 0.9, 0.5, 0.7, 0.6, 2.0, 1.0)
-    second = EpochResult(2, 0.8, 0.4, 0.75, 0.6, 3.0, 1.0)
+    first = EpochResult(1, 0.9, 0.5, 0.7, 0.6, 2.0, 1.0, 0.25)
+    second = EpochResult(2, 0.8, 0.4, 0.75, 0.6, 3.0, 1.0, 0.375)
     one.note_epoch(first, first)
     one.note_epoch(second, first)
-    assert one.best == {"train_loss": 0.8, "train_acc": 0.5, "val_loss": 0.7, "val_acc": 0.6}
+    best = {"train_loss": 0.8, "train_acc": 0.5, "val_loss": 0.7, "val_acc": 0.6, "val_f1": 0.375}
+    assert one.best == best
     assert (one.epochs_done, one.best_epoch, one.best_val_acc, one.seconds) == (2, 1, 0.6, 5.0)
 
 
 def test_a_diverged_epoch_is_never_the_best() -> None:
     one = record()
     one.note_epoch(RESULT, RESULT)
-    one.note_epoch(EpochResult(2, math.nan, 1.0, math.inf, 1.0, 1.0, 1.0), RESULT)
+    one.note_epoch(EpochResult(2, math.nan, 1.0, math.inf, 1.0, 1.0, 1.0, math.nan), RESULT)
     assert one.best == {
         "train_loss": 0.5,
         "train_acc": 0.75,

@@ -18,7 +18,7 @@ from ffcli.errors import FfnnError
 from ffcli.runs.store import CHECKPOINT
 from ffcli.services.runs.listing import list_runs, show_run
 from ffcli.services.runs.remove import remove
-from ffcli.services.train import resume
+from ffcli.training.resuming import resume_run
 
 # Trains; stops to read its stdin within the epoch after the one to hold at, or kills itself at its n-th call
 # of fsync, of which each file takes two.
@@ -29,7 +29,8 @@ from ffcli.config import validate
 from ffcli.training.context import Context
 from ffcli.training.events import EpochEnded, StepsDone, TrainingStarted
 from ffcli.training.options import RunOptions
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
+from ffcli.training.resuming import resume_run
 
 folder, task = Path(sys.argv[1]), json.loads(sys.argv[2])
 
@@ -56,7 +57,7 @@ os.fsync = fsync
 context = Context(folder / "data", folder / "runs")
 try:
     if task["resume"]:
-        resume(context, task["resume"], None, observe)
+        resume_run(context, task["resume"], observe)
     else:
         train(context, validate(task["config"]), RunOptions(), observe)
 except KeyboardInterrupt:
@@ -121,7 +122,7 @@ def test_a_running_run_is_left_alone_and_interrupted_by_ctrl_c(place: Place, pro
     with pytest.raises(FfnnError, match="still running"):
         remove(place.context, [path.name])
     with pytest.raises(FfnnError, match="still running"):
-        resume(place.context, path.name, 9, Watcher())
+        resume_run(place.context, path.name, Watcher(), epochs=9)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
@@ -130,7 +131,7 @@ def test_a_running_run_is_left_alone_and_interrupted_by_ctrl_c(place: Place, pro
     assert json.loads((path / "summary.json").read_text())["status"] == "interrupted"
     assert record.epochs_done == 2
     assert (path / CHECKPOINT).is_file()
-    resume(place.context, path.name, None, Watcher())
+    resume_run(place.context, path.name, Watcher())
     assert_same_run(path, place.train(**CONFIG))
 
 
@@ -142,7 +143,7 @@ def test_a_killed_run_was_interrupted_and_goes_on(place: Place, processes: Proce
     path = only_run(place)
     assert json.loads((path / "summary.json").read_text())["status"] == "running"
     assert show_run(place.context, path.name).status == "interrupted"
-    resume(place.context, path.name, None, Watcher())
+    resume_run(place.context, path.name, Watcher())
     assert_same_run(path, place.train(**CONFIG))
 
 
@@ -167,7 +168,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(place: Place, proces
     assert leftovers, "some processes must have died before a rename"
     for run_id in ids:
         assert place.context.runs.read(run_id).status == "interrupted"
-        resume(place.context, run_id, None, Watcher())
+        resume_run(place.context, run_id, Watcher())
         assert_same_run(place.path(run_id), reference)
 
 
@@ -190,7 +191,7 @@ def test_of_two_that_resume_a_run_one_is_refused(place: Place, processes: Proces
     second = processes.train(hold_at=0, resume=path.name)
     wait_for_hold(second)
     with pytest.raises(FfnnError, match="still running"):
-        resume(place.context, path.name, None, Watcher())
+        resume_run(place.context, path.name, Watcher())
     assert second.stdin is not None
     second.stdin.close()
     assert second.wait(30) == 0

@@ -16,9 +16,11 @@ from small_runs import Place, Watcher, interrupt_after
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 def interrupted(place: Place, epoch: int, **values: Any) -> Path:
@@ -49,7 +51,7 @@ def test_a_run_is_not_continued_with_another_configuration(
     edit(path, **change)
     before = contents(path)
     with pytest.raises(RequestError) as caught:
-        resume(place.context, path.name, 9, Watcher())
+        resume_run(place.context, path.name, Watcher(), epochs=9)
     (name, value) = next(iter(change.items()))
     assert name in str(caught.value)
     assert str(value) in str(caught.value)
@@ -63,24 +65,24 @@ def test_nor_where_its_record_was_changed_as_well(place: Place) -> None:
     record["config"]["learning_rate"] = 0.5
     (path / SUMMARY).write_text(json.dumps(record))
     with pytest.raises(FfnnError, match="learning_rate"):
-        resume(place.context, path.name, None, Watcher())
+        resume_run(place.context, path.name, Watcher())
 
 
 def test_a_changed_number_of_epochs_is_recorded(place: Place) -> None:
     """It is what `resume` may change, so that the record tells of it whoever did."""
     path = interrupted(place, 2)
     edit(path, epochs=5)
-    document = resume(place.context, path.name, None, Watcher())
+    document = resume_run(place.context, path.name, Watcher())
     assert document.config["epochs"] == len(document.epochs) == 5
     assert document.provenance["begun_for_epochs"] == 4
 
 
 def test_the_weights_of_another_run_are_refused(place: Place) -> None:
     one, other = (place.train(seed=seed).path for seed in (0, 1))
-    assert evaluate(place.context, [one.name], best=False, metric=None, dataset=None)
+    assert evaluate(place.context, [RunChoice(one.name)])
     shutil.copy(other / MODEL, one / MODEL)
     with pytest.raises(FfnnError, match="digest") as caught:
-        evaluate(place.context, [one.name], best=False, metric=None, dataset=None)
+        evaluate(place.context, [RunChoice(one.name)])
     assert caught.value.exit_code == 1
     assert str(one / MODEL) in str(caught.value)
 
@@ -93,7 +95,7 @@ def test_a_run_is_not_continued_from_the_weights_of_another(place: Place) -> Non
     other = place.train(seed=99).path
     shutil.copy(other / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
-        resume(place.context, path.name, None, Watcher())
+        resume_run(place.context, path.name, Watcher())
 
 
 def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
@@ -116,10 +118,10 @@ def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
     path = place.path(place.context.runs.ids()[-1])
     assert place.context.runs.read(path.name).model_sha256 is None
     assert (path / CHECKPOINT).exists()
-    assert evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
+    assert evaluate(place.context, [RunChoice(path.name)])
     shutil.copy(place.train(seed=3).path / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
-        evaluate(place.context, [path.name], best=False, metric=None, dataset=None)
+        evaluate(place.context, [RunChoice(path.name)])
 
 
 def test_a_history_is_appended_to(place: Place) -> None:

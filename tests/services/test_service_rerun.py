@@ -21,6 +21,7 @@ from ffcli.execution.pool import PoolEvent, TaskEnded, TaskEpoch, TaskStarted
 from ffcli.runs.metric import METRICS
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import MODEL, SUMMARY
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
 from ffcli.services.members import Spread, spread
@@ -188,7 +189,9 @@ def test_mean_and_standard_deviation_have_n_minus_1() -> None:
     assert spread([]) == Spread(None, None, None)
 
 
-def test_each_run_is_trained_like_any_other_and_judged_on_the_test_images(place: Place, other: str) -> None:
+def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(
+    place: Place, other: str
+) -> None:
     original = place.train(epochs=1)
     made = [Made([(0.75, 0.5)]), Made([(0.5, 0.5)], run_id=original.run_id)]
     sweep_id = put_sweep(place, RATES, made)
@@ -244,7 +247,7 @@ def test_only_new_runs_get_their_figures_at_wandb(
     (same,) = again(place, sweep_id, dataset=other)
     assert same.test_acc == document.test_acc
     assert not any("W&B" in notice for notice in place.notices)
-    evaluate(place.context, [document.run_id], best=False, metric=None, dataset=None)
+    evaluate(place.context, [RunChoice(document.run_id)])
     assert any("nothing is added" in notice for notice in place.notices)
 
 

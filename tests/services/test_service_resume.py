@@ -16,8 +16,9 @@ from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import model_file, recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 from ffcli.util.atomic_files import lock_folder, unlock
 
 
@@ -29,7 +30,7 @@ def interrupted(place: Place, epoch: int, **values: Any) -> Path:
 
 
 def go_on(place: Place, path: Path, epochs: int | None = None) -> dict[str, Any]:
-    return resume(place.context, path.name, epochs, Watcher())
+    return resume_run(place.context, path.name, Watcher(), epochs=epochs)
 
 
 def assert_same_run(path: Path, reference: dict[str, Any], *, same_epochs: bool = True) -> None:
@@ -181,7 +182,7 @@ def test_a_finished_run_goes_on_with_more_epochs(place: Place, optimizer: str) -
     reference = place.train(epochs=5, optimizer=optimizer)
     path = Path(place.train(epochs=3, optimizer=optimizer).path)
     watcher = Watcher()
-    resume(place.context, path.name, 5, watcher)
+    resume_run(place.context, path.name, watcher, epochs=5)
     assert_same_run(path, reference, same_epochs=False)
     assert any("trained again" in notice for notice in place.notices)
     assert [told[1] for told in watcher.told if told[0] == "epoch"] == [4, 5]
@@ -196,7 +197,7 @@ def test_a_finished_run_with_its_checkpoint_left_goes_on_from_it(place: Place) -
     assert place.context.runs.read(path.name).status == "finished"
     (path / CHECKPOINT).write_bytes(checkpoint)
     watcher = Watcher()
-    resume(place.context, path.name, 5, watcher)
+    resume_run(place.context, path.name, watcher, epochs=5)
     assert watcher.told[0][3] == 4
     assert not place.notices[1:]
     assert_same_run(path, reference, same_epochs=False)
@@ -210,7 +211,7 @@ def test_a_replay_that_is_interrupted_leaves_the_finished_run(place: Place) -> N
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        resume(place.context, path.name, 9, Watcher(at_batches=press))
+        resume_run(place.context, path.name, Watcher(at_batches=press), epochs=9)
     assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
 
 
@@ -298,7 +299,7 @@ def test_a_run_in_use_is_refused(place: Place) -> None:
 def test_an_unknown_run_is_refused(place: Place) -> None:
     path = interrupted(place, 1)
     with pytest.raises(RequestError, match=f"Did you mean '{path.name}'"):
-        resume(place.context, path.name[:-1] + "_", None, Watcher())
+        resume_run(place.context, path.name[:-1] + "_", Watcher())
 
 
 @pytest.mark.parametrize("name", [SUMMARY, CONFIG, HISTORY, CHECKPOINT, MODEL])
@@ -337,7 +338,7 @@ def test_an_extended_run_that_is_interrupted_keeps_what_it_had(place: Place) -> 
     path = Path(place.train(epochs=3).path)
     for epochs_done in (4, 5):
         with pytest.raises(KeyboardInterrupt):
-            resume(place.context, path.name, 6, interrupt_after(epochs_done))
+            resume_run(place.context, path.name, interrupt_after(epochs_done), epochs=6)
         assert place.context.runs.read(path.name).epochs_done == epochs_done
         assert len(place.context.runs.history(path.name)) == epochs_done
     go_on(place, path, 6)
@@ -352,7 +353,7 @@ def test_an_extended_run_without_its_weights_can_be_interrupted(place: Place) ->
     assert place.context.runs.read(path.name).best_epoch == 1
     (path / MODEL).unlink()
     with pytest.raises(KeyboardInterrupt):
-        resume(place.context, path.name, 6, interrupt_after(5))
+        resume_run(place.context, path.name, interrupt_after(5), epochs=6)
     go_on(place, path, 6)
     assert_same_run(path, reference, same_epochs=False)
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from ffcli.errors import RequestError
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import parse_history
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.services import train as train_service
 from ffcli.services.train import plan, train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
@@ -189,6 +192,19 @@ def test_a_plan_counts_without_training(place: Place) -> None:
     assert np.isfinite(planned.seconds_estimate)
     assert planned.seconds_estimate > 0
     assert not place.context.runs_dir.exists()
+
+
+def test_an_epoch_is_estimated_by_its_steps_and_its_evaluation(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that goes on by 1 s when it is read: blocks of 5 steps, 18 steps, 40 validation images."""
+    clock = itertools.count()
+    monkeypatch.setattr("ffcli.core.training._BLOCK", 100)
+    monkeypatch.setattr(train_service, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(train_service, "_SOME_IMAGES", 10)
+    config = place.config(batch_size=20)
+    experiment = Experiment(config, place.context.dataset(config.dataset))
+    assert train_service._epoch_seconds(experiment, 2) == pytest.approx(18 * 2 / 10 + 4)
 
 
 def test_a_plan_for_batches_larger_than_the_dataset(place: Place) -> None:

@@ -49,9 +49,9 @@ def test_wandb_sweep_and_wandb_agent(ffnn: Ffnn, server: StandIn) -> None:
         assert all(row["validation_accuracy"] == row["val_acc"] for row in run.history)
         assert run.summary["val_acc"] == record["best_val_acc"]
     best = max(server.runs.values(), key=lambda run: run.summary["val_acc"])
-    judged = ffnn("evaluate", "--best", "--sweep", path, "--json")
-    assert judged.code == 0, judged.err
-    assert judged.document["run_id"] == records[best.name]["run_id"]
+    evaluated = ffnn("evaluate", "--best", "--sweep", path, "--json")
+    assert evaluated.code == 0, evaluated.err
+    assert evaluated.document["run_id"] == records[best.name]["run_id"]
 
 
 _ARGUMENTS = """

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from ffcli.tracking import wandb_tracker
-from ffcli.tracking.base import TrackedRun
+from ffcli.tracking.base import NO_ANSWER, TrackedRun
 from ffcli.tracking.wandb_process import Courier
 from ffcli.tracking.wandb_tracker import WandbTracker
 
@@ -25,11 +26,21 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open(sys.argv[1], "w").write(str(child.pid))
 time.sleep(600)
 """
+# Begins each run, and says at its end what it was told to; without that it dies.
+ENDING = """
+import json, sys
+started = {"event": "started", **dict.fromkeys(["id", "project", "entity", "sweep", "url", "folder"])}
+for line in sys.stdin:
+    is_start = json.loads(line)["op"] == "start"
+    if not is_start and len(sys.argv) < 2:
+        break
+    print(json.dumps(started if is_start else {"event": "problem", "message": sys.argv[1]}), flush=True)
+"""
 
 
-def follow(tracker: WandbTracker) -> str | None:
+def follow(tracker: WandbTracker, run: TrackedRun = RUN) -> str | None:
     """Track a run without epochs, and return the problem."""
-    tracker.start(RUN)
+    tracker.start(run)
     return tracker.finish(0, {}).problem
 
 
@@ -90,6 +101,32 @@ def test_what_does_not_answer_is_ended_with_all_it_started_and_not_tried_again(
         time.sleep(0.01)
     assert follow(tracker) == problem
     assert launches == [1], "no second run waits as long"
+    tracker.close()
+
+
+@pytest.mark.parametrize(
+    ("says", "again"), [([NO_ANSWER], False), (["the server refused a part of it"], True), ([], True)]
+)
+def test_a_server_that_is_lost_is_not_waited_for_by_each_run(
+    monkeypatch: pytest.MonkeyPatch, says: list[str], again: bool
+) -> None:
+    tried = []
+
+    class Counting(WandbTracker):
+        def _send(self, operation: str, **about: Any) -> None:
+            tried.append(operation)
+            super()._send(operation, **about)
+
+    monkeypatch.setattr(wandb_tracker, "python_command", lambda *_: [sys.executable, "-c", ENDING, *says])
+    tracker = Counting("online")
+    problem = follow(tracker)
+    assert problem == (says[0] if says else "its process has died")
+    tried.clear()
+    assert follow(tracker) == problem
+    assert ("start" in tried) is again
+    tried.clear()
+    assert follow(tracker, replace(RUN, sweep="s1")) == problem
+    assert "start" in tried, "the server has just handed it out"
     tracker.close()
 
 

@@ -54,7 +54,7 @@ def children(pid: int) -> list[int]:
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """Return the processes that train."""
     return [
-        pid for pid in children(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid for pid in children(process.pid) if b"local_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 

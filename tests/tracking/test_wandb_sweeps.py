@@ -109,6 +109,7 @@ def test_each_run_is_here_and_there(swept: Swept) -> None:
         assert {name: run.config[name] for name in record["config"] if name != "dataset"} == {
             name: value for name, value in record["config"].items() if name != "dataset"
         }
+        assert run.config["dataset"] == "tiny.npz"  # as the file has it
         assert len(run.history) == record["config"]["epochs"]
         assert run.summary["val_acc"] == record["best_val_acc"]
 
@@ -127,25 +128,25 @@ def best_at_wandb(swept: Swept) -> tuple[str, float]:
     return best.name, best.summary["val_acc"]
 
 
-def test_the_best_by_the_api_is_judged_with_the_weights_that_are_here(swept: Swept) -> None:
+def test_the_best_by_the_api_is_evaluated_with_the_weights_that_are_here(swept: Swept) -> None:
     run_id, _ = best_at_wandb(swept)
-    judged = swept.ffnn("evaluate", "--best", "--sweep", swept.path, "--json")
-    assert judged.code == 0, judged.err
-    assert judged.document["run_id"] == at_wandb(swept.records())[run_id]["run_id"]
-    assert "trained again" not in judged.err
+    evaluated = swept.ffnn("evaluate", "--best", "--sweep", swept.path, "--json")
+    assert evaluated.code == 0, evaluated.err
+    assert evaluated.document["run_id"] == at_wandb(swept.records())[run_id]["run_id"]
+    assert "trained again" not in evaluated.err
 
 
 def test_the_best_by_the_api_is_trained_again_where_it_is_not_here(swept: Swept) -> None:
     run_id, value = best_at_wandb(swept)
-    judged = swept.ffnn("evaluate", "--best", "--sweep", swept.path, "--runs-dir", "elsewhere", "--json")
-    assert judged.code == 0, judged.err
-    assert f"W&B's run {run_id} of sweep {swept.path} has no weights here" in judged.err
+    evaluated = swept.ffnn("evaluate", "--best", "--sweep", swept.path, "--runs-dir", "elsewhere", "--json")
+    assert evaluated.code == 0, evaluated.err
+    assert f"W&B's run {run_id} of sweep {swept.path} has no weights here" in evaluated.err
     (record,) = swept.records("elsewhere")
-    assert record["run_id"] == judged.document["run_id"]
+    assert record["run_id"] == evaluated.document["run_id"]
     assert record["best_val_acc"] == value
     assert record["config"] == at_wandb(swept.records())[run_id]["config"]
     original = swept.ffnn("evaluate", at_wandb(swept.records())[run_id]["run_id"], "--json")
-    assert original.document["accuracy"] == judged.document["accuracy"]
+    assert original.document["accuracy"] == evaluated.document["accuracy"]
 
 
 def test_another_machine_joins_for_what_is_left(swept: Swept) -> None:

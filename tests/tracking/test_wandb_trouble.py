@@ -23,9 +23,20 @@ def go_away_at_the_first_rows(server: StandIn, request: Request) -> None:
         threading.Thread(target=server.go_away).start()
 
 
+def spoiling(how: str, operation: str | None = None) -> Answer:
+    """Spoil the answers to all requests from the first on, or to those of one operation."""
+
+    def spoil(server: StandIn, _: Request) -> None:
+        server.spoil = lambda request: how if operation in (None, request.operation) else None
+
+    return spoil
+
+
 TROUBLE: dict[str, tuple[Answer, str]] = {
     "nobody answers": (lambda server, _: server.sleep(60), "does not answer"),
     "lost in the middle": (go_away_at_the_first_rows, "does not answer"),
+    "silent within an answer": (spoiling("silent", "file_stream"), "does not answer"),
+    "connections are reset": (spoiling("reset"), "does not answer"),
     "errors from the start": (lambda *_: 500, "does not answer"),
     "errors in the middle": (on_the_stream(500), "does not answer"),
     "too many requests": (on_the_stream(429), "does not answer"),

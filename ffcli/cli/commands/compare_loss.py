@@ -10,13 +10,13 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from ffcli.cli.commands.sweeps import fail_where_all_failed, wants_to_resume
+from ffcli.cli.commands.sweeps import fail_where_all_failed, resumed
 from ffcli.cli.completion import complete_sweep_file
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, wandb_mode
+from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.text import duration, number, plain
@@ -62,8 +62,8 @@ def compare_loss(
     spec: Annotated[
         str | None,
         argument(
-            metavar="FILE|SWEEP",
-            help="A sweep file, or a comparison to resume or show again.",
+            "FILE|SWEEP",
+            "A sweep file, or a comparison to resume or show again.",
             default="sweeps/compare_loss.yaml",
             completes=complete_sweep_file,
         ),
@@ -71,11 +71,10 @@ def compare_loss(
     runs: Annotated[
         str | None,
         option(
-            "--runs",
-            group=_COMPARISON,
-            metavar="N",
-            help="Runs in all, two for each configuration.",
-            default="as many as it was begun with, the file's run_cap, or 50",
+            "--runs N",
+            _COMPARISON,
+            "Runs in all, two for each configuration.",
+            default="those of the comparison that is resumed, the file's run_cap, or 50",
         ),
     ] = None,
     workers: Workers = None,
@@ -84,18 +83,14 @@ def compare_loss(
     file: Annotated[Path | None, figure_file("compare-loss.png")] = None,
     dpi: Dpi = None,
     csv_file: Annotated[
-        Path | None,
-        option("--csv", group=OUTPUT, metavar="FILE", help="The table of pairs as CSV too."),
+        Path | None, option("--csv FILE", OUTPUT, "Write the table of pairs as CSV as well.")
     ] = None,
     resume: Annotated[
-        bool, option("--resume", group=_COMPARISON, help="Resume the last comparison of this FILE.")
+        bool, option("--resume", _COMPARISON, "Resume the last comparison of this FILE.")
     ] = False,
-    new: Annotated[
-        bool, option("--new", group=_COMPARISON, help="Begin a new comparison of this FILE.")
-    ] = False,
+    new: Annotated[bool, option("--new", _COMPARISON, "Begin a new comparison of this FILE.")] = False,
     seed: Annotated[
-        str | None,
-        option("--seed", group=_COMPARISON, metavar="INT", help="Of the draw of configurations.", default=0),
+        str | None, option("--seed INT", _COMPARISON, "Seed of the choice of configurations.", default=0)
     ] = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
@@ -103,19 +98,18 @@ def compare_loss(
 ) -> None:
     """Train the same configurations with each loss and compare.
 
-    Both networks of a pair start from the same weights and see the same batches. Interrupted or
-    killed, it resumes where it stopped: ffnn compare-loss ID.
+    Both networks of a pair start from the same weights and see the same batches. An
+    interrupted comparison resumes where it stopped: ffnn compare-loss ID.
     """
     from ffcli.plotting.style import check_figure, check_target
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
-    tracking = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    options = tracking(wandb, wandb_project, wandb_entity)
     pool = pool_options(workers, cluster, jobs)
     dots = integer("--dpi", dpi)
     target = check_figure(file, dots) or Path("compare-loss.png")
@@ -144,23 +138,16 @@ def compare_loss(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"{watcher.how_far}Resume with: {resume_it}") from None
-    log(place, document, tracking)
+    log(place, document, options)
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)
     if document.png is None:
-        out.error("no configuration was trained to its end with both losses.")
+        out.error("no configuration finished with both losses.")
         raise typer.Exit(FAILED)
 
 
 def _comparison(
-    out: Output,
-    place: Context,
-    spec: str | None,
-    *,
-    runs: int | None,
-    seed: int,
-    resume: bool,
-    new: bool,
+    out: Output, place: Context, spec: str | None, *, runs: int | None, seed: int, resume: bool, new: bool
 ) -> Comparison:
     """Return the comparison to resume, or a new one."""
     from ffcli.services.compare_loss.run import PAIRED, begin, default_file, known
@@ -170,17 +157,9 @@ def _comparison(
     file = default_file() if spec is None else sweep_file(spec)
     if spec is not None and not file.exists():
         return known(place, spec, runs)
-    earlier = None if new else of_same_file(place, file, PAIRED)
-    if resume and earlier is None:
-        refuse(f"--resume: no comparison in {place.runs_dir} is of {file}.")
-    if earlier is not None:
-        wanted = resume or wants_to_resume(out, place, "comparison", earlier, count=runs)
-        if wanted:
-            return known(place, earlier, runs)
-        if wanted is None:
-            command = out.settings.command("compare-loss", earlier)
-            out.notice(f"{file} was run before: {command} resumes that comparison")
-    return begin(place, file, runs, seed)
+    same = None if new else of_same_file(place, file, PAIRED)
+    earlier = resumed(out, place, "compare-loss", file, same, resume=resume, count=runs)
+    return begin(place, file, runs, seed) if earlier is None else known(place, earlier, runs)
 
 
 def _report(document: LossComparison) -> list[RenderableType]:
@@ -195,15 +174,15 @@ def _report(document: LossComparison) -> list[RenderableType]:
     if summary.pairs:
         parts += [_pairs(document.pairs), ""]
         if summary.few:
-            parts.append(f"So few pairs ({summary.pairs}) allow no conclusion, whatever the intervals:")
+            parts.append(f"Too few pairs ({summary.pairs}) for a conclusion, whatever the intervals:")
         parts += [_measures(summary.measures), ""]
         parts += [_reached(summary, name) for name in ("epochs_to_80", "epochs_to_85")]
         parts.append(
-            "CE: cross-entropy, SE: squared error. Of NLL (negative log-likelihood), Brier\n"
-            "score and epochs less is better. CE-SE is the mean over the pairs, with its\n"
-            "interval (paired t); *: it leaves out zero. median: the same without the weight\n"
-            "of a few outliers. wins: pairs in which CE : SE is better. Epochs are compared\n"
-            "over the pairs in which both reach the goal."
+            "CE: cross-entropy, SE: squared error. Lower is better for NLL (negative\n"
+            "log-likelihood), Brier score and epochs. CE-SE: mean difference of the pairs\n"
+            "with its interval (paired t); *: the interval excludes zero. median: median\n"
+            "difference, which outliers move less. wins: number of pairs in which CE : SE\n"
+            "is better. Epochs are compared over the pairs in which both reach the goal."
         )
     parts += [
         f"left out: pair {index}, {plain(pair.left_out)}"

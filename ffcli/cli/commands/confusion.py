@@ -18,8 +18,8 @@ from ffcli.cli.params import (
     OptionalRunId,
     RunByOption,
     TestDataset,
-    best_options,
     figure_file,
+    run_choice,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import number, plain
@@ -39,14 +39,12 @@ def confusion(
     *,
     run: OptionalRunId = None,
     run_option: RunByOption = None,
-    best: Annotated[
-        bool, option("--best", group=CHOICE, help="The best finished run, as without a RUN.")
-    ] = False,
+    best: Annotated[bool, option("--best", CHOICE, "The best finished run, as without a RUN.")] = False,
     metric: MetricName = None,
     sweep: BestOfSweep = None,
     dataset: TestDataset = None,
     normalize: Annotated[
-        bool, option("--normalize", group=OUTPUT, help="Fractions of the true class instead of counts.")
+        bool, option("--normalize", OUTPUT, "Show fractions of the true class instead of counts.")
     ] = False,
     file: Annotated[Path | None, figure_file("confusion-RUN.png")] = None,
     dpi: Dpi = None,
@@ -54,34 +52,20 @@ def confusion(
 ) -> None:
     """Show the confusion matrix of a stored network.
 
-    The best run is trained again where its weights are not stored here.
+    If the weights of the best run are not stored here, it is trained again.
     """
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.confusion import confusion as run_confusion
 
     out = Output.of(ctx)
-    place = context(out)
     if run is not None and run_option is not None:
         refuse("Give a RUN or --run, one of the two.")
     run = run if run is not None else run_option
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")
-        metric = None
-    sweep_id = best_options(out, place, best=True, metric=metric, sweep=sweep)
-    result = run_confusion(
-        place,
-        run,
-        best=best,
-        metric=metric,
-        dataset=dataset,
-        sweep_id=sweep_id,
-        normalize=normalize,
-        out=file,
-        csv_file=csv,
-        dpi=integer("--dpi", dpi),
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
-    )
+    best = best or run is None or sweep is not None
+    choice = run_choice(out, run, best=best, metric=metric, sweep=sweep, dataset=dataset)
+    dots = integer("--dpi", dpi)
+    result = run_confusion(context(out), choice, normalize=normalize, out=file, csv_file=csv, dpi=dots)
     out.result(
         result,
         f"run {plain(result.run_id)} {on_test_images(result.n, result.dataset)}",

@@ -33,7 +33,7 @@ def cross_validate(
     try:
         result = run(context(out), settings, options, where, jobs_watcher(out), folds=folds, repeats=repeats)
     except KeyboardInterrupt:
-        raise Interrupted("The same command resumes it.") from None
+        raise Interrupted("Run the same command again to resume.") from None
     rows = [
         [
             run.run_id,

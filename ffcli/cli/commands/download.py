@@ -30,8 +30,8 @@ def download(
     datasets: Annotated[
         list[str] | None,
         argument(
-            metavar="DATASET",
-            help=f"{', '.join(KNOWN)}.",
+            "DATASET",
+            f"Datasets to fetch: {', '.join(KNOWN)}.",
             default="fashion_mnist",
             completes=complete_dataset,
         ),
@@ -39,25 +39,23 @@ def download(
     from_: Annotated[
         str | None,
         option(
-            "--from",
-            group=_SOURCE,
-            metavar="PATH_OR_URL",
-            help="A folder (also torchvision's), zip archive or URL of IDX files, or a Keras-style .npz.",
+            "--from PATH_OR_URL",
+            _SOURCE,
+            "A folder (also torchvision's), zip archive or URL of IDX files, or a Keras-style .npz.",
         ),
     ] = None,
     source: Annotated[
         str,
         option(
-            "--source",
-            group=_SOURCE,
-            metavar="NAME",
-            help=f"The source: auto, {', '.join(source_names())}.",
+            "--source NAME",
+            _SOURCE,
+            f"The source: auto, {', '.join(source_names())}.",
             default="auto",
             completes=words("auto", *source_names()),
         ),
     ] = "auto",
     force: Annotated[
-        bool, option("--force", group=_SOURCE, help="Fetch the dataset again even if it is stored.")
+        bool, option("--force", _SOURCE, "Fetch the dataset again even if it is stored.")
     ] = False,
 ) -> None:
     """Fetch a dataset and verify every byte of it.

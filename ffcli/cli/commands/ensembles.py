@@ -60,9 +60,7 @@ def show(
     ensemble: Annotated[
         str,
         argument(
-            metavar="ENSEMBLE",
-            help="The id of an ensemble, or its unique beginning or end.",
-            completes=complete_ensemble,
+            "ENSEMBLE", "The id of an ensemble, or its unique beginning or end.", completes=complete_ensemble
         ),
     ],
 ) -> None:

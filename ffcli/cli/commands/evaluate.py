@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,7 @@ from ffcli.cli.commands import ensembles
 from ffcli.cli.context import context
 from ffcli.cli.help import EVALUATION, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import Best, BestOfSweep, MetricName, RunIds, RunsByOption, TestDataset, best_options
+from ffcli.cli.params import Best, BestOfSweep, MetricName, RunIds, RunsByOption, TestDataset, run_choice
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.cli.views.evaluation import figures, on_test_images, per_class
@@ -36,47 +37,38 @@ def evaluate(
         bool,
         option(
             "--tta",
-            group=EVALUATION,
-            help="Average over several views of each image, augmented as in training.",
+            EVALUATION,
+            "Average the probabilities over several views of each image, augmented as in training.",
         ),
     ] = False,
     ensemble: Annotated[
         bool,
         option(
             "--ensemble",
-            group=EVALUATION,
-            help="Evaluate the runs as one, by the mean of their probabilities (see ffnn ensembles list).",
+            EVALUATION,
+            "Evaluate the runs as one, by the mean of their probabilities (see ffnn ensembles list).",
         ),
     ] = False,
 ) -> None:
     """Evaluate stored runs on the test images.
 
-    The best run is trained again where its weights are not stored here. With --json one run gives an object,
-    several give a list, and an ensemble one object.
+    If the weights of the best run are not stored here, it is trained again. With --json, one run or ensemble
+    gives an object and several runs a list.
     """
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.evaluate import evaluate as evaluate_runs
 
     out = Output.of(ctx)
-    place = context(out)
-    chosen = [*(runs or []), *(run or [])]
-    sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
+    named = [*(runs or []), *(run or [])]
+    if best and named:
+        refuse("Expected either runs or --best, got both.", "ffnn runs list shows the runs.")
+    choice = run_choice(out, best=best, metric=metric, sweep=sweep, dataset=dataset)
     if ensemble:
         if best:
             refuse("Expected named runs with --ensemble, got --best.", "ffnn runs list --sort val_acc")
-        _evaluate_ensemble(out, chosen, dataset, tta)
+        _evaluate_ensemble(out, named, dataset, tta)
         return
-    evaluations = evaluate_runs(
-        place,
-        chosen,
-        best=best,
-        metric=metric,
-        dataset=dataset,
-        tta=tta,
-        sweep_id=sweep_id,
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
-    )
+    choices = [choice] if best else [replace(choice, run=each) for each in named]
+    evaluations = evaluate_runs(context(out), choices, tta=tta)
     shown = [part for evaluation in evaluations for part in _parts(evaluation)]
     out.result(evaluations[0] if len(evaluations) == 1 else evaluations, *shown[:-1])
 

@@ -11,7 +11,7 @@ from ffcli.cli.completion import names_in
 from ffcli.cli.context import context
 from ffcli.cli.help import OUTPUT, option
 from ffcli.cli.output import Output
-from ffcli.cli.params import Best, BestDataset, BestOfSweep, MetricName, OptionalRunId, best_options, out_file
+from ffcli.cli.params import Best, BestDataset, BestOfSweep, MetricName, OptionalRunId, out_file, run_choice
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 
@@ -30,40 +30,27 @@ def export(
     format: Annotated[
         str | None,
         option(
-            "--format",
-            group=OUTPUT,
-            metavar="NAME",
-            help="onnx, keras or npz.",
+            "--format NAME",
+            OUTPUT,
+            "onnx, keras or npz.",
             default="by the ending of --out, else onnx",
             completes=names_in("ffcli.services.export.export", "FORMATS"),
         ),
     ] = None,
-    file: Annotated[Path | None, out_file("The file.", "RUN.FORMAT")] = None,
+    file: Annotated[Path | None, out_file("File to write.", "RUN.FORMAT")] = None,
 ) -> None:
     """Write a stored network as a file for other programs.
 
-    The network takes images as the dataset holds them, since the scaling of pixels is part of it, and gives
-    class probabilities; batch normalization is folded into the weights. onnx needs the extra ffnn[onnx] and
-    keras the extra ffnn[keras]. The best run is trained again where its weights are not stored here.
+    The exported network takes images as the dataset holds them (the scaling of pixels is part of it) and
+    returns class probabilities; batch normalization is folded into the weights. onnx needs the extra
+    ffnn[onnx] and keras the extra ffnn[keras]. If the weights of the best run are not stored here, it is
+    trained again.
     """
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.export.export import export as run_export
 
     out = Output.of(ctx)
-    place = context(out)
-    sweep_id = best_options(out, place, best=best, metric=metric, sweep=sweep)
+    choice = run_choice(out, run, best=best, metric=metric, sweep=sweep, dataset=dataset)
     if dataset is not None and not best:
         out.notice("--dataset is not used without --best")
-    exported = run_export(
-        place,
-        run,
-        best=best,
-        format=format,
-        out=file,
-        metric=metric,
-        dataset=dataset,
-        sweep_id=sweep_id,
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
-    )
+    exported = run_export(context(out), choice, format=format, out=file)
     out.result(exported, f"run {plain(exported.run_id)} written to {plain(exported.path)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 
 from ffcli.cli.context import context
 from ffcli.cli.help import IMAGES, NETWORK, argument, option
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import (
     Dpi,
     NetworkOfBest,
@@ -21,9 +22,10 @@ from ffcli.cli.params import (
     WandbEntity,
     WandbMode,
     WandbProject,
+    dataset_option,
     figure_file,
-    image_dataset,
-    wandb_mode,
+    run_choice,
+    tracking,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -63,22 +65,18 @@ def predict(
     ctx: typer.Context,
     *,
     index: Annotated[
-        str | None,
-        argument(metavar="INDEX", help="1…70000: the training images, then the test images."),
+        str | None, argument("INDEX", "Index of the image, 1…70000; the training images come first.")
     ] = None,
     image: Annotated[
-        Path | None,
-        option(
-            "--image", group=IMAGES, metavar="FILE", help="A picture of your own instead: PNG, JPEG, TIFF, …"
-        ),
+        Path | None, option("--image FILE", IMAGES, "Your own picture in place of INDEX: PNG, JPEG, TIFF, …")
     ] = None,
     invert: Annotated[
         bool | None,
         option(
             "--invert",
-            group=IMAGES,
-            help="Invert the --image; --no-invert: keep it; --invert auto: invert it where its background "
-            "is not as the dataset's.",
+            IMAGES,
+            "Invert the --image (--no-invert: never; --invert auto: where its background differs from "
+            "the dataset's).",
             default="auto",
         ),
     ] = None,
@@ -86,15 +84,11 @@ def predict(
     best: NetworkOfBest = False,
     hidden_size: Annotated[
         str | None,
-        option(
-            "--hidden-size",
-            "-sz",
-            group=NETWORK,
-            metavar="SIZE[,SIZE…]",
-            help="An untrained network with these layers.",
-        ),
+        option("--hidden-size -sz SIZE[,SIZE…]", NETWORK, "An untrained network with these layers."),
     ] = None,
-    dataset: Annotated[str | None, image_dataset("that of the run")] = None,
+    dataset: Annotated[
+        str | None, dataset_option(IMAGES, "The dataset of the images.", "that of the run")
+    ] = None,
     file: Annotated[Path | None, figure_file()] = None,
     dpi: Dpi = None,
     wandb: WandbMode = None,
@@ -103,40 +97,49 @@ def predict(
 ) -> None:
     """Show the class probabilities of one image.
 
-    The figure of --out also goes to W&B: to the run there, or for an untrained network as a run of its own.
+    W&B also gets the figure of --out: in the run that it tracks, or as a new run for an untrained network.
     """
     from ffcli.cli.options import configure, given  # with NumPy, which Tab need not wait for
-    from ffcli.cli.views.progress import training_view
     from ffcli.services.evaluation.predict import predict as run_predict
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
-    mode = wandb_mode(wandb)
+    options = tracking(wandb, wandb_project, wandb_entity)
+    _check_index(index, image)
     if file is None and (wandb is not None or wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb, --wandb-project and --wandb-entity are not used without --out")
     elif hidden_size is None and (wandb_project is not None or wandb_entity is not None):
         out.notice("--wandb-project and --wandb-entity are not used: the prediction goes to the run at W&B")
     if invert is not None and image is None:
         out.notice("--invert is not used without --image")
+    if hidden_size is not None and (run is not None or best):
+        refuse("Expected one of --run, --best and --hidden-size.")
     flags = given({"hidden_size": hidden_size, "dataset": dataset})
     shown = run_predict(
         context(out),
-        RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity),
+        options,
+        configure(None, flags)
+        if hidden_size is not None
+        else run_choice(out, run, best=best, dataset=dataset),
         index=integer("INDEX", index, least=1),
         image=image,
         invert=invert,
-        run=run,
-        best=best,
-        untrained=configure(None, flags) if hidden_size is not None else None,
-        dataset=dataset,
         out=file,
         dpi=integer("--dpi", dpi),
-        on_event=training_view(out),
-        command_line=out.settings.command_line,
     )
     result = shown.result
     tail = [f"written to {plain(result.png)}"] if result.png else []
     out.result(result, _head(result), _Probabilities(result, shown.images), *tail)
+
+
+def _check_index(index: str | None, image: Path | None) -> None:
+    """Refuse a run in the place of INDEX, which is named by ``--run``."""
+    if index is None:
+        return
+    by_option = f"A run is named by an option: --run {index}"
+    if image is not None:
+        refuse(f"Expected INDEX or --image, got both ({index} and {image}).", by_option)
+    if not re.fullmatch(r"[+-]?\d+", index):
+        refuse(f"INDEX must be an integer ≥ 1, got {index}.", by_option)
 
 
 def _head(result: Prediction) -> str:

@@ -12,7 +12,7 @@ import typer
 from ffcli.cli.context import context
 from ffcli.cli.help import OUTPUT, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, wandb_mode
+from ffcli.cli.params import SweepId, WandbEntity, WandbMode, WandbProject, out_file, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
 from ffcli.util.text import counted
@@ -25,14 +25,9 @@ def report(
     ctx: typer.Context,
     sweep: SweepId,
     *,
-    file: Annotated[Path | None, out_file("The page.", "report-SWEEP.html")] = None,
+    file: Annotated[Path | None, out_file("File of the page.", "report-SWEEP.html")] = None,
     live: Annotated[
-        bool,
-        option(
-            "--live",
-            group=OUTPUT,
-            help="Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.",
-        ),
+        bool, option("--live", OUTPUT, "Serve the page on 127.0.0.1 and keep it up to date, until Ctrl-C.")
     ] = False,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
@@ -46,7 +41,6 @@ def report(
     from ffcli.cli.views.progress import training_view
     from ffcli.services.report.report import report as run
     from ffcli.services.sweeps.find import sweep_called
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
@@ -62,7 +56,7 @@ def report(
         file,
         command_line=out.settings.command_line,
         on_event=training_view(out),
-        options=RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity),
+        options=tracking(wandb, wandb_project, wandb_entity),
     )
     out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 
-from ffcli.cli.completion import complete_dataset, complete_metric, complete_sweep
+from ffcli.cli.completion import complete_metric, complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.help import CHOICE, TRAINING, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, wandb_mode
+from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, dataset_option, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds
@@ -38,36 +38,22 @@ def rerun(
     sweep: Annotated[
         str,
         option(
-            "--sweep",
-            group=CHOICE,
-            metavar="SWEEP",
-            help="The sweep; entity/project/id at W&B.",
+            "--sweep SWEEP",
+            CHOICE,
+            "The id or name of a sweep; entity/project/id at W&B.",
             completes=complete_sweep,
         ),
     ],
-    top: Annotated[
-        str | None,
-        option("--top", group=CHOICE, metavar="K", help="Number of best configurations.", default=3),
-    ] = None,
+    top: Annotated[str | None, option("--top K", CHOICE, "Number of best configurations.", default=3)] = None,
     dataset: Annotated[
-        str | None,
-        option(
-            "--dataset",
-            "-d",
-            group=TRAINING,
-            metavar="NAME",
-            help="Train them on this dataset.",
-            default="the sweep's own",
-            completes=complete_dataset,
-        ),
+        str | None, dataset_option(TRAINING, "Train on this dataset.", "the sweep's own")
     ] = None,
     seeds: Annotated[
         str | None,
         option(
-            "--seeds",
-            group=TRAINING,
-            metavar="N",
-            help="Train each with N other seeds, for mean and standard deviation.",
+            "--seeds N",
+            TRAINING,
+            "Train with N other seeds and report mean and standard deviation.",
             default="once, with its own seed",
         ),
     ] = None,
@@ -75,10 +61,9 @@ def rerun(
     metric: Annotated[
         str | None,
         option(
-            "--metric",
-            group=CHOICE,
-            metavar="NAME",
-            help="What makes them the best.",
+            "--metric NAME",
+            CHOICE,
+            "Metric that ranks the runs.",
             default="the sweep's own",
             completes=complete_metric,
         ),
@@ -92,16 +77,14 @@ def rerun(
 ) -> None:
     """Train a sweep's best again, on other data, seeds or folds.
 
-    The test accuracy comes at the end, beside the original figures.
+    The result is the test accuracy beside the original figures. After an interruption, run the same command
+    again to resume.
 
-    Interrupted or killed, the same command resumes it.
-
-    With --seeds N the seeds are the configuration's own + 1 to + N: its own had
-    helped it to be chosen.
+    --seeds N takes the N seeds after the configuration's own, which is left out because it helped the
+    configuration to be chosen.
     """
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     options = RerunOptions(
@@ -111,19 +94,20 @@ def rerun(
         folds=integer("--folds", folds, least=2) or 0,
         metric=metric,
         pool=pool_options(workers, cluster, jobs, wandb=wandb),
-        run=RunOptions(
-            wandb=wandb_mode(wandb, "disabled" if cluster else "auto"),
-            wandb_project=wandb_project,
-            wandb_entity=wandb_entity,
+        run=tracking(
+            wandb,
+            wandb_project,
+            wandb_entity,
+            default="disabled" if cluster else "auto",
             command_line=out.settings.command_line,
         ),
     )
     if dataset is None and seeds is None and folds is None:
-        refuse("Give --dataset, --seeds or --folds: without, each run would come out as it did.")
+        refuse("Give --dataset, --seeds or --folds: without one, each run would only be repeated.")
     try:
         results = run(context(out), sweep, options, jobs_watcher(out))
     except KeyboardInterrupt:
-        raise Interrupted("The same command resumes it.") from None
+        raise Interrupted("Run the same command again to resume.") from None
     out.result(results, *_report(results, out))
     fail_unless_finished(out, results)
 

@@ -23,7 +23,7 @@ from ffcli.cli.params import (
     WandbMode,
     WandbProject,
     figure_file,
-    wandb_mode,
+    tracking,
 )
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.text import plain
@@ -45,17 +45,14 @@ def list_(
     sort: Annotated[
         str | None,
         option(
-            "--sort",
-            group=CHOICE,
-            metavar="FIELD",
-            help="A metric (the best first), started (the latest first), or another field.",
+            "--sort FIELD",
+            CHOICE,
+            "A metric (the best first), started (the latest first), or another field.",
             default="started",
             completes=names_in("ffcli.runs.metric", "METRICS", "started"),
         ),
     ] = None,
-    limit: Annotated[
-        str | None, option("--limit", group=CHOICE, metavar="N", help="Show at most N runs.", default="all")
-    ] = None,
+    limit: Annotated[str | None, option("--limit N", CHOICE, "Show at most N runs.", default="all")] = None,
     tag: Tag = None,
     status: Status = None,
     dataset: OnDataset = None,
@@ -82,11 +79,7 @@ def list_(
 
 @app.command(cls=Command)
 def show(
-    ctx: typer.Context,
-    run: RunId,
-    *,
-    file: Annotated[Path | None, figure_file()] = None,
-    dpi: Dpi = None,
+    ctx: typer.Context, run: RunId, *, file: Annotated[Path | None, figure_file()] = None, dpi: Dpi = None
 ) -> None:
     """Show one run with its configuration and its epochs, and draw its learning curves with --out."""
     from ffcli.services.runs.curves import show_with_curves
@@ -102,10 +95,10 @@ def show(
 @app.command(cls=Command)
 def compare(
     ctx: typer.Context,
-    runs: Annotated[list[str], argument(metavar="RUN RUN", help="Two to six runs.", completes=complete_run)],
+    runs: Annotated[list[str], argument("RUN RUN", "Two to six runs.", completes=complete_run)],
     *,
     everything: Annotated[
-        bool, option("--all", group=OUTPUT, help="Show the hyper-parameters that all share as well.")
+        bool, option("--all", OUTPUT, "Show the hyper-parameters that all runs share as well.")
     ] = False,
     png: Annotated[Path | None, figure_file("runs-compare.png")] = None,
     dpi: Dpi = None,
@@ -115,11 +108,10 @@ def compare(
 ) -> None:
     """Compare runs: their differences, their best epochs, and a figure of their learning curves."""
     from ffcli.services.runs.compare import compare_runs, log
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
     place = context(out)
-    options = RunOptions(wandb=wandb_mode(wandb), wandb_project=wandb_project, wandb_entity=wandb_entity)
+    options = tracking(wandb, wandb_project, wandb_entity)
     compared = compare_runs(place, runs, png, integer("--dpi", dpi))
     log(place, compared, options)
     out.result(compared, *comparison_parts(compared, everything))

@@ -24,31 +24,27 @@ def rm(
     older_than: Annotated[
         str | None,
         option(
-            "--older-than",
-            group=CHOICE,
-            metavar="TIME",
-            help="Only runs that ended longer ago, such as 30d, 12h or 2w.",
+            "--older-than TIME", CHOICE, "Only runs that ended longer ago than this, such as 30d, 12h or 2w."
         ),
     ] = None,
     keep_best: Annotated[
         str | None,
         option(
-            "--keep-best",
-            group=CHOICE,
-            metavar="N",
-            help="Keep the N best finished runs of each sweep, and of each dataset outside of sweeps.",
+            "--keep-best N",
+            CHOICE,
+            "Keep the N best finished runs of each sweep, and of each dataset outside of sweeps.",
         ),
     ] = None,
     status: Status = None,
     dataset: OnDataset = None,
     sweep: OfSweep = None,
     tag: Tag = None,
-    dry_run: Annotated[bool, option("--dry-run", group="Safety", help="Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes", "-y", group="Safety", help="Remove without asking.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
+    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
 ) -> None:
     """Remove runs from the store, with their networks.
 
-    Name runs by their ids, or select them by options, of which all must hold. A run that is being trained is
+    Name runs by their ids, or select them by options, which must all hold. A run that is being trained is
     never removed.
     """
     from ffcli.services.runs.listing import Filter
@@ -69,9 +65,13 @@ def rm(
         found = selected(place, Selection(which, age("--older-than", older_than), best))
     sizes = {run.run_id: run.size for run in found}
     total = f"{counted(len(found), 'run')}, {size(sum(sizes.values()))}"
+    nothing = "no such runs: nothing"
+    if older_than is not None:
+        others = " and is selected by the other options" if any(options[1:]) else ""
+        nothing = f"no run ended longer ago than {older_than}{others}: nothing"
     listed = run_table(found, elsewhere="with runs list --json")
     if dry_run:
-        shown = [listed, f"would be removed: {total}"] if found else ["no such runs: nothing to remove"]
+        shown = [listed, f"would be removed: {total}"] if found else [f"{nothing} to remove"]
         out.result(Removal([], list(sizes), sum(sizes.values())), *shown)
         return
     if found and not yes:
@@ -83,5 +83,5 @@ def rm(
             out.notice("nothing was removed")
             raise typer.Exit(FAILED)
     removal = remove(place, list(sizes))
-    lines = [f"removed {plain(run)}" for run in removal.removed] or ["no such runs: nothing was removed"]
+    lines = [f"removed {plain(run)}" for run in removal.removed] or [f"{nothing} was removed"]
     out.result(removal, *lines)

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffcli.cli.commands.sweep_local import local_sweep, run_here
 from ffcli.cli.commands.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.commands.sweeps import fail_where_all_failed, report, wants_to_resume
-from ffcli.cli.completion import complete_sweep_file, names_in, words
+from ffcli.cli.completion import complete_sweep_file, names_in
+from ffcli.cli.completion import words as words_of
 from ffcli.cli.context import context
-from ffcli.cli.errors import Interrupted
+from ffcli.cli.errors import FIRST_LOOK
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbProject
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, Repeats, Repetition
-from ffcli.cli.text import duration
-from ffcli.cli.values import integer, one_of
-from ffcli.cli.views.sweep import sweep_watcher
+from ffcli.cli.text import roughly
+from ffcli.cli.values import age, integer, one_of
+from ffcli.cli.views.sweep import fewer_runs
 from ffcli.cli.views.tables import pairs
-from ffcli.errors import FfnnError
-from ffcli.sweeping.study.lock import SweepHeldError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
-    from ffcli.services.sweeps.local import SweepOptions
     from ffcli.services.sweeps.results import SearchSpace
-    from ffcli.sweeping.study.record import Sweep
-    from ffcli.training.context import Context
 
 app = typer.Typer(add_completion=False)
 
@@ -53,22 +46,21 @@ def _without_agents(backend: str | None) -> str:
 def sweep(
     ctx: typer.Context,
     spec: Annotated[
-        str,
+        str | None,
         argument(
-            metavar="FILE|SWEEP",
-            help="A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a file "
-            "that comes with ffnn (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
+            "FILE|SWEEP",
+            "A W&B sweep file (YAML, JSON), a script or notebook that holds a sweep's dict, a "
+            "shipped file (quick, bayes, …), or a sweep to resume; at W&B that is entity/project/id.",
             completes=complete_sweep_file,
         ),
-    ],
+    ] = None,
     *,
     backend: Annotated[
         str | None,
         option(
-            "--backend",
-            group=_SWEEP,
-            metavar="NAME",
-            help="local, wandb (its agents), or auto: wandb where a key is configured.",
+            "--backend NAME",
+            _SWEEP,
+            "What runs the sweep: local, wandb (its agents), or auto: wandb where a key is configured.",
             default="auto",
             completes=names_in("ffcli.services.sweeps.wandb", "BACKENDS"),
         ),
@@ -76,11 +68,10 @@ def sweep(
     count: Annotated[
         str | None,
         option(
-            "--count",
-            group=_SWEEP,
-            metavar="N",
-            help="Trials in all, over all resumptions.",
-            default="as many as a local sweep was asked for, else the file's run_cap",
+            "--count N",
+            _SWEEP,
+            "Trials in all, over all resumptions.",
+            default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
     folds: Folds = None,
@@ -88,59 +79,70 @@ def sweep(
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
-    resume: Annotated[
-        bool, option("--resume", group=_SWEEP, help="Resume the last sweep of this FILE.")
-    ] = False,
-    new: Annotated[bool, option("--new", group=_SWEEP, help="Begin a new sweep of this FILE.")] = False,
+    resume: Annotated[bool, option("--resume", _SWEEP, "Resume the last sweep of this FILE.")] = False,
+    new: Annotated[bool, option("--new", _SWEEP, "Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
         bool,
         option(
             "--reuse/--no-reuse",
-            group=_SWEEP,
-            help="Take over the results of identical runs of the store instead of training again.",
+            _SWEEP,
+            "Reuse the results of identical stored runs instead of training again.",
         ),
     ] = False,
-    seed: Annotated[
-        str | None, option("--seed", group=_SWEEP, metavar="INT", help="Of the search.", default=0)
+    max_time: Annotated[
+        str | None,
+        option("--max-time TIME", _SWEEP, "Begin no run after this time, such as 30m; running ones end."),
+    ] = None,
+    seed: Annotated[str | None, option("--seed INT", _SWEEP, "Seed of the search.", default=0)] = None,
+    words: Annotated[
+        list[str] | None,
+        option(
+            "--set NAME=VALUES",
+            _SWEEP,
+            "Search a hyper-parameter, without a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
+            "dropout=0..0.5 is a range, lr=1e-4..1e-1:log a logarithmic one.",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        option(
+            "--method NAME",
+            _SWEEP,
+            "Method of a sweep by --set: grid, random or bayes. In a grid a :log range is its powers of 2 "
+            "(integers) or 10.",
+            default="grid where all are lists, else random",
+            completes=words_of("grid", "random", "bayes"),
+        ),
     ] = None,
     sweep_name: Annotated[
         str | None,
         option(
-            "--sweep-name",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Which sweep of a script or notebook: its variable, function, name or line.",
+            "--sweep-name NAME",
+            _SWEEP,
+            "Sweep of a script or notebook, by its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        option(
-            "--ignore",
-            group=_SWEEP,
-            metavar="NAME",
-            help="Read the file without this parameter; may be repeated.",
-        ),
+        option("--ignore NAME", _SWEEP, "Read the file without this parameter; can be repeated."),
     ] = None,
     live: Annotated[
         bool,
         option(
-            "--live",
-            group=_SWEEP,
-            help="Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live]).",
+            "--live", _SWEEP, "Serve the report of the sweep on 127.0.0.1 until it ends (needs ffnn[live])."
         ),
     ] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", group=_SWEEP, help="Show the space, its size and a time estimate.")
+        bool, option("--dry-run", _SWEEP, "Show the space, its size and a time estimate.")
     ] = False,
     wandb: Annotated[
         str | None,
         option(
-            "--wandb",
-            group=WANDB,
-            metavar="MODE",
-            help="Whether W&B follows the runs of a local sweep: online, offline or disabled.",
+            "--wandb MODE",
+            WANDB,
+            "Tracking of a local sweep's runs by W&B: online, offline or disabled.",
             default="disabled",
-            completes=words("online", "offline", "disabled"),
+            completes=words_of("online", "offline", "disabled"),
         ),
     ] = None,
     wandb_project: WandbProject = None,
@@ -148,19 +150,21 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    Interrupted or killed, it resumes where it stopped: ffnn sweep ID. With --folds or --repeats the value of
-    a trial is the mean over its runs, so that no lucky seed or split is chosen.
+    An interrupted sweep resumes where it stopped: ffnn sweep ID. With --folds or --repeats the value of a
+    trial is the mean over its runs, so that no lucky seed or split is chosen.
     """
-    from ffcli.services.sweeps.create import SweepSource, describe_space
+    from ffcli.services.sweeps.create import describe_space
     from ffcli.services.sweeps.local import SweepOptions
-    from ffcli.services.sweeps.shipped import no_such_file, sweep_file
+    from ffcli.services.sweeps.shipped import no_such_file
 
     out = Output.of(ctx)
     place = context(out)
     mode = one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled"))
+    span = age("--max-time", max_time)
     options = SweepOptions(
         count=integer("--count", count, least=1),
         pool=pool_options(workers, cluster, jobs, wandb=mode),
+        max_time=None if span is None else span.total_seconds(),
         reuse=reuse,
         wandb=mode,
         wandb_project=wandb_project,
@@ -170,134 +174,70 @@ def sweep(
     many = Repetition.read(folds, repeats)
     if many.given:
         backend = _without_agents(backend)
-    file = sweep_file(spec)
-    source = SweepSource(file, sweep_name, tuple(ignore or ()))
+    source = _source(spec, words, method, sweep_name, tuple(ignore or ()))
     if dry_run:
-        if not file.exists():
-            refuse(f"--dry-run: {no_such_file(spec)}")
-        workers_ = options.pool.workers or 1
+        if not source.exists:
+            refuse(f"--dry-run: {no_such_file(source.called)}")
         space = describe_space(
-            place, source, options.count, workers_, repeats=many.n_repeats, folds=many.n_folds
+            place,
+            source,
+            options.count,
+            options.pool.workers or 1,
+            repeats=many.n_repeats,
+            folds=many.n_folds,
         )
         _show_space(out, space, options.count)
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
-    spec = str(file)
-    if goes_by_wandb(out, spec, backend, cluster, wandb):
-        for option, given in (("--seed", seed), ("--reuse", reuse or None), ("--live", live or None)):
+    if goes_by_wandb(out, source, backend, cluster, wandb):
+        for option, given in (
+            ("--seed", seed),
+            ("--max-time", max_time),
+            ("--reuse", reuse or None),
+            ("--live", live or None),
+        ):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
-        sweep_by_wandb(out, place, Wanted(spec, source, wandb_entity, wandb_project, resume, new), options)
+        sweep_by_wandb(out, place, Wanted(source, wandb_entity, wandb_project, resume, new), options)
         return
     if live:
         from ffcli.services.report.live import check_installed
 
         check_installed()
-    made = _local_sweep(out, place, source, options, integer("--seed", seed), many, resume=resume, new=new)
-    with _live_page(out, place, made) if live else nullcontext():
-        _run(out, place, made, options)
+    made = local_sweep(out, place, source, options, integer("--seed", seed), many, resume=resume, new=new)
+    run_here(out, place, made, options, live=live)
 
 
-@contextmanager
-def _live_page(out: Output, place: Context, made: Sweep) -> Iterator[None]:
-    """Serve the report of a sweep within the block."""
-    from ffcli.services.report.live import live_report
+def _source(
+    spec: str | None, words: list[str] | None, method: str | None, choose: str | None, ignore: tuple[str, ...]
+) -> SweepSource:
+    """Return the sweep that is meant: that of FILE|SWEEP, or the one that --set makes."""
+    from ffcli.services.sweeps.create import SweepSource
+    from ffcli.services.sweeps.shipped import sweep_file
+    from ffcli.sweeping.spec.spec import METHODS
+    from ffcli.sweeping.spec.typed import typed_sweep
 
-    with live_report(place, made.id) as page:
-        out.notice(f"live report: {page.url}")
-        yield
-
-
-def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> None:
-    """Run a sweep and show what came of it."""
-    from ffcli.services.sweeps.local import run_sweep
-
-    resume = out.settings.command("sweep", made.id)
-    watcher = sweep_watcher(out)
-    try:
-        document = run_sweep(place, made, options, watcher)
-    except KeyboardInterrupt:
-        raise Interrupted(f"{watcher.how_far}Resume with: {resume}") from None
-    except (FfnnError, OSError) as error:
-        if not isinstance(error, SweepHeldError):
-            out.notice(f"Resume with: {resume}")
-        raise
-    most = made.spec.most_trials()
-    more = document.ended == "count" and (most is None or most > (document.planned or 0))
-    further = []
-    if made.paired is not None:
-        further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
-    elif more:
-        further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
-    out.result(document, *report(document, out.settings), *further)
-    fail_where_all_failed(out, document, resume)
-
-
-def _local_sweep(
-    out: Output,
-    place: Context,
-    source: SweepSource,
-    options: SweepOptions,
-    seed: int | None,
-    many: Repetition,
-    *,
-    resume: bool,
-    new: bool,
-) -> Sweep:
-    """Return the sweep to resume, or a new one of the file."""
-    from ffcli.services.sweeps.create import create, read_sweep
-    from ffcli.services.sweeps.find import find_sweep
-    from ffcli.services.sweeps.shipped import no_such_file
-
-    file, spec = Path(str(source.of)), str(source.of)
-    if file.exists():
-        earlier = None if new else _earlier(out, place, source, options, many, resume=resume)
-        if earlier is None:
-            return create(
-                place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds
-            )
-    elif new:
-        refuse(f"--new: {no_such_file(spec)}")
-    else:
-        earlier = find_sweep(place, spec, or_file=True)
-    made = read_sweep(place, earlier).sweep
-    if seed is not None:
-        out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
-    if many.folds not in (None, made.folds) or many.repeats not in (None, made.repeats):
-        own = f"--folds {made.folds}, --repeats {made.repeats}"
-        out.notice(f"--folds and --repeats are not used: sweep {made.id} has its own, {own}")
-    return made
-
-
-def _earlier(
-    out: Output, place: Context, source: SweepSource, options: SweepOptions, many: Repetition, *, resume: bool
-) -> str | None:
-    """Return the sweep of the same file to resume, if that is what the user wants."""
-    from ffcli.services.sweeps.create import of_same_file
-
-    file = source.of
-    earlier = of_same_file(place, source, repeats=many.repeats, folds=many.folds)
-    if earlier is None:
-        if resume:
-            refuse(f"--resume: no sweep in {place.runs_dir} is of {file}.")
-        return None
-    wanted = resume or wants_to_resume(out, place, "sweep", earlier, count=options.count)
-    if wanted is None:
-        command = out.settings.command("sweep", earlier)
-        out.notice(f"{file} was run before: {command} resumes that sweep")
-    return earlier if wanted else None
+    if words:
+        if spec is not None:
+            refuse(f"--set makes a sweep of its own: expected it or FILE|SWEEP, got both ({spec}).")
+        return SweepSource(typed_sweep(words, method and one_of("--method", method, METHODS)), None, ignore)
+    if method is not None:
+        refuse("--method is of a sweep by --set; a file has its own.")
+    if spec is None:
+        refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", FIRST_LOOK)
+    return SweepSource(sweep_file(spec), choose, ignore)
 
 
 def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
-    each = f"about {duration(space.seconds_a_run)} a run"
+    each = f"{roughly(space.seconds_a_run)} per run"
     by = counted(space.workers, "worker")
     total = space.seconds_estimate
     runs = "until it is stopped" if space.runs is None else str(space.runs)
     if space.runs_a_trial > 1:
         runs += f" trials, each of {space.runs_a_trial} runs"
     if count is not None and space.runs is not None and space.runs < count:
-        runs = f"{runs}, not {count}: the file's run_cap or its space is less"
+        runs = f"{runs}, {fewer_runs(count, space.runs, space.size)}"
     about = {
         "method": space.method,
         "metric": space.metric and f"{space.metric.goal} {space.metric.name}",
@@ -305,6 +245,6 @@ def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
         "combinations": space.combinations or "infinitely many",
         "trainings": space.size or "infinitely many",
         "runs": runs,
-        "time": each if total is None else f"about {duration(total)} with {by}, {each}",
+        "time": f"about {each}" if total is None else f"about {roughly(total)} with {by} ({each})",
     }
     out.result(space, pairs(about))

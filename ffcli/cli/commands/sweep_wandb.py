@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 class Wanted:
     """What the command line wants of a sweep by W&B."""
 
-    spec: str
     source: SweepSource
     entity: str | None
     project: str | None
@@ -36,7 +35,9 @@ class Wanted:
     new: bool
 
 
-def goes_by_wandb(out: Output, spec: str, backend: str | None, cluster: str | None, mode: str | None) -> bool:
+def goes_by_wandb(
+    out: Output, source: SweepSource, backend: str | None, cluster: str | None, mode: str | None
+) -> bool:
     """Whether W&B's agents run the sweep; says so where that was not the user's choice.
 
     ``mode`` is what ``--wandb`` says, of the runs of a local sweep: not to be online makes a sweep local.
@@ -45,9 +46,9 @@ def goes_by_wandb(out: Output, spec: str, backend: str | None, cluster: str | No
     from ffcli.sweeping.wandb.address import is_address
 
     chosen = one_of("--backend", backend or "auto", BACKENDS)
-    remote = is_address(spec) and not Path(spec).exists()
+    remote = not source.exists and is_address(source.called)
     if chosen == "local" and remote:
-        refuse(f"--backend local: {spec} is a sweep of W&B.")
+        refuse(f"--backend local: {source.called} is a sweep of W&B.")
     not_online = mode is not None and mode.lower() in ("offline", "disabled")
     if (chosen == "wandb" or (chosen == "auto" and remote)) and not_online:
         refuse(f"--wandb {mode}: with --backend wandb W&B follows every run.")
@@ -59,11 +60,11 @@ def goes_by_wandb(out: Output, spec: str, backend: str | None, cluster: str | No
     if chosen == "auto":
         if remote:
             return True
-        if cluster is not None or not_online or not Path(spec).exists():
+        if cluster is not None or not_online or not source.exists:
             return False
         chosen, why = choose_backend()
         other = "local" if chosen == "wandb" else "wandb"
-        out.notice(f"--backend {chosen}, because {why} (--backend {other} is the other)")
+        out.notice(f"using --backend {chosen}, because {why} (the other is --backend {other})")
     return chosen == "wandb"
 
 
@@ -99,15 +100,16 @@ def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer
     from ffcli.sweeping.wandb.address import parse_address
     from ffcli.sweeping.wandb.server import WandbServer
 
-    file = Path(wanted.spec)
     source = wanted.source
-    if file.exists() or file.suffix.lower() in (".yaml", ".yml"):
+    if source.exists or Path(source.called).suffix.lower() in (".yaml", ".yml"):
         source.read()
         address = None if wanted.new else _earlier(out, place, source, resume=wanted.resume)
-    elif "/" not in wanted.spec:
-        refuse(f"--backend wandb: {no_such_file(wanted.spec)}", "A sweep of W&B is named entity/project/id.")
+    elif "/" not in source.called:
+        refuse(
+            f"--backend wandb: {no_such_file(source.called)}", "A sweep of W&B is named entity/project/id."
+        )
     else:
-        address = parse_address(wanted.spec)
+        address = parse_address(source.called)
     check_account()
     server = WandbServer()
     if address is not None:
@@ -119,7 +121,7 @@ def _earlier(out: Output, place: Context, source: SweepSource, *, resume: bool) 
     """Return the sweep of the same file to resume, if the user wants that."""
     from ffcli.services.sweeps.wandb import registered_before
 
-    file, earlier = source.of, registered_before(place, source)
+    file, earlier = source.called, registered_before(place, source)
     if earlier is None:
         if resume:
             refuse(f"--resume: no sweep of {file} was registered at W&B from {place.runs_dir}.")

@@ -1,4 +1,4 @@
-"""``ffnn sweeps``."""
+"""``ffnn sweeps``: list, show, rm."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import RenderableType
 
+from ffcli.cli.commands.sweeps_rm import rm
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.help import argument
-from ffcli.cli.output import Output
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import duration, number, plain
@@ -20,24 +21,17 @@ from ffcli.errors import FfnnError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from ffcli.runs.results import HyperparameterEffect
     from ffcli.services.compare_loss.results import LossComparison
-    from ffcli.services.sweeps.results import (
-        Effects,
-        HyperparameterEffect,
-        SweepOutcome,
-        SweepReport,
-        TopTrial,
-    )
+    from ffcli.services.sweeps.results import Effects, SweepOutcome, SweepReport, TopTrial
     from ffcli.training.context import Context
-
-_STATES = {"outdated": "made by an earlier version"}
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
 
 @app.callback()
 def _sweeps() -> None:
-    """List and show sweeps."""
+    """List, show and remove sweeps."""
 
 
 @app.command("list", cls=Command)
@@ -53,10 +47,10 @@ def list_(ctx: typer.Context) -> None:
     rows = [
         [
             document.sweep_id,
-            _STATES.get(document.state or "", document.state),
-            document.method or "–",
-            *("–" if count is None else count for count in vars(document.counts).values()),
-            "–" if document.state == "outdated" else document.planned or "no end",
+            document.state,
+            document.method,
+            *vars(document.counts).values(),
+            document.planned or "no end",
             number(document.best.value) if document.best else "–",
             document.name,
         ]
@@ -73,7 +67,7 @@ def show(
     sweep: Annotated[
         str,
         argument(
-            metavar="SWEEP", help="Its id, the beginning or end of it, or its name.", completes=complete_sweep
+            "SWEEP", "The id of a sweep, its unique beginning or end, or its name.", completes=complete_sweep
         ),
     ],
 ) -> None:
@@ -88,6 +82,9 @@ def show(
     resume = out.settings.command(command, document.sweep_id)
     left = [f"resume it: {resume}"] if document.state == "open" else []
     out.result(document, *report(document, out.settings), *left)
+
+
+app.command(cls=Command)(rm)
 
 
 def wants_to_resume(
@@ -107,19 +104,42 @@ def wants_to_resume(
     except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
         pass
     else:
-        if known.state == "ended" and (count is None or count <= known.ended):
+        ended = sum(vars(known.counts).values())
+        if known.state == "ended" and (count is None or count <= ended):
             return None
         of = f" of {known.planned}" if known.planned else ""
-        best = f", best {known.metric} {number(known.best)}" if known.best is not None else ""
-        far = f" ({known.state}: {counted(known.ended, 'run')}{of}{best})"
+        best = f", best {known.metric.name} {number(known.best.value)}" if known.best is not None else ""
+        far = f" ({known.state}: {counted(ended, 'run')}{of}{best})"
     return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
+
+
+def resumed(
+    out: Output,
+    place: Context,
+    command: str,
+    file: object,
+    earlier: str | None,
+    *,
+    resume: bool,
+    count: int | None,
+) -> str | None:
+    """Return the earlier sweep of the same file if the user wants to resume it with ``command``."""
+    what = "comparison" if command == "compare-loss" else "sweep"
+    if earlier is None:
+        if resume:
+            refuse(f"--resume: no {what} in {place.runs_dir} is of {file}.")
+        return None
+    wanted = resume or wants_to_resume(out, place, what, earlier, count=count)
+    if wanted is None:
+        out.notice(f"{file} was run before: {out.settings.command(command, earlier)} resumes that {what}")
+    return earlier if wanted else None
 
 
 def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:
     """End with exit code 1 where nothing has come of a sweep; ``resume`` is the command that resumes it."""
     counts = document.counts
     if document.ended == "failures":
-        out.error(document.message or "", f"Mend the cause, then: {resume}")
+        out.error(document.message or "", f"Fix the cause, then run: {resume}")
     elif counts.failed and not counts.finished and not counts.pruned:
         out.error(f"All {counted(counts.failed, 'trial')} of sweep {document.sweep_id} failed.")
     else:
@@ -144,7 +164,7 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
         if not says_no_more:
             lines.append(plain(document.message))
     lines.append(f"stored in {plain(str(document.path))}")
-    if document.best is None or document.metric is None:
+    if document.best is None:
         return ["\n".join(lines)]
     searched = {effect.name for effect in document.mattered.hyperparameters}
     names = [name for name in document.top[0].values if name in searched]
@@ -203,6 +223,8 @@ def _mattered(document: Effects, metric: str) -> list[RenderableType]:
 def _correlation(effect: HyperparameterEffect) -> str:
     """Return the correlation, or that of each value, the highest first."""
     if effect.by_value is None:
-        return "" if effect.correlation is None else f"{effect.correlation:+.2f}"
+        return "" if effect.correlation is None else number(effect.correlation, 2, sign="+")
     known = [(value, r) for value, r in effect.by_value.items() if r is not None]
-    return ", ".join(f"{value} {r:+.2f}" for value, r in sorted(known, key=lambda item: -item[1]))
+    return ", ".join(
+        f"{value} {number(r, 2, sign='+')}" for value, r in sorted(known, key=lambda item: -item[1])
+    )

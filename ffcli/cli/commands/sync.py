@@ -30,8 +30,8 @@ def sync(
     runs: Annotated[
         list[str],
         argument(
-            metavar="RUN|SWEEP",
-            help="Ids of runs and of sweeps, or their unique beginnings or ends.",
+            "RUN|SWEEP",
+            "Ids of runs and of sweeps, or their unique beginnings or ends.",
             completes=complete_run_or_sweep,
         ),
     ],

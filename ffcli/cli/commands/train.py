@@ -17,16 +17,10 @@ from ffcli.cli.errors import FAILED, Interrupted
 from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import (
-    LogModel,
-    WandbEntity,
-    WandbMode,
-    WandbProject,
-    wandb_mode,
-)
+from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, tracking
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, Repeats, Repetition
-from ffcli.cli.text import duration, number, plain
+from ffcli.cli.text import duration, number, plain, roughly
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
@@ -51,62 +45,49 @@ def train(
     ctx: typer.Context,
     *,
     config: Annotated[
-        Path | None,
-        option(
-            "--config", group=_RUN, metavar="FILE", help="Settings from a YAML file; options take precedence."
-        ),
+        Path | None, option("--config FILE", _RUN, "Settings from a YAML file; options take precedence.")
     ] = None,
     recipe: Annotated[
         str | None,
         option(
-            "--recipe",
-            group=_RUN,
-            metavar="NAME",
-            help="Shipped settings (list shows them); --config takes precedence.",
+            "--recipe NAME",
+            _RUN,
+            "Shipped settings (list shows them); --config takes precedence.",
             completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
         ),
     ] = None,
     resume: Annotated[
         str | None,
         option(
-            "--resume",
-            group=_RUN,
-            metavar="RUN",
-            help="Resume a stored run; a larger --epochs continues it.",
+            "--resume RUN",
+            _RUN,
+            "Resume a stored run; a larger --epochs continues it.",
             completes=complete_run,
         ),
     ] = None,
     dry_run: Annotated[
-        bool,
-        option("--dry-run", group=_RUN, help="Only show the configuration, its size and a time estimate."),
+        bool, option("--dry-run", _RUN, "Only show the configuration, its size and a time estimate.")
     ] = False,
     name: Annotated[
-        str | None,
-        option("--name", group=_RUN, metavar="TEXT", help="The name of the run.", default="run_hl-3_bs-32_…"),
+        str | None, option("--name TEXT", _RUN, "Name of the run.", default="run_hl-3_bs-32_…")
     ] = None,
-    tag: Annotated[
-        list[str] | None, option("--tag", group=_RUN, metavar="TEXT", help="A tag; can be repeated.")
-    ] = None,
+    tag: Annotated[list[str] | None, option("--tag TEXT", _RUN, "Tag of the run; can be repeated.")] = None,
     threads: Annotated[
         str | None,
         option(
-            "--threads",
-            group=_RUN,
-            metavar="INT",
-            help="BLAS threads; with one, a seed repeats a run bit for bit.",
-            default=1,
+            "--threads INT", _RUN, "BLAS threads; with 1, the same seed repeats a run bit for bit.", default=1
         ),
     ] = None,
     grayscale: Annotated[
-        bool, option("--grayscale", group=_DATA, help="Make your own colour images gray, as PATH#grayscale.")
+        bool,
+        option("--grayscale", _DATA, "Convert your own colour images to gray; the same as PATH#grayscale."),
     ] = False,
     label_column: Annotated[
         str | None,
         option(
-            "--label-column",
-            group=_DATA,
-            metavar="NAME",
-            help="The labels of your own table, by name or number, as PATH#label=NAME.",
+            "--label-column NAME",
+            _DATA,
+            "Label column of your own table, by name or number; the same as PATH#label=NAME.",
             default="label, class, target, y …, else the first or last",
         ),
     ] = None,
@@ -123,63 +104,57 @@ def train(
 ) -> None:
     """Train a network and store the run.
 
-    Without options this is the best plain configuration known for Fashion-MNIST. Your own --dataset is a
-    CSV, an .npz, a folder of IDX files, a folder for each class of pictures, a zip of these, or parquet.
+    Without options it trains the best plain configuration known for Fashion-MNIST. Your own --dataset can be
+    a CSV file, an .npz, a folder of IDX files, a folder with one folder of pictures per class, parquet, or a
+    zip of these.
 
-    With --folds or --repeats several runs are trained by a pool of workers. Interrupted or killed, the same
-    command resumes them.
+    --folds and --repeats train several runs on a pool of workers. After an interruption, run the same command
+    again to resume.
     """
     out = Output.of(ctx)
+    flags = given(fields)
+    others = (name for name, value in ctx.params.items() if value not in (None, False, [], ()))
+    named = [*flags, *(name for name in others if name not in fields)]
     if recipe is not None and recipe.strip().lower() == LIST:
-        if given(fields) or given({"config": config, "resume": resume, "name": name, "tag": tag}) or dry_run:
+        if named != ["recipe"]:
             refuse("--recipe list takes no other option.")
         show_recipes(out)
         return
     from ffcli.runs.record import MOST_THREADS
-    from ffcli.services.train import resume as resume_run
     from ffcli.services.train import train as train_run
-    from ffcli.training.options import RunOptions
+    from ffcli.training.resuming import resume_run
 
-    flags = given(fields)
-    pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
     if resume is not None:
-        others = given(
-            {"config": config, "recipe": recipe, "name": name, "tag": tag, "threads": threads, "wandb": wandb}
-        )
-        others |= given({"folds": folds, "repeats": repeats, **pool})
-        others |= given(
-            {"label_column": label_column, "wandb_project": wandb_project, "wandb_entity": wandb_entity}
-        )
-        others |= {
-            name: True
-            for name, on in {"dry_run": dry_run, "log_model": log_model, "grayscale": grayscale}.items()
-            if on
-        }
-        _refuse_with_resume([other for other in (*flags, *others) if other != "epochs"])
+        if fixed := [name for name in named if name not in ("resume", "epochs")]:
+            refuse(
+                f"{flag(fixed[0])} cannot be given with --resume: a run keeps its configuration.",
+                "Only --epochs may change.",
+            )
         epochs = configure(None, flags).epochs if flags else None
         watch = training_view(out)
         with _ended_early(out, watch):
-            result = resume_run(context(out), resume, epochs, watch)
+            result = resume_run(context(out), resume, watch, epochs=epochs)
         _finish(out, result)
         return
 
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
         settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
+    pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
     many = Repetition.read(folds, repeats)
     if not many.given and (alone := list(given(pool))):
         refuse(f"{flag(alone[0])}: expected --folds or --repeats with it, got a single run.")
     where = pool_options(**pool, wandb=wandb)
-    mode = wandb_mode(wandb, "disabled" if cluster else "auto")
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
-    options = RunOptions(
+    options = tracking(
+        wandb,
+        wandb_project,
+        wandb_entity,
+        default="disabled" if cluster else "auto",
         name=name,
         tags=tuple(tag or ()),
         threads=integer("--threads", threads, least=1, most=MOST_THREADS) or 1,
-        wandb=mode,
-        wandb_project=wandb_project,
-        wandb_entity=wandb_entity,
         log_model=log_model,
         command_line=out.settings.command_line,
         recipe=None if recipe is None else load_recipe(recipe).name,
@@ -201,14 +176,6 @@ def _with_dataset_options(settings: TrainConfig, label: str | None, *, grayscale
 
     name = with_options(settings.dataset, label=label, grayscale=grayscale)
     return settings.model_copy(update={"dataset": name})
-
-
-def _refuse_with_resume(names: list[str]) -> None:
-    if names:
-        refuse(
-            f"{flag(names[0])} cannot be given with --resume: a run keeps its configuration.",
-            "Only --epochs may change.",
-        )
 
 
 @contextmanager
@@ -240,7 +207,7 @@ def _show_plan(out: Output, configs: Sequence[TrainConfig], options: RunOptions,
     from ffcli.services.train import plan
 
     planned = plan(context(out), configs[0], options, runs=len(configs), workers=where.workers)
-    time = f"about {duration(planned.seconds_estimate)}"
+    time = f"about {roughly(planned.seconds_estimate)}"
     if planned.runs > 1:
         time += f" for {planned.runs} runs with {counted(planned.workers, 'worker')}"
     sizes = {

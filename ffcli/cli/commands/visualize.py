@@ -19,9 +19,10 @@ from ffcli.cli.params import (
     WandbEntity,
     WandbMode,
     WandbProject,
+    dataset_option,
     figure_file,
-    image_dataset,
-    wandb_mode,
+    run_choice,
+    tracking,
 )
 from ffcli.cli.parsing import Command
 from ffcli.cli.text import plain
@@ -44,26 +45,23 @@ app = typer.Typer(add_completion=False)
 def visualize(
     ctx: typer.Context,
     *,
-    dataset: Annotated[str | None, image_dataset("fashion_mnist, or that of the --run")] = None,
+    dataset: Annotated[
+        str | None,
+        dataset_option(IMAGES, "The dataset of the images.", "fashion_mnist, or that of the --run"),
+    ] = None,
     index: Annotated[
         str | None,
-        option(
-            "--index",
-            group=IMAGES,
-            metavar="N",
-            help="Only this image, 1…70000, the training images first.",
-        ),
+        option("--index N", IMAGES, "Show only this image, 1…70000; the training images come first."),
     ] = None,
     seed: Annotated[
-        str | None,
-        option("--seed", group=IMAGES, metavar="INT", help="Seed of the choice of samples.", default=0),
+        str | None, option("--seed INT", IMAGES, "Seed of the choice of samples.", default=0)
     ] = None,
     misclassified: Annotated[
         bool,
         option(
             "--misclassified",
-            group=IMAGES,
-            help="The test images that a network misclassifies with the highest probability.",
+            IMAGES,
+            "Show the test images that a network misclassifies with the highest probability.",
         ),
     ] = False,
     run: NetworkOfRun = None,
@@ -77,31 +75,27 @@ def visualize(
     """Show images of the data, or a network's mistakes."""
     from ffcli.services.evaluation.visualize import visualize as run_visualize
     from ffcli.services.evaluation.visualize import visualize_mistakes
-    from ffcli.training.options import RunOptions
 
     out = Output.of(ctx)
-    mode = wandb_mode(wandb)
+    options = tracking(wandb, wandb_project, wandb_entity)
     number, chosen_seed = integer("--index", index, least=1), integer("--seed", seed)
     dots = integer("--dpi", dpi)
     if misclassified:
         if index is not None:
             refuse("Expected --index or --misclassified, got both.")
-        if run is not None and best:
-            refuse("Expected --run or --best, got both.")
         if seed is not None:
             out.notice("--seed is not used with --misclassified")
         if wandb_project is not None or wandb_entity is not None:
             out.notice("--wandb-project and --wandb-entity are not used: the figure goes to the run at W&B")
-        shown = visualize_mistakes(
-            context(out), run=run, dataset=dataset, out=file, dpi=dots, track=mode != "disabled"
-        )
+        choice = run_choice(out, run, best=best, dataset=dataset)
+        track = options.wandb != "disabled"
+        shown = visualize_mistakes(context(out), choice, out=file, dpi=dots, track=track)
         _show(out, shown, _mistakes_head(shown.result))
         return
     if run is not None or best:
         out.notice(f"{'--run' if run is not None else '--best'} is not used without --misclassified")
     if seed is not None and index is not None:
         out.notice("--seed is not used with --index")
-    options = RunOptions(wandb=mode, wandb_project=wandb_project, wandb_entity=wandb_entity)
     _show(
         out,
         run_visualize(

@@ -1,4 +1,4 @@
-"""Images and bars drawn with characters, for those who look at a terminal."""
+"""Images and bars drawn with characters on a terminal."""
 
 from __future__ import annotations
 

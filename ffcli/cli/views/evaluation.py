@@ -1,4 +1,4 @@
-"""What is shown of a network, or of an ensemble, that was evaluated on test images."""
+"""Tables and figures of an evaluated network or ensemble."""
 
 from __future__ import annotations
 

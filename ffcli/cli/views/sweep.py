@@ -1,4 +1,4 @@
-"""What is shown of a sweep while it runs: a live view on a terminal, a line for each trial elsewhere."""
+"""Progress of a sweep: a live view on a terminal, a line for each trial elsewhere."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from ffcli.sweeping.study.record import Sweep
 
 _BAR = 40  # characters
+
+
+def fewer_runs(count: int, runs: int, size: int | None) -> str:
+    """Say why a sweep whose space has ``size`` trainings has fewer runs than ``count``."""
+    return f"not {count}: {'its space has no more' if runs == size else 'by the run_cap of the file'}"
 
 
 class TrialLines:
@@ -50,7 +55,7 @@ class TrialLines:
         elif isinstance(event, Notice):
             self._out.notice(event.text)
         elif isinstance(event, Stopping):
-            self._out.notice("stopping once the runs under way have ended; Ctrl-C again stops them now")
+            self._out.notice("finishing running trials; press Ctrl-C again to stop them now")
 
     def started(self, event: SweepStarted) -> None:
         """Say which sweep it is, and where it stands."""
@@ -67,7 +72,9 @@ class TrialLines:
         there = f", {ended} {are(ended)} there already" if ended else ""
         if self.total is None:
             return f"runs without an end{there}: Ctrl-C stops it, --count N bounds it"
-        less = f" (not {count}: the file's run_cap or its space is less)" if (count or 0) > self.total else ""
+        less = ""
+        if self._sweep is not None and count is not None and count > self.total:
+            less = f" ({fewer_runs(count, self.total, self._sweep.spec.size)})"
         nothing = ": nothing is left to do" if ended >= self.total else ""
         return f"{counted(self.total, 'run')} in all{less}{there}{nothing}"
 

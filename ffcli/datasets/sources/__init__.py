@@ -1,8 +1,8 @@
-"""Where a known dataset can come from: one module a source, found here by being there.
+"""The sources of known datasets: one module per source, registered by being in this folder.
 
-A source is a function that is given a `DatasetSpec` and a `Web` and yields `Candidate` places,
-each to be tried until one holds the right data. The decorator `source` registers it, with its rank among the
-sources that ``auto`` tries in turn.
+A source is a function of a `DatasetSpec` and a `Web` that yields `Candidate` objects, which are tried until
+one holds the right data. The decorator `source` registers it with its rank, the order in which ``auto`` tries
+the sources.
 """
 
 from __future__ import annotations

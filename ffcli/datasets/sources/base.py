@@ -1,4 +1,4 @@
-"""What a source is, and the registry of all sources."""
+"""The definition of a source, and the registry of all sources."""
 
 from __future__ import annotations
 

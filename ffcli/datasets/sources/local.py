@@ -25,7 +25,7 @@ def _get(local: Path, _work: Path) -> Path:
         path = local.expanduser()
         found = path.exists()
     except (RuntimeError, OSError) as error:
-        raise BrokenDataError(f"cannot be looked at ({error})") from error
+        raise BrokenDataError(f"cannot be read ({error})") from error
     if not found:
         raise NotOfferedError("not on this machine")
     return path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.files import File, file_at, folder_files, head, zip_files
-from ffcli.datasets.kinds import kind_of
+from ffcli.datasets.kinds import TABLES, kind_of
 from ffcli.datasets.user_data.arrays import read_arrays
 from ffcli.datasets.user_data.base import Reader, role_of
 from ffcli.datasets.user_data.class_folders import read_class_folders
@@ -29,7 +29,6 @@ READERS: Mapping[str, Reader] = {
 _SAMPLE = 64  # files that are looked into in a large folder
 _NESTED = 2  # archives within archives
 _FEW = 10  # pictures that may lie beside a table as its illustration
-_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm")
 
 
@@ -145,7 +144,7 @@ def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
             kind = "idx"  # whatever it is: the reader of IDX files says so
         if not kind and not alone and name.endswith(_PICTURES):
             kind = "picture"  # which is damaged: its reader says so
-        if kind == "text" and not alone and not name.endswith(_TABLES):
+        if kind == "text" and not alone and not name.endswith(TABLES):
             kind = ""  # a note beside the data
         groups.setdefault(kind, []).append(file)
     if "text" in groups:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
-from ffcli.datasets.pictures import to_gray, white_level
+from ffcli.datasets.pictures import size_of, to_gray, white_level
 from ffcli.datasets.user_data.base import Rows
 
 _LEAST_WHITE = 128  # the brightest value of images that run to 255; tables of small numbers stay below
@@ -64,8 +64,8 @@ def convert(parts: list[Rows], *, grayscale: bool) -> Converted:
         parts = _square(parts, notices)
     if len(shape := parts[0].shape) == 4:
         notices.append(
-            f"the images have {shape[3]} channels, {shape[1]}×{shape[2]}, and are taken as {prod(shape[1:])} "
-            "features; augment (flip, shift) needs gray images, which grayscale makes of them"
+            f"the images have {shape[3]} channels, of {size_of(*shape[1:3])}, and are taken as "
+            f"{prod(shape[1:])} features; augment (flip, shift) needs gray images, as grayscale makes"
         )
     return Converted(parts, notices)
 

@@ -42,6 +42,7 @@ from ffcli.util.text import counted
 
 TEST_FRACTION, TEST_SEED = 0.2, 20260731
 _VERSION = 1  # of the conversion: with another one everything is read again
+_LARGE = 1 << 24  # bytes of files that take seconds to read, which is said before
 _CLASSES, _SPLIT = "class_names", "split"
 
 
@@ -67,9 +68,10 @@ def prepare(reference: Reference, data_dir: Path, notify: Notify) -> tuple[Prepa
     with plain_errors(data_dir):
         ready = _open(folder)
         if ready is None:
-            notify(f"reading {reference} into {folder} …{to_be_made(data_dir)}")
+            made = to_be_made(data_dir)
             with workspace(data_dir) as work:
-                prepared, notices = _converted(reference, work)
+                prepared, notices = _converted(reference, work, notify)
+                notify(f"{reference.path.name}: read into {folder}{made}")
                 for notice in notices:
                     notify(f"{reference.path.name}: {notice}")
                 publish(work, folder, prepared)
@@ -120,12 +122,14 @@ def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
     return (prepared, arrays) if sound else None
 
 
-def _converted(reference: Reference, work: Path) -> tuple[Prepared, list[str]]:
+def _converted(reference: Reference, work: Path, notify: Notify) -> tuple[Prepared, list[str]]:
     """Read the user's files and write the arrays into ``work``; return also what is to be said of it."""
     scratch = work / "scratch"
     scratch.mkdir()
     try:
         with laid_out(reference.path, scratch) as layout:
+            if sum(file.size for file in layout.files) > _LARGE:
+                notify(f"reading {reference} …")
             bench = Bench(scratch, Options(reference.label, reference.grayscale))
             found = READERS[layout.kind](layout.files, bench)
             notices = [*_named_companions(reference.path, layout.files), *found.notices]

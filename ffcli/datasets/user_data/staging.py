@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
-from ffcli.datasets.pictures import decode, fit
+from ffcli.datasets.pictures import decode, fit, size_of
 from ffcli.datasets.user_data.base import MOST_FEATURES, Rows, check_shape
 from ffcli.util.text import counted
 
@@ -121,6 +121,7 @@ class Gallery:
             said.append(self._said[0] + (f" (and so with {counted(others, 'other')})" if others else ""))
         n_sizes = len({shape[:2] for shape in self._shapes})
         if n_sizes > 1:
-            height, width = self.size
-            said.append(f"the pictures have {n_sizes} sizes: each is scaled and padded to {width}×{height}")
+            said.append(
+                f"the pictures have {n_sizes} sizes: each is scaled and padded to {size_of(*self.size)}"
+            )
         return said

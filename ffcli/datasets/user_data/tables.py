@@ -37,6 +37,7 @@ from ffcli.util.text import counted
 
 _MOST_LINES = 1 << 24
 _EXACT = 1 << 24  # single precision holds all integers below
+_MISSING = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "nil", "?", "-")
 _INDEX_NAMES = ("", "unnamed0", "id", "index")
 
 
@@ -52,9 +53,10 @@ def read_tables(files: Sequence[File], bench: Bench) -> Found:
     notices: list[str] = []
     first = min(files, key=lambda file: role_of(file.name) not in ("train", None))
     layout = layout_of(first, bench.options.label)
-    how = f"labels are taken from {layout.column(layout.label)}"
-    if layout.header is None or simplified(layout.header[layout.label]) not in LABEL_NAMES:
-        notices.append(f"{how}; name another as in PATH#label=COLUMN")
+    if bench.options.label is None:
+        is_named = layout.header is not None and simplified(layout.header[layout.label]) in LABEL_NAMES
+        another = "" if is_named else "; name another as in PATH#label=COLUMN"
+        notices.append(f"labels are taken from {layout.column(layout.label)}{another}")
     parts = []
     for file in files:
         role = role_of(file.name)
@@ -118,7 +120,12 @@ def _parse(
             values = np.loadtxt(lines, dtype=np.float64, usecols=others, ndmin=2, **form).astype(np.float32)
     except (ValueError, IndexError):
         raise _explained(file, layout, lines, first_line) from None
-    if len(labels) != len(lines) or len(values) != len(lines) or _lines_differ(lines, layout):
+    if (
+        len(labels) != len(lines)
+        or len(values) != len(lines)
+        or np.isnan(values).any()
+        or _lines_differ(lines, layout)
+    ):
         raise _explained(file, layout, lines, first_line)
     return values, labels
 
@@ -140,10 +147,16 @@ def _explained(file: File, layout: TableLayout, lines: list[str], first_line: in
                 f"expected {layout.n_columns}"
             )
         for column, field in enumerate(fields):
-            if column != layout.label and not is_number(field):
-                shown = field.strip()[:40]
+            word = field.strip()
+            is_missing = word.lower() in _MISSING
+            if column != layout.label and (is_missing or not is_number(word)):
+                what = f"the value is missing ({word or 'empty'})" if is_missing else f"got {word[:40]!r}"
+                do = (
+                    "fill it in, or leave out the row or the column"
+                    if is_missing
+                    else "turn text into numbers, or leave the column out"
+                )
                 return BrokenDataError(
-                    f"{file.name}, line {number}, {layout.column(column)}: expected a number, got {shown!r} "
-                    "(turn text into numbers, or leave the column out)"
+                    f"{file.name}, line {number}, {layout.column(column)}: expected a number, {what}; {do}"
                 )
     return BrokenDataError(f"{file.name} cannot be read as CSV after line {first_line}")

@@ -1,4 +1,4 @@
-"""The pairs of a comparison: both networks of each evaluated by the same measures."""
+"""The pairs of a comparison, with both networks evaluated."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def compare_loss(
     for epoch in epochs_of(context, trials):
         curves[epoch.number].append(epoch.result.val_acc)
     pairs = find_pairs(trials, curves)
-    networks = counted(trained.counts.finished or 0, "network")
+    networks = counted(trained.counts.finished, "network")
     context.notify(f"evaluating {networks} on the validation and the test images")
     evaluate_pairs(context, pairs)
     compared = [pair.result() for pair in pairs]

@@ -1,4 +1,4 @@
-"""What a comparison of paired runs comes to: differences with their intervals, and a verdict in words."""
+"""Statistics of paired runs: differences with their intervals, and a verdict in words."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _measure(pairs: Sequence[ComparedPair], name: str) -> MeasureComparison:
 def verdict(found: Difference | None) -> str:
     """Say in a sentence which loss gives the better test accuracy, or that nobody can tell."""
     if found is None:
-        return "No verdict: no configuration was trained to its end with both losses."
+        return "No verdict: no configuration finished with both losses."
     if found.low is None or found.high is None:
         return "No verdict: one pair says nothing about others; give more --runs."
     if found.n < LEAST_PAIRS:

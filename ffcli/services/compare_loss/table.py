@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from typing import Any
 
 from ffcli.services.compare_loss.results import ComparedPair
 from ffcli.services.compare_loss.statistics import GOALS, LOSSES, MEASURES
 from ffcli.tracking.base import Rows
-from ffcli.util.atomic_files import cell as harmless
+from ffcli.util.atomic_files import csv_text, joined
 
 
 def table(pairs: Sequence[ComparedPair]) -> Rows:
@@ -24,7 +21,7 @@ def table(pairs: Sequence[ComparedPair]) -> Rows:
     rows = [
         [
             number,
-            *(_plain(pair.config[name]) for name in varied),
+            *(joined(pair.config[name]) for name in varied),
             *(pair.value(loss, name) for loss, name in measures),
             pair.left_out,
         ]
@@ -35,18 +32,8 @@ def table(pairs: Sequence[ComparedPair]) -> Rows:
 
 def table_csv(pairs: Sequence[ComparedPair]) -> str:
     """Return the same as CSV, with six digits of what was measured."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if pairs:
-        shown = table(pairs)
-        writer.writerow(shown.columns)
-        writer.writerows([_short(cell) for cell in row] for row in shown.rows)
-    return text.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, list) else value
-
-
-def _short(cell: Any) -> Any:
-    return f"{cell:.6g}" if isinstance(cell, float) else harmless(cell)
+    if not pairs:
+        return ""
+    shown = table(pairs)
+    rows = ([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in shown.rows)
+    return csv_text([shown.columns, *rows])

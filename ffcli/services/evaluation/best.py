@@ -1,7 +1,10 @@
-"""The best run with its weights."""
+"""The run that a command is about: a named one, or the best one with its weights."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from ffcli.errors import RequestError
 from ffcli.runs.metric import BY_VAL_ACC
 from ffcli.runs.store import MODEL
 from ffcli.services.runs.select import best_run
@@ -9,28 +12,51 @@ from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
 
 
-def best_with_weights(
-    context: Context,
-    *,
-    metric: str | None = None,
-    dataset: str | None = None,
-    sweep_id: str | None = None,
-    on_event: OnTraining = null_observer,
-    command_line: tuple[str, ...] = (),
-) -> str:
-    """Return the id of a run with weights in the store: the best by ``metric``, or the same training.
+@dataclass(frozen=True)
+class RunChoice:
+    """One stored run: ``run`` where it is named, else the best. Raises RequestError for both.
+
+    Attributes:
+        best: the best one is asked for.
+        metric: what ranks the runs; without it the sweep's own, else val_acc.
+        dataset: of the best run; a named one is evaluated on it in place of its own.
+        sweep_id: the best run is of this sweep, which may be entity/project/id at W&B.
+        on_event: observes the training where the best run has to be trained again for its weights.
+        command_line: what is recorded with that training.
+    """
+
+    run: str | None = None
+    best: bool = False
+    metric: str | None = None
+    dataset: str | None = None
+    sweep_id: str | None = None
+    on_event: OnTraining = null_observer
+    command_line: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.run is not None and (self.best or self.sweep_id is not None):
+            raise RequestError("Expected either a run or the best one (of a sweep), got both.")
+
+
+def best_with_weights(context: Context, choice: RunChoice) -> str:
+    """Return the id of a run with weights in the store: the best one, or the same training.
 
     It is the best finished run of one dataset (see `best_run`), or of a sweep (see `ranked_originals`). Where
     the store has the weights of no such training, it is trained again, with a notice, as an ordinary run
     tagged ``retrained``. Raises FfnnError where it cannot come out the same, and errors as these two do.
     """
-    if sweep_id is None:
-        by = BY_VAL_ACC.or_named(metric)
-        record = best_run(context, by, dataset)
+    if choice.sweep_id is None:
+        by = BY_VAL_ACC.or_named(choice.metric)
+        record = best_run(context, by, choice.dataset)
         if (context.runs.path(record.run_id) / MODEL).is_file():
             return record.run_id
     # Optuna and all that trains take as long to import as thousands of records to read.
-    from ffcli.services.evaluation.retrained import of_store, of_sweep, with_weights
+    from ffcli.services.evaluation.retrained import of_store, with_weights
+    from ffcli.services.sweeps.originals import ranked_originals
 
-    best = of_store(record, by) if sweep_id is None else of_sweep(context, sweep_id, metric, dataset)
-    return with_weights(context, best, on_event, command_line)
+    best = (
+        of_store(record, by)
+        if choice.sweep_id is None
+        else ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
+    )
+    return with_weights(context, best, choice.on_event, choice.command_line)

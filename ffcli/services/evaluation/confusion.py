@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ffcli.core.metrics import confusion_matrix
-from ffcli.errors import RequestError
 from ffcli.plotting.confusion import confusion_figure, row_fractions
 from ffcli.plotting.style import as_png, check_figure, check_target, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import class_reports, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
-from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.tracking import attach
-from ffcli.util.atomic_files import cell
+from ffcli.util.atomic_files import csv_text
 from ffcli.util.text import percentage
 
 _TOP = 3
@@ -30,53 +27,44 @@ _TOP = 3
 
 def confusion(
     context: Context,
-    run: str | None,
+    choice: RunChoice,
     *,
-    best: bool,
-    metric: str | None,
-    dataset: str | None,
-    sweep_id: str | None,
     normalize: bool,
     out: Path | None,
     csv_file: Path | None,
     dpi: int | None = None,
-    on_event: OnTraining = null_observer,
-    command_line: tuple[str, ...] = (),
 ) -> ConfusionMatrix:
     """Evaluate a run, or the best one, on the test images; write the figure and, if named, the CSV.
 
     W&B gets the matrix of a run that it tracks. With ``normalize`` the matrix holds fractions of its rows.
-    ``dataset`` limits which run is the best; a named run is evaluated on it instead of on its own dataset.
-    The best run is trained again where its weights are not stored (see `best_with_weights`). Raises
-    RequestError.
+    Raises RequestError, and errors as `chosen_run` does.
     """
-    if run is not None and (best or sweep_id is not None):
-        raise RequestError("Expected a run, or the best one (of a sweep), not both.")
     out = check_figure(out, dpi)
     if csv_file is not None:
         csv_file = check_target("csv", csv_file)
-    stored, data = chosen_run(
-        context,
-        run,
-        dataset,
-        metric=metric,
-        sweep_id=sweep_id,
-        on_event=on_event,
-        command_line=command_line,
-    )
+    stored, data = chosen_run(context, choice)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")
-    title = (
-        f"Run {run_id} on {label(Path(data.name).name)}\ntest accuracy {percentage(accuracy, 2)} (n = {n:,})"
-    )
+    scored = f"test accuracy {percentage(accuracy, 2)} (n = {n:,})"
+    title = f"Run {run_id} on {label(Path(data.name).name)}\n{scored}"
     figure = confusion_figure(rows, data.class_names, title, normalize=normalize)
     save_figure(figure, png, dpi)
     if csv_file is not None:
         save_file(csv_file, matrix_csv(matrix, data.class_names))
-    result = ConfusionMatrix(
+    with as_png(png, lambda: figure) as picture:
+        if data.name == stored.record.dataset:
+            additions = Additions(
+                values={"test_acc": accuracy},
+                images={"confusion matrix": picture},
+                confusion=(rows, data.class_names),
+            )
+        else:
+            additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": picture})
+        attach(context, stored.record, additions)
+    return ConfusionMatrix(
         run_id=run_id,
         name=stored.record.name,
         dataset=data.name,
@@ -90,17 +78,6 @@ def confusion(
         png=png,
         csv=csv_file,
     )
-    with as_png(png, lambda: figure) as picture:
-        if data.name == stored.record.dataset:
-            additions = Additions(
-                values={"test_acc": accuracy},
-                images={"confusion matrix": picture},
-                confusion=(rows, data.class_names),
-            )
-        else:
-            additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": picture})
-        attach(context, stored.record, additions)
-    return result
 
 
 def _most_frequent(counts: np.ndarray, names: Sequence[str]) -> list[Confusion]:
@@ -120,9 +97,4 @@ def matrix_csv(matrix: Sequence[Sequence[float]], names: Sequence[str]) -> str:
 
     Spreadsheets do not run a name in it as a formula (see `cell`).
     """
-    safe = [cell(name) for name in names]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true \\ predicted", *safe])
-    writer.writerows([name, *row] for name, row in zip(safe, matrix))
-    return text.getvalue()
+    return csv_text([["true \\ predicted", *names], *([name, *row] for name, row in zip(names, matrix))])

@@ -16,7 +16,7 @@ from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.runs.results import ClassReport
-from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.inference import (
     Views,
     as_logits,
@@ -24,62 +24,33 @@ from ffcli.services.evaluation.inference import (
     own_views,
     unseen_indices,
 )
+from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Evaluation
-from ffcli.services.runs.select import StoredRun, load_run
+from ffcli.services.runs.select import StoredRun
 from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
-from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.experiment import l2_rate
 from ffcli.training.tracking import attach
-from ffcli.util.text import counted
 
 
 def evaluate(
-    context: Context,
-    runs: Sequence[str],
-    *,
-    best: bool,
-    metric: str | None,
-    dataset: str | None,
-    tta: bool = False,
-    sweep_id: str | None = None,
-    on_event: OnTraining = null_observer,
-    command_line: tuple[str, ...] = (),
-    track: bool = True,
+    context: Context, choices: Sequence[RunChoice], *, tta: bool = False, track: bool = True
 ) -> list[Evaluation]:
     """Evaluate runs on the test images; with ``track`` W&B gets the figures of a run that it tracks.
 
-    ``dataset`` limits which run is the best; named runs are evaluated on it instead of on their own dataset.
     With ``tta`` all figures are of the mean of the probabilities over several views of each image (see
-    `own_views`). The best run is trained again where its weights are not stored (see `best_with_weights`),
-    with ``on_event``. Raises RequestError, and errors as `load_run` and `best_with_weights` do.
+    `own_views`). Raises RequestError where no run is chosen, and errors as `chosen_run` does.
     """
-    if best == bool(runs):
+    if not choices:
         raise RequestError(
-            "Expected either runs or the best one, got " + ("both." if best else "neither."),
+            "Expected either runs or the best one, got neither.",
             hint="ffnn runs list shows the runs; --best chooses one.",
         )
-    if best:
-        runs = [
-            best_with_weights(
-                context,
-                metric=metric,
-                dataset=dataset,
-                sweep_id=sweep_id,
-                on_event=on_event,
-                command_line=command_line,
-            )
-        ]
-    other = None if best else dataset
-    return [_evaluate(context, load_run(run, context.runs_dir), other, tta, track) for run in runs]
+    return [_evaluate(context, *chosen_run(context, choice), tta, track) for choice in choices]
 
 
-def _evaluate(
-    context: Context, run: StoredRun, dataset_name: str | None, tta: bool, track: bool
-) -> Evaluation:
+def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, track: bool) -> Evaluation:
     config = validate(run.record.config)
-    dataset = context.dataset(dataset_name or config.dataset)
-    check_fits(context, run, dataset)
     over = own_views(context, run, dataset) if tta else Views()
     logits = _logits(run, dataset.x_test, over)
     matrix = confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.n_classes)
@@ -151,21 +122,3 @@ def _mean_loss(config: TrainConfig, run: StoredRun, logits: Array, labels: Array
     targets = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
     losses = LOSSES[config.loss]().per_example(logits, targets)
     return float(losses.mean(dtype=np.float64)) + l2_penalty(run.network, l2_rate(config))
-
-
-def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
-    """Give notice where a run was trained on other data, or on other contents of it.
-
-    Raises RequestError where the features or classes are not those of the run's network.
-    """
-    sizes = run.network.layer_sizes
-    if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
-        raise RequestError(
-            f"Run {run.record.run_id} expects {counted(sizes[0], 'feature')} and "
-            f"{counted(sizes[-1], 'class', 'classes')}, "
-            f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
-        )
-    if dataset.name != run.record.dataset:
-        context.notify(f"run {run.record.run_id} was trained on {run.record.dataset}, not on {dataset.name}")
-    elif dataset.digest != run.record.provenance.dataset_digest:
-        context.notify(f"{dataset.name} has changed since run {run.record.run_id} was trained on it")

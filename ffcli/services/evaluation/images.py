@@ -1,4 +1,4 @@
-"""What the commands that show images share: numbering, and pixels as they are shown."""
+"""Numbering and display of images, for the commands that show some."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_pictorial(data: Dataset) -> None:
     """Raise RequestError where there is nothing to be seen in a dataset."""
     if data.image_shape is None:
         raise RequestError(
-            f"{data.name} holds {counted(data.n_features, 'feature')} an example, and no images: "
+            f"{data.name} holds {counted(data.n_features, 'feature')} per example and no images: "
             "nothing can be drawn.",
             hint="Images are saved with the shape (N, height, width) or (N, height, width, 3).",
         )

@@ -1,4 +1,4 @@
-"""A picture of the user's own, as a dataset has its images: gray, of their size, as light and as dark."""
+"""Conversion of a user's picture to the form of a dataset's images: gray, of their size and background."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.datasets.base import BrokenDataError
-from ffcli.datasets.pictures import MOST_BYTES, border, decode, fit, to_gray
+from ffcli.datasets.pictures import MOST_BYTES, border, decode, fit, size_of, to_gray
 from ffcli.errors import RequestError
 from ffcli.util.safe_read import read_file
 
@@ -53,7 +53,7 @@ def read_picture(path: Path, data: Dataset, invert: bool | None) -> OwnPicture:
     tall, wide = pixels.shape
     if (tall, wide) != (height, width):
         padded = " padded and" if tall * width != wide * height else ""
-        notices.append(f"it is {wide}×{tall}:{padded} scaled to {width}×{height}")
+        notices.append(f"it is {size_of(tall, wide)}:{padded} scaled to {size_of(height, width)}")
     pixels = _oriented(pixels, invert, is_light=_has_light_background(data), notices=notices)
     return OwnPicture(fit(pixels, height, width), [f"{path.name}: {notice}" for notice in notices])
 
@@ -78,8 +78,10 @@ def _has_light_background(data: Dataset) -> bool:
 
 def _oriented(pixels: Array, invert: bool | None, *, is_light: bool, notices: list[str]) -> Array:
     """Return a picture with light and dark as the dataset has them."""
+    dark = is_dark_on_light(pixels)
+    if dark is None:
+        notices.append("it is blank: nothing stands out from its background")
     if invert is None:
-        dark = is_dark_on_light(pixels)
         invert = dark is not None and dark != is_light
         if invert:
             drawn = "dark on a light background" if dark else "light on a dark background"

@@ -14,13 +14,13 @@ from ffcli.plotting.images import prediction_figure
 from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassLabel
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
 from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.context import Context
-from ffcli.training.events import OnTraining, null_observer
 from ffcli.training.experiment import untrained_network
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import attach, log_alone
@@ -32,75 +32,76 @@ if TYPE_CHECKING:
 def predict(
     context: Context,
     options: RunOptions,
+    network: RunChoice | TrainConfig,
     *,
-    index: int | None,
-    image: Path | None,
-    invert: bool | None,
-    run: str | None,
-    best: bool,
-    untrained: TrainConfig | None,
-    dataset: str | None,
+    index: int | None = None,
+    image: Path | None = None,
+    invert: bool | None = None,
     out: Path | None = None,
     dpi: int | None = None,
-    on_event: OnTraining = null_observer,
-    command_line: tuple[str, ...] = (),
 ) -> Illustrated[Prediction]:
     """Return the class probabilities of one image, and the image if it can be shown.
 
-    The network is that of ``run``, or of the best run, trained again where its weights are not in the store
-    (see `best_with_weights`), or one with the initial weights of ``untrained``. A PNG is only made where
-    ``out`` is given; a run that W&B follows then gets it and a bar chart there too, unless ``options`` say
-    "disabled". Where they turn W&B on, those of an untrained network become a run of their own. How a user's
-    ``image`` is read, and what ``invert`` does, says `own_picture.read_picture`.
+    The network is that of a stored run, or one with the initial weights of a configuration. A figure is only
+    made where ``out`` is given; W&B then gets it too (see `_track`). How a user's ``image`` is read, and what
+    ``invert`` does, says `own_picture.read_picture`. Raises RequestError, and errors as `chosen_run` does.
     """
     if (index is None) == (image is None):
         raise RequestError("Expected either the index of an image or an image file.")
-    if sum((run is not None, best, untrained is not None)) > 1:
-        raise RequestError("Expected one of a run, the best run and an untrained network (hidden_size).")
     out = check_figure(out, dpi)
     record: RunRecord | None = None
-    if untrained is not None:
-        data = context.dataset(untrained.dataset)
-        network = untrained_network(untrained, data)
+    if isinstance(network, TrainConfig):
+        data = context.dataset(network.dataset)
+        predicts = untrained_network(network, data)
     else:
-        stored, data = chosen_run(context, run, dataset, on_event=on_event, command_line=command_line)
-        network, record = stored.network, stored.record
+        stored, data = chosen_run(context, network)
+        predicts, record = stored.network, stored.record
+    split, true = None, None
     if image is not None:
         own = read_picture(image, data, invert)
         for notice in own.notices:
             context.notify(notice)
         pixels = own.pixels
-        split, class_ = None, None
     else:
         assert index is not None
         pixels, split, class_ = dataset_image(data, index)
-    probabilities = network.predict_proba(pixels[np.newaxis])[0]
-    named = dict(zip(data.class_names, map(float, probabilities)))
+        true = ClassLabel.of(class_, data.class_names)
+    probabilities = predicts.predict_proba(pixels[np.newaxis])[0]
     result = Prediction(
         run_id=None if record is None else record.run_id,
         dataset=data.name,
         index=index,
         split=split,
-        true=None if class_ is None else ClassLabel.of(class_, data.class_names),
+        true=true,
         predicted=ClassLabel.of(int(probabilities.argmax()), data.class_names),
-        probabilities=named,
+        probabilities=dict(zip(data.class_names, map(float, probabilities))),
         png=out,
     )
     images = as_pictures([pixels]) if is_pictorial(data) else []
     if out is not None:
         figure = _figure(result, images)
         save_figure(figure, out, dpi)
-        shown = f"prediction of {out.stem if index is None else f'image {index}'}"
-        bars = Bars("prediction", shown.capitalize(), "class", "probability", named)
         with as_png(out, lambda: figure) as picture:
-            additions = Additions(images={shown: picture}, charts=[bars])
-            if record is None:
-                log_alone(
-                    context, options, name=f"untrained, {shown}", job_type="predict", additions=additions
-                )
-            elif options.wandb != "disabled":
-                attach(context, record, additions)
+            _track(context, options, record, result, picture)
     return Illustrated(result, images)
+
+
+def _track(
+    context: Context, options: RunOptions, record: RunRecord | None, result: Prediction, picture: Path
+) -> None:
+    """Give a run that W&B tracks the figure and a bar chart, unless ``options`` say "disabled".
+
+    Those of an untrained network, which has no ``record``, become a W&B run of their own where ``options``
+    turn W&B on.
+    """
+    assert result.png is not None
+    shown = f"prediction of {result.png.stem if result.index is None else f'image {result.index}'}"
+    bars = Bars("prediction", shown.capitalize(), "class", "probability", result.probabilities)
+    additions = Additions(images={shown: picture}, charts=[bars])
+    if record is None:
+        log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
+    elif options.wandb != "disabled":
+        attach(context, record, additions)
 
 
 def _figure(result: Prediction, images: list[Array]) -> Figure:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from ffcli.config import TrainConfig, validate
+from ffcli.config import validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.metric import Metric
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.past_runs import PastRuns
-from ffcli.services.sweeps.originals import ranked_originals
+from ffcli.services.sweeps.originals import Original
 from ffcli.services.train import train
 from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
@@ -21,66 +21,32 @@ from ffcli.training.options import RunOptions
 RETRAINED = "retrained"  # the tag of a run that was trained again for its weights
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best run, whose weights may be missing.
-
-    ``value`` is the metric at its best epoch; None for one of several runs of a trial.
-    """
-
-    title: str
-    run_id: str | None
-    config: TrainConfig
-    dataset_digest: str | None
-    core_version: int
-    metric: Metric
-    value: float | None
-    threads: int
-    tags: tuple[str, ...]
-
-
-def of_store(record: RunRecord, metric: Metric) -> Best:
+def of_store(record: RunRecord, metric: Metric) -> Original:
     """Return a run as the best of the store."""
-    about = record.provenance
-    return Best(
+    return Original(
         title=f"Run {record.run_id}",
+        sweep_id="",
         run_id=record.run_id,
         config=validate(record.config),
-        dataset_digest=about.dataset_digest,
-        core_version=about.core or CORE_VERSION,
         metric=metric,
         value=record.best[metric.name],
+        dataset_digest=record.provenance.dataset_digest,
+        core_version=record.provenance.core or CORE_VERSION,
         threads=record.threads,
-        tags=(RETRAINED,),
-    )
-
-
-def of_sweep(context: Context, sweep_id: str, metric: str | None, dataset: str | None) -> Best:
-    """Return the best run of a sweep. Raises as `ranked_originals`."""
-    first = ranked_originals(context, sweep_id, metric=metric, dataset=dataset)[0]
-    members = first.members
-    if members:
-        context.notify(f"{first.title} is the first of the {len(members)} runs of its trial")
-    return Best(
-        title=first.title,
-        run_id=first.run_id,
-        config=members[0] if members else first.config,
-        dataset_digest=first.dataset_digest,
-        core_version=first.core_version,
-        metric=first.metric,
-        value=None if members else first.value,
-        threads=first.threads,
-        tags=(RETRAINED,) if is_address(sweep_id) else (RETRAINED, sweep_id),
     )
 
 
 def with_weights(
-    context: Context, best: Best, on_event: OnTraining = null_observer, command_line: tuple[str, ...] = ()
+    context: Context, best: Original, on_event: OnTraining = null_observer, command_line: tuple[str, ...] = ()
 ) -> str:
     """Return the id of the run, of one that is the same training, or of one that is trained now.
 
-    Raises FfnnError where it cannot come out the same.
+    Of a trial with several runs it is the first, of which notice is given. Raises FfnnError where it cannot
+    come out the same.
     """
+    if best.members:
+        context.notify(f"{best.title} is the first of the {len(best.members)} runs of its trial")
+        best = replace(best, config=best.members[0])
     if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
         return best.run_id
     digest = context.dataset(best.config.dataset).digest
@@ -101,9 +67,13 @@ def with_weights(
     return _train_again(context, best, on_event, command_line)
 
 
-def _train_again(context: Context, best: Best, on_event: OnTraining, command_line: tuple[str, ...]) -> str:
+def _train_again(
+    context: Context, best: Original, on_event: OnTraining, command_line: tuple[str, ...]
+) -> str:
     context.notify(f"{best.title} has no weights here: the same configuration is trained again")
-    options = RunOptions(tags=best.tags, threads=best.threads, command_line=command_line)
+    is_local = best.sweep_id and not is_address(best.sweep_id)
+    tags = (RETRAINED, best.sweep_id) if is_local else (RETRAINED,)
+    options = RunOptions(tags=tags, threads=best.threads, command_line=command_line)
     result = train(context, best.config, options, on_event)
     if result.status != "finished":
         raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")

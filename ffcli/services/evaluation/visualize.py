@@ -13,6 +13,7 @@ from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
 from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.results import ClassLabel
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.images import (
     Illustrated,
     as_pictures,
@@ -66,20 +67,14 @@ def visualize(
 
 
 def visualize_mistakes(
-    context: Context,
-    *,
-    run: str | None,
-    dataset: str | None,
-    out: Path | None,
-    dpi: int | None = None,
-    track: bool = True,
+    context: Context, choice: RunChoice, *, out: Path | None, dpi: int | None = None, track: bool = True
 ) -> Illustrated[Mistakes]:
     """Draw the test images that a run, or the best one, misclassifies with the highest probability.
 
     With ``track`` W&B gets the figure and a table of a run that it tracks.
     """
     out = check_figure(out, dpi)
-    stored, data = chosen_run(context, run, dataset)
+    stored, data = chosen_run(context, choice)
     check_pictorial(data)
     probabilities = stored.network.predict_proba(data.x_test)
     guesses, certainty = probabilities.argmax(axis=1), probabilities.max(axis=1)

@@ -7,17 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError, RequestError, UnknownNameError
 from ffcli.plotting.style import check_target, save_file
-from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.export.keras_format import keras_bytes
 from ffcli.services.export.model import Model, described
 from ffcli.services.export.npz_format import npz_bytes
 from ffcli.services.export.onnx_format import onnx_bytes
 from ffcli.services.runs.select import load_run
 from ffcli.training.context import Context
-from ffcli.training.events import OnTraining, null_observer
-from ffcli.util.suggest import unknown
 
 FORMATS: dict[str, Callable[[Model], bytes]] = {"onnx": onnx_bytes, "keras": keras_bytes, "npz": npz_bytes}
 _PACKAGES = {"onnx": "onnx", "keras": "keras"}  # also the names of the extras
@@ -34,43 +32,23 @@ class Export:
 
 
 def export(
-    context: Context,
-    run: str | None,
-    *,
-    best: bool = False,
-    format: str | None = None,
-    out: Path | None = None,
-    metric: str | None = None,
-    dataset: str | None = None,
-    sweep_id: str | None = None,
-    on_event: OnTraining = null_observer,
-    command_line: tuple[str, ...] = (),
+    context: Context, choice: RunChoice, *, format: str | None = None, out: Path | None = None
 ) -> Export:
-    """Write the network of ``run``, or of the best run, to ``out`` (by default RUN.FORMAT).
+    """Write the network of a run, or of the best one, to ``out`` (by default RUN.FORMAT).
 
-    Without ``format`` the ending of ``out`` decides, else it is onnx. The best run is trained again where its
-    weights are not stored (see `best_with_weights`, as for the other arguments). Raises RequestError for an
-    unknown format, an ending of another, or a package that is not installed; FfnnError where the run has no
-    weights, or a network that the format cannot hold.
+    Without ``format`` the ending of ``out`` decides, else it is onnx. Raises RequestError where no run is
+    chosen, for an unknown format, an ending of another, or a package that is not installed; FfnnError where
+    the run has no weights, or a network that the format cannot hold; and errors as `best_with_weights` does.
     """
-    if best == (run is not None):
+    if choice.run is None and not choice.best:
         raise RequestError(
-            "Expected either a run or the best one, got " + ("both." if best else "neither."),
-            hint="ffnn runs list shows the runs.",
+            "Expected either a run or the best one, got neither.", hint="ffnn runs list shows the runs."
         )
     name = _format(format, out)
     if out is not None:
         out = check_target("out", out, f".{name}")
     _require(name)
-    if run is None:
-        run = best_with_weights(
-            context,
-            metric=metric,
-            dataset=dataset,
-            sweep_id=sweep_id,
-            on_event=on_event,
-            command_line=command_line,
-        )
+    run = choice.run if choice.run is not None else best_with_weights(context, choice)
     model = described(load_run(run, context.runs_dir))
     path = out or Path(f"{model.run_id}.{name}")
     save_file(path, FORMATS[name](model))
@@ -80,7 +58,7 @@ def export(
 def _format(format: str | None, out: Path | None) -> str:
     if format is not None:
         if format.lower() not in FORMATS:
-            raise RequestError(unknown("format", format, FORMATS), parameter="format")
+            raise UnknownNameError("format", format, list(FORMATS), parameter="format")
         return format.lower()
     if out is None:
         return "onnx"

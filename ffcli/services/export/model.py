@@ -1,4 +1,4 @@
-"""What an exported file holds, whatever its format."""
+"""The content of an exported file, whatever its format."""
 
 from __future__ import annotations
 

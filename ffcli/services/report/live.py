@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Report, document, page
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.report.report import best_of, stored_report
 from ffcli.training.context import Context
 
@@ -57,7 +58,7 @@ class _Sweep:
         if best is None:
             return report
         if self._best is None or self._best[0] != best.run_id:
-            self._best = best.run_id, best_of(self._context, best, lambda: str(best.run_id))
+            self._best = best.run_id, best_of(self._context, best, RunChoice(str(best.run_id)))
         return replace(report, best=self._best[1])
 
     def current(self) -> tuple[str, str]:

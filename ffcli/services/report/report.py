@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
-from ffcli.plotting.report import Best, Curve, Influence, Parameter, Report, Run, page
+from ffcli.plotting.report import Best, Curve, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
+from ffcli.runs.results import HyperparameterEffect
 from ffcli.runs.store import DamagedRunError
-from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
@@ -64,13 +64,6 @@ def report(
     """
     if out is not None:
         out = check_target("out", out, ".html", ".htm")
-    weights = partial(
-        best_with_weights,
-        context,
-        sweep_id=sweep_id,
-        on_event=on_event,
-        command_line=command_line,
-    )
     sweep, trials, epochs = _stored(context, sweep_id)
     if is_address(sweep_id):
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
@@ -80,8 +73,12 @@ def report(
     shown = _report(context, sweep, trials, _by_trial(epochs))
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
-        chosen = partial(str, best.run_id) if is_address(sweep.id) else weights
-        shown = replace(shown, best=best_of(context, best, chosen))
+        choice = (
+            RunChoice(str(best.run_id))
+            if is_address(sweep.id)
+            else RunChoice(sweep_id=sweep_id, on_event=on_event, command_line=command_line)
+        )
+        shown = replace(shown, best=best_of(context, best, choice))
     # A name that came from the command line may hold bytes that are no text.
     save_file(path, page(shown).encode("utf-8", "backslashreplace"))
     if options is not None:
@@ -159,12 +156,12 @@ def _report(
     )
 
 
-def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[Influence]:
+def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
     """Return what can be said from so many runs: see `_CORRELATED` and `_IMPORTANT`."""
     values = sum(trial.value is not None for trial in trials)
     if values < _CORRELATED:
         return []
-    found = [Influence(**asdict(effect)) for effect in effects(sweep, trials)]
+    found = effects(sweep, trials)
     return found if values >= _IMPORTANT else [replace(each, importance=None) for each in found]
 
 
@@ -234,10 +231,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
-def best_of(context: Context, trial: Trial, with_weights: Callable[[], str]) -> Best:
+def best_of(context: Context, trial: Trial, choice: RunChoice) -> Best:
     """Return the best run with its confusion matrix, or with why there is none, of which notice is given.
 
-    ``with_weights`` returns the id of a run that has the weights.
+    ``choice`` is a run that has the weights, or is to be trained again for them.
     """
     # Imported here: evaluation needs the core, and a page can also be made without it.
     from ffcli.core.metrics import confusion_matrix
@@ -246,7 +243,7 @@ def best_of(context: Context, trial: Trial, with_weights: Callable[[], str]) -> 
     record = _record(context, trial)
     about = (trial.number, config.as_dict(), train_command(config, record.threads if record else 1))
     try:
-        stored, data = chosen_run(context, with_weights(), None)
+        stored, data = chosen_run(context, choice)
     except FfnnError as error:
         context.notify(f"the page has no confusion matrix: {error}")
         missing = f"The best run could not be evaluated on the test images. {error}"

@@ -1,4 +1,4 @@
-"""The page of a sweep at W&B, beside what W&B can draw of it itself."""
+"""The page of a sweep at W&B, with W&B's own charts of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ffcli.tracking.base import Additions, Bars, Lines, Rows
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import log_about
+from ffcli.util.atomic_files import joined
 
 
 def log(
@@ -78,12 +79,8 @@ def _runs(report: Report) -> Rows:
     names = [parameter.name for parameter in report.parameters]
     rows = [
         [run.number, run.run_id, run.name, run.status, run.value, run.best_epoch, run.seconds]
-        + [_cell(run.values.get(name)) for name in names]
+        + [joined(run.values.get(name)) for name in names]
         for run in report.runs
     ]
     heads = ["run", "id", "name", "status", report.metric, "best_epoch", "training_seconds"]
     return Rows("runs", [*heads, *(f"parameters.{name}" for name in names)], rows)
-
-
-def _cell(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value

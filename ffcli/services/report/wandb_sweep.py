@@ -1,4 +1,4 @@
-"""A sweep at W&B, as far as its runs lie in this store: what ``ffnn report`` shows of it."""
+"""The part of a W&B sweep that is stored here, for ``ffnn report``."""
 
 from __future__ import annotations
 

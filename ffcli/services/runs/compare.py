@@ -18,6 +18,7 @@ from ffcli.tracking.base import Additions, Lines, Rows
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import log_about
+from ffcli.util.atomic_files import joined
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> N
         for metric in METRICS
         for title, group in comparable(runs, metric).items()
     ]
-    values = [[name, *(_cell(run.different[name]) for run in runs)] for name in runs[0].different]
+    values = [[name, *(joined(run.different[name]) for run in runs)] for name in runs[0].different]
     with as_png(
         png, lambda: run_curves_figure([run_curves(run, f"{run.short}  {run.name}") for run in runs])
     ) as picture:
@@ -113,10 +114,6 @@ def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> N
                 charts=[*lines, Rows("differences", ["hyper-parameter", *shorts], values)],
             ),
         )
-
-
-def _cell(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:

@@ -83,7 +83,7 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
     if not ranked:
         raise FfnnError(
             f"There is no finished run on {name} in {context.runs_dir}.",
-            hint=f"Train one with ffnn train, or name the dataset of another (got {name}).",
+            hint=f"Train one with ffnn train, or name another dataset (got {name}).",
         )
     best = context.runs.read(ranked[0][0])
     for at, field in enumerate(_SPLIT):

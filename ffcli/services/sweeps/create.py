@@ -1,4 +1,4 @@
-"""Making and finding sweeps, and what one would search."""
+"""Creating and reading sweeps, and describing their search space."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ from typing import Any
 import numpy as np
 
 from ffcli.config import TrainConfig, members, validation_split
+from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.layout import DATABASE, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, outdated_sweep_ids, sweep_ids
+from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
-from ffcli.services.train import plan
+from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
 from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
 from ffcli.sweeping.study.study import Study
 from ffcli.training.context import Context
-from ffcli.training.options import RunOptions
+from ffcli.training.experiment import check_before_loading
 from ffcli.util.atomic_files import write_atomic
 from ffcli.util.safe_read import is_name, read_file, shown
+
+# An estimate measures so many configurations, for so many seconds each.
+_SAMPLE, _BUDGET = 12, 0.025
+_COMPILED = 0.72  # seconds that compiled kernels take for one of NumPy's
+# Seconds until workers that start together train, most of them for imports, and for that of Numba.
+_WORKERS_START, _NUMBAS_START = 1.2, 1.0
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
@@ -48,6 +55,16 @@ class SweepSource:
     of: Path | Mapping[str, Any]
     choose: str | None = None
     ignore: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        return "the sweep" if isinstance(self.of, Mapping) else str(self.of)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read."""
+        return isinstance(self.of, Mapping) or self.of.exists()
 
     def read(self) -> SweepSpec:
         """Return the sweep. Raises RequestError for what is wrong in it."""
@@ -91,7 +108,7 @@ def create(
     dataset = context.dataset(config.dataset)
     validation_split(members(config, repeats, folds)[0], dataset.y_train)
     _clear_up(context)
-    sweep_id = new_run_id([*sweep_ids(context.runs_dir), *outdated_sweep_ids(context.runs_dir)])
+    sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired, repeats, folds)
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
@@ -120,7 +137,7 @@ def keep_file(context: Context, sweep: Sweep) -> None:
 
 def _clear_up(context: Context) -> None:
     """Remove what processes that were killed before their sweep was whole have left."""
-    whole = (STUDY, DATABASE, SWEEP_FILE)
+    whole = (STUDY, SWEEP_FILE)
     with suppress(OSError):  # there are no sweeps, or they cannot be read
         for folder in (context.runs_dir / SWEEPS).iterdir():
             is_whole = any((folder / name).exists() for name in whole)
@@ -148,13 +165,7 @@ def any_config(spec: SweepSpec) -> TrainConfig:
 
 def read_sweep(context: Context, sweep_id: str) -> Study:
     """Return what is stored of a sweep. Raises RequestError where there is none, DamagedSweepError."""
-    folder = sweep_folder(context, sweep_id)
-    if (folder / DATABASE).is_file() and not (folder / STUDY).is_file():
-        raise RequestError(
-            f"Sweep {sweep_id} was made by an earlier version of ffnn, which this one cannot read.",
-            hint="Its runs can be listed and evaluated; a new sweep of its file can reuse their results.",
-        )
-    return study.read(folder)
+    return study.read(sweep_folder(context, sweep_id))
 
 
 def of_same_file(
@@ -193,6 +204,14 @@ def holds(path: Path, text: str) -> bool:
         return False
 
 
+def _seconds_of(context: Context, config: TrainConfig) -> float:
+    """Estimate the seconds of a run in much less than one, in which Numba could not even be imported."""
+    check_before_loading(config)
+    with numpy_kernels():
+        seconds = seconds_of(config, context.dataset(config.dataset), budget=_BUDGET)
+    return seconds * (_COMPILED if would_compile() else 1)
+
+
 def describe_space(
     context: Context,
     source: Source,
@@ -208,8 +227,9 @@ def describe_space(
     runs, each_trial = spec.most_trials(count), repeats * max(folds, 1)
     workers = workers if runs is None else min(workers, runs * each_trial)
     rng = np.random.default_rng(0)
-    some = [plan(context, spec.config(spec.sample(rng)), RunOptions()).seconds_estimate for _ in range(8)]
-    each = float(np.mean(some))
+    start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)
+    configs = [spec.config(spec.sample(rng)) for _ in range(_SAMPLE)]
+    each = float(np.mean([_seconds_of(context, config) for config in configs]))
     return SearchSpace(
         method=spec.method,
         metric=None if spec.metric is None else RankedBy(spec.metric.name, spec.metric.goal),
@@ -220,5 +240,5 @@ def describe_space(
         runs_a_trial=each_trial,
         workers=workers,
         seconds_a_run=each,
-        seconds_estimate=None if runs is None else each * runs * each_trial / workers,
+        seconds_estimate=None if runs is None else start + each * runs * each_trial / workers,
     )

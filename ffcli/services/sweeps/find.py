@@ -1,4 +1,4 @@
-"""Which sweep a word on the command line stands for. Nothing heavy is imported for it."""
+"""Finding a sweep by a word on the command line. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -107,17 +107,12 @@ def _name(text: str, word: str) -> str | None:
 
 
 def _refuse_others(context: Context, word: str) -> None:
-    """Raise RequestError where a word stands for a sweep whose trials are elsewhere, or for a run."""
+    """Raise RequestError where a word stands for a sweep of W&B's, or for a run."""
     elsewhere = alone(word, all_sweep_ids(context.runs_dir))
-    if elsewhere is not None and is_address(elsewhere):
+    if elsewhere is not None:
         raise RequestError(
             f"Sweep {elsewhere} is one of W&B's, whose server has its trials.",
             hint=f"ffnn report {elsewhere} shows the runs that are stored here.",
-        )
-    if elsewhere is not None:
-        raise RequestError(
-            f"Sweep {elsewhere} was made by an earlier version of ffnn, which this one cannot read.",
-            hint=f"ffnn runs list --sweep {elsewhere} lists its runs, which a new sweep can reuse.",
         )
     _refuse_run(context, word)
 

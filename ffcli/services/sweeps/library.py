@@ -74,17 +74,13 @@ def sweep(
     options = SweepOptions(
         count=count, pool=PoolOptions(workers=workers or usable_cores()), command_line=("ffcli.sweep",)
     )
-    outcome = run_sweep(context, made, options, _unobserved)
+    outcome = run_sweep(context, made, options, lambda _: None)
     path = sweep_folder(context, made.id)
     trials = read_sweep(context, made.id).trials
     page = report(context, made.id, path / REPORT).html
     return SweepResult(
         made.id, path, outcome.counts, outcome.best, [_record(trial) for trial in trials], page
     )
-
-
-def _unobserved(event: object) -> None:
-    """Observe nothing."""
 
 
 def _record(trial: Trial) -> dict[str, Any]:

@@ -7,7 +7,7 @@ changed since.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +15,8 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from ffcli.errors import FfnnError
-from ffcli.runs.layout import STUDY, SUMMARY, SWEEPS, outdated_sweep_ids, sweep_ids
-from ffcli.services.sweeps.results import ListedSweep, SweepSummary, TopTrial, TrialCounts
+from ffcli.runs.layout import STUDY, SUMMARY, SWEEPS, sweep_ids
+from ffcli.services.sweeps.results import ListedSweep, SweepFacts, SweepSummary, TopTrial
 from ffcli.sweeping.study.lock import holder
 from ffcli.training.context import Context
 from ffcli.util.atomic_files import json_text, write_atomic
@@ -38,13 +38,9 @@ def _reader() -> TypeAdapter[_Stored]:
 
 def list_sweeps(context: Context) -> list[ListedSweep]:
     """Return the sweeps of the store, the latest first."""
-    outdated = set(outdated_sweep_ids(context.runs_dir))
     found = []
-    for sweep_id in sorted([*sweep_ids(context.runs_dir), *outdated], reverse=True):
+    for sweep_id in reversed(sweep_ids(context.runs_dir)):
         folder = context.runs_dir / SWEEPS / sweep_id
-        if sweep_id in outdated:
-            found.append(_outdated(folder))
-            continue
         try:
             found.append(located(context, _known(folder) or write_summary(folder)))
         except FfnnError as error:
@@ -56,20 +52,10 @@ def located(context: Context, summary: SweepSummary) -> ListedSweep:
     """Return a summary with the directory, who runs the sweep, and which of its best runs are stored."""
     folder = context.runs_dir / SWEEPS / summary.sweep_id
     return ListedSweep(
-        sweep_id=summary.sweep_id,
-        name=summary.name,
+        **{field.name: getattr(summary, field.name) for field in fields(SweepFacts)},
         backend="local",
         path=folder,
-        method=summary.method,
-        metric=summary.metric,
-        paired=summary.paired,
-        repeats=summary.repeats,
-        folds=summary.folds,
         state="running" if holder(folder) is not None else "ended" if summary.is_over else "open",
-        planned=summary.planned,
-        counts=summary.counts,
-        reused=summary.reused,
-        best=summary.best,
         top=[TopTrial(**vars(trial), record=_record(context, trial.run_id)) for trial in summary.top],
     )
 
@@ -79,27 +65,6 @@ def _record(context: Context, run_id: str | None) -> str | None:
     if run_id is None or not is_name(run_id):
         return None
     return "here" if (context.runs_dir / run_id / SUMMARY).is_file() else "removed"
-
-
-def _outdated(folder: Path) -> ListedSweep:
-    """Return a sweep of which nothing but its directory is known."""
-    return ListedSweep(
-        sweep_id=folder.name,
-        name=None,
-        backend="local",
-        path=folder,
-        method=None,
-        metric=None,
-        paired=None,
-        repeats=1,
-        folds=0,
-        state="outdated",
-        planned=None,
-        counts=TrialCounts(None, None, None),
-        reused=None,
-        best=None,
-        top=[],
-    )
 
 
 def write_summary(folder: Path) -> SweepSummary:

@@ -34,12 +34,14 @@ class SweepOptions:
 
     Attributes:
         count: trials in all, over all resumptions; None: as many as were ever asked for.
+        max_time: seconds from now after which no trial begins; None: no such time.
         reuse: take over the results of identical runs of the store instead of training again.
         wandb: online or offline, where W&B is to follow the runs.
     """
 
     count: int | None = None
     pool: PoolOptions = field(default_factory=PoolOptions)
+    max_time: float | None = None
     reuse: bool = False
     wandb: str = "disabled"
     wandb_project: str | None = None
@@ -107,6 +109,7 @@ def _run(
         left_over=earlier.left_over,
         reusable=earlier.reusable,
         ended=BestWeights(context, sweep, study.trials).ended,
+        deadline=None if options.max_time is None else time.monotonic() + options.max_time,
         options=run_options,
     )
     with open_pool(context, options.pool) as pool:

@@ -27,7 +27,7 @@ from ffcli.util.text import are, counted
 
 @dataclass(frozen=True)
 class Original:
-    """A finished run of a sweep; ``value`` is the metric at its best epoch.
+    """A finished run, of a sweep unless ``sweep_id`` is empty; ``value`` is the metric at its best epoch.
 
     ``run_id`` is that of this store where it may hold the run, else W&B's. ``title`` names the run in
     messages. ``members`` are the configurations of the runs of a trial that has several; ``run_id`` is the

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ffcli.runs.record import Count, Finite
+from ffcli.runs.results import HyperparameterEffect
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class RankedBy:
 
 @dataclass(frozen=True)
 class TrialCounts:
-    """Number of trials by the way they ended; null where it is not known."""
+    """Number of trials by the way they ended."""
 
-    finished: Count | None
-    pruned: Count | None
-    failed: Count | None
+    finished: Count
+    pruned: Count
+    failed: Count
 
 
 @dataclass(frozen=True)
@@ -72,66 +72,48 @@ class TopTrial(TrialSummary):
 
 
 @dataclass(frozen=True)
-class SweepSummary:
-    """What is known of a sweep, whatever its directory is and whoever runs it; stored beside the study."""
+class SweepFacts:
+    """What is known of a sweep, whatever its directory is and whoever runs it."""
 
     sweep_id: str
     name: str | None
     method: str
+    """grid, random or bayes."""
     metric: RankedBy
     paired: str | None
+    """The hyper-parameter whose values are compared, each configuration being trained with all of them."""
     repeats: Count
+    """Number of seeds that each trial is trained with; its value is the mean over its runs."""
     folds: Count
+    """Number of folds that each trial is trained on; 0: on its own split."""
+    planned: Count | None
+    """The most trials that were asked for, within run_cap and the space; null without an end."""
     counts: TrialCounts
     reused: Count
+    """Number of trials whose result was taken over from an earlier run."""
     best: BestTrial | None
+
+
+@dataclass(frozen=True)
+class SweepSummary(SweepFacts):
+    """What is stored of a sweep beside its study."""
+
     top: list[TrialSummary]
-    planned: Count | None
     is_over: bool
 
 
 @dataclass(frozen=True)
-class ListedSweep:
+class ListedSweep(SweepFacts):
     """A sweep of the store."""
 
-    sweep_id: str
-    name: str | None
     backend: str
     """local or wandb."""
     path: Path
     """The directory of the sweep."""
-    method: str | None
-    """grid, random or bayes; null, as all that is not known, where an earlier version made the sweep."""
-    metric: RankedBy | None
-    paired: str | None
-    """The hyper-parameter whose values are compared, each configuration being trained with all of them."""
-    repeats: int
-    """Number of seeds that each trial is trained with; its value is the mean over its runs."""
-    folds: int
-    """Number of folds that each trial is trained on; 0: on its own split."""
     state: str | None
-    """running, ended, open (trials are left) or outdated (an earlier version made it); null for W&B's."""
-    planned: int | None
-    """The most trials that were asked for, within run_cap and the space; null without an end."""
-    counts: TrialCounts
-    reused: int | None
-    """Number of trials whose result was taken over from an earlier run."""
-    best: BestTrial | None
+    """running, ended or open (trials are left); null for W&B's."""
     top: list[TopTrial]
     """The best trials, the best first."""
-
-
-@dataclass(frozen=True)
-class HyperparameterEffect:
-    """How much one searched hyper-parameter mattered; null is what cannot be said."""
-
-    name: str
-    importance: float | None
-    """Fraction of the importance of all, which sum to 1."""
-    correlation: float | None
-    """With the metric, from -1 to 1, where the values are numbers."""
-    by_value: Mapping[str, float | None] | None
-    """Elsewhere, the correlation of having a value, for each value."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +142,7 @@ class SweepOutcome(SweepReport):
     """A sweep after it was run or resumed."""
 
     ended: str | None
-    """Why it ended: count, space, target, failures, or lost where W&B's server is gone."""
+    """Why it ended: count, space, target, failures, time, or lost where W&B's server is gone."""
     message: str | None
     """The same in a sentence."""
     seconds: float
@@ -198,14 +180,3 @@ class SearchSpace:
     """Estimated from some measured steps."""
     seconds_estimate: float | None
     """For all runs of all trials."""
-
-
-@dataclass(frozen=True)
-class SweepProgress:
-    """How far a sweep is: its state and trials as in `ListedSweep`, and the best value of the metric."""
-
-    state: str
-    planned: int | None
-    ended: int
-    metric: str
-    best: float | None

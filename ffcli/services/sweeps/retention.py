@@ -1,4 +1,4 @@
-"""Which runs of a sweep keep their weights: all of them would fill a disk."""
+"""Retention of weights: only the best runs of a sweep keep theirs."""
 
 from __future__ import annotations
 

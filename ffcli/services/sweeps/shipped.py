@@ -1,4 +1,4 @@
-"""The sweep files that come with ffnn: an installed copy has no folder ``sweeps`` beside it."""
+"""The sweep files that come with ffnn, and how they are found by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a sweep: how far it is, its best trials, and which hyper-parameters mattered."""
+"""Reports about a sweep: its progress, its best trials, and the effect of its hyper-parameters."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ffcli.services.sweeps.best import summary_of
-from ffcli.services.sweeps.create import read_sweep, sweep_folder
+from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.listing import located
-from ffcli.services.sweeps.results import Effects, HyperparameterEffect, SweepProgress, SweepReport
+from ffcli.services.sweeps.results import Effects, ListedSweep, SweepReport
 from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
-from ffcli.sweeping.study.lock import holder
 from ffcli.sweeping.study.record import Sweep, Trial
 from ffcli.sweeping.study.study import Study
 from ffcli.training.context import Context
@@ -18,8 +17,12 @@ from ffcli.training.context import Context
 
 def sweep_report(context: Context, study: Study) -> SweepReport:
     """Return what is known of a sweep of this store."""
+    return SweepReport(**vars(_listed(context, study)), mattered=_mattered(study.sweep, study.trials))
+
+
+def _listed(context: Context, study: Study) -> ListedSweep:
     summary = summary_of(study.sweep, study.trials, planned=study.planned, is_over=study.is_over)
-    return SweepReport(**vars(located(context, summary)), mattered=_mattered(study.sweep, study.trials))
+    return located(context, summary)
 
 
 def show_sweep(context: Context, sweep_id: str) -> SweepReport:
@@ -27,17 +30,9 @@ def show_sweep(context: Context, sweep_id: str) -> SweepReport:
     return sweep_report(context, read_sweep(context, sweep_id))
 
 
-def progress(context: Context, sweep_id: str) -> SweepProgress:
-    """Return how far a sweep is. Raises FfnnError."""
-    study = read_sweep(context, sweep_id)
-    running = holder(sweep_folder(context, sweep_id)) is not None
-    return SweepProgress(
-        state="running" if running else "ended" if study.is_over else "open",
-        planned=study.planned,
-        ended=study.counts.ended,
-        metric=study.sweep.metric.name,
-        best=study.counts.best,
-    )
+def progress(context: Context, sweep_id: str) -> ListedSweep:
+    """Return how far a sweep is, without what mattered in it. Raises FfnnError."""
+    return _listed(context, read_sweep(context, sweep_id))
 
 
 def wandb_report(context: Context, sweep: Sweep, trials: Sequence[Trial], refused: int) -> SweepReport:
@@ -46,7 +41,7 @@ def wandb_report(context: Context, sweep: Sweep, trials: Sequence[Trial], refuse
     ``refused`` runs have failed without ever being stored.
     """
     found = located(context, summary_of(sweep, trials))
-    counts = replace(found.counts, failed=(found.counts.failed or 0) + refused)
+    counts = replace(found.counts, failed=found.counts.failed + refused)
     found = replace(found, backend="wandb", state=None, counts=counts)
     return SweepReport(**vars(found), mattered=_mattered(sweep, trials))
 
@@ -56,5 +51,5 @@ def _mattered(sweep: Sweep, trials: Sequence[Trial]) -> Effects:
         importance=IMPORTANCE,
         correlation=CORRELATION,
         trials=sum(trial.value is not None for trial in trials),
-        hyperparameters=[HyperparameterEffect(**vars(effect)) for effect in effects(sweep, trials)],
+        hyperparameters=effects(sweep, trials),
     )

@@ -1,1 +1,1 @@
-"""What configuration comes next: grid, random, bayes, paired."""
+"""Search: the next configuration, by grid, random, bayes or in pairs."""

@@ -1,4 +1,4 @@
-"""Proposers: what every method of a search knows, and what it must answer."""
+"""Proposers: the interface of a search method."""
 
 from __future__ import annotations
 

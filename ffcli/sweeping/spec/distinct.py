@@ -1,4 +1,4 @@
-"""The distinct trainings among the combinations of a sweep: momentum, say, changes nothing with adam."""
+"""The distinct trainings among a sweep's combinations; momentum, for example, changes nothing with adam."""
 
 from __future__ import annotations
 

@@ -9,28 +9,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.files import file_at, head
+from ffcli.datasets.kinds import JSON, TABLES, TEXT, kind_of
 from ffcli.errors import RequestError, UnknownNameError
-from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
-from ffcli.util.suggest import closest
+from ffcli.util.safe_read import YAML_BYTES, mapping, parse_yaml, read_text, shown
 
 _LARGEST = 1 << 63  # beyond it an integer fits neither a database nor exact arithmetic in floats
 
 
-def read_text(path: Path, most: int = YAML_BYTES) -> str:
-    """Return the text of a file. Raises RequestError where there is none of at most so many bytes."""
+def read_sweep(path: Path, most: int = YAML_BYTES) -> str:
+    """Return the text of a sweep file. Raises RequestError where there is none of at most so many bytes."""
+    _refuse_data(path.expanduser())
     try:
-        content = read_file(path.expanduser(), most)
-    except FileNotFoundError:
-        raise RequestError(f"{path}: there is no such sweep file.") from None
-    except IsADirectoryError:
-        raise RequestError(f"{path}: expected a sweep file, got a folder.") from None
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RequestError(f"{path}: it cannot be read: {reason}.") from None
+        return read_text(path, "sweep file", most)
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}.") from None
+
+
+def _refuse_data(path: Path) -> None:
+    """Refuse a file that is no sweep but data, a picture or a page; what cannot be read is left to others."""
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise RequestError(f"{path}: this is not a text file in UTF-8.") from None
+        kind = kind_of(head(file_at(path)))
+    except (OSError, BrokenDataError):
+        return
+    what = "a table of data" if kind is TEXT and path.name.lower().endswith(TABLES) else kind.what
+    if what not in (TEXT.what, JSON.what) and (kind.name or kind.advice):
+        raise RequestError(
+            f"{path}: expected a sweep (YAML, JSON, a script or a notebook), got {what}.",
+            hint="A sweep names its data as a parameter, as in dataset: {value: data.csv}.",
+        )
 
 
 def parse(text: str, source: str) -> dict[Any, Any]:
@@ -40,14 +48,9 @@ def parse(text: str, source: str) -> dict[Any, Any]:
     """
     try:
         values = _json(text) if text.lstrip().startswith("{") else parse_yaml(text)
+        return mapping(values, "method: random")
     except ValueError as error:
         raise RequestError(f"{source}: {error}.") from None
-    if not isinstance(values, dict):
-        found = (
-            "an empty file" if values is None else "a list" if isinstance(values, list) else "a bare value"
-        )
-        raise RequestError(f"{source}: expected lines such as 'method: random', got {found}.")
-    return values
 
 
 def _json(text: str) -> Any:
@@ -109,8 +112,7 @@ class Section:
                 self._unknown(f"key of {kind}", key, key, keys)
 
     def _unknown(self, kind: str, key: str, name: str, choices: Collection[str]) -> NoReturn:
-        meant = closest(name, {choice: choice for choice in choices})
-        raise UnknownNameError(kind, shown(name), list(choices), meant=meant, place=f"{self.place(key)}: ")
+        raise UnknownNameError(kind, shown(name), list(choices), place=f"{self.place(key)}: ")
 
     def need(self, key: str, why: str) -> None:
         """Refuse the lack of a key."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.errors import RequestError, SeveralSweepsError
-from ffcli.sweeping.spec.document import read_text
+from ffcli.sweeping.spec.document import read_sweep
 from ffcli.sweeping.spec.literals import Found, Program, plain
 from ffcli.util.safe_read import parse_json, shown
 from ffcli.util.suggest import compact
@@ -31,7 +31,7 @@ def read_script(path: Path, choose: str | None = None) -> dict[str, Any]:
         RequestError: there is none, or it is not a literal.
     """
     notebook = path.suffix.lower() == ".ipynb"
-    text = read_text(path, _MOST_BYTES[notebook])
+    text = read_sweep(path, _MOST_BYTES[notebook])
     program = Program()
     try:
         for where, body in _cells(text) if notebook else [("", _parsed(text))]:
@@ -109,7 +109,7 @@ def _chosen(program: Program, choose: str | None, source: str) -> Found:
     if distinct:
         return distinct[0]
     if program.calls:
-        raise ValueError(f"{program.calls[0].line}: what sweep gets is not a literal dict")
+        raise ValueError(f"{program.calls[0].line}: the argument of sweep is not a literal dict")
     raise ValueError("no call of wandb.sweep is found in it, and no dict with method and parameters")
 
 

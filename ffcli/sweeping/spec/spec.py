@@ -12,7 +12,7 @@ import yaml
 from ffcli.config import FIELDS, NAMES
 from ffcli.errors import RequestError, UnknownNameError
 from ffcli.runs.metric import METRICS, Metric, is_loss, metric_name, names_no_images
-from ffcli.sweeping.spec.document import Section, parse, read_text
+from ffcli.sweeping.spec.document import Section, parse, read_sweep
 from ffcli.sweeping.spec.hyperband import Hyperband, read_hyperband
 from ffcli.sweeping.spec.leaves import Leaves, read_leaves
 from ffcli.sweeping.spec.model import SweepSpec as SweepSpec  # noqa: PLC0414
@@ -20,7 +20,6 @@ from ffcli.sweeping.spec.quantized import Steps
 from ffcli.sweeping.spec.scripts import SUFFIXES, read_script
 from ffcli.sweeping.spec.space import Parameter, read_space
 from ffcli.util.safe_read import shown
-from ffcli.util.suggest import closest
 from ffcli.util.text import are, counted
 
 METHODS = ("bayes", "random", "grid")
@@ -53,7 +52,7 @@ def sweep_text(
     elif source.suffix.lower() in SUFFIXES:
         document = read_script(source, choose)
     else:
-        text = read_text(source)
+        text = read_sweep(source)
         if not ignore:
             return text
         document = parse(text, str(source))
@@ -80,8 +79,7 @@ def _without(document: dict[str, Any], names: Collection[str], source: str) -> d
         parameters = _removed(parameters, name.split("."))
         if parameters is None:
             there = [str(key) for key in document.get("parameters") or {}]
-            meant = closest(name, dict(zip(there, there)))
-            raise UnknownNameError("parameter of the sweep", name, there, meant=meant, place=f"{source}: ")
+            raise UnknownNameError("parameter of the sweep", name, there, place=f"{source}: ")
     return {**document, "parameters": parameters}
 
 

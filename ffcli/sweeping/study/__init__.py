@@ -1,1 +1,1 @@
-"""What was tried: an Optuna study as the record, and the one process that owns it."""
+"""The trials of a sweep: an Optuna study as the record, and the one process that owns it."""

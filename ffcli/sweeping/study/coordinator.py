@@ -109,24 +109,29 @@ class Coordinator:
 
     def _begin_one(self) -> bool:
         """Begin one run of an open trial, else one trial; False where there is none to begin now."""
-        for opened in self._open.values():
-            if opened.waiting and not opened.begins_no_more:
-                self._submit(opened, opened.waiting.pop(0))
-                return True
-        self._ended = self._ended or self._why_over()
-        if self._ended is not None:
+        each = self._open.values()
+        opened = next((trial for trial in each if trial.waiting and not trial.begins_no_more), None)
+        if opened is None and not self._may_begin_a_trial():
             return False
-        taken = self._study.counts.ended + len(self._open)
-        if self._most is not None and taken >= self._most:
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._ended, self._stopping = Ended("time", "Its time is over."), True
             return False
-        if self._waiting:
+        if opened is not None:
+            self._submit(opened, opened.waiting.pop(0))
+        elif self._waiting:
             self._again(self._next_waiting())
-            return True
-        proposal = self._proposer.propose(len(self._study.trials) + 1)
-        trial = self._study.begin(proposal)
-        self._learn(trial)
-        self._start(trial)
+        else:
+            trial = self._study.begin(self._proposer.propose(len(self._study.trials) + 1))
+            self._learn(trial)
+            self._start(trial)
         return True
+
+    def _may_begin_a_trial(self) -> bool:
+        self._ended = self._ended or self._why_over()
+        taken = self._study.counts.ended + len(self._open)
+        if self._ended is not None or (self._most is not None and taken >= self._most):
+            return False
+        return bool(self._waiting) or taken != self._sweep.spec.size
 
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""

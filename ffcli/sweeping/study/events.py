@@ -1,4 +1,4 @@
-"""What is told of a sweep while it runs, for a live view and a log."""
+"""Events of a running sweep, for a live view and a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a sweep is to go, and how its trials run."""
+"""The plan of a sweep: how many trials there are, and how they run."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Plan:
 
     Attributes:
         count: trials in all, over all resumptions; None: as many as the file's run_cap and space allow.
+        deadline: the reading of `time.monotonic` from which on no trial begins; None: no such time.
         options: what is recorded with each run.
         digest: returns the digest that the dataset of a configuration must have.
         left_over: returns what the runs of an earlier start of a trial came to where they have ended, though
@@ -42,4 +43,5 @@ class Plan:
     left_over: Callable[[Trial], Mapping[int, Past]] = _none_left
     reusable: Callable[[Trial, TrainConfig], Past | None] = _none_reusable
     ended: Callable[[Trial], None] = _nothing
+    deadline: float | None = None
     options: RunOptions = field(default_factory=RunOptions)

@@ -1,4 +1,4 @@
-"""What a sweep and its trials are, whatever they are stored in."""
+"""Sweeps and trials, independent of their storage."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
 class Ended:
     """The sweep is over. ``message`` says why, in a sentence."""
 
-    reason: Literal["count", "space", "target", "failures"]
+    reason: Literal["count", "space", "target", "failures", "time"]
     message: str
 
 

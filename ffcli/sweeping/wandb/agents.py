@@ -1,4 +1,4 @@
-"""The agents of a W&B sweep: they ask the server for runs, and hear which of them are to be stopped.
+"""The agents of a W&B sweep, which ask the server for runs and for runs to stop.
 
 They are our own and not ``wandb.agent``, of whose loop (``wandb/agents/pyagent.py`` and ``wandb_agent.py`` in
 0.31) nothing can be had but the whole: it asks every 5 seconds, so that a short run costs as much; to it a

@@ -1,4 +1,4 @@
-"""What a W&B server is asked about sweeps, each question bounded in time.
+"""Queries about sweeps to a W&B server, each bounded in time.
 
 Registering goes through ``wandb.sweep``. The rest is asked in the protocol that W&B's agents speak, over the
 connection of the SDK's public API (see `private`).

@@ -70,7 +70,7 @@ def configs(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [pair["config"] for pair in document["pairs"]]
 
 
-def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) -> None:
+def test_pairs_are_trained_evaluated_and_drawn(process: Cli, cli: Cli, spec: Path) -> None:
     folder = spec.parent
     document = done_well(process, spec, "--runs", "8", "--workers", "2", "-o", "figure.png")
     assert document["counts"] == {"finished": 8, "pruned": 0, "failed": 0}
@@ -89,13 +89,13 @@ def test_pairs_are_trained_judged_and_drawn(process: Cli, cli: Cli, spec: Path) 
             assert half["val_acc"] == run["best_val_acc"]
             reached = [epoch["epoch"] for epoch in run["epochs"] if epoch["val_acc"] >= 0.8]
             assert half["epochs_to_80"] == (reached[0] if reached else None)
-            judged = json.loads(cli("evaluate", half["run_id"], "--json").out)
-            assert half["test_acc"] == pytest.approx(judged["accuracy"])
+            evaluated = json.loads(cli("evaluate", half["run_id"], "--json").out)
+            assert half["test_acc"] == pytest.approx(evaluated["accuracy"])
             same = "test_nll" if loss == "cross_entropy" else "test_brier"  # no weight decay: the loss itself
-            assert half[same] == pytest.approx(judged["loss"], rel=1e-5)
+            assert half[same] == pytest.approx(evaluated["loss"], rel=1e-5)
     shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
-    assert "So few pairs (4)" in shown.out
+    assert "few pairs (4)" in shown.out
     assert "too few" in document["summary"]["verdict"]
     assert document["summary"]["few"] is True
     assert "8 finished" in shown.out

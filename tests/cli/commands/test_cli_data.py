@@ -57,6 +57,15 @@ def test_a_column_of_labels(cli: Cli, tmp_path: Path, column: str) -> None:
     assert cli("train", "--dataset", "mnist", "--label-column", "no", *QUICK).code == 2
 
 
+@pytest.mark.parametrize(
+    "words", [("20261126-1200",), ("20261126-1200", "--image", "a.png"), ("1", "--image", "a")]
+)
+def test_a_run_in_the_place_of_an_index(cli: Cli, words: tuple[str, ...]) -> None:
+    done = cli("predict", *words)
+    assert done.code == 2
+    assert f"--run {words[0]}" in done.err
+
+
 def test_mirrored_digits_are_refused_before_anything_is_fetched(cli: Cli, tmp_path: Path) -> None:
     for more in ((), ("--dry-run",)):
         done = cli("train", "-d", "mnist", "--augment", "flip", "--data-dir", tmp_path / "none", *more)

@@ -29,7 +29,7 @@ def test_tta_is_in_the_document_and_in_the_text(cli: Cli, runs: list[str]) -> No
     assert "averaging" not in plain.out
 
 
-def test_an_ensemble_is_judged_listed_and_shown(cli: Cli, runs: list[str]) -> None:
+def test_an_ensemble_is_evaluated_listed_and_shown(cli: Cli, runs: list[str]) -> None:
     assert cli("ensembles", "list").err.strip() == "there are no ensembles"
     assert json.loads(cli("ensembles", "list", "--json").out) == []
     document = json.loads(cli("evaluate", *runs, "--ensemble", "--tta", "--json").out)

@@ -55,6 +55,8 @@ def test_a_dry_run_shows_what_would_go(cli: Cli, store: Path) -> None:
     assert OLD[1] not in done.out
     nothing = cli("runs", "rm", "--tag", "no-such", "--dry-run")
     assert (nothing.code, nothing.out) == (0, "no such runs: nothing to remove\n")
+    nothing = cli("runs", "rm", "--older-than", "5000w", "--dry-run")
+    assert "5000w" in nothing.out
     document = json.loads(cli("runs", "rm", "--keep_best=1", "--dry-run", "--json").out)
     assert (document["removed"], document["would_remove"]) == ([], [OLD[0], OLD[2]])
     assert document["size"] > 3_000_000

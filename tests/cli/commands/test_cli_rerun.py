@@ -82,8 +82,8 @@ def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, ot
     assert "has only 2 such configurations" in done.err
     assert "4/4  2" in done.err
     for document in documents:
-        judged = json.loads(process("evaluate", document["run_id"], "--json").out)
-        assert document["test_acc"] == judged["accuracy"]
+        evaluated = json.loads(process("evaluate", document["run_id"], "--json").out)
+        assert document["test_acc"] == evaluated["accuracy"]
         assert document["original"]["test_acc"] is not None
     again = process(*command)
     assert again.code == 0

@@ -19,6 +19,8 @@ import optuna
 import pytest
 from cli_helpers import Cli, environment
 
+from ffcli.sweeping.study.lock import SweepLock
+
 GRID = """
 method: grid
 metric: {name: val_acc, goal: maximize}
@@ -106,8 +108,8 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     kept = [run for run in found if (grid.parent / "runs" / run["run_id"] / "model.safetensors").exists()]
     assert len(kept) == 5
     assert min(run["best_val_acc"] for run in kept) >= sorted(run["best_val_acc"] for run in found)[-5]
-    judged = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
-    assert judged["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
+    evaluated = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
+    assert evaluated["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
     again = json.loads(process("sweep", document["sweep_id"], "--json").out)
     assert again["counts"] == document["counts"]
     names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
@@ -179,9 +181,9 @@ def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
     done = process("sweep", grid, "--workers", "2", "--count", "9", "--json")
     document = json.loads(done.out)
     assert (document["counts"]["finished"], document["ended"]) == (2, "count")
-    assert ", 2 runs in all (not 9: the file's run_cap or its space is less)\n" in done.err
+    assert ", 2 runs in all (not 9: by the run_cap of the file)\n" in done.err
     dry = process("sweep", grid, "--count", "9", "--dry-run").out
-    assert "2, not 9: the file's run_cap or its space is less" in dry
+    assert "2, not 9: by the run_cap of the file" in dry
     assert (document["state"], document["planned"]) == ("ended", 2)
 
 
@@ -446,3 +448,63 @@ def test_pools_that_do_not_go_together_are_refused(
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert not (grid.parent / "runs").exists()
+
+
+def test_a_sweep_is_typed(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "lr=0.1,0.01", "--set", "epochs=1", "--set", "hls=4")
+    dry = json.loads(cli("sweep", *words, "--dry-run", "--json").out)
+    assert (dry["method"], dry["size"]) == ("grid", 2)
+    done = json.loads(cli("sweep", *words, "--workers", "1", "--json").out)
+    assert done["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
+    again = cli("sweep", *words, "--workers", "1", "--resume", "--json")
+    assert json.loads(again.out)["sweep_id"] == done["sweep_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("quick", "--set", "lr=1"), "--set"),
+        (("quick", "--method", "grid"), "--method"),
+        (("--set", "lr=1", "--method", "gird"), "grid"),
+        (("--set", "lr"), "--set"),
+        ((), "FILE|SWEEP"),
+    ],
+)
+def test_typed_sweeps_that_are_refused(cli: Cli, words: tuple[str, ...], message: str) -> None:
+    done = cli("sweep", *words, "--dry-run")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_sweep_whose_time_is_over_and_its_removal(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "lr=0.1,0.01", "--set", "epochs=1", "--set", "hls=4")
+    done = cli("sweep", *words, "--workers", "1", "--max-time", "0s", "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["ended"], document["state"]) == (0, "time", "open")
+    assert cli("sweep", *words, "--max-time", "soon").code == 2
+    sweep = document["sweep_id"]
+    full = json.loads(cli("sweep", sweep, "--workers", "1", "--json").out)
+    assert (full["ended"], full["counts"]["finished"]) == ("space", 2)
+
+    runs = [run["run_id"] for run in json.loads(cli("runs", "list", "--json").out)]
+    dry = json.loads(cli("sweeps", "rm", sweep, "--dry-run", "--json").out)
+    assert (dry["removed"], dry["would_remove"], sorted(dry["runs"])) == ([], [sweep], sorted(runs))
+    assert cli("sweeps", "rm", sweep).code == 2  # nobody to ask
+    assert cli("sweeps", "rm", "no-such").code == 2
+    assert len(json.loads(cli("sweeps", "list", "--json").out)) == 1
+    gone = json.loads(cli("sweeps", "rm", sweep, "--keep-runs", "--yes", "--json").out)
+    assert (gone["removed"], gone["runs"]) == ([sweep], [])
+    assert not Path(document["path"]).exists()
+    assert len(json.loads(cli("runs", "list", "--json").out)) == 2
+    again = json.loads(cli("sweep", *words, "--workers", "1", "--json").out)
+    assert cli("sweeps", "rm", again["sweep_id"], "--yes").code == 0
+    assert sorted(run["run_id"] for run in json.loads(cli("runs", "list", "--json").out)) == sorted(runs)
+
+
+def test_a_sweep_that_is_run_is_not_removed(cli: Cli, tiny: Path) -> None:
+    words = ("--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hls=4", "--workers", "1", "--json")
+    document = json.loads(cli("sweep", *words).out)
+    with SweepLock(Path(document["path"])):
+        done = cli("sweeps", "rm", document["sweep_id"], "--yes")
+    assert done.code == 1
+    assert len(json.loads(cli("runs", "list", "--json").out)) == 1

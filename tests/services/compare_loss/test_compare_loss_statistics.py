@@ -159,7 +159,7 @@ def test_a_summary_of_nothing():
     assert summary.verdict.startswith("No verdict")
 
 
-def test_five_pairs_are_enough_for_a_judgement():
+def test_five_pairs_are_enough_for_a_verdict():
     five = [pair(half(0.8 + 0.01 * turn), half(0.7)) for turn in range(5)]
     assert summarise(five).few is False
     assert summarise(five).verdict.startswith("Cross-entropy is significantly better")

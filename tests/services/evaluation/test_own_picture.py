@@ -135,6 +135,13 @@ class TestInvert:
         for level in (0, 40, 200, 255):
             got = read(tmp_path, data, Image.fromarray(np.full((8, 8), level, np.uint8)))
             assert np.unique(got.pixels).tolist() == [level]
+            assert any("blank" in notice for notice in got.notices)
+
+    def test_sizes_have_the_width_first(self, tmp_path: Path, data: Dataset) -> None:
+        tall = np.zeros((40, 16), np.uint8)
+        tall[10:30, 4:12] = 255
+        (said,) = read(tmp_path, data, Image.fromarray(tall)).notices
+        assert "16×40 (width × height)" in said
 
     @pytest.mark.parametrize("paper", [100, 150, 235])
     @pytest.mark.parametrize("corner", [0, 1, 2, 3])

@@ -14,14 +14,15 @@ from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL, SUMMARY
-from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.results import SweepOutcome
-from ffcli.services.train import resume, train
+from ffcli.services.train import train
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 def nobody(_: object) -> None:
@@ -88,25 +89,25 @@ def test_the_sweeps_own_metric_says_which_is_the_best_unless_another_is_given(
     place: Place, sweep: SweepOutcome
 ) -> None:
     sweep_id = sweep.sweep_id
-    assert best_with_weights(place.context, sweep_id=sweep_id) == lowest(place, sweep_id)
+    assert best_with_weights(place.context, RunChoice(sweep_id=sweep_id)) == lowest(place, sweep_id)
     records = [record for record in place.context.runs.records() if record.sweep_id == sweep_id]
     most = max(record.best["val_acc"] for record in records)
-    chosen = best_with_weights(place.context, sweep_id=sweep_id, metric="VAL-ACC")
+    chosen = best_with_weights(place.context, RunChoice(sweep_id=sweep_id, metric="VAL-ACC"))
     assert place.context.runs.read(chosen).best["val_acc"] == most
     assert not any("weights" in notice for notice in place.notices)
     with pytest.raises(RequestError) as caught:
-        best_with_weights(place.context, sweep_id=sweep_id, metric="val_akkuracy")
+        best_with_weights(place.context, RunChoice(sweep_id=sweep_id, metric="val_akkuracy"))
     assert caught.value.parameter == "metric"
     with pytest.raises(FfnnError, match="no finished run on mnist"):
-        best_with_weights(place.context, sweep_id=sweep_id, dataset="mnist")
+        best_with_weights(place.context, RunChoice(sweep_id=sweep_id, dataset="mnist"))
 
 
 def test_dropped_weights_are_trained_again_once(place: Place, sweep: SweepOutcome) -> None:
     best = lowest(place, sweep.sweep_id)
-    (before,) = evaluate(place.context, [best], best=False, metric=None, dataset=None)
+    (before,) = evaluate(place.context, [RunChoice(best)])
     (place.path(best) / MODEL).unlink()
     watcher = Watcher()
-    again = best_with_weights(place.context, sweep_id=sweep.sweep_id, on_event=watcher)
+    again = best_with_weights(place.context, RunChoice(sweep_id=sweep.sweep_id, on_event=watcher))
     assert [told[0] for told in watcher.told] == ["started", "epoch", "epoch", "epoch", "finished"]
     assert "trained again" in place.notices[-1]
     assert best in place.notices[-1]
@@ -114,10 +115,10 @@ def test_dropped_weights_are_trained_again_once(place: Place, sweep: SweepOutcom
     assert record.tags == ["retrained", sweep.sweep_id]
     assert (record.config, record.sweep_id) == (place.context.runs.read(best).config, None)
     assert history(place, again) == history(place, best)
-    (after,) = evaluate(place.context, [again], best=False, metric=None, dataset=None)
+    (after,) = evaluate(place.context, [RunChoice(again)])
     assert (after.loss, after.per_class) == (before.loss, before.per_class)
     runs = place.context.runs.ids()
-    (once_more,) = evaluate(place.context, [], best=True, metric=None, dataset=None, sweep_id=sweep.sweep_id)
+    (once_more,) = evaluate(place.context, [RunChoice(best=True, sweep_id=sweep.sweep_id)])
     assert once_more.run_id == again
     assert place.context.runs.ids() == runs
     assert f"run {again} is the same training" in place.notices[-1]
@@ -131,13 +132,13 @@ def elsewhere(place: Place) -> Context:
 
 def test_the_study_alone_is_enough(place: Place, sweep: SweepOutcome) -> None:
     other = elsewhere(place)
-    again = best_with_weights(other, sweep_id=sweep.sweep_id)
+    again = best_with_weights(other, RunChoice(sweep_id=sweep.sweep_id))
     assert other.runs.ids() == [again]
     rows = other.runs.history(again)
     best = lowest(place, sweep.sweep_id)
     assert [(row.result.val_loss, row.result.val_acc) for row in rows] == history(place, best)
     assert not any("differs from the record" in notice for notice in place.notices)
-    assert best_with_weights(other, sweep_id=sweep.sweep_id) == again
+    assert best_with_weights(other, RunChoice(sweep_id=sweep.sweep_id)) == again
 
 
 def test_notice_is_given_where_it_does_not_come_out_the_same(
@@ -149,7 +150,7 @@ def test_notice_is_given_where_it_does_not_come_out_the_same(
     monkeypatch.setattr(
         retrained, "train", lambda context, config, *rest: train(context, replace_seed(config), *rest)
     )
-    best_with_weights(elsewhere(place), sweep_id=sweep.sweep_id)
+    best_with_weights(elsewhere(place), RunChoice(sweep_id=sweep.sweep_id))
     assert "differs from the record" in place.notices[-1]
     assert f"instead of {sweep.best.value:.6g}" in place.notices[-1]
 
@@ -165,11 +166,11 @@ def test_other_data_or_another_core_are_not_trained_in_its_place(
     wanted = {"sweep_id": sweep.sweep_id}
     monkeypatch.setattr("ffcli.services.evaluation.retrained.CORE_VERSION", 99)
     with pytest.raises(FfnnError, match="by version 1 of the core, this is 99"):
-        best_with_weights(other, **wanted)
+        best_with_weights(other, RunChoice(**wanted))
     monkeypatch.undo()
     write_dataset(place.dataset, seed=5)
     with pytest.raises(FfnnError, match="is not the dataset that it was trained on"):
-        best_with_weights(other, **wanted)
+        best_with_weights(other, RunChoice(**wanted))
     made = read_sweep(place.context, sweep.sweep_id).sweep
     with pytest.raises(FfnnError, match="is not the one that sweep"):
         run_sweep(place.context, made, SweepOptions(), nobody)
@@ -188,17 +189,17 @@ def test_the_best_of_the_store_is_trained_again_too(place: Place) -> None:
     for run_id in place.context.runs.ids():
         if run_id != run.run_id:
             shutil.rmtree(place.path(run_id))
-    again = best_with_weights(place.context, dataset=str(place.dataset))
+    again = best_with_weights(place.context, RunChoice(dataset=str(place.dataset)))
     assert again != run.run_id
     assert history(place, again) == history(place, run.run_id)
     assert place.context.runs.read(again).tags == ["retrained"]
-    assert best_with_weights(place.context, dataset=str(place.dataset)) in (run.run_id, again)
+    assert best_with_weights(place.context, RunChoice(dataset=str(place.dataset))) in (run.run_id, again)
 
 
 def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
     made = create(place.context, place.folder / "spec.yaml", 0)
     with pytest.raises(FfnnError, match="has no finished run yet"):
-        best_with_weights(place.context, sweep_id=made.id)
+        best_with_weights(place.context, RunChoice(sweep_id=made.id))
 
 
 # Taken over instead of trained
@@ -266,7 +267,7 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
         with pytest.raises(KeyboardInterrupt):
             train(place.context, config, RunOptions(recipe="fast"), interrupt_after(1))
         runs[schedule] = place.context.runs.ids()[-1]
-        assert resume(place.context, runs[schedule], 3, Watcher()).status == "finished"
+        assert resume_run(place.context, runs[schedule], Watcher(), epochs=3).status == "finished"
     second = rerun(place)
     assert second.reused == 1
     copies = [record for record in place.context.runs.records() if "reused" in record.tags]

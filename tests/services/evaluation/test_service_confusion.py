@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.confusion import confusion, matrix_csv
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import ConfusionMatrix
@@ -31,10 +33,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def judge(place: Place, run: str | None = None, **options: Any) -> ConfusionMatrix:
-    defaults: dict[str, Any] = dict.fromkeys(("dataset", "sweep_id", "out", "csv_file"))
-    flags = {"best": False, "metric": None, "normalize": False}
-    return confusion(place.context, run, **{**defaults, **flags, **options})
+def shown(place: Place, run: str | None = None, **options: Any) -> ConfusionMatrix:
+    chosen = {field.name: options.pop(field.name) for field in fields(RunChoice) if field.name in options}
+    defaults: dict[str, Any] = {"out": None, "csv_file": None, "normalize": False}
+    return confusion(place.context, RunChoice(run, **chosen), **{**defaults, **options})
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def identity(place: Place) -> str:
 
 
 def test_the_matrix_is_the_one_counted_by_hand(place: Place, identity: str) -> None:
-    document = judge(place, identity)
+    document = shown(place, identity)
     assert document.matrix == MATRIX
     assert document.labels == ["0", "1", "2", "3"]
     assert (document.run_id, document.n, document.normalized) == ("identity", 7, False)
@@ -67,15 +69,15 @@ def test_the_matrix_is_the_one_counted_by_hand(place: Place, identity: str) -> N
 
 def test_it_agrees_with_evaluate(place: Place) -> None:
     run = place.train().run_id
-    document = judge(place, run)
-    (judged,) = evaluate(place.context, [run], best=False, metric="val_acc", dataset=None)
+    document = shown(place, run)
+    (evaluation,) = evaluate(place.context, [RunChoice(run)])
     for key in ("run_id", "name", "dataset", "n", "accuracy", "per_class"):
-        assert getattr(document, key) == getattr(judged, key)
-    assert [sum(row) for row in document.matrix] == [row.support for row in judged.per_class]
+        assert getattr(document, key) == getattr(evaluation, key)
+    assert [sum(row) for row in document.matrix] == [row.support for row in evaluation.per_class]
 
 
 def test_normalized_the_rows_are_shares(place: Place, identity: str) -> None:
-    document = judge(place, identity, normalize=True, csv_file=Path("x.csv"))
+    document = shown(place, identity, normalize=True, csv_file=Path("x.csv"))
     expected = [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
     assert document.matrix == expected
     assert document.normalized is True
@@ -84,9 +86,9 @@ def test_normalized_the_rows_are_shares(place: Place, identity: str) -> None:
 
 
 def test_the_files(place: Place, identity: str) -> None:
-    assert judge(place, identity).png == Path("confusion-identity.png")
-    assert judge(place, identity).csv is None
-    document = judge(place, identity, out=Path("x.png"), csv_file=Path("x.csv"))
+    assert shown(place, identity).png == Path("confusion-identity.png")
+    assert shown(place, identity).csv is None
+    document = shown(place, identity, out=Path("x.png"), csv_file=Path("x.csv"))
     assert (document.png, document.csv) == (Path("x.png"), Path("x.csv"))
     rows = list(csv.reader(Path("x.csv").read_text().splitlines()))
     assert rows == [
@@ -106,9 +108,9 @@ def test_the_best_run_is_taken_without_a_name(place: Place) -> None:
     dataset = str(place.folder / "one hot.npz")
     sweep_id = put_sweep(place, "seed: {values: [1, 2]}", [Made([(0.5, 1.0)], run_id="identity")])
     for options in ({"dataset": dataset}, {"dataset": dataset, "best": True}, {"sweep_id": sweep_id}):
-        assert judge(place, **options).run_id == "identity"
+        assert shown(place, **options).run_id == "identity"
     with pytest.raises(FfnnError, match="has no finished run yet"):
-        judge(place, sweep_id=put_sweep(place, "seed: {values: [1, 2]}", []))
+        shown(place, sweep_id=put_sweep(place, "seed: {values: [1, 2]}", []))
 
 
 def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trained_again(
@@ -125,11 +127,11 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
     search = "\n  ".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
     sweep_id = put_sweep(place, search, made, "val_loss")
     watcher = Watcher()
-    document = judge(place, sweep_id=sweep_id, on_event=watcher)
+    document = shown(place, sweep_id=sweep_id, on_event=watcher)
     assert document.run_id not in (most.run_id, least.run_id)
     assert place.context.runs.read(document.run_id).config["seed"] == 2
     assert watcher.told[0][:2] == ("started", document.run_id)
-    assert judge(place, sweep_id=sweep_id, metric="val_acc").run_id == most.run_id
+    assert shown(place, sweep_id=sweep_id, metric="val_acc").run_id == most.run_id
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_sweeps_own_metric_says_which_is_the_best_and_dropped_weights_are_trai
 def test_a_wrong_request_writes_nothing(place: Place, identity: str, options: dict[str, Any]) -> None:
     before = set(place.folder.rglob("*"))
     with pytest.raises(RequestError):
-        judge(place, identity, **options)
+        shown(place, identity, **options)
     assert set(place.folder.rglob("*")) == before
 
 
@@ -155,7 +157,7 @@ def test_a_network_without_mistakes_has_no_confusions(place: Place, identity: st
     with np.load(path) as arrays:
         right = {**arrays, "y_test": np.array(PREDICTED)}
     np.savez(path, **right)
-    document = judge(place, identity)
+    document = shown(place, identity)
     assert (document.accuracy, document.confusions) == (1.0, [])
 
 

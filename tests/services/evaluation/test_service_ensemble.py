@@ -19,17 +19,19 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
 from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.select import load_run
 from ffcli.util.atomic_files import json_value
 
 THREE = math.log(3)
 
 
-def judge(place: Place, *runs: str, **values: Any) -> dict[str, Any]:
-    """Judge one run."""
-    (document,) = evaluate(place.context, runs, best=False, metric=None, dataset=None, **values)
+def evaluated(place: Place, run: str, **values: Any) -> Evaluation:
+    """Evaluate one run."""
+    (document,) = evaluate(place.context, [RunChoice(run)], **values)
     return document
 
 
@@ -64,24 +66,24 @@ def test_the_mean_over_views_worked_by_hand(
     place: Place, values: dict[str, Any], p: float, views: int
 ) -> None:
     put_linear(place, "one", FIRST, **values)
-    document = judge(place, "one", tta=True)
+    document = evaluated(place, "one", tta=True)
     assert document.loss == pytest.approx(-math.log(p))
     assert document.val_loss == pytest.approx(-(math.log(p) + math.log(1 - p)) / 2)
     assert (document.val_n, document.val_acc) == (4, 0.5)
     assert (document.tta, document.views, document.accuracy) == (True, views, 1.0)
-    plain = judge(place, "one")
+    plain = evaluated(place, "one")
     assert plain.loss == pytest.approx(-math.log(3 / 4))
     assert (plain.tta, plain.views) == (False, 1)
 
 
 def test_squared_error_is_of_the_mean_too(place: Place) -> None:
     put_linear(place, "one", FIRST, augment="flip", loss="squared_error")
-    assert judge(place, "one", tta=True).loss == pytest.approx(2 * (3 / 8) ** 2)
+    assert evaluated(place, "one", tta=True).loss == pytest.approx(2 * (3 / 8) ** 2)
 
 
 def test_moved_views_are_of_one_pixel_however_far_the_training_went(place: Place) -> None:
     run = place.train(augment="shift:3")
-    document = judge(place, run.run_id, tta=True)
+    document = evaluated(place, run.run_id, tta=True)
     assert document.views == 5
     data, network = (
         load_dataset(str(place.dataset), place.folder / "data"),
@@ -99,11 +101,11 @@ def test_moved_views_are_of_one_pixel_however_far_the_training_went(place: Place
     assert document.loss == pytest.approx(-np.log(p[np.arange(100), data.y_test]).mean(), rel=1e-5)
 
 
-def test_a_run_without_augmentation_is_judged_as_it_is_with_a_notice(place: Place) -> None:
+def test_a_run_without_augmentation_is_evaluated_as_it_is_with_a_notice(place: Place) -> None:
     run = place.train()
-    document = judge(place, run.run_id, tta=True)
+    document = evaluated(place, run.run_id, tta=True)
     assert "without augmentation" in place.notices[-1]
-    assert replace(document, tta=False) == judge(place, run.run_id)
+    assert replace(document, tta=False) == evaluated(place, run.run_id)
 
 
 def test_mirrored_digits_are_refused_with_the_reason(place: Place) -> None:
@@ -118,7 +120,7 @@ def test_mirrored_digits_are_refused_with_the_reason(place: Place) -> None:
 def test_validation_figures_are_those_of_the_training(place: Place) -> None:
     for values in ({}, {"weight_decay": 0.01}, {"weight_decay": 0.01, "optimizer": "adamw"}):
         run = place.train(**values)
-        document = judge(place, run.run_id)
+        document = evaluated(place, run.run_id)
         best = run.epochs[run.best_epoch - 1]
         assert document.val_acc == pytest.approx(best.val_acc)
         assert document.val_loss == pytest.approx(best.val_loss, rel=1e-5)
@@ -128,7 +130,7 @@ def test_validation_figures_are_those_of_the_training(place: Place) -> None:
 def test_no_validation_figures_on_data_that_the_run_may_have_seen(place: Place) -> None:
     run = place.train()
     write_dataset(place.dataset, seed=3)
-    document = judge(place, run.run_id)
+    document = evaluated(place, run.run_id)
     assert (document.val_n, document.val_loss, document.val_acc) == (None, None, None)
     other = place.train()
     both = evaluate_ensemble(place.context, [run.run_id, other.run_id])
@@ -178,7 +180,7 @@ def test_trained_runs_together(place: Place) -> None:
         expected = -np.log(p[np.arange(len(labels)), labels]).mean()
         assert getattr(document, loss) == pytest.approx(expected, rel=1e-5)
     assert [member.accuracy for member in document.members] == [
-        judge(place, run.run_id).accuracy for run in runs
+        evaluated(place, run.run_id).accuracy for run in runs
     ]
 
 

@@ -15,6 +15,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.results import ClassReport
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.util.atomic_files import json_text
@@ -30,9 +31,8 @@ PER_CLASS = [
 ]
 
 
-def judge(place: Place, *runs: str, best: bool = False, **values: Any) -> list[Evaluation]:
-    defaults: dict[str, Any] = {"metric": "val_acc", "dataset": None}
-    return evaluate(place.context, runs, best=best, **{**defaults, **values})
+def evaluated(place: Place, *runs: str, **values: Any) -> list[Evaluation]:
+    return evaluate(place.context, [RunChoice(run, **values) for run in runs])
 
 
 def put_identity(place: Place, **values: Any) -> str:
@@ -63,7 +63,7 @@ def put_identity(place: Place, **values: Any) -> str:
 )
 def test_the_figures_are_those_worked_by_hand(place: Place, values: dict[str, Any], loss: float) -> None:
     path = put_identity(place, **values)
-    (document,) = judge(place, "identity")
+    (document,) = evaluated(place, "identity")
     assert document.loss == pytest.approx(loss, rel=1e-6)
     assert (document.n, document.accuracy) == (6, 0.5)
     assert (document.run_id, document.dataset) == ("identity", path)
@@ -91,9 +91,9 @@ def test_a_perfect_matrix_scores_one() -> None:
         assert (score.precision, score.recall, score.f1) == (1.0, 1.0, 1.0)
 
 
-def test_a_trained_run_is_judged_on_the_test_images(place: Place) -> None:
+def test_a_trained_run_is_evaluated_on_the_test_images(place: Place) -> None:
     run = place.train()
-    (document,) = judge(place, run.run_id)
+    (document,) = evaluated(place, run.run_id)
     assert document.n == 100
     assert [scores.support for scores in document.per_class] == [34, 33, 33]
     assert document.name == run.name
@@ -102,24 +102,24 @@ def test_a_trained_run_is_judged_on_the_test_images(place: Place) -> None:
 def test_the_best_run_of_a_dataset(place: Place) -> None:
     runs = [place.train(seed=seed) for seed in range(3)]
     best = max(runs, key=lambda run: run.best_val_acc)
-    (document,) = judge(place, best=True, dataset=str(place.dataset))
+    (document,) = evaluate(place.context, [RunChoice(dataset=str(place.dataset))])
     assert document.run_id == best.run_id
     loss = min(runs, key=lambda run: min(epoch.val_loss for epoch in run.epochs))
-    (document,) = judge(place, best=True, dataset=str(place.dataset), metric="val_loss")
+    (document,) = evaluate(place.context, [RunChoice(dataset=str(place.dataset), metric="val_loss")])
     assert document.run_id == loss.run_id
 
 
 def test_several_runs_in_the_order_given(place: Place) -> None:
     ids = [place.train(seed=seed).run_id for seed in range(2)]
-    assert [one.run_id for one in judge(place, ids[1], ids[0])] == [ids[1], ids[0]]
+    assert [one.run_id for one in evaluated(place, ids[1], ids[0])] == [ids[1], ids[0]]
 
 
 def test_another_dataset_than_the_runs_own(place: Place) -> None:
     run = place.train()
     other = write_dataset(place.folder / "other.npz", seed=5)
-    (document,) = judge(place, run.run_id, dataset=str(other))
+    (document,) = evaluated(place, run.run_id, dataset=str(other))
     assert document.dataset == str(other)
-    assert document.accuracy != judge(place, run.run_id)[0].accuracy
+    assert document.accuracy != evaluated(place, run.run_id)[0].accuracy
 
 
 @pytest.mark.parametrize("shape", [{"side": 9}, {"n_classes": 4}])
@@ -127,46 +127,48 @@ def test_a_dataset_that_does_not_fit_is_refused(place: Place, shape: dict[str, i
     run = place.train()
     other = write_dataset(place.folder / "other.npz", **shape)
     with pytest.raises(RequestError, match="64 features and 3 classes"):
-        judge(place, run.run_id, dataset=str(other))
+        evaluated(place, run.run_id, dataset=str(other))
 
 
 def test_runs_or_best_but_not_both_nor_none(place: Place) -> None:
-    run = place.train()
-    for runs, best in (((), False), ((run.run_id,), True)):
-        with pytest.raises(RequestError, match="best"):
-            judge(place, *runs, best=best)
+    with pytest.raises(RequestError, match="best"):
+        evaluate(place.context, [])
+    with pytest.raises(RequestError, match="best"):
+        RunChoice("run", best=True)
+    with pytest.raises(RequestError, match="best"):
+        RunChoice("run", sweep_id="sweep")
 
 
 def test_a_run_that_is_unknown_or_damaged_is_refused(place: Place) -> None:
     run = place.train()
     with pytest.raises(RequestError, match="There is no run 'none'"):
-        judge(place, "none")
+        evaluated(place, "none")
     (Path(run.path) / MODEL).write_bytes(b"")
     with pytest.raises(FfnnError, match="cannot be read"):
-        judge(place, run.run_id)
+        evaluated(place, run.run_id)
 
 
 def test_notice_is_given_of_data_that_changed_since_the_training(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
-    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=None)
+    evaluate(place.context, [RunChoice(run_id)])
     assert not any("has changed" in notice for notice in place.notices)
     write_dataset(place.dataset, seed=1)
-    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=None)
+    evaluate(place.context, [RunChoice(run_id)])
     assert "has changed since" in place.notices[-1]
 
 
-def test_notice_is_given_of_a_run_judged_on_other_data(place: Place) -> None:
+def test_notice_is_given_of_a_run_evaluated_on_other_data(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
     other = write_dataset(place.folder / "other.npz", seed=1)
-    evaluate(place.context, [run_id], best=False, metric="val_acc", dataset=str(other))
+    evaluate(place.context, [RunChoice(run_id, dataset=str(other))])
     assert "was trained on" in place.notices[-1]
 
 
 def test_notice_is_given_where_the_best_of_unlike_validation_sets_is_chosen(place: Place) -> None:
     dataset = str(place.dataset)
     place.train(epochs=1)
-    evaluate(place.context, [], best=True, metric="val_acc", dataset=dataset)
+    evaluate(place.context, [RunChoice(best=True, metric="val_acc", dataset=dataset)])
     assert not any("val_fraction" in notice for notice in place.notices)
     place.train(epochs=1, val_fraction=0.3)
-    evaluate(place.context, [], best=True, metric="val_acc", dataset=dataset)
+    evaluate(place.context, [RunChoice(best=True, metric="val_acc", dataset=dataset)])
     assert any("differ in val_fraction" in notice for notice in place.notices)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ffcli.datasets.base import data_folder
 from ffcli.errors import RequestError
 from ffcli.runs.results import ClassLabel
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.predict import predict
 from ffcli.services.evaluation.results import Prediction
 from ffcli.training.context import Context
@@ -26,8 +28,9 @@ OFF = RunOptions()
 
 
 def ask(context: Context, **options: Any) -> Prediction:
-    defaults: dict[str, Any] = dict.fromkeys(("index", "image", "invert", "run", "untrained", "dataset"))
-    return predict(context, OFF, **{**defaults, "best": False, **options}).result
+    chosen = {field.name: options.pop(field.name) for field in fields(RunChoice) if field.name in options}
+    network = options.pop("untrained", None) or RunChoice(**chosen)
+    return predict(context, OFF, network, **options).result
 
 
 @pytest.fixture
@@ -109,7 +112,6 @@ def test_the_request_must_be_clear(place: Place, run_id: str) -> None:
         {"run": run_id},
         {"run": run_id, "index": 1, "image": place.folder / "x.png"},
         {"run": run_id, "index": 1, "best": True},
-        {"run": run_id, "index": 1, "untrained": place.config()},
         {"run": "", "index": 1},
     ]
     for options in wrong:
@@ -118,12 +120,11 @@ def test_the_request_must_be_clear(place: Place, run_id: str) -> None:
 
 
 def test_the_image_is_handed_on_and_drawn_on_request(place: Place, run_id: str, data: Dataset) -> None:
-    options = {**dict.fromkeys(("image", "invert", "untrained", "dataset")), "best": False}
-    shown = predict(place.context, OFF, index=402, run=run_id, **options)
+    shown = predict(place.context, OFF, RunChoice(run_id), index=402)
     np.testing.assert_array_equal(shown.images[0], data.x_test[1])
     assert shown.result.png is None
     out = place.folder / "x.png"
-    shown = predict(place.context, OFF, index=402, run=run_id, out=out, **options)
+    shown = predict(place.context, OFF, RunChoice(run_id), index=402, out=out)
     assert shown.result.png == out
     with Image.open(out) as picture:
         grays = set(np.unique(np.asarray(picture.convert("L"))).tolist())
@@ -140,10 +141,9 @@ def test_features_are_predicted_without_an_image(place: Place) -> None:
     path = place.folder / "flat.npz"
     x, y = np.random.default_rng(0).random((60, 4)), np.arange(60) % 3
     np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
-    options = {**dict.fromkeys(("image", "invert", "run", "dataset")), "best": False}
     out = place.folder / "x.png"
     untrained = place.config(dataset=str(path))
-    shown = predict(place.context, OFF, index=1, untrained=untrained, out=out, **options)
+    shown = predict(place.context, OFF, untrained, index=1, out=out)
     assert shown.images == []
     assert out.is_file()
 

@@ -16,6 +16,7 @@ from ffcli.datasets.base import data_folder
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.images import Illustrated, as_pictures
 from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
 from ffcli.training.context import Context
@@ -158,7 +159,7 @@ def put_classifier(place: Place) -> str:
 class TestMistakes:
     def test_the_surest_mistakes_come_first(self, place: Place) -> None:
         put_classifier(place)
-        shown = visualize_mistakes(place.context, run="pair", dataset=None, out=None)
+        shown = visualize_mistakes(place.context, RunChoice("pair"), out=None)
         document = shown.result
         assert (document.run_id, document.n, document.mistakes) == ("pair", 5, 3)
         assert [sample.index for sample in document.samples] == [2 + 2, 2 + 4, 2 + 3]
@@ -173,7 +174,7 @@ class TestMistakes:
     def test_at_most_ten_of_the_best_run(self, place: Place) -> None:
         runs = [place.train(seed=seed) for seed in range(2)]
         best = max(runs, key=lambda run: run.best_val_acc).run_id
-        shown = visualize_mistakes(place.context, run=None, dataset=str(place.dataset), out=Path("x.png"))
+        shown = visualize_mistakes(place.context, RunChoice(dataset=str(place.dataset)), out=Path("x.png"))
         samples = shown.result.samples
         assert shown.result.run_id == best
         assert len(samples) == min(10, shown.result.mistakes)
@@ -187,11 +188,11 @@ class TestMistakes:
         with np.load(path) as arrays:
             right = {**arrays, "y_test": np.array([0, 1, 0, 1, 0])}
         np.savez(path, **right)
-        shown = visualize_mistakes(place.context, run="pair", dataset=None, out=None)
+        shown = visualize_mistakes(place.context, RunChoice("pair"), out=None)
         assert (shown.result.mistakes, shown.result.png, shown.result.samples) == (0, None, [])
         assert not list(Path().glob("*.png"))
         assert "no mistake" in place.notices[-1]
 
     def test_there_must_be_a_run(self, place: Place) -> None:
         with pytest.raises(FfnnError, match="no finished run"):
-            visualize_mistakes(place.context, run=None, dataset=str(place.dataset), out=None)
+            visualize_mistakes(place.context, RunChoice(dataset=str(place.dataset)), out=None)

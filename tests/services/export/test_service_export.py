@@ -19,6 +19,7 @@ from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.export.export import FORMATS, export
 
 RNG = np.random.default_rng(5)
@@ -89,7 +90,7 @@ READERS = {"onnx": by_onnx, "keras": by_keras, "npz": by_numpy}
 @pytest.mark.parametrize("format", ["onnx", "keras"])
 def test_other_programs_give_the_same_probabilities(place: Place, format: str, activation: str) -> None:
     stored = put(place, network(activation))
-    done = export(place.context, "r1", format=format)
+    done = export(place.context, RunChoice("r1"), format=format)
     assert (done.run_id, done.format, done.path) == ("r1", format, Path(f"r1.{format}"))
     expected = stored.predict_proba(PIXELS)
     assert np.ptp(expected) > 0.1, "the probabilities of such a network would agree by chance"
@@ -100,14 +101,14 @@ def test_other_programs_give_the_same_probabilities(place: Place, format: str, a
 @pytest.mark.parametrize("sizes", [(30, 7, 6, 3), (30, 3)])
 def test_features_are_taken_as_they_are(place: Place, format: str, sizes: tuple[int, ...]) -> None:
     stored = put(place, network(sizes=sizes), pixels=False)
-    path = export(place.context, "r1", out=Path(f"x.{format}")).path
+    path = export(place.context, RunChoice("r1"), out=Path(f"x.{format}")).path
     expected = stored.predict_proba(FEATURES)
     np.testing.assert_allclose(READERS[format](path, FEATURES), expected, rtol=0, atol=1e-6)
 
 
 def test_an_npz_is_computed_as_documented(place: Place) -> None:
     stored = put(place, network())
-    path = export(place.context, "r1", format="NPZ", out=Path("x.NPZ")).path
+    path = export(place.context, RunChoice("r1"), format="NPZ", out=Path("x.NPZ")).path
     np.testing.assert_allclose(by_numpy(path, PIXELS), stored.predict_proba(PIXELS), rtol=0, atol=1e-6)
     with np.load(path) as file:
         assert file["class_names"].tolist() == NAMES
@@ -118,12 +119,12 @@ def test_an_npz_is_computed_as_documented(place: Place) -> None:
 def test_the_names_of_the_classes_are_in_the_file(place: Place) -> None:
     onnx = pytest.importorskip("onnx")
     put(place, network())
-    stored = onnx.load(export(place.context, "r1", format="onnx").path)
+    stored = onnx.load(export(place.context, RunChoice("r1"), format="onnx").path)
     properties = {each.key: each.value for each in stored.metadata_props}
     assert json.loads(properties.pop("class_names")) == NAMES
     assert properties == {"run_id": "r1", "dataset": "my data"}
     pytest.importorskip("keras")
-    with zipfile.ZipFile(export(place.context, "r1", format="keras").path) as archive:
+    with zipfile.ZipFile(export(place.context, RunChoice("r1"), format="keras").path) as archive:
         assert json.loads(archive.read("ffnn.json")) == {
             "class_names": NAMES,
             "run_id": "r1",
@@ -135,7 +136,7 @@ def test_a_trained_run_and_the_best_one(place: Place) -> None:
     first, second = place.train(learning_rate=1e-7), place.train()
     dataset = str(place.dataset)
     best = max((first, second), key=lambda run: run.best_val_acc or 0)
-    done = export(place.context, None, best=True, dataset=dataset, format="npz")
+    done = export(place.context, RunChoice(best=True, dataset=dataset), format="npz")
     assert done.run_id == best.run_id
     with np.load(done.path) as file:
         assert file["input_scale"] == np.float32(1 / 255)
@@ -146,7 +147,6 @@ def test_a_trained_run_and_the_best_one(place: Place) -> None:
     ("run", "options"),
     [
         (None, {}),
-        ("r1", {"best": True}),
         ("r1", {"format": "onx"}),
         ("r1", {"out": Path("x.txt")}),
         ("r1", {"out": Path("x.onnx"), "format": "npz"}),
@@ -157,7 +157,7 @@ def test_a_trained_run_and_the_best_one(place: Place) -> None:
 def test_wrong_requests_are_refused(place: Place, run: str | None, options: dict[str, Any]) -> None:
     put(place, network())
     with pytest.raises(RequestError):
-        export(place.context, run, **options)
+        export(place.context, RunChoice(run), **options)
     assert not list(Path().glob("*.*n*x"))
 
 
@@ -174,7 +174,7 @@ def test_wrong_requests_are_refused(place: Place, run: str | None, options: dict
 def test_a_description_that_does_not_fit_is_refused(place: Place, about: dict[str, Any]) -> None:
     put(place, network(), **about)
     with pytest.raises(FfnnError):
-        export(place.context, "r1", format="npz")
+        export(place.context, RunChoice("r1"), format="npz")
 
 
 @pytest.mark.parametrize("format", ["onnx", "keras"])
@@ -184,9 +184,9 @@ def test_without_its_package_a_format_is_refused_with_the_command(
     put(place, network())
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(FfnnError) as caught:
-        export(place.context, "r1", format=format)
+        export(place.context, RunChoice("r1"), format=format)
     assert f"pip install 'ffnn[{format}]'" in str(caught.value.hint)
-    assert export(place.context, "r1", format="npz").path.is_file()
+    assert export(place.context, RunChoice("r1"), format="npz").path.is_file()
 
 
 @pytest.mark.parametrize("format", ["onnx", "keras"])
@@ -199,7 +199,7 @@ def test_an_activation_of_ones_own_goes_into_an_npz_only(
     monkeypatch.setattr(f"ffcli.services.export.{format}_format._activations", lambda *_: {}, raising=False)
     monkeypatch.setattr(f"ffcli.services.export.{format}_format._ACTIVATIONS", {}, raising=False)
     with pytest.raises(FfnnError, match="relu"):
-        export(place.context, "r1", format=format)
+        export(place.context, RunChoice("r1"), format=format)
 
 
 def test_the_command_prints_only_its_result(place: Place) -> None:

@@ -64,7 +64,7 @@ class Filled:
         """Report epochs of 0.25 seconds and these val_acc, and end the trial."""
         run_id = self.writer[trial.number].run_id
         results = [
-            EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25)
+            EpochResult(number, 1.0, 0.5, 0.75, accuracy, 0.5, 0.25, 0.5)
             for number, accuracy in enumerate(accuracies, 1)
         ]
         if run_id is not None and results and not (self.place.path(run_id) / HISTORY).exists():
@@ -142,7 +142,7 @@ def test_a_sweep_without_a_result_has_a_page_too(filled: Filled, failed: int) ->
     assert data_in(page)["runs"]["status"] == ["failed"] * failed
 
 
-def test_the_best_run_is_judged_on_the_test_images(filled: Filled) -> None:
+def test_the_best_run_is_evaluated_on_the_test_images(filled: Filled) -> None:
     trial = filled.begin()
     trained = filled.place.train(**trial.config.as_dict())
     filled.writer.set_runs(trial, [trained.run_id])
@@ -156,7 +156,7 @@ def test_the_best_run_is_judged_on_the_test_images(filled: Filled) -> None:
     assert list(map(int, cells)) == counted
 
 
-def test_where_the_best_run_cannot_be_judged_the_page_says_why(filled: Filled) -> None:
+def test_where_the_best_run_cannot_be_evaluated_the_page_says_why(filled: Filled) -> None:
     filled.end(filled.begin("r1"), "pruned", [0.75])
     page = filled.page()
     assert "r1" in page

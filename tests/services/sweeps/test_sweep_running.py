@@ -22,7 +22,7 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Task
-from ffcli.runs.layout import DATABASE, STUDY, SWEEP_FILE
+from ffcli.runs.layout import STUDY
 from ffcli.runs.store import MODEL
 from ffcli.services.sweeps import local
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep, sweep_folder
@@ -105,11 +105,20 @@ def test_each_worker_has_one_blas_thread(place: Place, fake: list[FakePool], wor
     assert {task.options.threads for pool in fake for task in pool.tasks} == {1}
 
 
-def test_the_time_is_estimated_with_the_workers_that_find_work(place: Place) -> None:
+def test_the_time_is_estimated_with_the_workers_that_find_work(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_sweep(place, FOUR, [])
-    document = describe_space(place.context, place.folder / "sweep.yaml", 2, 64)
-    assert document.workers == 2
-    assert document.seconds_estimate == pytest.approx(document.seconds_a_run)
+    monkeypatch.setattr("ffcli.services.sweeps.create.seconds_of", lambda *_, **__: 10.0)
+    monkeypatch.setattr("ffcli.services.sweeps.create.would_compile", lambda: False)
+    many, one = (
+        describe_space(place.context, place.folder / "sweep.yaml", 2, workers) for workers in (64, 1)
+    )
+    assert (many.workers, many.seconds_a_run, one.workers) == (2, 10.0, 1)
+    assert many.seconds_estimate is not None
+    assert one.seconds_estimate is not None
+    assert 10 < many.seconds_estimate < 15  # the start of the workers counts
+    assert one.seconds_estimate - many.seconds_estimate == pytest.approx(10)
 
 
 @pytest.mark.usefixtures("fake")
@@ -228,17 +237,7 @@ def test_a_damaged_sweep_hides_no_other(place: Place) -> None:
     assert any(damaged in notice for notice in place.notices)
 
 
-def test_a_sweep_of_an_earlier_version_is_listed_as_such(place: Place) -> None:
-    old = "20260101-000000-000-aaaa"
-    sweep_id = put_sweep(place, FOUR, [])
-    folder = sweep_folder(place.context, old)
-    folder.mkdir()
-    for name in (DATABASE, SWEEP_FILE):
-        (folder / name).touch()
-    first, second = list_sweeps(place.context)
-    assert (first.sweep_id, second.sweep_id, second.state) == (sweep_id, old, "outdated")
-    with pytest.raises(RequestError, match="earlier version"):
-        read_sweep(place.context, old)
+def test_a_sweep_that_is_not_there_is_refused(place: Place) -> None:
     with pytest.raises(RequestError, match="no sweep"):
         read_sweep(place.context, "20260101-000000-000-bbbb")
 

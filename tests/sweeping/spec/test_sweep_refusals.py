@@ -327,7 +327,7 @@ MERGES = "\n".join(
         ("a: &a [*a]", "a[0]: it contains itself"),
         (BOMB, "it unfolds to more than 50000 values"),
         (MERGES, "it unfolds to more than 50000 values"),
-        ("a: " + "x" * (1 << 18), "larger than 262144 bytes"),
+        ("a: " + "x" * (1 << 18), "larger than 262,144 bytes"),
     ],
 )
 def test_what_is_no_sensible_yaml_is_refused(text, message):
@@ -346,7 +346,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"name: \xe9")
     cases[tmp_path / "latin.yaml"] = "not a text file in UTF-8"
     (tmp_path / "large.yaml").write_bytes(b"#" * (1 << 19))
-    cases[tmp_path / "large.yaml"] = "larger than 262144 bytes"
+    cases[tmp_path / "large.yaml"] = "larger than 262,144 bytes"
+    (tmp_path / "large.csv").write_bytes(b"1,2\n" * (1 << 17))
+    cases[tmp_path / "large.csv"] = "got a table of data"
+    (tmp_path / "page.yaml").write_text("<!DOCTYPE html><html></html>")
+    cases[tmp_path / "page.yaml"] = "got a web page"
     (tmp_path / "bad.yaml").write_text("method: gird\nparameters: {}")
     cases[tmp_path / "bad.yaml"] = "method: 'gird' is not"
     cases[tmp_path / ("x" * 300)] = "it cannot be read"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from engine_helpers import Engine, epoch, objective, start_of, sweep_of, trial_of
@@ -36,6 +37,24 @@ def test_count_is_exact_and_can_be_raised(engine: Engine, workers: int) -> None:
     assert engine.complete(sweep, 7, workers=workers) == Ended("count", "7 trials are done.")
     assert engine.counts(sweep).ended == 7
     assert engine.drawn(sweep)[:3] == before
+
+
+@pytest.mark.parametrize(("deadline", "ended", "reason"), [(0, 0, "time"), (15, 2, "time"), (30, 3, "count")])
+def test_no_trial_begins_after_the_deadline(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, deadline: float, ended: int, reason: str
+) -> None:
+    """Each trial lasts ten seconds of this clock."""
+    now = [0.0]
+    monkeypatch.setattr("ffcli.sweeping.study.coordinator.time", SimpleNamespace(monotonic=lambda: now[0]))
+    sweep = engine.create(sweep_of())
+
+    def watch(event: object) -> None:
+        now[0] += 10 * isinstance(event, TrialEnded)
+
+    over = engine.complete(sweep, 3, deadline=deadline, on_event=watch)
+    assert over is not None
+    assert (over.reason, engine.counts(sweep).ended) == (reason, ended)
+    assert engine.complete(sweep, 3) == Ended("count", "3 trials are done.")
 
 
 def test_a_sweep_that_is_over_waits_for_no_worker(engine: Engine) -> None:

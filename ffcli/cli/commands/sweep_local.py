@@ -1,0 +1,100 @@
+"""``ffnn sweep`` on this machine or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report, resumed
+from ffcli.cli.errors import Interrupted
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.views.sweep import sweep_watcher
+from ffcli.errors import FfnnError
+from ffcli.sweeping.study.lock import SweepHeldError
+
+if TYPE_CHECKING:
+    from ffcli.cli.repetition import Repetition
+    from ffcli.services.sweeps.create import SweepSource
+    from ffcli.services.sweeps.local import SweepOptions
+    from ffcli.sweeping.study.record import Sweep
+    from ffcli.training.context import Context
+
+
+@contextmanager
+def _live_page(out: Output, place: Context, made: Sweep) -> Iterator[None]:
+    """Serve the report of a sweep within the block."""
+    from ffcli.services.report.live import live_report
+
+    with live_report(place, made.id) as page:
+        out.notice(f"live report: {page.url}")
+        yield
+
+
+def run_here(out: Output, place: Context, made: Sweep, options: SweepOptions, *, live: bool) -> None:
+    """Run a sweep and show what came of it; with ``live`` its report is served meanwhile."""
+    with _live_page(out, place, made) if live else nullcontext():
+        _run(out, place, made, options)
+
+
+def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> None:
+    from ffcli.services.sweeps.local import run_sweep
+
+    resume = out.settings.command("sweep", made.id)
+    watcher = sweep_watcher(out)
+    try:
+        document = run_sweep(place, made, options, watcher)
+    except KeyboardInterrupt:
+        raise Interrupted(f"{watcher.how_far}Resume with: {resume}") from None
+    except (FfnnError, OSError) as error:
+        if not isinstance(error, SweepHeldError):
+            out.notice(f"Resume with: {resume}")
+        raise
+    most = made.spec.most_trials()
+    more = document.ended == "count" and (most is None or most > (document.planned or 0))
+    further = []
+    if made.paired is not None:
+        further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
+    elif document.ended == "time" and document.state == "open":
+        further = [f"Resume with: {resume}"]
+    elif more:
+        further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
+    out.result(document, *report(document, out.settings), *further)
+    fail_where_all_failed(out, document, resume)
+
+
+def local_sweep(
+    out: Output,
+    place: Context,
+    source: SweepSource,
+    options: SweepOptions,
+    seed: int | None,
+    many: Repetition,
+    *,
+    resume: bool,
+    new: bool,
+) -> Sweep:
+    """Return the sweep to resume, or a new one of the file."""
+    from ffcli.services.sweeps.create import create, of_same_file, read_sweep
+    from ffcli.services.sweeps.find import find_sweep
+    from ffcli.services.sweeps.shipped import no_such_file
+
+    spec = source.called
+    if source.exists:
+        same = None if new else of_same_file(place, source, repeats=many.repeats, folds=many.folds)
+        earlier = resumed(out, place, "sweep", spec, same, resume=resume, count=options.count)
+        if earlier is None:
+            return create(
+                place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds
+            )
+    elif new:
+        refuse(f"--new: {no_such_file(spec)}")
+    else:
+        earlier = find_sweep(place, spec, or_file=True)
+    made = read_sweep(place, earlier).sweep
+    if seed is not None:
+        out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
+    if many.folds not in (None, made.folds) or many.repeats not in (None, made.repeats):
+        own = f"--folds {made.folds}, --repeats {made.repeats}"
+        out.notice(f"--folds and --repeats are not used: sweep {made.id} has its own, {own}")
+    return made

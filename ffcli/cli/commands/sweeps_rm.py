@@ -1,0 +1,53 @@
+"""``ffnn sweeps rm``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ffcli.cli.completion import complete_sweep
+from ffcli.cli.context import context
+from ffcli.cli.errors import FAILED
+from ffcli.cli.help import CHOICE, argument, option
+from ffcli.cli.output import Output, refuse
+from ffcli.cli.text import plain
+from ffcli.util.text import counted
+
+
+def rm(
+    ctx: typer.Context,
+    sweeps: Annotated[
+        list[str],
+        argument(
+            metavar="SWEEP",
+            help="Ids of sweeps, their unique beginnings or ends, or names.",
+            completes=complete_sweep,
+        ),
+    ],
+    *,
+    keep_runs: Annotated[bool, option("--keep-runs", CHOICE, "Keep the runs of the sweeps.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
+    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
+) -> None:
+    """Remove sweeps from the store, with their runs.
+
+    A sweep that a process is running is never removed.
+    """
+    from ffcli.services.sweeps.remove import SweepRemoval, remove_sweeps, runs_of_sweeps
+
+    out = Output.of(ctx)
+    place = context(out)
+    found = runs_of_sweeps(place, sweeps, keep_runs=keep_runs)
+    each = [f"sweep {plain(sweep)} with {counted(len(runs), 'run')}" for sweep, runs in found.items()]
+    if dry_run:
+        runs = [run for its_runs in found.values() for run in its_runs]
+        out.result(SweepRemoval([], list(found), runs), *(f"would remove {line}" for line in each))
+        return
+    if not yes:
+        if not out.can_ask:
+            refuse("sweeps rm: not a terminal: confirm with --yes.")
+        if not out.ask(f"Remove {', '.join(each)}?"):
+            out.notice("nothing was removed")
+            raise typer.Exit(FAILED)
+    out.result(remove_sweeps(place, found), *(f"removed {line}" for line in each))
