@@ -123,7 +123,7 @@ def spread(rows: Sequence[Row], column: str) -> str:
 
 
 def table(results: Results) -> str:
-    """Return the recipes as a Markdown table, the quickest first; those of other settings than now are marked."""
+    """Return the recipes as a Markdown table, the quickest first, and mark those of other settings."""
     lines = [
         "| recipe | seeds | epochs | validation | with `--tta` | test | with `--tta` | time |",
         "| --- | --- | --: | --: | --: | --: | --: | --: |",

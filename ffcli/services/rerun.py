@@ -76,9 +76,8 @@ class RerunResult(RunResult):
 
     rank: int
     """Of the configuration in the sweep, from 1."""
-    test_acc: float | None
-    """Test accuracy; null, as test_loss, where the run did not finish."""
     test_loss: float | None
+    """Null, as test_acc, where the run did not finish."""
     original: RerunOriginal
     over_runs: OverRuns
 
@@ -192,9 +191,8 @@ def _results(
     )
     return [
         RerunResult(
-            **vars(run),
+            **{**vars(run), "test_acc": tested[run.run_id].accuracy if run.run_id in tested else None},
             rank=rank,
-            test_acc=tested[run.run_id].accuracy if run.run_id in tested else None,
             test_loss=tested[run.run_id].loss if run.run_id in tested else None,
             original=before,
             over_runs=over_runs,

@@ -23,7 +23,7 @@ from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
+from ffcli.sweeping.importance import CORRELATED, CORRELATION, IMPORTANCE, IMPORTANT, effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
@@ -32,7 +32,6 @@ from ffcli.training.options import RunOptions
 from ffcli.util.text import are, counted
 
 _TOP = 10  # runs with a learning curve
-_CORRELATED, _IMPORTANT = 10, 50  # runs: below, a correlation or an importance is mostly chance
 
 
 @dataclass(frozen=True)
@@ -157,16 +156,13 @@ def _report(
 
 
 def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
-    """Return what can be said from so many runs: see `_CORRELATED` and `_IMPORTANT`."""
+    """Return what can be said from so many runs."""
     values = sum(trial.value is not None for trial in trials)
-    if values < _CORRELATED:
-        return []
-    found = effects(sweep, trials)
-    return found if values >= _IMPORTANT else [replace(each, importance=None) for each in found]
+    return effects(sweep, trials) if values >= CORRELATED else []
 
 
 def _influence_note(metric: str, values: int) -> str:
-    importance = f"by {IMPORTANCE}." if values >= _IMPORTANT else f"shown from {_IMPORTANT} runs on."
+    importance = f"by {IMPORTANCE}." if values >= IMPORTANT else f"shown from {IMPORTANT} runs on."
     return (
         f"Correlation with {metric}: {CORRELATION}'s, from -1 to 1; of a choice in words, of choosing it. "
         f"Importance, the fractions of which sum to 1: {importance}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ffcli.services.sweeps.results import BestTrial, RankedBy, SweepSummary, TrialCounts, TrialSummary
 from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked
 
-_TOP = 5
+TOP = 5  # trials of a summary
 
 
 def summary_of(
@@ -26,7 +26,7 @@ def summary_of(
         counts=TrialCounts(**{state: sum(trial.state == state for trial in trials) for state in END_STATES}),
         reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         best=None if best is None else _best(sweep, best),
-        top=[_top(trial) for trial in ranked(sweep.metric, trials)[:_TOP]],
+        top=[summary_of_trial(trial) for trial in ranked(sweep.metric, trials)[:TOP]],
         planned=planned,
         is_over=is_over,
     )
@@ -44,7 +44,8 @@ def _best(sweep: Sweep, trial: Trial) -> BestTrial:
     )
 
 
-def _top(trial: Trial) -> TrialSummary:
+def summary_of_trial(trial: Trial) -> TrialSummary:
+    """Return a trial that has a value as the summary of its sweep holds it."""
     assert trial.value is not None
     return TrialSummary(
         number=trial.number,
