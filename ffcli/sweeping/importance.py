@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ffcli.sweeping.study.record import Sweep, Trial
 from ffcli.util.atomic_files import joined
 
 IMPORTANCE, CORRELATION = "PED-ANOVA", "Spearman"
+LEAST = 10  # trials: below, an importance cannot be computed
 CORRELATED, IMPORTANT = 10, 50  # trials: below, a correlation or an importance is mostly chance
 _TOP, _IN_TOP = 0.1, 5  # PED-ANOVA asks what the best tenth has in common, if that are five trials at least
 
@@ -23,8 +25,6 @@ Floats = npt.NDArray[np.float64]
 
 def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
     """Return how much each searched hyper-parameter mattered, the most important first.
-
-    There are no correlations below `CORRELATED` trials, and no importances below `IMPORTANT`.
 
     All trials that have a value count; a pruned one has that of its best epoch. Importances are those of
     Optuna's PED-ANOVA (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255), which needs no other package:
@@ -35,11 +35,10 @@ def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]
     valued = [trial for trial in trials if trial.value is not None]
     searched = {name: each for name, each in sweep.spec.parameters.items() if each.size != 1}
     importances = _importances(sweep, valued, searched)
-    enough = valued if len(valued) >= CORRELATED else []
-    ranks = _ranks([float(trial.value or 0.0) for trial in enough])
+    ranks = _ranks([float(trial.value or 0.0) for trial in valued])
     found = []
     for name, distribution in searched.items():
-        drawn = [trial.values[name] for trial in enough]
+        drawn = [trial.values[name] for trial in valued]
         if all(_is_number(choice) for choice in distribution.choices):
             correlation = _correlation(_ranks(drawn), ranks)
             found.append(HyperparameterEffect(name, importances.get(name), correlation))
@@ -52,6 +51,15 @@ def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]
     return sorted(found, key=lambda effect: -(effect.importance or 0.0))
 
 
+def known_effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
+    """Return the effects without what so few trials cannot tell: see `CORRELATED` and `IMPORTANT`."""
+    values = sum(trial.value is not None for trial in trials)
+    found = effects(sweep, trials)
+    if values < CORRELATED:
+        found = [replace(each, correlation=None, by_value=None) for each in found]
+    return found if values >= IMPORTANT else [replace(each, importance=None) for each in found]
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -62,7 +70,7 @@ def _importances(
     """Return the importance of each hyper-parameter, nothing where too few trials differ."""
     sign = -1.0 if sweep.metric.goal == "maximize" else 1.0
     losses = sorted(sign * trial.value for trial in trials if trial.value is not None)
-    if len(losses) < IMPORTANT or not searched:
+    if len(losses) < LEAST or not searched:
         return {}
     quantile = max(_TOP, _IN_TOP / len(losses))
     if losses[math.ceil(quantile * len(losses)) - 1] == losses[-1]:  # those as good as the best are all

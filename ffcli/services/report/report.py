@@ -23,7 +23,7 @@ from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
-from ffcli.sweeping.importance import CORRELATED, CORRELATION, IMPORTANCE, IMPORTANT, effects
+from ffcli.sweeping.importance import CORRELATED, CORRELATION, IMPORTANCE, IMPORTANT, known_effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
@@ -158,7 +158,7 @@ def _report(
 def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
     """Return what can be said from so many runs."""
     values = sum(trial.value is not None for trial in trials)
-    return effects(sweep, trials) if values >= CORRELATED else []
+    return known_effects(sweep, trials) if values >= CORRELATED else []
 
 
 def _influence_note(metric: str, values: int) -> str:

@@ -10,7 +10,7 @@ from ffcli.services.sweeps.best import TOP, summary_of, summary_of_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.listing import located, located_trial
 from ffcli.services.sweeps.results import Effects, ListedSweep, SweepReport
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
+from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, known_effects
 from ffcli.sweeping.study.record import Sweep, Trial, ranked
 from ffcli.sweeping.study.study import Study
 from ffcli.training.context import Context
@@ -100,5 +100,5 @@ def _mattered(sweep: Sweep, trials: Sequence[Trial]) -> Effects:
         importance=IMPORTANCE,
         correlation=CORRELATION,
         trials=sum(trial.value is not None for trial in trials),
-        hyperparameters=effects(sweep, trials),
+        hyperparameters=known_effects(sweep, trials),
     )
