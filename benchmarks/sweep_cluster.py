@@ -128,7 +128,7 @@ def measure(folder: Path, workers: int, seconds: float, rounds: int) -> dict[str
     with cluster(folder, workers, seconds) as (address, scheduler), SweepLock(store) as lock:
         study = StudyWriter(store, lock.check)
         with open_pool(context, PoolOptions(0, address)) as pool:
-            deadline = time.monotonic() + 300
+            deadline = time.monotonic() + 900
             while pool.size < workers:
                 if time.monotonic() > deadline:
                     raise MeasurementError(f"only {pool.size} of {workers} workers have come")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -226,6 +227,34 @@ def test_wandb_is_imported_where_tracking_is():
     for module, source in modules():
         if module.split(".")[0] not in ("tracking", "sweeping"):
             assert not any(name.split(".")[0] == "wandb" for name in imported(source)), module
+
+
+def bare_flags(source: str) -> list[str]:
+    """Return the texts of a module that name a flag, other than in a command that can be typed."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    inner = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    inner |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    found = []
+    for node in nodes:
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+        flag = re.search(r"(?<!\S)--[a-z]", text) if id(node) not in inner else None
+        if flag and " " in text and not re.search(r"\b(ffnn|wandb|dask) ", text[: flag.start()]):
+            found.append(text)
+    return found
+
+
+def test_a_flag_is_found():
+    assert bare_flags('raise E(f"give --data-dir {x}")') == ["give --data-dir …"]
+    assert bare_flags('"""Not --this."""\nhint = f"ffnn runs rm {x} --yes"\nargv = ["--host", x]') == []
+
+
+@pytest.mark.parametrize(("module", "source"), modules(), ids=[module for module, _ in modules()])
+def test_lower_layers_name_no_flags(module, source):
+    """They name parameters, which the command line words as flags."""
+    if module.split(".")[0] not in {"cli", *EVERYTHING}:
+        assert bare_flags(source) == []
 
 
 def loaded_by(code: str) -> set[str]:

@@ -97,6 +97,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line ``args`` (without them, that of the process) and return the exit code."""
     words = list(sys.argv[1:] if args is None else args)
     settings = Settings(command_line=("ffnn", *words))
+    if words[:1] == ["help"]:  # as in git help COMMAND
+        words = [*words[1:], "--help"]
     make_streams_safe()
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)

@@ -46,7 +46,8 @@ class FieldsCommand(Command):
     """A command that takes the fields of TrainConfig as options, by all their names."""
 
     other_names: ClassVar[Mapping[str, str]] = {
-        flag(alias): flag(name) for alias, name in NAMES.aliases.items()
+        flag(spelling): flag(name)  # the field's own name, too: agents send --NumLayers
+        for spelling, name in [*NAMES.aliases.items(), *zip(FIELDS, FIELDS)]
     }
     lists: ClassVar[frozenset[str]] = frozenset({"--hidden-size"})
 

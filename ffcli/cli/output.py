@@ -35,6 +35,12 @@ class _Console(Console):
             emoji=False,
         )
 
+    def prose(self, text: Text) -> None:
+        """Print lines; a terminal breaks them between words, but for what is to be copied as a whole."""
+        for line in text.split("\n", allow_blank=True):
+            whole = not self.is_terminal or "ffnn " in line.plain or "/" in line.plain
+            self.print(line, soft_wrap=whole)
+
     def _check_buffer(self) -> None:
         try:
             super()._check_buffer()
@@ -78,19 +84,21 @@ class Output:
             return
         console = _Console(stderr=False)
         for item in shown:
-            text = _text(item) if isinstance(item, str) else item
-            console.print(text, soft_wrap=isinstance(item, str))
+            if isinstance(item, str):
+                console.prose(_text(item))
+            else:
+                console.print(item)
 
     def notice(self, message: str) -> None:
         """Print a line for the user's information."""
         if not self.settings.quiet:
-            self.stderr.print(_text(message), soft_wrap=True)
+            self.stderr.prose(_text(message))
 
     def error(self, message: str, hint: str | None = None, title: str = "Error: ") -> None:
         """Print what went wrong, and what may help in a line of its own."""
-        self.stderr.print(Text.assemble((title, "bold red"), _text(message)), soft_wrap=True)
+        self.stderr.prose(Text.assemble((title, "bold red"), _text(message)))
         if hint:
-            self.stderr.print(_text(hint), soft_wrap=True)
+            self.stderr.prose(_text(hint))
 
     def ask(self, question: str, *, default: bool = False) -> bool:
         """Ask a yes-or-no question on stderr; Enter alone means the default."""

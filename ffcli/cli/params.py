@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -162,12 +163,25 @@ WandbEntity = Annotated[
 LogModel = Annotated[bool, option("--log-model", WANDB, "Store the network at W&B as an artifact.")]
 
 
+def wandb_mode(given: str | None, default: str = "auto", modes: Sequence[str] = ()) -> str:
+    """Return the mode that ``--wandb`` names, one of ``modes``, by default of all.
+
+    Raises RequestError for another, and for online without a key.
+    """
+    from ffcli.tracking.modes import REQUESTS, check_key
+
+    if given is None:
+        return default
+    mode = one_of("--wandb", given, modes or REQUESTS)
+    check_key(mode)
+    return mode
+
+
 def tracking(
     mode: str | None, project: str | None, entity: str | None, *, default: str = "auto", **more: Any
 ) -> RunOptions:
-    """Return what the options of W&B say, and ``more``. Raises RequestError for an unknown mode."""
-    from ffcli.tracking.modes import REQUESTS
+    """Return what the options of W&B say, and ``more``. Raises RequestError as `wandb_mode`."""
     from ffcli.training.options import RunOptions
 
-    chosen = default if mode is None else one_of("--wandb", mode, REQUESTS)
+    chosen = wandb_mode(mode, default)
     return RunOptions(wandb=chosen, wandb_project=project, wandb_entity=entity, **more)

@@ -18,7 +18,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -26,13 +26,49 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from ffcli.cli.shared import PANEL, shared_options
 from ffcli.util.suggest import closest, compact, guesses, question
 
+if TYPE_CHECKING:
+    _Base = TyperCommand  # or `TyperGroup`, which has these methods too
+else:
+    _Base = object
+
 _NUMBER = re.compile(r"-\.?\d")
 _INTEGERS = re.compile(r"\d+(,\d+)*,?")
 _TRUTH = {"true": True, "false": False}
 _WORDS, _NO_COMMAND = f"{__name__}.words", f"{__name__}.no_command"  # kept in a context's ``meta``
 
 
-class Command(TyperCommand):
+class _WithGrammar(_Base):
+    """What commands and groups of commands share: the shared options and the grammar of this module."""
+
+    def __init__(self, name: str | None = None, **settings: Any) -> None:
+        params = [*(settings.pop("params", None) or ()), *shared_options()]
+        super().__init__(name=name, params=params, help=_unwrapped(settings.pop("help", None)), **settings)
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.rich_help_panel = PANEL
+        return option
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Leave types such as "<bool>" and "<list[str]>" out: they are Python's, not the user's."""
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, TyperOption) and param.is_bool_flag:
+                param.metavar = ""
+            elif isinstance(param, TyperArgument):
+                param.display_type_rich = _no_type  # type: ignore[method-assign]
+        return params
+
+    def make_parser(self, ctx: Any) -> Any:
+        parser = super().make_parser(ctx)
+        for param in self.get_params(ctx):
+            if isinstance(param, TyperOption) and (no := _negative(param)):
+                parser.add_option(obj=param, opts=[no], dest=param.name, action="store_const", const=False)
+        return parser
+
+
+class Command(_WithGrammar, TyperCommand):
     """A command with the shared options and the grammar of this module.
 
     ``other_names`` maps further long names, compared without case, hyphens and underscores, to those that
@@ -41,19 +77,6 @@ class Command(TyperCommand):
 
     other_names: ClassVar[Mapping[str, str]] = {}
     lists: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, name: str | None, **settings: Any) -> None:
-        params = _with_shared(settings.pop("params", None))
-        super().__init__(name, params=params, help=_unwrapped(settings.pop("help", None)), **settings)
-
-    def get_help_option(self, ctx: Any) -> TyperOption | None:
-        return _in_panel(super().get_help_option(ctx))
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return _tidy(super().get_params(ctx))
-
-    def make_parser(self, ctx: Any) -> Any:
-        return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         grammar = _Grammar(ctx, self.get_params(ctx), self.other_names, self.lists)
@@ -74,21 +97,8 @@ class Command(TyperCommand):
         return list(completed)
 
 
-class Group(TyperGroup):
+class Group(_WithGrammar, TyperGroup):
     """A group of commands with the same grammar; without any word it shows its help."""
-
-    def __init__(self, **settings: Any) -> None:
-        params = _with_shared(settings.pop("params", None))
-        super().__init__(params=params, help=_unwrapped(settings.pop("help", None)), **settings)
-
-    def get_help_option(self, ctx: Any) -> TyperOption | None:
-        return _in_panel(super().get_help_option(ctx))
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return _tidy(super().get_params(ctx))
-
-    def make_parser(self, ctx: Any) -> Any:
-        return _with_negatives(super().make_parser(ctx), self.get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         grammar = _Grammar(ctx, self.get_params(ctx))
@@ -108,30 +118,10 @@ class Group(TyperGroup):
         return name, command, rest
 
 
-def _with_shared(params: Sequence[Any] | None) -> list[Any]:
-    return [*(params or ()), *shared_options()]
-
-
-def _in_panel(option: TyperOption | None) -> TyperOption | None:
-    if option is not None:
-        option.rich_help_panel = PANEL
-    return option
-
-
 def _unwrapped(text: str | None) -> str:
     """Join the lines of each paragraph but indented ones, so that the terminal's width alone breaks them."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     return "\n\n".join(part if "\n  " in part else " ".join(part.split()) for part in paragraphs)
-
-
-def _tidy(params: list[Any]) -> list[Any]:
-    """Leave types such as "<bool>" and "<list[str]>" out of the help: they are Python's, not the user's."""
-    for param in params:
-        if isinstance(param, TyperOption) and param.is_bool_flag:
-            param.metavar = ""
-        elif isinstance(param, TyperArgument):
-            param.display_type_rich = _no_type  # type: ignore[method-assign]
-    return params
 
 
 def _no_type(ctx: Any) -> str:  # noqa: ARG001 - Typer gives it by this name
@@ -142,13 +132,6 @@ def _negative(option: TyperOption) -> str | None:
     """Return the ``--no-flag`` that a plain boolean gets beside what the help lists."""
     plain = option.is_bool_flag and not option.secondary_opts and not option.is_eager
     return f"--no-{_label(option)[2:]}" if plain else None
-
-
-def _with_negatives(parser: Any, params: Iterable[Any]) -> Any:
-    for param in params:
-        if isinstance(param, TyperOption) and (negative := _negative(param)):
-            parser.add_option(obj=param, opts=[negative], dest=param.name, action="store_const", const=False)
-    return parser
 
 
 def _label(option: TyperOption) -> str:

@@ -53,7 +53,9 @@ def _show_version(ctx: typer.Context, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         from ffcli.version import __version__
 
-        typer.echo(f"ffnn {__version__}")
+        settings = ctx.ensure_object(Settings)
+        is_json = settings.json or "--json" in settings.command_line  # which may come after it
+        typer.echo(f'{{"version": "{__version__}"}}' if is_json else f"ffnn {__version__}")
         raise typer.Exit
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import select
@@ -9,6 +10,25 @@ import sys
 import threading
 from pathlib import Path
 
+_ERRORS = "ffnn.plainer"  # the name of what is done with characters that an encoding lacks
+_PLAINER = {
+    **dict.fromkeys("█▀▄■", "#"),
+    **dict.fromkeys("▏▎▍▌▋▊▉", ""),  # less than a block
+    **dict.fromkeys("–—−", "-"),
+    **dict.fromkeys("━─╸╺", "-"),
+    **{"…": "...", "×": "x", "≥": ">=", "≤": "<=", "±": "+-", "→": "->", "◂": "<", "•": "*", "’": "'"},
+}
+
+
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding lacks, such as the blocks of a bar in ASCII, as what comes closest."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAINER.get(letter, "?") for letter in lacking), error.end
+
+
+codecs.register_error(_ERRORS, _plainer)
 _PATIENCE = 1.0  # seconds that a reader of stderr is waited for, until it reads again
 
 
@@ -29,7 +49,7 @@ def make_streams_safe() -> None:
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open to the end
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=_ERRORS)
             if stream is sys.__stderr__ and sys.platform != "win32":
                 sys.stderr = _Stderr(stream)
 
@@ -55,7 +75,7 @@ class _Stderr(io.TextIOBase):
     @property
     def errors(self) -> str:  # type: ignore[override]
         """What becomes of a character that the encoding lacks."""
-        return "replace"
+        return _ERRORS
 
     def fileno(self) -> int:
         """Return the stream's file descriptor."""

@@ -83,7 +83,9 @@ class TrainConfig(BaseModel):
             also="hidden_layers num_hidden_layers number_of_hidden_layers no_of_hidden_layers "
             "no_hidden_layers num_of_hidden_layers number_hidden_layers n_hidden_layers "
             "hidden_layer hidden_layer_count n_hidden num_hidden n_layers layers "
-            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth",
+            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth num_hidden_layer "
+            "n_hidden_layer hidden_layers_count hidden_layers_num layers_num no_layers number_layers "
+            "num_fc_layers n_fc_layers fc_layers num_dense_layers dense_layers",
         ),
     ] = Field(3, ge=0, le=MOST_LAYERS, description="number of hidden layers")
     hidden_size: Annotated[
@@ -100,7 +102,11 @@ class TrainConfig(BaseModel):
             "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
             "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
             "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
-            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size",
+            "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size "
+            "fc_layer_size fc_layer_sizes fc_size size_hidden_layer size_hidden_layers layers_size "
+            "size_of_layer size_of_layers hidden_width layer_width hidden_dims dense_units n_units "
+            "n_nodes neurons_per_hidden_layer units_per_hidden_layer nodes_per_hidden_layer "
+            "neurons_in_hidden_layer neurons_in_each_layer layer_units layer_neurons",
         ),
     ] = Field(128, description="units per hidden layer: one size for all, or a list such as 128,64")
     activation: Annotated[
@@ -112,7 +118,7 @@ class TrainConfig(BaseModel):
             ("-a",),
             also="activations act act_fn act_func act_function activation_fn activation_func "
             "activation_fun activation_function activation_functions activation_type "
-            "hidden_activation non_linearity af",
+            "hidden_activation hidden_activation_function non_linearity af",
         ),
     ] = Field("relu", description="activation of the hidden layers")
     weight_init: Annotated[
@@ -125,7 +131,8 @@ class TrainConfig(BaseModel):
             also="init initializer initialiser initialization initialisation init_method init_type "
             "weights_init weight_initialization weight_initialisation weights_initialization "
             "weights_initialisation weight_initializer weight_initialiser weight_init_method "
-            "initialization_method w_init wi",
+            "initialization_method w_init wi init_weights init_scheme weights_initializer "
+            "weights_initialiser weights_init_method weight_init_type kernel_initializer",
         ),
     ] = Field(
         "xavier",
@@ -148,7 +155,8 @@ class TrainConfig(BaseModel):
             "Optimizer",
             ("-o",),
             also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization "
-            "optimisation optimization_algorithm optimizer_algorithm optimization_method",
+            "optimisation optimization_algorithm optimizer_algorithm optimization_method optimizers "
+            "optimiser_type optimization_function optimizer_function",
         ),
     ] = Field("adam", description="optimizer; nag is another name of nesterov")
     learning_rate: Annotated[
@@ -157,7 +165,7 @@ class TrainConfig(BaseModel):
             "Optimizer",
             ("-lr",),
             also="lr eta step_size learn_rate learning_rates initial_learning_rate initial_lr "
-            "init_lr base_lr",
+            "init_lr base_lr learning_rate_init lrate",
         ),
     ] = Field(1e-3, gt=0, description="step size")
     momentum: Annotated[
@@ -207,7 +215,8 @@ class TrainConfig(BaseModel):
         Option(
             "Training",
             ("-l",),
-            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function objective",
+            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function "
+            "objective losses",
         ),
     ] = Field(
         "cross_entropy", description="loss function; mean_squared_error is another name of squared_error"
@@ -218,12 +227,17 @@ class TrainConfig(BaseModel):
             "Training",
             ("-e",),
             also="epoch n_epochs n_epoch num_epochs num_epoch max_epochs max_epoch "
-            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs",
+            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs train_epochs nb_epochs "
+            "nb_epoch total_epochs epochs_num epoch_count",
         ),
     ] = Field(10, ge=1, description="passes over the training images")
     batch_size: Annotated[
         Integer,
-        Option("Training", ("-b",), also="batch batches_size batch_sizes minibatch_size minibatch bs"),
+        Option(
+            "Training",
+            ("-b",),
+            also="batch batches_size batch_sizes size_of_batch train_batch_size minibatch_size minibatch bs",
+        ),
     ] = Field(32, ge=1, description="images per step")
     weight_decay: Annotated[
         Number,

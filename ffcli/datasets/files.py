@@ -225,6 +225,11 @@ def spooled(file: File, scratch: Path) -> Path:
     """Return a file as one on disk; one in an archive is unpacked into the folder ``scratch``."""
     if file.path is not None:
         return file.path
+    free = shutil.disk_usage(scratch).free
+    if file.size > free:
+        raise BrokenDataError(
+            f"{file.name} unpacks to {file.size:,} bytes, but only {free:,} are free on the disk"
+        )
     target = scratch / f"spooled-{len(list(scratch.iterdir()))}"
     with _guarded(file.opener(), file.name) as stream, target.open("wb") as out:
         shutil.copyfileobj(stream, out, 1 << 20)

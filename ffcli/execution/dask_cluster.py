@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import subprocess
+import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +30,7 @@ BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluste
 KINDS = ("local", *BATCH_SYSTEMS)
 _CONNECT = 20.0  # seconds to wait for a scheduler
 _START = 60  # seconds that a worker of a local cluster has to start
-_GRACE = 15.0  # seconds that workers of a local cluster have to end before they are killed
+_GRACE = 5.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
 # Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
 _FOLDER = "/"
 
@@ -136,6 +138,7 @@ def _missing(package: str, error: ImportError) -> RequestError:
 
 def _be_quiet() -> None:
     """Silence Dask's log: what the user has to know comes as notices and errors."""
+    warnings.filterwarnings("ignore", "Creating scratch directories")  # takes long on a busy disk
     for name in list(logging.root.manager.loggerDict):
         if name.split(".")[0] in ("distributed", "bokeh", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -146,7 +149,11 @@ def _local(workers: int) -> Connection:
     from distributed import Client, LocalCluster
 
     scheduler = LocalCluster(
-        n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=0,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=logging.CRITICAL,
     )
     with interrupts_deferred():
         process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
@@ -165,6 +172,7 @@ def _local(workers: int) -> Connection:
     def end() -> None:
         with suppress(Exception):
             scheduler.close()  # tells the workers to end
+        process.terminate()  # they may still be starting
         try:
             process.wait(_GRACE)
         except subprocess.TimeoutExpired:
@@ -192,8 +200,7 @@ def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) ->
         if process.poll() is not None:
             code = process.returncode
             raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
-        with suppress(TimeoutError):
-            client.wait_for_workers(workers, timeout=1)
+        time.sleep(0.1)
 
 
 def _batch(kind: str, jobs: int) -> Connection:

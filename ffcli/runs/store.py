@@ -72,7 +72,7 @@ class RunStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
-            raise RequestError(f"--runs-dir {self.folder} leads through a file.") from None
+            raise RequestError(f"{self.folder} leads through a file", parameter="runs_dir") from None
         remove_unbegun(self.folder)
         known = [entry.name for entry in self.folder.iterdir()]
         while True:
@@ -100,7 +100,7 @@ class RunStore:
 
     def _refuse_file(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
-            raise RequestError(f"--runs-dir {self.folder} is a file, not a folder.")
+            raise RequestError(f"expected a folder, got the file {self.folder}", parameter="runs_dir")
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, the oldest first. Raises RequestError where the folder is a file.

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ffcli.errors import RequestError
+
 Mode = Literal["online", "offline", "disabled"]
 REQUESTS = ("auto", "online", "offline", "disabled")
 
@@ -47,6 +49,16 @@ def decide(request: str) -> Decision:
     if under_agent() or has_key():
         return Decision("online")
     return Decision("disabled", keyless=True)
+
+
+def check_key(request: str) -> None:
+    """Raise RequestError where W&B is to be ``online`` and has no key: it was asked for, and cannot be."""
+    if request == "online" and not has_key() and not under_agent():
+        raise RequestError(
+            "online needs a key, and none is configured",
+            hint="wandb login configures one, or set WANDB_API_KEY. offline keeps the files for later.",
+            parameter="wandb",
+        )
 
 
 def under_agent() -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ffcli.training.options import RunOptions
 
 _TURN_ON = (
-    "W&B is off: no key is configured (wandb login turns it on, --wandb offline keeps its files for later)"
+    "W&B is off: no key is configured (wandb login turns it on; ffnn train --wandb offline keeps files)"
 )
 _EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B marks what was stopped; else 1
 

@@ -161,7 +161,7 @@ def test_a_reader_of_stderr_that_reads_nothing_does_not_stop_the_training(tmp_pa
             os.close(descriptor)
     assert process.returncode == 0
     assert len(json.loads(out)["epochs"]) == room // 40
-    assert shown.startswith(b"reading ")
+    assert shown.startswith(b"tiny.npz: read into ")
     assert len(shown) <= room
 
 

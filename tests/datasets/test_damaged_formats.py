@@ -8,11 +8,13 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from brought_data import NAMES, arrays, class_files, csv_text, idx_files, write_files, write_zip
+from brought_data import NAMES, arrays, class_files, csv_text, idx_files, npy, write_files, write_zip
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +71,109 @@ def test_damage_anywhere(tmp_path: Path, sound: dict[str, bytes], what: str, dat
     (tmp_path / "mine").write_bytes(content)
     with suppress(RequestError):
         load_dataset(str(tmp_path / "mine"), tmp_path / "data")
+
+
+@given(data=st.data())
+@MOST
+@pytest.mark.parametrize("what", ["idx", "pictures", "tables", "npy"])
+def test_damage_in_a_folder(tmp_path: Path, what: str, data: st.DataObject) -> None:
+    """A file of a folder is changed, cut, emptied, removed, doubled under another name, or made a folder."""
+    files = {
+        "idx": idx_files(DATA),
+        "pictures": class_files(DATA["x_train"], DATA["y_train"], "train/"),
+        "tables": {
+            f"a_{part}.csv": csv_text(DATA[f"x_{part}"], DATA[f"y_{part}"]).encode()
+            for part in ("train", "test")
+        },
+        "npy": {f"{name}.npy": npy(array) for name, array in DATA.items()},
+    }[what]
+    name = data.draw(st.sampled_from(sorted(files)))
+    content = bytearray(files[name])
+    how = data.draw(st.sampled_from(["change", "cut", "remove", "double", "folder"]))
+    if how == "change":
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    elif how == "cut":
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    if how in ("remove", "folder"):
+        del files[name]
+    else:
+        files[name] = bytes(content)
+    if how == "double":
+        other = data.draw(st.sampled_from(["x/", "test/", "valid-", "train/deep/"]))
+        files[other + name] = bytes(content)
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        write_files(Path(folder) / "a", files)
+        if how == "folder":
+            (Path(folder) / "a" / name).mkdir(parents=True)
+        with suppress(RequestError):
+            load_dataset(f"{folder}/a", Path(folder) / "data")
+
+
+OUTWARD = ["../../evil.csv", "/tmp/../evil.csv", "a/../../b.csv", "..", "C:\\evil.csv", "a\nb.csv", "a" * 300]
+
+
+@pytest.mark.parametrize("name", OUTWARD)
+def test_no_name_in_an_archive_leads_out_of_the_data_folder(tmp_path: Path, name: str) -> None:
+    table = csv_text(DATA["x_train"], DATA["y_train"]).encode()
+    inner = write_zip(tmp_path / "inner.zip", {name: table}).read_bytes()
+    place = tmp_path / "place"
+    place.mkdir()
+    for number, files in enumerate(
+        ({name: table}, {f"{name}.zip": inner}, {f"{name}.parquet": parquet_bytes()})
+    ):
+        path = write_zip(place / f"{number}.zip", files)
+        before = {each for each in tmp_path.rglob("*") if place / "data" not in each.parents}
+        with suppress(RequestError):
+            load_dataset(str(path), place / "data")
+        left = {each for each in tmp_path.rglob("*") if place / "data" not in each.parents}
+        assert left - before <= {place / "data"}
+    assert not Path("/tmp/evil.csv").exists()
+
+
+def test_archives_within_archives_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that unpacks to more than the disk has is refused before, as is one that is nested deeply."""
+    content = csv_text(DATA["x_train"], DATA["y_train"]).encode()
+    for depth in range(4):
+        content = write_zip(
+            tmp_path / f"{depth}.zip", {f"{depth}/a.zip" if depth else "a.csv": content}
+        ).read_bytes()
+    with pytest.raises(RequestError):
+        load_dataset(str(tmp_path / "3.zip"), tmp_path / "data")
+    monkeypatch.setattr("ffcli.datasets.files.shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(RequestError, match="only 100 are free"):
+        load_dataset(str(tmp_path / "1.zip"), tmp_path / "other")
+
+
+def test_a_parquet_file_whose_few_bytes_are_long_texts(tmp_path: Path) -> None:
+    """Each of 200 labels is one text of 1 MB, which the file holds once."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    texts = pa.array(["a" * (1 << 20), "b" * (1 << 20)])
+    labels = pa.DictionaryArray.from_arrays(pa.array([n % 2 for n in range(200)]), texts)
+    table = pa.table({"p": list(range(200)), "label": labels})
+    parquet.write_table(table, tmp_path / "a.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "a.parquet").stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="1048576 letters"):
+        load_dataset(str(tmp_path / "a.parquet"), tmp_path / "data")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+    assert pa.default_memory_pool().max_memory() < 100e6
+
+
+def test_a_long_text_in_the_column_of_labels_takes_the_room_of_one(tmp_path: Path) -> None:
+    """NumPy would give each of the 2,000 labels 4 MB."""
+    rows = [f"{n},{'ab'[n % 2]}" for n in range(2000)]
+    rows[5] = "5," + "x" * (1 << 20)
+    (tmp_path / "a.csv").write_text("\n".join(["p,label", *rows]))
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="line 7, column 2"):
+        load_dataset(str(tmp_path / "a.csv"), tmp_path / "data")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 @given(st.binary(max_size=200))

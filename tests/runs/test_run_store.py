@@ -82,10 +82,10 @@ class TestIds:
     def test_a_file_in_place_of_the_store_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "runs").write_text("")
         store = RunStore(tmp_path / "runs")
-        with pytest.raises(RequestError, match=r"--runs-dir .*runs is a file"):
+        with pytest.raises(RequestError, match=r"runs_dir: .*the file .*runs"):
             store.create()
         for ask in (store.ids, lambda: store.find("x")):
-            with pytest.raises(RequestError, match="is a file"):
+            with pytest.raises(RequestError, match="the file"):
                 ask()
         with pytest.raises(RequestError, match="leads through a file"):
             RunStore(tmp_path / "runs" / "deeper").create()

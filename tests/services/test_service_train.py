@@ -45,6 +45,7 @@ def test_the_document_and_the_files_of_a_run(place: Place) -> None:
     assert document.config == config.as_dict()
     assert document.wandb == {"mode": "disabled", "project": "p", "entity": "e"}
     assert document.provenance["command_line"] == ["ffnn", "train"]
+    assert document.provenance["kernels"].split()[0] in ("numpy", "numba")
     assert document.parameters == 64 * 6 + 6 + 6 * 6 + 6 + 6 * 3 + 3
     assert [epoch.epoch for epoch in document.epochs] == [1, 2, 3, 4]
     assert document.seconds == sum(epoch.seconds for epoch in document.epochs)

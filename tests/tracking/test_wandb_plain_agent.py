@@ -54,6 +54,40 @@ def test_wandb_sweep_and_wandb_agent(ffnn: Ffnn, server: StandIn) -> None:
     assert evaluated.document["run_id"] == records[best.name]["run_id"]
 
 
+OWN = """
+program: train.py
+method: random
+project: CS6910_A1
+metric: {name: Validation Accuracy, goal: maximize}
+parameters:
+  Epochs: {value: 2}
+  NumLayers: {values: [1, 2]}
+  fc_layer_size: {values: [4, 8]}
+  lr: {values: [0.01, 0.1]}
+  optimiser: {values: [NAG, Adam]}
+  data_set: {value: tiny.npz}
+command: [ffnn, train, "${args}"]
+"""
+
+
+def test_a_persons_own_file_by_plain_agents(ffnn: Ffnn, server: StandIn) -> None:
+    """Its names are options as they are, and its metric is logged under its own name beside ours."""
+    (ffnn.folder / "own.yaml").write_text(OWN)
+    registered = ffnn.wandb("sweep", "own.yaml")
+    assert registered.code == 0, registered.err
+    (sweep,) = server.sweeps.values()
+    agent = ffnn.wandb("agent", "--count", 1, f"tester/CS6910_A1/{sweep.name}")
+    assert agent.code == 0, agent.err
+    (run,) = server.runs.values()
+    assert (run.sweep, run.state, run.exit_code) == (sweep.name, "finished", 0)
+    assert run.config["hidden_size"] == run.config["fc_layer_size"]
+    assert run.config["learning_rate"] == run.config["lr"]
+    assert run.config["optimizer"] == {"NAG": "nesterov", "Adam": "adam"}[run.config["optimiser"]]
+    assert run.config["dataset"] == "tiny.npz"
+    assert [row["Validation Accuracy"] for row in run.history] == [row["val_acc"] for row in run.history]
+    assert len(run.history) == 2
+
+
 _ARGUMENTS = """
 import json, sys
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args

@@ -180,7 +180,7 @@ def test_a_second_ctrl_c_closes_the_runs_here_and_there(sweeper: Ffnn, server: S
     under_way(sweeper, server, 2)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    while "stopping" not in process.stderr.readline():
+    while "Ctrl-C" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGINT)
     assert sweeper.done(process).code == 130

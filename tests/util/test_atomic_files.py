@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ffcli.util.atomic_files import append, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import append, csv_text, lock_folder, remove_leftovers, unlock, write_atomic
 
 HOLD = """
 import sys, time
@@ -307,3 +307,8 @@ def test_what_others_call_so_is_no_leftover(tmp_path: Path) -> None:
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == kept | {".folder-abcd1234", ".link-abcd1234"}
     remove_leftovers(tmp_path / "none")
+
+
+def test_csv_has_lists_with_commas_and_no_formulas() -> None:
+    rows = [["run", "sizes"], ["=1+1", (128, 64)], [None, 0.5]]
+    assert csv_text(rows) == 'run,sizes\n\'=1+1,"128,64"\n,0.5\n'

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffcli.util.safe_read import YAML_BYTES, is_name, parse_json, parse_time, parse_yaml, read_file, shown
+from ffcli.util.safe_read import (
+    YAML_BYTES,
+    is_name,
+    mapping,
+    parse_json,
+    parse_time,
+    parse_yaml,
+    read_file,
+    read_text,
+    shown,
+)
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -36,6 +46,23 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(ValueError, match="is not an ordinary file"):
             read_file(path)
+
+
+def test_a_text_is_read_or_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("\ufeffa: ä".encode())
+    assert read_text(tmp_path / "a.yaml", "YAML file") == "a: ä"
+    (tmp_path / "b.yaml").write_bytes(b"a: \xff")
+    for path, word in ((tmp_path / "b.yaml", "UTF-8"), (tmp_path, "folder"), (tmp_path / "c", "no such")):
+        with pytest.raises(ValueError, match=word) as caught:
+            read_text(path, "YAML file")
+        assert type(caught.value) is ValueError
+
+
+def test_what_is_no_mapping_is_refused() -> None:
+    assert mapping({"a": 1}, "a: 1") == {"a": 1}
+    for value, word in ((None, "empty"), ([1], "list"), (1, "bare value")):
+        with pytest.raises(ValueError, match=word):
+            mapping(value, "a: 1")
 
 
 def test_json() -> None:

@@ -14,7 +14,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FIRST_LOOK
 from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import WandbEntity, WandbProject
+from ffcli.cli.params import WandbEntity, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, Repeats, Repetition
@@ -101,6 +101,7 @@ def sweep(
             _SWEEP,
             "Search a hyper-parameter, without a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
             "dropout=0..0.5 is a range, lr=1e-4..1e-1:log a logarithmic one.",
+            completes=names_in("ffcli.config", "FIELDS"),
         ),
     ] = None,
     method: Annotated[
@@ -159,7 +160,7 @@ def sweep(
 
     out = Output.of(ctx)
     place = context(out)
-    mode = one_of("--wandb", wandb or "disabled", ("online", "offline", "disabled"))
+    mode = wandb_mode(wandb, "disabled", ("online", "offline", "disabled"))
     span = age("--max-time", max_time)
     options = SweepOptions(
         count=integer("--count", count, least=1),
@@ -225,7 +226,7 @@ def _source(
     if method is not None:
         refuse("--method is of a sweep by --set; a file has its own.")
     if spec is None:
-        refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", FIRST_LOOK)
+        refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", f"{FIRST_LOOK} Try 'ffnn sweep --help'.")
     return SweepSource(sweep_file(spec), choose, ignore)
 
 

@@ -39,6 +39,7 @@ def run_here(out: Output, place: Context, made: Sweep, options: SweepOptions, *,
 
 def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> None:
     from ffcli.services.sweeps.local import run_sweep
+    from ffcli.services.sweeps.retention import KEPT
 
     resume = out.settings.command("sweep", made.id)
     watcher = sweep_watcher(out)
@@ -52,6 +53,10 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
         raise
     most = made.spec.most_trials()
     more = document.ended == "count" and (most is None or most > (document.planned or 0))
+    kept = []
+    if made.paired is None and document.counts.finished and document.counts.finished > KEPT:
+        again = out.settings.command("train", "--config", f"{place.runs_dir}/RUN/config.yaml")
+        kept = [f"The best {KEPT} keep their networks; any other is trained again by: {again}"]
     further = []
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
@@ -59,7 +64,7 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
         further = [f"Resume with: {resume}"]
     elif more:
         further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
-    out.result(document, *report(document, out.settings), *further)
+    out.result(document, *report(document, out.settings), *kept, *further)
     fail_where_all_failed(out, document, resume)
 
 

@@ -19,6 +19,8 @@ from ffcli.datasets.streams import RawArray, blocks
 MOST_FEATURES = 1 << 24
 MOST_ROWS = 1 << 27
 MOST_CLASSES = 1 << 16
+MOST_NAME = 200  # letters of a label: NumPy gives each of an array's texts the room of the longest
+_MOST_TEXT = 4096  # bytes that an array of texts has for each
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ def labels_of(opened: Callable[[], AbstractContextManager[RawArray]], rows: Rows
         check_labels_shape(raw.name, raw.shape, rows)
         if raw.dtype.kind not in "iufbSU":
             raise BrokenDataError(f"{raw.name} holds {raw.dtype}: expected integers, whole floats or text")
+        if raw.dtype.itemsize > _MOST_TEXT:
+            raise BrokenDataError(
+                f"{raw.name} holds {raw.dtype}: expected names of at most {MOST_NAME} letters"
+            )
         return np.concatenate(list(blocks(raw, bench.scratch)))
 
 

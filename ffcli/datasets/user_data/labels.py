@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
-from ffcli.datasets.user_data.base import MOST_CLASSES
+from ffcli.datasets.user_data.base import MOST_CLASSES, MOST_NAME
 from ffcli.util.text import are, counted
-
-_LONGEST_NAME = 200
 
 
 def as_codes(
@@ -133,6 +131,6 @@ def _check_count(n_classes: int, train: tuple[str, Array]) -> None:
 
 
 def _checked_name(name: str) -> str:
-    if len(name) > _LONGEST_NAME:
-        raise BrokenDataError(f"the class {name[:40]!r}… has a name of more than {_LONGEST_NAME} letters")
+    if len(name) > MOST_NAME:
+        raise BrokenDataError(f"the class {name[:40]!r}… has a name of more than {MOST_NAME} letters")
     return name or "(empty)"

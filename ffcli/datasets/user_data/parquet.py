@@ -15,6 +15,7 @@ from ffcli.datasets.files import File, spooled
 from ffcli.datasets.pictures import MOST_BYTES
 from ffcli.datasets.user_data.base import (
     LABEL_NAMES,
+    MOST_NAME,
     MOST_ROWS,
     Bench,
     Found,
@@ -29,6 +30,7 @@ from ffcli.errors import RequestError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatch
     from pyarrow.parquet import ParquetFile
 
 _BATCH = 256  # rows that are unpacked at a time
@@ -78,6 +80,7 @@ def read_parquet(files: Sequence[File], bench: Bench) -> Found:
 def _opened(file: File, bench: Bench) -> Iterator[ParquetFile]:
     try:
         import pyarrow
+        from pyarrow import types
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise RequestError(
@@ -92,6 +95,9 @@ def _opened(file: File, bench: Bench) -> Iterator[ParquetFile]:
                 group.total_byte_size > _MOST_GROUP for group in groups
             ):
                 raise BrokenDataError(f"{file.name} promises more than can be read")
+            texts = [field.name for field in table.schema_arrow if types.is_string(field.type)]
+        # As dictionaries, for a text that is stored once would be unpacked for each row.
+        with ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as table:
             yield table
     except (pyarrow.ArrowException, OSError, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -153,10 +159,26 @@ def _image_column(table: ParquetFile, label: str) -> str | None:
     return None
 
 
+def _values(batch: RecordBatch, name: str, file: File) -> list[Any]:
+    """Return what a column holds. Raises BrokenDataError for texts that are longer than any label."""
+    from pyarrow import compute, types
+
+    column = batch.column(name)
+    if types.is_dictionary(column.type) and types.is_string(column.type.value_type):
+        longest = compute.max(compute.utf8_length(column.dictionary)).as_py() or 0
+        if longest > MOST_NAME:
+            raise BrokenDataError(
+                f"{file.name}: the column {name} holds a text of {longest} letters: expected numbers, "
+                f"or names of classes of at most {MOST_NAME} letters"
+            )
+    values: list[Any] = column.to_pylist()
+    return values
+
+
 def _add_pictures(table: ParquetFile, image: str, label: str, gallery: Gallery, file: File) -> Array:
     labels: list[Any] = []
     for batch in table.iter_batches(_BATCH, columns=[image, label]):
-        labels += batch.column(label).to_pylist()
+        labels += _values(batch, label, file)
         for row, cell in enumerate(batch.column(image)):
             value = cell.as_py()
             content = value.get("bytes") if isinstance(value, dict) else value
@@ -171,9 +193,9 @@ def _table_part(table: ParquetFile, label: str, file: File, bench: Bench) -> Par
     stage, labels, shape = Stage(bench.scratch, np.float32), list[Any](), None
     columns = [name for name in table.schema_arrow.names if name != label]
     for batch in table.iter_batches(_BATCH, columns=[*columns, label]):
-        labels += batch.column(label).to_pylist()
+        labels += _values(batch, label, file)
         try:
-            values = [np.array(batch.column(name).to_pylist(), np.float64) for name in columns]
+            values = [np.array(_values(batch, name, file), np.float64) for name in columns]
         except (TypeError, ValueError) as error:
             raise BrokenDataError(
                 f"{file.name}: its columns ({_listed(columns)}) hold no pictures and not only numbers"

@@ -14,6 +14,7 @@ from ffcli.datasets.base import Array, BrokenDataError
 from ffcli.datasets.files import File
 from ffcli.datasets.user_data.base import (
     LABEL_NAMES,
+    MOST_NAME,
     Bench,
     Found,
     Part,
@@ -115,7 +116,7 @@ def _parse(
     quoted = '"' if any('"' in line for line in lines) else None
     form: dict[str, Any] = {"delimiter": layout.delimiter, "comments": None, "quotechar": quoted}
     try:
-        labels = np.loadtxt(lines, dtype=str, usecols=[layout.label], ndmin=1, **form)
+        labels = np.loadtxt(lines, dtype=f"U{MOST_NAME + 1}", usecols=[layout.label], ndmin=1, **form)
         with np.errstate(over="ignore"):
             values = np.loadtxt(lines, dtype=np.float64, usecols=others, ndmin=2, **form).astype(np.float32)
     except (ValueError, IndexError):
@@ -127,7 +128,14 @@ def _parse(
         or _lines_differ(lines, layout)
     ):
         raise _explained(file, layout, lines, first_line)
-    return values, labels
+    longest = int(np.char.str_len(labels).max())
+    if longest > MOST_NAME:
+        line = first_line + int(np.char.str_len(labels).argmax())
+        raise BrokenDataError(
+            f"{file.name}, line {line}, {layout.column(layout.label)}: expected the name of a class, "
+            f"got a text of more than {MOST_NAME} letters"
+        )
+    return values, labels.astype(f"U{max(1, longest)}")
 
 
 def _lines_differ(lines: list[str], layout: TableLayout) -> bool:

@@ -132,11 +132,11 @@ def verdict(found: Difference | None) -> str:
     if found is None:
         return "No verdict: no configuration finished with both losses."
     if found.low is None or found.high is None:
-        return "No verdict: one pair says nothing about others; give more --runs."
+        return "No verdict: one pair says nothing about others; compare more runs."
     if found.n < LEAST_PAIRS:
         return (
             f"No verdict: {found.n} pairs are too few for a conclusion, whatever their interval is; "
-            f"give --runs {len(LOSSES) * LEAST_PAIRS} or more."
+            f"compare {len(LOSSES) * LEAST_PAIRS} runs or more."
         )
     if not found.significant:
         return (

@@ -44,7 +44,7 @@ def evaluate(
     if not choices:
         raise RequestError(
             "Expected either runs or the best one, got neither.",
-            hint="ffnn runs list shows the runs; --best chooses one.",
+            hint="ffnn runs list shows the runs; ffnn evaluate --best evaluates the best one.",
         )
     return [_evaluate(context, *chosen_run(context, choice), tta, track) for choice in choices]
 

@@ -19,6 +19,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.runs.store import new_run_id
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
+from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
@@ -59,7 +60,7 @@ class SweepSource:
     @property
     def called(self) -> str:
         """What messages call it."""
-        return "the sweep" if isinstance(self.of, Mapping) else str(self.of)
+        return "the sweep" if isinstance(self.of, Mapping) else name_of(self.of)
 
     @property
     def exists(self) -> bool:
@@ -68,7 +69,7 @@ class SweepSource:
 
     def read(self) -> SweepSpec:
         """Return the sweep. Raises RequestError for what is wrong in it."""
-        return load_spec(self.of, choose=self.choose, ignore=self.ignore)
+        return load_spec(self.of, choose=self.choose, ignore=self.ignore, called=self.called)
 
     @property
     def text(self) -> str:

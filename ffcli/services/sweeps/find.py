@@ -60,7 +60,7 @@ def sweep_of_runs(context: Context, word: str, records: Iterable[RunRecord]) -> 
         return found
     _refuse_run(context, word)
     none = "" if ids else f": {context.runs_dir} holds no sweep and no run of one"
-    raise RequestError(f"--sweep: there is no sweep '{shown(word)}'{none}.{near(word, ids)}")
+    raise RequestError(f"there is no sweep '{shown(word)}'{none}.{near(word, ids)}", parameter="sweep")
 
 
 def _named(context: Context, word: str, ids: Sequence[str]) -> str | None:

@@ -22,6 +22,11 @@ def named_files() -> dict[str, Path]:
     return {**here, **shipped_files(), **here}
 
 
+def name_of(file: Path) -> str:
+    """Return what messages call a sweep file: the name of one that came with ffnn, else its path."""
+    return next((name for name, path in shipped_files().items() if path == file), str(file))
+
+
 def _files(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 

@@ -48,7 +48,7 @@ def check_account() -> None:
 
     Offline its agents do ask the server for runs, but the results never get there.
     """
-    hint = "--backend local runs the file here, without W&B."
+    hint = "ffnn sweep FILE --backend local runs the file here, without W&B."
     if not has_key():
         raise RequestError(
             "A sweep by W&B needs a key, and none is configured: wandb login, or set WANDB_API_KEY.",

@@ -33,14 +33,19 @@ KEYS = ("method", "metric", "parameters", "early_terminate", "run_cap", "command
 
 
 def load_spec(
-    source: Path | Mapping[str, Any], *, choose: str | None = None, ignore: Collection[str] = ()
+    source: Path | Mapping[str, Any],
+    *,
+    choose: str | None = None,
+    ignore: Collection[str] = (),
+    called: str | None = None,
 ) -> SweepSpec:
     """Read a sweep from a file, or from the mapping that ``wandb.sweep`` takes.
 
     ``choose`` names one of several sweeps of a script or notebook; the parameters in ``ignore`` are left out.
+    Messages name the sweep as it is ``called``, by default by its path.
     Raises RequestError that names the file, the path in it and what is expected there.
     """
-    return parse_spec(sweep_text(source, choose=choose, ignore=ignore), _called(source))
+    return parse_spec(sweep_text(source, choose=choose, ignore=ignore), called or _called(source))
 
 
 def sweep_text(

@@ -129,9 +129,7 @@ class Coordinator:
     def _may_begin_a_trial(self) -> bool:
         self._ended = self._ended or self._why_over()
         taken = self._study.counts.ended + len(self._open)
-        if self._ended is not None or (self._most is not None and taken >= self._most):
-            return False
-        return bool(self._waiting) or taken != self._sweep.spec.size
+        return self._ended is None and (self._most is None or taken < self._most)
 
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""
@@ -146,7 +144,7 @@ class Coordinator:
         if self._open or self._most is None or counts.ended < self._most:
             return None
         if counts.ended == self._sweep.spec.size:
-            return Ended("space", f"All {counts.ended} combinations of the space were tried.")
+            return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
         return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
 
     def _next_waiting(self) -> Trial:

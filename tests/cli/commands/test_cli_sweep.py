@@ -303,7 +303,7 @@ def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
     assert shown.startswith(f"sweep {sweep_id} (grid): 0 finished, 0 pruned, 0 failed of 12, running\n")
     assert "resume" not in shown
     os.killpg(sweep.pid, signal.SIGINT)
-    lines_until(sweep, "stopping")
+    lines_until(sweep, "Ctrl-C")
     os.killpg(sweep.pid, signal.SIGINT)
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130

@@ -191,6 +191,7 @@ def test_its_record_is_kept_and_found_again(place: Place) -> None:
     stored = json.loads(Path(first.path).read_text())
     assert stored == json_value(first)
     assert stored["provenance"]["command_line"] == ["ffnn", "evaluate"]
+    assert "kernels" not in stored["provenance"], "only training uses them, and to name them imports Numba"
     assert Path(first.path).parent == place.context.runs_dir / "ensembles"
     assert list_ensembles(place.context) == [second, first]
     assert show_ensemble(place.context, first.ensemble_id[-8:]) == first

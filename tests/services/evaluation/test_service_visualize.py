@@ -123,7 +123,7 @@ class TestOtherImages:
         assert picture.tolist() == [[51, 153]]
 
     @pytest.mark.parametrize(
-        ("shape", "message"), [((4,), "holds 4 features an example"), ((4, 4, 2), "images of 2 channels")]
+        ("shape", "message"), [((4,), "holds 4 features per example"), ((4, 4, 2), "images of 2 channels")]
     )
     def test_what_is_no_image_is_refused(self, place: Place, shape: tuple[int, ...], message: str) -> None:
         path = save(place.folder / "c.npz", np.ones((4, *shape), np.float32), np.arange(4) % 2)

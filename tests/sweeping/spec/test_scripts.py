@@ -172,3 +172,37 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text):
     path.write_text(text, "utf-8", errors="replace")
     with suppress(RequestError):
         load_spec(path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=10,
+)
+LINES = st.sampled_from(
+    [
+        "c = {'method': 'random', 'parameters': {'lr': {'values': [1, 2]}}}\n",
+        "%matplotlib inline\n",
+        "!pip install wandb\n",
+        "%%bash\n",
+        "wandb.sweep(c)\n",
+        "c['parameters']['epochs'] = {'value': 1}\n",
+        "for a in b:\n",
+        "    c = a?\n",
+        "c.update(c)\n",
+        "c['metric'] = c\n",
+    ]
+)
+CELLS = st.fixed_dictionaries(
+    {"cell_type": st.just("code") | JSON, "source": st.lists(LINES, max_size=6) | LINES | JSON},
+    optional={"outputs": JSON},
+)
+
+
+@given(st.lists(CELLS | JSON, max_size=5) | JSON, st.booleans())
+def test_any_notebook_is_read_or_refused(tmp_path_factory, cells, is_cut):
+    path = tmp_path_factory.mktemp("notebooks") / "a.ipynb"
+    text = json.dumps({"cells": cells, "nbformat": 4})
+    path.write_text(text[: len(text) // 2] if is_cut else text)
+    with suppress(RequestError):
+        assert load_spec(path).space

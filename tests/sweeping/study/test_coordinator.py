@@ -77,7 +77,7 @@ def test_run_cap_and_count_both_cap(engine: Engine) -> None:
 def test_a_finite_space_is_used_up_and_nothing_comes_twice(engine: Engine, method: str, workers: int) -> None:
     sweep = engine.create(sweep_of(method))
     ended = engine.complete(sweep, workers=workers)
-    assert ended == Ended("space", "All 24 combinations of the space were tried.")
+    assert ended == Ended("space", "The whole space of 24 combinations was tried.")
     assert engine.counts(sweep) == Counts(finished=24, best=pytest.approx(0.85))
     assert len({repr(values) for values in engine.drawn(sweep)}) == 24
 
