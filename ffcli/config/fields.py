@@ -129,15 +129,6 @@ def read_fold(value: object) -> str:
     return f"{int(match[1])}/{int(match[2])}"
 
 
-def in_name(value: object) -> str:
-    """Return a value as it stands in the name of a run."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def readable(value: int) -> int:
     """Refuse integers of more digits than Python, JSON and people read."""
     if value.bit_length() > _MOST_BITS:

@@ -21,8 +21,6 @@ from ffcli.config.fields import (
     Size,
     Truth,
     choice,
-    in_name,
-    metadata,
     read_augmentation,
     read_dataset_name,
     read_fold,
@@ -41,11 +39,6 @@ _LOSS, _LOSS_NAME = choice(LOSSES)
 _INIT, _INIT_NAME = choice(INITIALIZERS)
 _ACTIVATION, _ACTIVATION_NAME = choice(ACTIVATIONS)
 _SCHEDULE, _SCHEDULE_NAME = choice(SCHEDULES)
-
-
-_LONGEST_NAME = 120  # characters; W&B takes 128
-# Those that every name has or that come first, and the dataset, which may be a path.
-_NOT_IN_NAMES = ("num_layers", "batch_size", "activation", "optimizer", "dataset", "seed", "fold")
 
 
 class TrainConfig(BaseModel):
@@ -310,18 +303,6 @@ class TrainConfig(BaseModel):
     def shift(self) -> int:
         """By how many pixels training images are shifted at most."""
         return int(self.augment.partition("shift:")[2] or 0)
-
-    @property
-    def run_name(self) -> str:
-        """The name a run gets unless it is given one: four fields, and what else is not the default."""
-        name = f"run_hl-{self.num_layers}_bs-{self.batch_size}_act-{self.activation}_opt-{self.optimizer}"
-        values = self.as_dict()
-        for field in ("seed", "fold", *(field for field in FIELDS if field not in _NOT_IN_NAMES)):
-            if values[field] != FIELDS[field].default:
-                short = (*metadata(FIELDS[field], Option).flags, field)[0].lstrip("-")
-                part = f"_{short}-{in_name(values[field])}"
-                name += part if len(name + part) <= _LONGEST_NAME else ""
-        return name
 
     def optimizer_arguments(self) -> dict[str, Any]:
         """The hyper-parameters that the chosen optimizer uses."""

@@ -14,7 +14,7 @@ from small_runs import Place
 from stored_runs import record
 
 from ffcli.cli.app import main
-from ffcli.config import FIELDS, Choice, TrainConfig, metadata, validate
+from ffcli.config import FIELDS, Choice, TrainConfig, metadata, run_name, validate
 from ffcli.errors import RequestError
 from ffcli.runs.integrity import MOST_EPOCHS
 from ffcli.runs.record import MOST_THREADS
@@ -92,7 +92,7 @@ def test_a_run_reads_as_it_was_written(
     store, new = RunStore(folder), RunStore(folder).create()
     about = record(
         new.path.name,
-        name=options.name or config.run_name,
+        name=options.name or run_name(config),
         dataset=config.dataset,
         tags=list(options.tags),
         threads=options.threads,

@@ -108,8 +108,10 @@ class TrialLines:
 
     def name(self, config: TrainConfig) -> str:
         """Return what a trial is called: the value that sets it apart from its pair, and its run's name."""
+        from ffcli.config import run_name
+
         paired = self._sweep.paired if self._sweep is not None else None
-        return config.run_name if paired is None else f"{getattr(config, paired)}  {config.run_name}"
+        return run_name(config) if paired is None else f"{getattr(config, paired)}  {run_name(config)}"
 
     def _beats(self, value: float) -> bool:
         assert self._sweep is not None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
@@ -183,7 +183,7 @@ def _run(sweep: Sweep, trial: Trial, record: RunRecord | None, epochs: Sequence[
     return Run(
         number=trial.number,
         run_id=trial.run_id or "",
-        name=record.name if record else trial.config.run_name,
+        name=record.name if record else run_name(trial.config),
         status="diverged" if diverged else trial.state,
         values=trial.values,
         value=trial.value,
