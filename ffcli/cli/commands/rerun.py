@@ -122,7 +122,8 @@ def _report(results: Sequence[RerunResult], out: Output) -> list[RenderableType]
     original, n_runs = firsts[0].original, len(ranks[0])
     before = _names(first.original.dataset for first in firsts)
     after = _names(first.dataset for first in firsts)
-    spread = f", mean ± standard deviation (n - 1) of {n_runs} runs" if n_runs > 1 else ""
+    each = "seeds" if firsts[0].config["fold"] == "none" else "runs"
+    spread = f", mean ± standard deviation (n - 1) of {n_runs} {each}" if n_runs > 1 else ""
     rows = [
         [
             first.rank,

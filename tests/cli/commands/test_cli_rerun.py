@@ -164,7 +164,7 @@ def test_ctrl_c_ends_it_and_the_same_command_resumes(
     os.killpg(under_way.pid, signal.SIGINT)
     out, errors = under_way.communicate(timeout=60)
     assert (under_way.returncode, out) == (130, "")
-    assert errors.splitlines()[-1] == "Interrupted. The same command resumes it."
+    assert errors.splitlines()[-1] == "Interrupted. Run the same command again to resume."
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
     resume(process, tmp_path, long, other)
 
@@ -201,7 +201,7 @@ def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(
     [
         (["--sweep", "nope", "--seeds", "1"], "no sweep 'nope'"),
         (["--seeds", "1"], "--sweep"),
-        (["--sweep", "ID"], "Give --dataset, --seeds or both"),
+        (["--sweep", "ID"], "Give --dataset, --seeds or --folds"),
         (["--sweep", "ID", "--seeds", "0"], "--seeds must be "),
         (["--sweep", "ID", "--top", "no"], "--top must be "),
         (["--sweep", "ID", "--dataset", "mnits"], "Did you mean 'mnist'"),
