@@ -42,6 +42,8 @@ def _bounds(name: str) -> list[Any]:
         return [True, False]
     if name in ("dataset", "augment"):
         return ["/tiny.npz", "/t\udcffny\n?*#.npz"] if name == "dataset" else ["none", "flip,shift:999"]
+    if name == "fold":
+        return ["none", "1/2", "9999/9999"]
     if name == "hidden_size":
         return [1, 1 << 20, [1 << 20] * 3]
     limits = {
