@@ -15,6 +15,7 @@ import json
 import struct
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +23,18 @@ from typing import Any
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 MOST = 1 << 20
-TARGETS = ("idx", "npz", "dataset", "picture", "model", "yaml", "sweep", "script", "notebook", "record")
+TARGETS = (
+    *("idx", "npz", "dataset", "picture", "model", "yaml"),
+    *("sweep", "script", "notebook", "record", "history", "study"),
+)
+BANDS = b"""
+method: random
+metric: {name: val_acc, goal: maximize}
+early_terminate: {type: hyperband, min_iter: 1, eta: 1.5, s: 3, max_iter: 27}
+parameters:
+  epochs: {value: 30}
+  learning_rate: {distribution: q_log_uniform_values, min: 1.0e-4, max: 0.1, q: 1.0e-4}
+"""
 Target = tuple[Callable[[bytes], Any], list[bytes]]
 
 
@@ -32,16 +44,19 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
     from ffcli.config import TrainConfig
     from ffcli.core.network import Network
+    from ffcli.core.training import EpochResult
     from ffcli.datasets import load_dataset
     from ffcli.datasets.files import file_at, zip_files
     from ffcli.datasets.idx import open_idx
     from ffcli.datasets.npz import open_npy
     from ffcli.datasets.pictures import decode
     from ffcli.datasets.streams import RawArray, blocks
+    from ffcli.runs.layout import STUDY
     from ffcli.runs.model_file import load_network, save_network
-    from ffcli.runs.record import RunRecord
-    from ffcli.runs.store import SUMMARY, RunStore
-    from ffcli.sweeping.spec.spec import load_spec, parse_spec
+    from ffcli.runs.record import HistoryRow, RunRecord, history_csv
+    from ffcli.runs.store import HISTORY, SUMMARY, RunStore
+    from ffcli.sweeping.spec.spec import SweepSpec, load_spec, parse_spec
+    from ffcli.sweeping.study import study
     from ffcli.util.safe_read import parse_yaml
 
     file = folder / "input"
@@ -74,13 +89,23 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     def model(content: bytes) -> None:
         load_network(put(content))
 
+    def use(spec: SweepSpec) -> None:
+        """Do what a sweep of this file begins with: what it takes is bounded by the file's checks."""
+        config = spec.config(spec.sample(np.random.default_rng(0)))
+        assert spec.size is None or spec.size > 0
+        if spec.early_terminate is not None:
+            spec.early_terminate.bands(config.epochs)
+
+    def sweep(content: bytes) -> None:
+        use(parse_spec(text(content)))
+
     def script(content: bytes) -> None:
         (folder / "a.py").write_bytes(content)
-        load_spec(folder / "a.py")
+        use(load_spec(folder / "a.py"))
 
     def notebook(content: bytes) -> None:
         (folder / "a.ipynb").write_bytes(content)
-        load_spec(folder / "a.ipynb")
+        use(load_spec(folder / "a.ipynb"))
 
     def text(content: bytes) -> str:
         return content.decode("utf-8", "replace")
@@ -89,11 +114,20 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
         (folder / "run" / SUMMARY).write_bytes(content)
         RunStore(folder).read("run")
 
+    def history(content: bytes) -> None:
+        (folder / "run" / HISTORY).write_bytes(content)
+        RunStore(folder).history("run")
+
+    def journal(content: bytes) -> None:
+        (folder / "s1" / STUDY).write_bytes(content)
+        study.read(folder / "s1")
+
     (folder / "run").mkdir()
     config = TrainConfig().as_dict()
     sound = RunRecord(
         "run", "run", "finished", "mnist", config, "2026-01-31T12:00:00Z", best={"val_acc": 0.5}
     )
+    rows = [HistoryRow(EpochResult(n, 1.0, 0.5, 1.0, 0.5, 0.25, 0.2, 0.5), sound.started) for n in (1, 2)]
     header = b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 3) + bytes(18)
     archive = io.BytesIO()
     np.savez_compressed(archive, x_train=np.zeros((2, 3, 3), np.uint8))
@@ -108,11 +142,34 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
         "picture": (picture, pictures()),
         "model": (model, [file.read_bytes()]),
         "yaml": (lambda content: parse_yaml(text(content)), sweeps),
-        "sweep": (lambda content: parse_spec(text(content)), sweeps),
+        "sweep": (sweep, [*sweeps, BANDS]),
         "script": (script, scripts()),
         "notebook": (notebook, [_notebook(content) for content in scripts()]),
         "record": (record, [json.dumps(sound.as_dict()).encode()]),
+        "history": (history, [history_csv(rows).encode()]),
+        "study": (journal, [_study(folder / "s1")]),
     }
+
+
+def _study(folder: Path) -> bytes:
+    """Return the record of a sweep with a finished trial and one that runs."""
+    import numpy as np
+
+    from ffcli.runs.layout import STUDY
+    from ffcli.sweeping.search.base import Proposal
+    from ffcli.sweeping.spec.spec import parse_spec
+    from ffcli.sweeping.study import study
+
+    spec = parse_spec(BANDS.decode())
+    folder.mkdir()
+    study.create(folder, study.Sweep(folder.name, spec, "digest", 1, 0, 1.8e9), 3)
+    writer = study.StudyWriter(folder, lambda: None)
+    for seed in (0, 1):
+        values = spec.sample(np.random.default_rng(seed))
+        trial = writer.begin(Proposal(values, spec.config(values)))
+        writer.epoch(trial, 1, 0.5)
+    writer.end(writer[1], "finished", value=0.5, best_epoch=1)
+    return (folder / STUDY).read_bytes()
 
 
 def scripts() -> list[bytes]:
@@ -133,13 +190,26 @@ def _notebook(source: bytes) -> bytes:
 
 
 def datasets() -> list[bytes]:
-    """Return small datasets of a user's own: arrays, and a table packed or not."""
+    """Return small datasets of a user's own: arrays, a table packed or not, and zips of folders."""
     import numpy as np
+    from PIL import Image
 
     arrays, labels = io.BytesIO(), np.arange(12) % 2
     np.savez_compressed(arrays, x=np.zeros((12, 3, 3), np.uint8), y=labels)
     table = b"label,a,b\n" + b"".join(b"%d,%d,7\n" % (label, n) for n, label in enumerate(labels))
-    return [arrays.getvalue(), table, gzip.compress(table, mtime=0)]
+    classes: dict[str, bytes] = {}
+    zips: list[bytes] = []
+    for label in "ab":
+        for n in range(6):
+            picture = io.BytesIO()
+            Image.fromarray(np.full((3, 3), 20 * n, dtype=np.uint8)).save(picture, "PNG")
+            classes[f"{label}/{n}.png"] = picture.getvalue()
+    for files in (classes, {"train.csv": table, "test.csv": table}):
+        with zipfile.ZipFile(out := io.BytesIO(), "w") as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+        zips.append(out.getvalue())
+    return [arrays.getvalue(), table, gzip.compress(table, mtime=0), *zips]
 
 
 def pictures() -> list[bytes]:

@@ -199,7 +199,7 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
             files = [
                 File(entry.filename, entry.file_size, _entry_opener(archive, entry))
                 for entry in archive.infolist()
-                if not entry.is_dir() and not any(map(_is_junk, entry.filename.split("/")))
+                if not entry.filename.endswith("/") and not any(map(_is_junk, entry.filename.split("/")))
             ]
             yield sorted(files, key=lambda member: member.name)
 

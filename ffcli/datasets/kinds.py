@@ -71,7 +71,7 @@ def kind_of(head: bytes) -> Kind:
     """Return the kind of a file that begins with ``head`` (4 KB do)."""
     if not head.strip(b" \t\r\n\0"):
         return Kind("", "empty" if not head else "blank")
-    if head[:2] == b"\0\0" and head[2:3] in b"\x08\x09\x0b\x0c\x0d\x0e" and 1 <= head[3] <= 8:
+    if len(head) > 3 and head[:2] == b"\0\0" and head[2] in b"\x08\x09\x0b\x0c\x0d\x0e" and 1 <= head[3] <= 8:
         return IDX
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
         name = "AVIF" if head[8:11] == b"avi" else "HEIC"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brought_data import NAMES, arrays, class_files, csv_text, idx_files, npy, write_files, write_zip
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ffcli.datasets import load_dataset
@@ -130,6 +130,15 @@ def test_no_name_in_an_archive_leads_out_of_the_data_folder(tmp_path: Path, name
     assert not Path("/tmp/evil.csv").exists()
 
 
+def test_a_file_without_a_name_in_an_archive(tmp_path: Path) -> None:
+    """A name ends at its first zero byte."""
+    table = csv_text(DATA["x_train"], DATA["y_train"]).encode()
+    path = write_zip(tmp_path / "a.zip", {"a.csv": table})
+    path.write_bytes(path.read_bytes().replace(b"a.csv", b"\0.csv"))
+    with suppress(RequestError):
+        load_dataset(str(path), tmp_path / "data")
+
+
 def test_archives_within_archives_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that unpacks to more than the disk has is refused before, as is one that is nested deeply."""
     content = csv_text(DATA["x_train"], DATA["y_train"]).encode()
@@ -177,6 +186,7 @@ def test_a_long_text_in_the_column_of_labels_takes_the_room_of_one(tmp_path: Pat
 
 
 @given(st.binary(max_size=200))
+@example(b"\0\0\x08")
 @MOST
 def test_any_bytes_are_of_some_kind_and_seldom_a_picture(content: bytes) -> None:
     assert kind_of(content).what

@@ -141,13 +141,14 @@ def test_a_worker_that_is_told_to_end_says_so(opened: Opened) -> None:
     assert pool.of(TaskLost) == []
 
 
-def test_a_stopped_worker_continues_where_it_was(opened: Opened) -> None:
+@pytest.mark.parametrize("seconds", [0.5, pytest.param(180, marks=pytest.mark.slow)])
+def test_a_stopped_worker_continues_where_it_was(opened: Opened, seconds: float) -> None:
     pool = opened(PoolOptions(1))
     pool.submit(waits_for_verdict=True)
     pool.epoch(1)
     pool.kill(number=signal.SIGSTOP)
     pool.pool.verdict("one", stop=False)
-    assert not pool.pool.wait(0.5)
+    assert not pool.pool.wait(seconds)
     pool.kill(number=signal.SIGCONT)
     pool.epoch(2)
 

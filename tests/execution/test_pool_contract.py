@@ -11,7 +11,7 @@ from small_runs import without_times
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
-from ffcli.execution.pool import Notice, TaskEpoch, TaskLost, TaskStarted
+from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost, TaskStarted
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 
 
@@ -138,14 +138,15 @@ def test_a_run_is_resumed_from_its_checkpoint(pool: Pool) -> None:
     pool.pool.verdict("one", stop=False)
     pool.epoch(2)
     pool.kill(number=signal.SIGTERM)
-    lost = pool.lost()
-    assert lost.run_id is not None
-    assert pool.place.context.runs.read(lost.run_id).status == "interrupted"
-    pool.submit("two", resume=lost.run_id)
+    pool.until(lambda: bool(pool.of(TaskLost) or pool.of(TaskEnded)))  # a local worker tells it
+    assert [event.status for event in pool.of(TaskEnded)] in ([], ["interrupted"])
+    run_id = pool.started().run_id
+    assert pool.place.context.runs.read(run_id).status == "interrupted"
+    pool.submit("two", resume=run_id)
     ended = pool.ended("two")
-    assert (ended.status, ended.run_id) == ("finished", lost.run_id)
-    assert numbers(pool, lost.run_id) == numbers(pool, whole.run_id)
-    assert (pool.place.path(lost.run_id) / MODEL).read_bytes() == (
+    assert (ended.status, ended.run_id) == ("finished", run_id)
+    assert numbers(pool, run_id) == numbers(pool, whole.run_id)
+    assert (pool.place.path(run_id) / MODEL).read_bytes() == (
         pool.place.path(whole.run_id) / MODEL
     ).read_bytes()
 

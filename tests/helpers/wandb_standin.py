@@ -209,6 +209,11 @@ class StandIn:
                     connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it has gone away."""
+        return self._http is None
+
     def come_back(self) -> None:
         """Listen again, on the same port."""
         server = self

@@ -40,10 +40,13 @@ def _bounds(name: str) -> list[Any]:
         return list(choice.registry)
     if info.annotation is bool:
         return [True, False]
-    if name in ("dataset", "augment"):
-        return ["/tiny.npz", "/t\udcffny\n?*#.npz"] if name == "dataset" else ["none", "flip,shift:999"]
-    if name == "fold":
-        return ["none", "1/2", "9999/9999"]
+    texts = {
+        "dataset": ["/tiny.npz", "/t\udcffny\n?*#.npz"],
+        "augment": ["none", "flip,shift:999"],
+        "fold": ["none", "1/2", "9999/9999"],
+    }
+    if name in texts:
+        return texts[name]
     if name == "hidden_size":
         return [1, 1 << 20, [1 << 20] * 3]
     limits = {

@@ -156,7 +156,7 @@ def test_a_wrong_dataset_leaves_no_run(place: Place) -> None:
 
 def test_a_file_in_place_of_the_store_is_refused(place: Place) -> None:
     place.context.runs_dir.write_text("")
-    with pytest.raises(RequestError, match="--runs-dir"):
+    with pytest.raises(RequestError, match="expected a folder"):
         place.train()
 
 

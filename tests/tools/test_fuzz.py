@@ -16,6 +16,9 @@ def test_a_reader_takes_sound_inputs_and_refuses_others(name, tmp_path):
     assert sound
     for content in sound:
         read(content)
-    for content in (b"{", b"\0" * 100, sound[0][: len(sound[0]) // 2] + b"\0"):
+    wrong = [b"{", b"\0" * 100]
+    if name not in ("history", "study"):  # whose last line may be torn
+        wrong.append(sound[0][: len(sound[0]) // 2] + b"\0")
+    for content in wrong:
         with pytest.raises(ValueError if name == "yaml" else FfnnError):
             read(content)

@@ -89,6 +89,9 @@ def sweep(
             "Reuse the results of identical stored runs instead of training again.",
         ),
     ] = False,
+    retry_failed: Annotated[
+        bool, option("--retry-failed", _SWEEP, "Try the failed runs of the sweep again.")
+    ] = False,
     max_time: Annotated[
         str | None,
         option("--max-time TIME", _SWEEP, "Begin no run after this time, such as 30m; running ones end."),
@@ -166,6 +169,7 @@ def sweep(
         count=integer("--count", count, least=1),
         pool=pool_options(workers, cluster, jobs, wandb=mode),
         max_time=None if span is None else span.total_seconds(),
+        retry_failed=retry_failed,
         reuse=reuse,
         wandb=mode,
         wandb_project=wandb_project,
@@ -195,6 +199,7 @@ def sweep(
         for option, given in (
             ("--seed", seed),
             ("--max-time", max_time),
+            ("--retry-failed", retry_failed or None),
             ("--reuse", reuse or None),
             ("--live", live or None),
         ):

@@ -56,7 +56,7 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     kept = []
     if made.paired is None and document.counts.finished and document.counts.finished > KEPT:
         again = out.settings.command("train", "--config", f"{place.runs_dir}/RUN/config.yaml")
-        kept = [f"The best {KEPT} keep their networks; any other is trained again by: {again}"]
+        kept = [f"the best {KEPT} keep their networks; to train another again: {again}"]
     further = []
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]

@@ -24,7 +24,7 @@ from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.sweeping.importance import CORRELATED, CORRELATION, IMPORTANCE, IMPORTANT, known_effects
-from ffcli.sweeping.study.record import Epoch, Sweep, Trial, ranked
+from ffcli.sweeping.study.record import Epoch, Sweep, Trial, counting, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
@@ -101,7 +101,8 @@ def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[E
 
         return stored_part(context, parse_address(sweep_id))
     study = read_sweep(context, sweep_id)
-    return study.sweep, list(study.trials), epochs_of(context, study.trials)
+    trials = counting(study.trials)
+    return study.sweep, trials, epochs_of(context, trials)
 
 
 def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ffcli.services.sweeps.results import BestTrial, RankedBy, SweepSummary, TrialCounts, TrialSummary
-from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked
+from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked, tally
 
 TOP = 5  # trials of a summary
 
@@ -14,7 +14,7 @@ def summary_of(
     sweep: Sweep, trials: Sequence[Trial], *, planned: int | None = None, is_over: bool = False
 ) -> SweepSummary:
     """Return the summary of a sweep; ``planned`` and ``is_over`` say how far it is to go."""
-    best = best_trial(sweep, trials)
+    best, counts = best_trial(sweep, trials), tally(sweep.metric, trials)
     return SweepSummary(
         sweep_id=sweep.id,
         name=sweep.spec.name,
@@ -23,7 +23,7 @@ def summary_of(
         paired=sweep.paired,
         repeats=sweep.repeats,
         folds=sweep.folds,
-        counts=TrialCounts(**{state: sum(trial.state == state for trial in trials) for state in END_STATES}),
+        counts=TrialCounts(counts.finished, counts.pruned, counts.failed),
         reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         best=None if best is None else _best(sweep, best),
         top=[summary_of_trial(trial) for trial in ranked(sweep.metric, trials)[:TOP]],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ffcli.config import TrainConfig
-from ffcli.errors import FfnnError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.services.sweeps.create import check_same, keep_file, sweep_folder
 from ffcli.services.sweeps.earlier import EarlierRuns
@@ -35,6 +35,7 @@ class SweepOptions:
     Attributes:
         count: trials in all, over all resumptions; None: as many as were ever asked for.
         max_time: seconds from now after which no trial begins; None: no such time.
+        retry_failed: try the trials that have failed again.
         reuse: take over the results of identical runs of the store instead of training again.
         wandb: online or offline, where W&B is to follow the runs.
     """
@@ -42,6 +43,7 @@ class SweepOptions:
     count: int | None = None
     pool: PoolOptions = field(default_factory=PoolOptions)
     max_time: float | None = None
+    retry_failed: bool = False
     reuse: bool = False
     wandb: str = "disabled"
     wandb_project: str | None = None
@@ -63,6 +65,10 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
         keep_file(context, sweep)
         if options.count is not None:
             study.raise_count(options.count)
+        if options.retry_failed:
+            if sweep.paired is not None:
+                raise RequestError("A comparison does not try its failed trials again: begin a new one.")
+            study.retry_failed()
         count = options.count or study.count
         try:
             ended = _run(context, study, options, count, unfailing(on_event))

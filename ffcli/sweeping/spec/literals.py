@@ -7,13 +7,22 @@ that returns a literal is followed where it is called without arguments. All els
 from __future__ import annotations
 
 import ast
+import operator
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 _MOST_VALUES = 100_000  # that a program makes, and that a value holds with what it shares counted each time
 _MOST_DEPTH = 50
+_OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_LARGEST_OPERAND = 10_000  # whose power by itself has 133,000 bits
 _REST = "**"  # the key under which a mapping holds what is added to it and is not known
 
 
@@ -179,6 +188,8 @@ class _Follower:
                 return value
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
                 return -number
+            case ast.BinOp(left=left, op=op, right=right):
+                found = _calculated(op, self.value(left, depth + 1), self.value(right, depth + 1))
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return [self.value(item, depth + 1) for item in items]
             case ast.Dict(keys=keys, values=values):
@@ -229,6 +240,19 @@ class _Follower:
 
     def _line(self, node: ast.AST) -> str:
         return f"{self.where}line {getattr(node, 'lineno', 0)}"
+
+
+def _calculated(op: ast.operator, left: Any, right: Any) -> float | None:
+    """Return what two numbers make, as in 10**-3 and 2**5; None where they are none, or too large."""
+    calculate = _OPERATORS.get(type(op))
+    is_number = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (left, right))
+    if calculate is None or not is_number or abs(left) > _LARGEST_OPERAND or abs(right) > _LARGEST_OPERAND:
+        return None
+    try:
+        found = calculate(left, right)
+    except (ArithmeticError, ValueError):
+        return None
+    return found if isinstance(found, (int, float)) else None
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:

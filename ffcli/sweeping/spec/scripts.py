@@ -11,7 +11,7 @@ from typing import Any
 
 from ffcli.errors import RequestError, SeveralSweepsError
 from ffcli.sweeping.spec.document import read_sweep
-from ffcli.sweeping.spec.literals import Found, Program, plain
+from ffcli.sweeping.spec.literals import Found, Opaque, Program, plain
 from ffcli.util.safe_read import parse_json, shown
 from ffcli.util.suggest import compact
 
@@ -37,7 +37,7 @@ def read_script(path: Path, choose: str | None = None) -> dict[str, Any]:
         for where, body in _cells(text) if notebook else [("", _parsed(text))]:
             program.follow(body, where)
         found = _chosen(program, choose, str(path))
-        document: dict[str, Any] = plain(found.value)
+        document: dict[str, Any] = plain(_without_computed_texts(found.value))
     except ValueError as error:
         raise RequestError(f"{path}: {error}.", hint=_HINT) from None
     except RecursionError:
@@ -49,6 +49,12 @@ def read_script(path: Path, choose: str | None = None) -> dict[str, Any]:
     return document
 
 
+def _without_computed_texts(sweep: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a sweep without names and the like that the script computes: nothing depends on them."""
+    return {key: value for key, value in sweep.items() if key not in _TEXTS or not isinstance(value, Opaque)}
+
+
+_TEXTS = ("name", "description", "project", "entity", "program", "command")
 _HINT = "A sweep is read without running anything: write its dict out, with numbers, words and lists."
 
 

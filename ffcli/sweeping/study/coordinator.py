@@ -121,7 +121,7 @@ class Coordinator:
         elif self._waiting:
             self._again(self._next_waiting())
         else:
-            trial = self._study.begin(self._proposer.propose(len(self._study.trials) + 1))
+            trial = self._study.begin(self._proposer.propose(self._study.proposed + 1))
             self._learn(trial)
             self._start(trial)
         return True

@@ -77,6 +77,7 @@ class Trial:
         value: the mean over its runs of the metric at the best epoch of each.
         best_epoch: that epoch, where it has a single run.
         history: the metric after each epoch, where it was finite: its mean over the runs so far.
+        retries: the number of the failed trial in whose place it is; that one no longer counts.
         reused: the earlier run that the result was taken over from, if all of it was; the first of several.
         started, ended: in seconds since 1970.
     """
@@ -93,6 +94,7 @@ class Trial:
     best_epoch: int | None = None
     error: str | None = None
     reused: str | None = None
+    retries: int | None = None
     history: Mapping[int, float] = field(default_factory=dict)
     started: float | None = None
     ended: float | None = None
@@ -143,9 +145,16 @@ class Counts:
         return self.finished + self.pruned + self.failed
 
 
-def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
-    """Count trials by state."""
+def counting(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials in whose place there is no other."""
     trials = list(trials)
+    replaced = {trial.retries for trial in trials}
+    return [trial for trial in trials if trial.number not in replaced]
+
+
+def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
+    """Count trials by state, but for those in whose place another is."""
+    trials = counting(trials)
     states: Counter[str] = Counter(trial.state for trial in trials)
     best = metric.best(trial.value for trial in trials if trial.value is not None)
     return Counts(**states, best=best)

@@ -28,7 +28,7 @@ from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study import journal
 from ffcli.sweeping.study.distributions import plain, published
-from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, tally
+from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, counting, tally
 from ffcli.util.safe_read import is_name, shown
 
 _STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -161,6 +161,7 @@ def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
         value=_finite(frozen.value) if state in ("finished", "pruned") else None,
         best_epoch=None if (epoch := about.get("best_epoch")) is None else int(epoch),
         error=None if (error := about.get("error")) is None else str(error),
+        retries=None if (retries := about.get("retries")) is None else int(retries),
         reused=None if (source := about.get("reused")) is None else str(source),
         history={int(epoch): float(value) for epoch, value in sorted(frozen.intermediate_values.items())},
         started=_seconds(frozen.datetime_start),
@@ -232,8 +233,21 @@ class StudyWriter:
             self._storage.set_study_user_attr(self._id, "count", count)
             self.count = count
 
-    def begin(self, proposal: Proposal) -> Trial:
-        """Record a new trial as started."""
+    @property
+    def proposed(self) -> int:
+        """How many trials were proposed: those in another's place were not."""
+        return sum(trial.retries is None for trial in self._trials)
+
+    def retry_failed(self) -> None:
+        """Record a trial in the place of each that has failed; it waits to be started."""
+        for trial in counting(self._trials):
+            if trial.state == "failed":
+                again = Proposal(trial.values, trial.config, trial.point)
+                self.begin(again, starts=0, retries=trial.number)
+                self.counts = replace(self.counts, failed=self.counts.failed - 1)
+
+    def begin(self, proposal: Proposal, *, starts: int = 1, retries: int | None = None) -> Trial:
+        """Record a new trial as started; see `Trial`."""
         number = len(self._trials) + 1
         values = {name: proposal.values[name] for name in self.sweep.spec.space}
         now = time.time()
@@ -245,12 +259,18 @@ class StudyWriter:
                 "number": number,
                 "point": None if proposal.point is None else dict(proposal.point),
                 "config": proposal.config.as_dict(),
-                "starts": 1,
+                "starts": starts,
+                "retries": retries,
             },
         )
         frozen.datetime_start = datetime.fromtimestamp(now)
         self._trial_ids.append(self._storage.create_new_trial(self._id, frozen))
-        about: dict[str, Any] = {"point": proposal.point, "started": now}
+        about: dict[str, Any] = {
+            "point": proposal.point,
+            "started": now,
+            "starts": starts,
+            "retries": retries,
+        }
         self._trials.append(Trial(self.sweep.id, number, "running", values, proposal.config, **about))
         self.counts = replace(self.counts, running=self.counts.running + 1)
         return self._trials[-1]

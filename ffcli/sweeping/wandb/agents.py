@@ -224,6 +224,9 @@ class _Agent:
             if run_id is None:
                 self._give_up(Refused(str(error)))
             return BEAT
+        except Exception as error:  # an agent that says nothing more would be waited for without end
+            self._give_up(Refused(f"Unexpected {type(error).__name__}: {error}"))
+            return BEAT
         self._silent_since = None
         return pause
 

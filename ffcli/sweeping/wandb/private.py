@@ -42,6 +42,20 @@ def service_of(api: Any) -> Any:
     return service
 
 
+def set_up(settings: Any) -> Any:
+    """Do what ``wandb.setup`` does and return the same, without starting the SDK's process.
+
+    ``wandb.setup`` starts it while it holds a lock, and waits for that lock for ever where the process dies
+    at once (seen with wandb 0.31). Raises FfnnError where the installed SDK has no such function.
+    """
+    try:
+        from wandb.sdk.wandb_setup import _setup
+
+        return _setup(settings, start_service=False)
+    except (ImportError, TypeError):
+        raise _unknown_version() from None
+
+
 def _unknown_version() -> FfnnError:
     import wandb
 
@@ -56,11 +70,11 @@ def end_in_time(setup: Any) -> None:
     """See to it that the SDK's service ends within seconds when this process does.
 
     At the exit the SDK waits for it without a limit, and now and then it continues to ask a server that does
-    not answer (seen with wandb 0.31). ``setup`` is what ``wandb.setup()`` returns; nothing is done where it
-    has no such process.
+    not answer (seen with wandb 0.31); where its process has died it shows a traceback. ``setup`` is what
+    ``wandb.setup()`` returns; nothing is done where it has no such process.
     """
-    service = getattr(getattr(setup, "_connection", None), "_proc", None)
-    process = getattr(service, "_process", None)
+    connection = getattr(setup, "_connection", None)
+    process = getattr(getattr(connection, "_proc", None), "_process", None)
     if process is None:
         return
     is_over = threading.Event()
@@ -70,5 +84,10 @@ def end_in_time(setup: Any) -> None:
         time.sleep(_PATIENCE)
         process.kill()
 
+    def let_go() -> None:
+        if process.poll() is not None and (unregister := getattr(connection, "_cleanup", None)):
+            unregister()
+        is_over.set()
+
     threading.Thread(target=watch, name="wandb-service", daemon=True).start()
-    atexit.register(is_over.set)  # after the SDK's own hook, and so called before it
+    atexit.register(let_go)  # after the SDK's own hook, and so called before it

@@ -18,7 +18,7 @@ from typing import Any
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.metric import Metric
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
-from ffcli.sweeping.wandb.private import end_in_time, failed_request, service_of
+from ffcli.sweeping.wandb.private import end_in_time, failed_request, service_of, set_up
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_json, shown
 
@@ -78,11 +78,11 @@ class WandbServer:
         import wandb
 
         self._failed = failed_request()
-        setup = wandb.setup(wandb.Settings(silent=True))
+        setup = set_up(wandb.Settings(silent=True))
         self._host = f"W&B ({setup.settings.base_url})"
         try:
             api = wandb.Api(timeout=timeout())
-        except (wandb.Error, ValueError) as error:
+        except Exception as error:
             raise self._not_connected(error) from None
         finally:
             end_in_time(setup)
@@ -90,9 +90,13 @@ class WandbServer:
 
     def _not_connected(self, error: Exception) -> FfnnError:
         """Return what is to be told of a connection that failed."""
+        from wandb.errors import AuthenticationError, UsageError
+
         cause = error.__cause__
-        if isinstance(cause, self._failed) and _status(cause) not in (400, 401, 403):
-            lost = self._lost(cause)
+        is_answer = isinstance(cause, self._failed)
+        of_key = isinstance(error, (AuthenticationError, UsageError, ValueError)) and cause is None
+        if not of_key and not (is_answer and _status(cause) in (400, 401, 403)):
+            lost = self._lost(cause) if is_answer else _process_lost(cause or error)
             lost.hint = "ffnn sweep --backend local needs no W&B."
             return lost
         return FfnnError(
@@ -121,6 +125,8 @@ class WandbServer:
             if 400 <= status < 500 and status not in (408, 429):
                 raise FfnnError(f"W&B refuses a request of the sweep: {_line(error)}") from None
             raise self._lost(error) from None
+        except Exception as error:
+            raise _process_lost(error) from None
         return answer
 
     def register(self, document: Mapping[str, Any], entity: str | None, project: str | None) -> WandbAddress:
@@ -135,6 +141,8 @@ class WandbServer:
             address = parse_address("/".join(names))  # the server's words: they become names of folders
         except (wandb.Error, ValueError, KeyError, RequestError) as error:
             raise FfnnError(f"W&B did not register the sweep: {_line(error)}") from None
+        except Exception as error:
+            raise _process_lost(error) from None
         finally:
             for name, value in variables.items():  # wandb.sweep leaves its own there
                 os.environ.pop(name, None)
@@ -271,6 +279,11 @@ def _unambiguous(document: Mapping[str, Any]) -> dict[str, Any]:
             parameter = {**parameter, **{key: float(bound) for key, bound in bounds.items()}}
         parameters[name] = parameter
     return {**document, "parameters": parameters}
+
+
+def _process_lost(error: BaseException) -> ServerLostError:
+    """Return what is to be told where the SDK's own process has gone: it raises errors of many kinds then."""
+    return ServerLostError(f"W&B's process on this machine does not answer: {_line(error)}.")
 
 
 def _status(error: Any) -> int:

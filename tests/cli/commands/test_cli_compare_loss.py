@@ -216,7 +216,7 @@ def test_no_whole_pair_is_an_error_after_the_result(process: Cli, spec: Path) ->
     document = json.loads(done.out)
     assert document["png"] is None
     assert document["summary"]["verdict"].startswith("No verdict")
-    assert "no configuration was trained to its end" in done.err
+    assert "no configuration finished with both losses" in done.err
     for loss in ("cross_entropy", "squared_error"):
         assert f"  {loss}  run_" in done.err, "the two of a pair have the same name"
     assert not (spec.parent / "compare-loss.png").exists()

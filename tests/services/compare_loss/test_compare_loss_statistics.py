@@ -88,7 +88,7 @@ def test_few_pairs_and_equal_ones():
             Difference(25, 0.0012, -0.01, 0.0124),
             ["No significant difference", "25 pairs", "+0.12", "-1.00 to +1.24, includes zero"],
         ),
-        (Difference(4, 0.5, 0.4, 0.6), ["No verdict", "4 pairs are too few", "--runs 10"]),
+        (Difference(4, 0.5, 0.4, 0.6), ["No verdict", "4 pairs are too few", "compare 10 runs"]),
         (Difference(5, 0.5, 0.4, 0.6), ["Cross-entropy is significantly better"]),
         (Difference(1, 0.5, None, None), ["No verdict", "one pair"]),
         (None, ["No verdict", "no configuration"]),

@@ -210,7 +210,9 @@ class TestImage:
     ) -> None:
         pixels = np.zeros((8, 8), np.uint8)
         self.check(place, data, run_id, Image.new("RGB", (31, 17)), pixels)
-        assert len(place.notices) == 1
+        scaled, blank = place.notices
+        assert "padded and scaled to 8×8" in scaled
+        assert "it is blank" in blank
 
     def test_a_jpeg_is_read(self, place: Place, data: Dataset, run_id: str) -> None:
         path = place.folder / "picture.JPG"

@@ -206,3 +206,28 @@ def test_any_notebook_is_read_or_refused(tmp_path_factory, cells, is_cut):
     path.write_text(text[: len(text) // 2] if is_cut else text)
     with suppress(RequestError):
         assert load_spec(path).space
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [("[10**-3, 1e-2]", (0.001, 0.01)), ("[1/8, 3*0.25]", (0.125, 0.75)), ("[0.5 - 0.25, 1 + 1]", (0.25, 2))],
+)
+def test_numbers_are_calculated(tmp_path, written, values):
+    spec = load_spec(
+        script(tmp_path, f"c = {{'method': 'grid', 'parameters': {{'lr': {{'values': {written}}}}}}}")
+    )
+    assert spec.parameters["learning_rate"].choices == values
+
+
+@pytest.mark.parametrize("written", ["9**9**9", "1/0", "(-8)**0.5", "'a'*9", "True + 1", "2**99999", "[1]*3"])
+def test_what_makes_no_number_is_refused(tmp_path, written):
+    with pytest.raises(RequestError, match="line 1"):
+        load_spec(
+            script(tmp_path, f"c = {{'method': 'grid', 'parameters': {{'lr': {{'value': {written}}}}}}}")
+        )
+
+
+def test_a_name_that_is_computed_is_left_out(tmp_path):
+    text = "c = {'name': f'sweep {today()}', 'method': 'grid', 'parameters': {'lr': {'value': 0.1}}}"
+    spec = load_spec(script(tmp_path, f"{text}\nwandb.sweep(c, project=PROJECT)"))
+    assert (spec.name, spec.project, spec.size) == (None, None, 1)

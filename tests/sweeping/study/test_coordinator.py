@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -410,6 +411,34 @@ def test_a_second_ctrl_c_and_sigterm_leave_at_once_and_cost_no_start(
     assert engine.counts(sweep) == Counts(finished=4, best=pytest.approx(0.3))
 
 
+@WORKERS
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_a_clock_that_jumps_changes_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, jump: int, workers: int
+) -> None:
+    """As of a machine that was suspended, or whose clock is set: between the epochs of each second trial."""
+    clock = time.time
+    ahead = 0
+
+    def train(task: Task) -> Iterator[EpochResult]:
+        nonlocal ahead
+        yield epoch(1, 0.4)
+        if trial_of(task) % 2:
+            ahead += jump
+        if (trial_of(task), start_of(task)) == (2, 1):
+            raise WorkerKilled
+        yield epoch(2, 0.6)
+
+    monkeypatch.setattr(time, "time", lambda: clock() + ahead)
+    sweep = engine.create(sweep_of())
+    events: list[object] = []
+    engine.complete(sweep, 4, train=train, workers=workers, on_event=events.append)
+    engine.complete(sweep, 6, train=train, workers=workers)
+    assert engine.counts(sweep) == Counts(finished=6, best=0.6)
+    assert [trial.starts for trial in engine.trials(sweep)] == [1, 2, 1, 1, 1, 1]
+    assert all(0 <= event.seconds < 600 for event in events if isinstance(event, TrialEnded))
+
+
 # What stored runs tell
 
 
@@ -480,3 +509,48 @@ def test_two_sweeps_do_not_mix(engine: Engine) -> None:
     assert engine.counts(two) == Counts()
     engine.complete(two, 2)
     assert engine.drawn(two) != engine.drawn(one)[:2]
+
+
+# Failed trials again
+
+
+def _fails_at(*numbers: int) -> Train:
+    def train(task: Task) -> Iterator[EpochResult]:
+        if trial_of(task) in numbers:
+            raise ValueError("the disk was full")
+        yield from objective(task)
+
+    return train
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "bayes"])
+def test_failed_trials_are_tried_again_in_their_place(engine: Engine, method: str) -> None:
+    sweep = engine.create(sweep_of(method))
+    engine.complete(sweep, 6, train=_fails_at(2, 5))
+    assert (engine.counts(sweep).finished, engine.counts(sweep).failed) == (4, 2)
+    whole = engine.create(sweep_of(method, id="s2"))
+    engine.complete(whole, 6)
+
+    engine.writer(sweep).retry_failed()
+    assert engine.counts(sweep) == replace(engine.counts(sweep), finished=4, failed=0, running=2)
+    assert engine.complete(sweep, 6, train=_fails_at(8)) == Ended("count", "6 trials are done.")
+    assert (engine.counts(sweep).finished, engine.counts(sweep).failed) == (5, 1)
+    engine.writer(sweep).retry_failed()
+    engine.complete(sweep, 24)
+    assert (engine.counts(sweep).finished, engine.counts(sweep).failed) == (24, 0)
+    again = [(trial.number, trial.retries) for trial in engine.trials(sweep) if trial.retries is not None]
+    assert again == [(7, 2), (8, 5), (9, 8)]
+    drawn = engine.drawn(sweep)
+    assert drawn[6] == drawn[1]
+    assert drawn[7] == drawn[8] == drawn[4]
+    tried = [tuple(values.values()) for values in drawn]
+    assert len(set(tried)) == 24
+    if method != "bayes":  # which learns from what it tried
+        assert drawn[:6] == engine.drawn(whole)[:6]
+
+
+def test_where_none_has_failed_none_is_tried_again(engine: Engine) -> None:
+    sweep = engine.create(sweep_of())
+    engine.complete(sweep, 3)
+    engine.writer(sweep).retry_failed()
+    assert len(engine.trials(sweep)) == 3

@@ -38,6 +38,34 @@ assert isinstance(setup._connection._proc._process, subprocess.Popen)
 private.end_in_time(setup)
 """
 
+# The SDK's process does not start: `wandb.setup` would wait for its own lock then.
+UNSTARTED = """
+import wandb
+from wandb.sdk.lib.service import service_process
+from ffcli.sweeping.wandb import private
+
+def launch(*_, **__):
+    raise OSError("it dies")
+
+service_process._launch_server = launch
+setup = private.set_up(wandb.Settings(silent=True))
+try:
+    wandb.Api(api_key="x" * 40, overrides={"base_url": "http://127.0.0.1:1"}).viewer
+except Exception as error:
+    print(error)
+"""
+
+KILLED = """
+import wandb
+from ffcli.sweeping.wandb import private
+
+setup = private.set_up(wandb.Settings(silent=True))
+setup.ensure_service()
+setup._connection._proc._process.kill()
+setup._connection._proc._process.wait()
+private.end_in_time(setup)
+"""
+
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -52,6 +80,17 @@ def test_a_service_that_does_not_end_is_ended_and_the_exit_code_kept() -> None:
 
 def test_the_sdk_keeps_its_process_where_it_is_looked_for() -> None:
     done = run(REAL)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_process_that_does_not_start_is_an_error_and_not_waited_for() -> None:
+    done = run(UNSTARTED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "it dies" in done.stdout
+
+
+def test_a_process_that_was_killed_leaves_no_traceback() -> None:
+    done = run(KILLED)
     assert (done.returncode, done.stderr) == (0, "")
 
 
