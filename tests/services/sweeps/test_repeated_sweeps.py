@@ -11,7 +11,7 @@ from ffcli.config import members, validate
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.runs.store import MODEL
-from ffcli.services.evaluation.best import best_with_weights
+from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.report.report import report
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
@@ -61,9 +61,9 @@ def test_a_sweep_on_folds_from_its_first_run_to_its_report(place: Place, file: P
     # The best is evaluated by its first run; trained again, it is that one again.
     assert outcome.best is not None
     first = outcome.best.run_ids[0]
-    assert best_with_weights(place.context, sweep_id=sweep.id) == first
+    assert best_with_weights(place.context, RunChoice(best=True, sweep_id=sweep.id)) == first
     (place.path(first) / MODEL).unlink()
-    again = place.context.runs.read(best_with_weights(place.context, sweep_id=sweep.id))
+    again = place.context.runs.read(best_with_weights(place.context, RunChoice(best=True, sweep_id=sweep.id)))
     assert again.config == records[first].config
     assert again.best_val_acc == records[first].best_val_acc
     assert not any("differs" in notice for notice in place.notices)
