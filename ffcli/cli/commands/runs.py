@@ -89,7 +89,7 @@ def list_(
         return
     heads = chosen or all_columns(runs)
     rows = ([run_value(run, name) for name in heads] for run in runs)
-    show_list(out, kind, runs, run_table(runs, chosen, sorted_by=by), heads, rows)
+    show_list(out, kind, runs, run_table(runs, chosen, sorted_by=by, elsewhere="with --columns"), heads, rows)
 
 
 @app.command(cls=Command)

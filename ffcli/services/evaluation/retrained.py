@@ -78,7 +78,7 @@ def _train_again(
     if result.status != "finished":
         raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
     value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
-    if best.value not in (None, value):
+    if value != best.value and not best.members:  # of several runs the value is the mean
         context.notify(
             f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "
             f"{best.metric.name} {value:.6g} instead of {best.value:.6g}"
