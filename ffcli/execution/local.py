@@ -53,12 +53,18 @@ class Stop:
 
 @dataclass
 class _Worker:
-    """A worker process and what it trains."""
+    """A worker process and what it trains. One that ``leaves`` was told to end, and takes no further task."""
 
     process: subprocess.Popen[bytes]
     connection: Connection
     task: Task | None = None
     run_id: str | None = None
+    leaves: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can be given a task."""
+        return self.task is None and not self.leaves
 
 
 @dataclass
@@ -80,7 +86,7 @@ class LocalPool(WorkerPool):
     @property
     def free(self) -> int:
         """How many tasks can be submitted now."""
-        return self.workers - sum(worker.task is not None for worker in self._live)
+        return self.workers - sum(not worker.is_idle for worker in self._live)
 
     def submit(self, task: Task) -> None:
         """Start a task. Raises FfnnError where no worker is free or the pool has failed."""
@@ -88,7 +94,7 @@ class LocalPool(WorkerPool):
             raise FfnnError(self._failure)
         if self.free < 1:
             raise FfnnError(f"All {self.workers} workers are busy.")
-        worker = next((worker for worker in self._live if worker.task is None), None) or self._start()
+        worker = next((worker for worker in self._live if worker.is_idle), None) or self._start()
         worker.task, worker.run_id = task, None
         self._send(worker, task)
 
@@ -160,7 +166,7 @@ class LocalPool(WorkerPool):
                     # One that dies from now on does so of its training: how often is up to the caller.
                     worker.run_id, self._deaths = event.run_id, 0
                 elif isinstance(event, TaskEnded):
-                    worker.task, self._deaths = None, 0
+                    worker.task, worker.leaves, self._deaths = None, event.status == "interrupted", 0
                 self._events.append(event)
         except (EOFError, OSError):
             self._died(worker)
@@ -174,7 +180,7 @@ class LocalPool(WorkerPool):
         if worker.task is not None:
             reason = f"its worker process {how}"
             self._events.append(TaskLost(worker.task.key, worker.run_id, reason))
-        if worker.run_id is None:
+        if worker.run_id is None and not worker.leaves:
             self._deaths += 1
         if self._deaths > _MOST_DEATHS * self.workers:
             self._failure = (

@@ -74,7 +74,7 @@ def test_a_local_sweep_is_sent_once(ffnn: Ffnn, server: StandIn, swept: tuple[st
     for run_id, run in server.runs.items():
         stored = ffnn("runs", "show", run_id, "--json").document if run_id == run_ids[0] else None
         assert (run.group, run.project, run.state) == (sweep_id, "later", "finished")
-        assert run.config == ffnn.summary(run_id)["config"]
+        assert run.config == {**ffnn.summary(run_id)["config"], "dataset": "tiny.npz"}
         assert run.summary["val_acc"] == ffnn.summary(run_id)["best_val_acc"]
         assert run.tags == ["sweep"]
         for row, epoch in zip(run.history, stored["epochs"] if stored else ()):

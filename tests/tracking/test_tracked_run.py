@@ -32,7 +32,7 @@ def test_a_run_is_followed(ffnn: Ffnn, server: StandIn) -> None:
     run = server.runs[document["run_id"]]
     assert (run.entity, run.project) == ("tester", "my project")
     assert run.display_name == "run_hl-1_bs-32_act-relu_opt-adam"
-    assert run.config == document["config"]
+    assert run.config == {**document["config"], "dataset": "tiny.npz"}  # the folders above stay here
     assert run.tags == ["first"]
     assert run.group is None
     assert (run.state, run.exit_code) == ("finished", 0)
