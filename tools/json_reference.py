@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.services.compare_loss.run import compare_loss
+from ffcli.services.cross_validation import cross_validate
 from ffcli.services.download import download
 from ffcli.services.evaluation.confusion import confusion
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
@@ -46,6 +47,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "json.md"
 SERVICES: Mapping[str, Callable[..., Any]] = {
     "download": download,
     "train": train,
+    "train --folds": cross_validate,
     "train --dry-run": plan,
     "train --recipe list": list_recipes,
     "evaluate": evaluate,

@@ -25,7 +25,7 @@ COMMANDS = {
     "sweep": "Run a W&B sweep file, with W&B or without it.",
     "sweeps": "List, show and remove sweeps.",
     "compare-loss": "Train the same configurations with each loss and compare.",
-    "rerun": "Train a sweep's best again, on other data or seeds.",
+    "rerun": "Train a sweep's best again, on other data, seeds or folds.",
     "evaluate": "Evaluate stored runs on the test images.",
     "ensembles": "List and show ensembles.",
     "predict": "Show the class probabilities of one image.",

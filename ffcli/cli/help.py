@@ -11,13 +11,14 @@ from ffcli.cli.completion import Completer
 from ffcli.cli.shared import PANEL as OUTPUT
 
 CHOICE, EVALUATION, NETWORK, IMAGES = "Which runs", "Evaluation", "Network", "Images"
-TRAINING, WANDB = "Training", "Weights & Biases"
+TRAINING, REPETITION, WANDB = "Training", "Repetition", "Weights & Biases"
 __all__ = [
     "CHOICE",
     "EVALUATION",
     "IMAGES",
     "NETWORK",
     "OUTPUT",
+    "REPETITION",
     "TRAINING",
     "WANDB",
     "argument",

@@ -2,8 +2,10 @@
 
 from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata
+from ffcli.config.folds import members, validation_split
 from ffcli.config.loading import allowed, field_name, merge, validate
 from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
+from ffcli.config.run_name import run_name
 from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
 
 __all__ = [
@@ -20,9 +22,12 @@ __all__ = [
     "allowed",
     "field_name",
     "load_recipe",
+    "members",
     "merge",
     "metadata",
+    "run_name",
     "unused",
     "used_by",
     "validate",
+    "validation_split",
 ]

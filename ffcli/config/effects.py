@@ -37,6 +37,10 @@ def _has_layers(num_layers: int) -> bool:
     return num_layers > 0
 
 
+def _is_none(fold: str) -> bool:
+    return fold == "none"
+
+
 CONDITIONS: Mapping[str, Condition] = {
     **{
         name: _by_optimizer(name)
@@ -52,6 +56,7 @@ CONDITIONS: Mapping[str, Condition] = {
         name: Condition("schedule", _decays, "only by the schedules step and plateau")
         for name in ("decay_epochs", "decay_factor")
     },
+    "val_fraction": Condition("fold", _is_none, "the validation images are those of the fold"),
 }
 """The fields that have an effect on some conditions only."""
 

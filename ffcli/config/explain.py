@@ -24,7 +24,7 @@ def expected(name: str, fields: Fields) -> str:
         return ", ".join(choice.registry)
     if name == "hidden_size":
         return f"an integer in [1, {MOST_UNITS}] or a list of them such as 128,64"
-    if name in ("dataset", "augment"):
+    if name in ("dataset", "augment", "fold"):
         return str(info.description).partition(": ")[2]
     if info.annotation is bool:
         return "true or false"

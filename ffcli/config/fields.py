@@ -118,6 +118,17 @@ def read_augmentation(value: object) -> str:
     return ",".join(["flip"] * flip + [f"shift:{shift}"] * (shift > 0)) or "none"
 
 
+def read_fold(value: object) -> str:
+    """Return the canonical form of "none" or of "2/5", the second of five folds."""
+    text = str(value).strip().lower()
+    if text == "none":
+        return text
+    match = re.fullmatch(r"(\d{1,4})\s*/\s*(\d{1,4})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:
+        raise ValueError(f"'{shown(text)}' is not a fold")
+    return f"{int(match[1])}/{int(match[2])}"
+
+
 def readable(value: int) -> int:
     """Refuse integers of more digits than Python, JSON and people read."""
     if value.bit_length() > _MOST_BITS:

@@ -23,6 +23,7 @@ from ffcli.config.fields import (
     choice,
     read_augmentation,
     read_dataset_name,
+    read_fold,
     read_sizes,
 )
 from ffcli.config.names import FieldNames, by_field
@@ -54,6 +55,11 @@ class TrainConfig(BaseModel):
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
     ] = Field(0.1, gt=0, lt=1, description="fraction of the training images held out for validation")
+    fold: Annotated[
+        str,
+        BeforeValidator(read_fold),
+        Option("Data", metavar="I/K", also="cv_fold fold_number"),
+    ] = Field("none", description="validate on a fold of the training images: none, or as 2/5 one of five")
     augment: Annotated[
         str,
         BeforeValidator(read_augmentation),
@@ -297,11 +303,6 @@ class TrainConfig(BaseModel):
     def shift(self) -> int:
         """By how many pixels training images are shifted at most."""
         return int(self.augment.partition("shift:")[2] or 0)
-
-    @property
-    def run_name(self) -> str:
-        """The name a run gets unless the user gives one."""
-        return f"run_hl-{self.num_layers}_bs-{self.batch_size}_act-{self.activation}_opt-{self.optimizer}"
 
     def optimizer_arguments(self) -> dict[str, Any]:
         """The hyper-parameters that the chosen optimizer uses."""

@@ -6,7 +6,7 @@ from ffcli.datasets.download import Fetched, fetch
 from ffcli.datasets.loading import load_dataset
 from ffcli.datasets.reference import canonical_name, with_options
 from ffcli.datasets.sources import source_names
-from ffcli.datasets.split import split_indices
+from ffcli.datasets.split import fold_indices, split_indices
 
 __all__ = [
     "KNOWN",
@@ -19,6 +19,7 @@ __all__ = [
     "canonical_name",
     "dataset_digest",
     "fetch",
+    "fold_indices",
     "load_dataset",
     "source_names",
     "split_indices",

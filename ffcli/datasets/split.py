@@ -50,13 +50,52 @@ def split_indices(
             hint="Use a larger val_fraction, or more images.",
         )
     takes = _apportion(counts, spare, n_val)
-    order = np.random.default_rng(seed).permutation(len(values))
-    by_class = order[np.argsort(values[order], kind="stable")]
+    by_class = _by_class(values, seed)
     starts = np.cumsum(counts) - counts
     chosen = np.zeros(len(values), dtype=bool)
     for start, take in zip(starts, takes, strict=True):
         chosen[by_class[start : start + take]] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def fold_indices(
+    labels: Array, fold: int, folds: int, *, seed: int = _SEED
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Divide the training images into those to train on and those of one fold, to validate on.
+
+    The folds are random and stratified, and follow from the arguments alone: each image is in one of the
+    ``folds``, whose sizes differ by at most one, as do the numbers of images that they have of a class.
+
+    Args:
+        labels: (N,) integers >= 0.
+        fold: from 1 to ``folds``.
+        folds: at least 2.
+        seed: of the folds; the default is that of every validation split.
+
+    Returns:
+        Two disjoint arrays of indices, both ascending, that together are 0..N-1.
+
+    Raises:
+        RequestError: a class has fewer images than there are folds.
+    """
+    values = np.asarray(labels).astype(np.int64)
+    counts = np.bincount(values)
+    fewest = int(counts[counts > 0].min())
+    if fewest < folds:
+        raise RequestError(
+            f"expected at most as many folds as a class has images, {fewest}, got {folds}",
+            hint="Use fewer folds, or more images.",
+            parameter="folds",
+        )
+    is_validation = np.zeros(len(values), dtype=bool)
+    is_validation[_by_class(values, seed)[fold - 1 :: folds]] = True
+    return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+
+
+def _by_class(values: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the indices of the images class by class, within a class at random."""
+    order = np.random.default_rng(seed).permutation(len(values))
+    return order[np.argsort(values[order], kind="stable")]
 
 
 def _apportion(counts: NDArray[np.int64], spare: NDArray[np.int64], total: int) -> NDArray[np.int64]:

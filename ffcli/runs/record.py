@@ -63,7 +63,10 @@ class WandbRun:
 
 @dataclass
 class RunRecord:
-    """The content of ``summary.json``; ``model_sha256`` is the digest of the model file, if any."""
+    """The content of ``summary.json``; ``model_sha256`` is the digest of the model file, if any.
+
+    ``test_acc`` and ``test_acc_tta`` are those of the last evaluation on its own dataset, if there was one.
+    """
 
     run_id: str
     name: str
@@ -78,6 +81,8 @@ class RunRecord:
     best_epoch: Count | None = None
     best_val_acc: Finite | None = None
     best: dict[str, Finite] = field(default_factory=dict)
+    test_acc: Finite | None = None
+    test_acc_tta: Finite | None = None
     model_sha256: str | None = None
     seconds: Finite = 0.0
     ended: str | None = None
@@ -111,6 +116,7 @@ class RunRecord:
 
     def note_epoch(self, result: EpochResult, best: EpochResult | None) -> None:
         """Take in an epoch; ``best`` is the best one so far by val_acc."""
+        self.test_acc = self.test_acc_tta = None  # of the weights of before
         self.epochs_done = result.epoch
         self.seconds += result.seconds
         if best is not None:

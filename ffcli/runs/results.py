@@ -54,6 +54,10 @@ class RunResult:
     best_epoch: int | None
     """The epoch with the highest val_acc, the earlier on a tie; the stored weights are of this epoch."""
     best_val_acc: float | None
+    test_acc: float | None
+    """Test accuracy at the last evaluation; null before the first."""
+    test_acc_tta: float | None
+    """The same with test-time averaging."""
     model_sha256: str | None
     """Digest of the model file."""
     seconds: float
@@ -123,3 +127,23 @@ class HyperparameterEffect:
     """With the metric, from -1 to 1, where the values are numbers."""
     by_value: Mapping[str, float | None] | None = None
     """Elsewhere, the correlation of having a value, for each value."""
+
+
+@dataclass(frozen=True)
+class MeanReport:
+    """Mean scores over the classes; a class that is never predicted has a precision of 0."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+def mean_report(classes: Sequence[ClassReport], *, weighted: bool = False) -> MeanReport:
+    """Return the mean of the classes' scores, ``weighted`` by their supports: of f1, not from the means."""
+    weights = [each.support if weighted else 1 for each in classes]
+    total = max(sum(weights), 1)
+    means = {
+        name: sum(weight * getattr(each, name) for weight, each in zip(weights, classes)) / total
+        for name in ("precision", "recall", "f1")
+    }
+    return MeanReport(**means)

@@ -17,7 +17,7 @@ from ffcli.runs.ids import find_id, near, no_run, some
 from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
-from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock
+from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
@@ -159,6 +159,18 @@ class RunStore:
         if record.status == "running" and _is_abandoned(self.folder / run_id):
             record.status = "interrupted"
         return record
+
+    def note_test_acc(self, run_id: str, accuracy: float, *, tta: bool) -> None:
+        """Record the test accuracy of an ended run, with or without test-time averaging.
+
+        Nothing where the disk does not take it: the store may be another user's.
+        """
+        name = "test_acc_tta" if tta else "test_acc"
+        with suppress(OSError, DamagedRunError):
+            record = self.read(run_id)
+            if record.status != "running" and getattr(record, name) != accuracy:
+                setattr(record, name, accuracy)
+                write_atomic(self.folder / run_id / SUMMARY, json_text(record.as_dict()))
 
     def records(self, damaged: list[str] | None = None) -> Iterator[RunRecord]:
         """Yield every sound record, the oldest first; ``damaged`` receives the ids of the others."""

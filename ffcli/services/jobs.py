@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
 from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskLost, TaskStarted, WorkerPool
 from ffcli.runs.store import CHECKPOINT
@@ -113,7 +113,7 @@ class Jobs:
             if event.status == "interrupted":
                 self._waiting.appendleft(number)
             elif event.status == "failed":
-                self._fail(event.error or f"A run of {self._jobs[number].config.run_name} failed.")
+                self._fail(event.error or f"A run of {run_name(self._jobs[number].config)} failed.")
         self._on_event(JobEvent(number, event))
 
     def _lost(self, number: int, event: TaskLost) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ffcli.config import TrainConfig, validate
+from ffcli.config import TrainConfig, run_name, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SUMMARY
@@ -112,7 +112,7 @@ def take_over(
         record = replace(
             record,
             run_id=new.path.name,
-            name=options.name or config.run_name,
+            name=options.name or run_name(config),
             dataset=config.dataset,
             config=config.as_dict(),
             sweep_id=sweep_id,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ffcli.config import TrainConfig, merge, validate
-from ffcli.core.training import CORE_VERSION
+from ffcli.config import TrainConfig, members, merge, validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.execution.open import PoolOptions, open_pool
+from ffcli.execution.open import PoolOptions
 from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import RunResult
@@ -17,10 +15,10 @@ from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
-from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
+from ffcli.services.jobs import Job, OnJobs
+from ffcli.services.members import Spread, spread, train_missing
 from ffcli.services.runs.listing import show_run
 from ffcli.services.sweeps.originals import Original, ranked_originals
-from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.text import counted
@@ -30,11 +28,17 @@ TAG = "rerun"  # of the runs
 
 @dataclass(frozen=True)
 class RerunOptions:
-    """What is trained again, on what, and how. ``seeds``: so many other than the configuration's own."""
+    """What is trained again, on what, and how.
+
+    Attributes:
+        seeds: each is trained with so many seeds other than the configuration's own.
+        folds: each is trained on so many folds of the training images; 0: on its own split.
+    """
 
     top: int = 3
     dataset: str | None = None
     seeds: int | None = None
+    folds: int = 0
     metric: str | None = None
     pool: PoolOptions = field(default_factory=PoolOptions)
     run: RunOptions = field(default_factory=RunOptions)
@@ -56,17 +60,8 @@ class RerunOriginal:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation of some runs."""
-
-    mean: float | None
-    sd: float | None
-    """With n - 1 in the denominator; null for fewer than two runs."""
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """The finished runs of one configuration, which differ in their seeds."""
+class OverRuns:
+    """The finished runs of one configuration, which differ in their seeds and folds."""
 
     finished: int
     """Number of finished runs."""
@@ -81,28 +76,26 @@ class RerunResult(RunResult):
 
     rank: int
     """Of the configuration in the sweep, from 1."""
-    test_acc: float | None
-    """Test accuracy; null, as test_loss, where the run did not finish."""
     test_loss: float | None
+    """Null, as test_acc, where the run did not finish."""
     original: RerunOriginal
-    over_seeds: OverSeeds
+    over_runs: OverRuns
 
 
 def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs) -> list[RerunResult]:
     """Train the best configurations of a sweep again; return train's document of each run, by rank and seed.
 
     ``sweep`` is named as for `ranked_originals`. Each document has also {rank, test_acc, test_loss, original,
-    over_seeds}: ``original`` is what the sweep had, with the test accuracy where its weights are still
-    stored; ``over_seeds`` holds the mean and the standard deviation (n - 1 in the denominator) of val_acc
+    over_runs}: ``original`` is what the sweep had, with the test accuracy where its weights are still
+    stored; ``over_runs`` holds the mean, standard deviation and standard error of val_acc
     and test_acc over the finished runs of the configuration. Runs that an earlier call has trained to their
     end are not trained again; those it left are continued.
 
-    KeyboardInterrupt passes through after the runs under way are closed as interrupted, FfnnError as from
-    `Jobs.train`.
+    Errors pass through as from `train_missing`.
     """
-    if options.dataset is None and options.seeds is None:
+    if options.dataset is None and options.seeds is None and not options.folds:
         raise RequestError(
-            "Expected another dataset, other seeds or both: with neither, each run would only be repeated."
+            "Expected another dataset, other seeds or folds: without one, each run would only be repeated."
         )
     originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id
@@ -119,16 +112,17 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
             {"rerun": RerunOf(sweep_id, original.run_id)},
         )
         for original, base in chosen
-        for config in _seeded(base, options.seeds)
+        for seeded in _seeded(original, base, options.seeds)
+        for config in members(seeded, folds=options.folds)
     ]
-    found = _earlier_runs(context, sweep_id, jobs)
-    run_ids = _train(context, jobs, found, options.pool, on_event)
-    new = {run_id for run_id, record in zip(run_ids, found) if record is None or not _is_done(record)}
+    trained = train_missing(context, jobs, options.pool, on_event, is_one=_is_rerun_of(sweep_id))
     each = len(jobs) // len(chosen)
     return [
         result
         for rank, (original, _) in enumerate(chosen, 1)
-        for result in _results(context, rank, original, run_ids[(rank - 1) * each : rank * each], new)
+        for result in _results(
+            context, rank, original, trained.run_ids[(rank - 1) * each : rank * each], trained.new
+        )
     ]
 
 
@@ -150,74 +144,19 @@ def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tupl
     return chosen
 
 
-def _seeded(config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
-    """Return the configuration, or with other seeds: chosen as the best, its own flatters it."""
+def _seeded(original: Original, config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
+    """Return the configuration, or with seeds that the sweep has not tried: those flatter the best."""
     if seeds is None:
         return [config]
-    return [config.model_copy(update={"seed": config.seed + more}) for more in range(1, seeds + 1)]
+    last = max((member.seed for member in original.members), default=config.seed)
+    return [config.model_copy(update={"seed": last + more}) for more in range(1, seeds + 1)]
 
 
-# Training what is not there yet
+def _is_rerun_of(sweep_id: str) -> Callable[[RunRecord], bool]:
+    def is_one(record: RunRecord) -> bool:
+        return record.provenance.rerun is not None and record.provenance.rerun.sweep == sweep_id
 
-
-def _train(
-    context: Context,
-    jobs: Sequence[Job],
-    found: Sequence[RunRecord | None],
-    options: PoolOptions,
-    on_event: OnJobs,
-) -> list[str]:
-    """Train what is not at its end, ``found`` holding what is there of each job; return the runs' ids."""
-    run_ids = ["" if record is None else record.run_id for record in found]
-    open_ = [at for at, record in enumerate(found) if record is None or not _is_done(record)]
-    if not open_:
-        return run_ids
-    missing = [replace(jobs[at], run_id=run_ids[at] or None) for at in open_]
-    tell = unfailing(on_event)
-    with open_pool(context, options) as pool:
-        tell(JobsStarted(missing, len(jobs) - len(missing), min(pool.size, len(missing))))
-        try:
-            for at, run_id in zip(open_, Jobs(context, missing, pool, tell).train()):
-                run_ids[at] = run_id
-        finally:
-            tell(JobsOver())
-    return run_ids
-
-
-def _earlier_runs(context: Context, sweep_id: str, jobs: Sequence[Job]) -> list[RunRecord | None]:
-    """Return of each job the run of the same configuration, data and core that has come furthest, if any.
-
-    Raises FfnnError where another process trains it.
-    """
-    stored = [record for record in context.runs.records() if _is_usable(context, record, sweep_id)]
-    found: list[RunRecord | None] = []
-    for job in jobs:
-        of_data = (record for record in stored if record.provenance.dataset_digest == job.dataset_digest)
-        same = [record for record in of_data if _is_of(record, job.config)]
-        best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
-        if best is not None and best.status == "running":
-            raise FfnnError(f"Run {best.run_id} of this rerun is being trained by another process.")
-        found.append(best)
-    return found
-
-
-def _is_usable(context: Context, record: RunRecord, sweep_id: str) -> bool:
-    """Whether a run is a rerun of the sweep with this version's core, and can be evaluated."""
-    about = record.provenance
-    if about.rerun is None or about.rerun.sweep != sweep_id or about.core != CORE_VERSION:
-        return False
-    return record.status != "finished" or (context.runs.path(record.run_id) / MODEL).is_file()
-
-
-def _is_done(record: RunRecord) -> bool:
-    return record.status in ("finished", "diverged")
-
-
-def _is_of(record: RunRecord, config: TrainConfig) -> bool:
-    try:
-        return validate(record.config) == config
-    except (RequestError, OSError):  # of another version, or damaged
-        return False
+    return is_one
 
 
 # What came of it
@@ -243,7 +182,7 @@ def _results(
         if run.status == "finished"
     }
     finished = [run for run in runs if run.run_id in tested]
-    over_seeds = OverSeeds(
+    over_runs = OverRuns(
         finished=len(finished),
         val_acc=spread(
             [run.best_val_acc for run in runs if run.run_id in tested and run.best_val_acc is not None]
@@ -252,12 +191,11 @@ def _results(
     )
     return [
         RerunResult(
-            **vars(run),
+            **{**vars(run), "test_acc": tested[run.run_id].accuracy if run.run_id in tested else None},
             rank=rank,
-            test_acc=tested[run.run_id].accuracy if run.run_id in tested else None,
             test_loss=tested[run.run_id].loss if run.run_id in tested else None,
             original=before,
-            over_seeds=over_seeds,
+            over_runs=over_runs,
         )
         for run in runs
     ]
@@ -277,11 +215,3 @@ def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     except FfnnError as error:
         context.notify(f"run {run_id} of the sweep could not be evaluated: {error}")
         return None
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Return the mean and the standard deviation."""
-    return Spread(
-        mean=statistics.fmean(values) if values else None,
-        sd=statistics.stdev(values) if len(values) > 1 else None,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class Plan:
     """What a training run would take."""
 
     config: dict[str, Any]
-    """All hyper-parameters, by their names."""
+    """All hyper-parameters, by their names; of several runs, those of the first."""
     recipe: str | None
     parameters: int
     """Number of weights and biases."""
@@ -40,16 +41,23 @@ class Plan:
     steps_per_epoch: int
     steps: int
     """Number of steps in all epochs."""
+    runs: int
+    """Number of runs: of all folds and seeds."""
+    workers: int
+    """Number of runs at a time."""
     seconds_estimate: float
-    """Estimated duration, from measured steps and evaluations."""
+    """Estimated duration of all runs, from measured steps and evaluations."""
 
 
-def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
-    """Return what a run would take, without training."""
+def plan(
+    context: Context, config: TrainConfig, options: RunOptions, *, runs: int = 1, workers: int = 1
+) -> Plan:
+    """Return what ``runs`` runs would take, without training; ``workers`` of them at a time, 0 for all."""
     check_before_loading(config)
     dataset = context.dataset(config.dataset)
     experiment = Experiment(config, dataset)
     steps = experiment.steps_per_epoch
+    at_once = min(runs, workers or runs)
     return Plan(
         config=config.as_dict(),
         recipe=options.recipe,
@@ -58,7 +66,9 @@ def plan(context: Context, config: TrainConfig, options: RunOptions) -> Plan:
         validation=len(experiment.data.val_indices),
         steps_per_epoch=steps,
         steps=steps * config.epochs,
-        seconds_estimate=seconds_of(config, dataset, threads=options.threads),
+        runs=runs,
+        workers=at_once,
+        seconds_estimate=seconds_of(config, dataset, threads=options.threads) * math.ceil(runs / at_once),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from ffcli.sweeping.study.record import Sweep, Trial
 from ffcli.util.atomic_files import joined
 
 IMPORTANCE, CORRELATION = "PED-ANOVA", "Spearman"
-LEAST = 10  # trials: below, an importance says nothing
+LEAST = 10  # trials: below, an importance cannot be computed
+CORRELATED, IMPORTANT = 10, 50  # trials: below, a correlation or an importance is mostly chance
 _TOP, _IN_TOP = 0.1, 5  # PED-ANOVA asks what the best tenth has in common, if that are five trials at least
 
 Floats = npt.NDArray[np.float64]
@@ -47,6 +49,15 @@ def effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]
         }
         found.append(HyperparameterEffect(name, importances.get(name), by_value=by_value))
     return sorted(found, key=lambda effect: -(effect.importance or 0.0))
+
+
+def known_effects(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
+    """Return the effects without what so few trials cannot tell: see `CORRELATED` and `IMPORTANT`."""
+    values = sum(trial.value is not None for trial in trials)
+    found = effects(sweep, trials)
+    if values < CORRELATED:
+        found = [replace(each, correlation=None, by_value=None) for each in found]
+    return found if values >= IMPORTANT else [replace(each, importance=None) for each in found]
 
 
 def _is_number(value: Any) -> bool:

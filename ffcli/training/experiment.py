@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, validation_split
 from ffcli.core.augmentation import Augmentation
 from ffcli.core.backprop import Backpropagation
 from ffcli.core.buffers import Array
@@ -19,7 +19,7 @@ from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import EpochResult, OnBatches, Refinements, TrainingData
 from ffcli.core.training import train as train_epochs
-from ffcli.datasets import KNOWN, Dataset, split_indices
+from ffcli.datasets import KNOWN, Dataset
 from ffcli.datasets.pictures import size_of
 from ffcli.errors import RequestError
 
@@ -104,7 +104,7 @@ class Experiment:
     def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
         self.config = config
         self.dataset = dataset
-        train_indices, val_indices = split_indices(dataset.y_train, config.val_fraction)
+        train_indices, val_indices = validation_split(config, dataset.y_train)
         self.data = TrainingData(
             dataset.x_train, dataset.y_train, train_indices, val_indices, dataset.n_classes
         )

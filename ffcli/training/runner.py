@@ -7,7 +7,7 @@ from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, run_name
 from ffcli.core.rules import kernels
 from ffcli.core.training import EpochResult
 from ffcli.runs.provenance import Provenance, provenance
@@ -46,7 +46,7 @@ def recorder_of(
     new = context.runs.create()
     record = RunRecord(
         run_id=new.path.name,
-        name=options.name or config.run_name,
+        name=options.name or run_name(config),
         status="running",
         dataset=config.dataset,
         config=config.as_dict(),

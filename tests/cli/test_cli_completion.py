@@ -204,7 +204,7 @@ def test_completion_loads_only_what_holds_the_names(store: Path, line: str, abse
 
 
 FREE = {"N", "K", "INT", "NUMBER", "TEXT", "TIME", "URL", "DIR", "FILE", "PATH_OR_URL", "INDEX"}
-FREE |= {"SIZE[,SIZE…]"}
+FREE |= {"SIZE[,SIZE…]", "I/K", "CONDITION", "NAME[,NAME…]", "COLUMN"}
 # Names at W&B and names inside the user's own file: no reading of either while one types.
 UNREAD = {"wandb_project", "wandb_entity", "label_column", "sweep_name", "ignore"}
 

@@ -74,6 +74,8 @@ def test_train_has_the_groups_of_a_training(cli: Cli) -> None:
         "Optimizer",
         "Training",
         "Run",
+        "Repetition",
+        "Workers",
         "Weights & Biases",
         "Folders and output",
     ]

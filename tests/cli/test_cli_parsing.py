@@ -54,6 +54,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "epsilon": floats(0, 1),
     "weight_decay": st.floats(0, 1e6, allow_subnormal=False, width=32),
     "seed": st.integers(-(10**12), 10**12),
+    "fold": st.sampled_from(["none", "2/5", "12/12"]),
     "augment": st.sampled_from(["none", "flip", "shift:2", "flip,shift:1"]),
     "batch_norm": st.booleans(),
     "dropout": RATE,

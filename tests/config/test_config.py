@@ -19,6 +19,7 @@ from ffcli.config import (
     field_name,
     merge,
     metadata,
+    run_name,
     unused,
     used_by,
     validate,
@@ -353,4 +354,32 @@ def test_a_configuration_does_not_change():
 
 def test_run_name_is_as_promised():
     config = TrainConfig(num_layers=3, batch_size=16, activation="tanh", optimizer="adam")
-    assert config.run_name == "run_hl-3_bs-16_act-tanh_opt-adam"
+    assert run_name(config) == "run_hl-3_bs-16_act-tanh_opt-adam"
+
+
+@pytest.mark.parametrize(
+    ("values", "end"),
+    [
+        ({"learning_rate": 0.01}, "_lr-0.01"),
+        ({"hidden_size": [64, 32, 16], "seed": 3}, "_seed-3_sz-64,32,16"),
+        ({"fold": "2/5", "batch_norm": True}, "_fold-2/5_batch_norm-true"),
+        ({"dataset": "mnist"}, ""),
+    ],
+)
+def test_a_run_is_named_by_what_differs_from_the_defaults(values, end):
+    assert run_name(TrainConfig(**values)) == f"run_hl-3_bs-32_act-relu_opt-adam{end}"
+
+
+def test_a_name_is_no_longer_than_wandb_takes():
+    every = TrainConfig(
+        seed=10**40,
+        fold="10/12",
+        hidden_size=[100] * 30,
+        augment="flip,shift:3",
+        batch_norm=True,
+        label_smoothing=0.125,
+        schedule="cosine",
+        epochs=170,
+    )
+    assert len(run_name(every)) <= 120
+    assert "_fold-10/12" in run_name(every)

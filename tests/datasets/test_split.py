@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffcli.datasets import split_indices
+from ffcli.datasets import fold_indices, split_indices
 from ffcli.errors import RequestError
 
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=300).map(np.array)
@@ -77,3 +77,35 @@ def test_a_split_that_would_be_empty_is_refused():
         split_indices(np.arange(10), 0.5)
     with pytest.raises(RequestError, match=r"val_fraction 0\.01 of 10"):
         split_indices(np.zeros(10, int), 0.01)
+
+
+@given(st.lists(st.integers(2, 40), min_size=1, max_size=6), st.integers(2, 12))
+def test_folds_are_a_stratified_partition(counts, folds):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    np.random.default_rng(0).shuffle(labels)
+    if min(counts) < folds:
+        with pytest.raises(RequestError) as caught:
+            fold_indices(labels, 1, folds)
+        assert (caught.value.parameter, str(min(counts)) in str(caught.value)) == ("folds", True)
+        return
+    parts = [fold_indices(labels, fold, folds) for fold in range(1, folds + 1)]
+    for train, val in parts:
+        assert np.array_equal(np.sort(np.concatenate([train, val])), np.arange(len(labels)))
+        assert np.all(np.diff(train) > 0)
+        assert np.all(np.diff(val) > 0)
+    validated = [val for _, val in parts]
+    assert np.array_equal(np.sort(np.concatenate(validated)), np.arange(len(labels)))
+    sizes = [len(val) for val in validated]
+    assert max(sizes) - min(sizes) <= 1
+    of_classes = np.array([np.bincount(labels[val], minlength=len(counts)) for val in validated])
+    assert np.all(of_classes.max(axis=0) - of_classes.min(axis=0) <= 1)
+
+
+def test_folds_are_random_and_always_the_same():
+    labels = (np.arange(60000) % 10).astype(np.uint8)
+    val = fold_indices(labels, 2, 4)[1]
+    assert np.all(np.bincount(labels[val]) == 1500)
+    assert len(np.unique(np.diff(val[labels[val] == 0]))) > 3
+    # A change here would make runs before and after it incomparable.
+    digest = hashlib.sha256(val.astype("<i8").tobytes()).hexdigest()
+    assert digest == "08d291237ca518263db7659ea9728510bffaf78728077f53cc6fde35e7ae5056"

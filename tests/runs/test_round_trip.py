@@ -14,7 +14,7 @@ from small_runs import Place
 from stored_runs import record
 
 from ffcli.cli.app import main
-from ffcli.config import FIELDS, Choice, TrainConfig, metadata, validate
+from ffcli.config import FIELDS, Choice, TrainConfig, metadata, run_name, validate
 from ffcli.errors import RequestError
 from ffcli.runs.integrity import MOST_EPOCHS
 from ffcli.runs.record import MOST_THREADS
@@ -40,8 +40,13 @@ def _bounds(name: str) -> list[Any]:
         return list(choice.registry)
     if info.annotation is bool:
         return [True, False]
-    if name in ("dataset", "augment"):
-        return ["/tiny.npz", "/t\udcffny\n?*#.npz"] if name == "dataset" else ["none", "flip,shift:999"]
+    texts = {
+        "dataset": ["/tiny.npz", "/t\udcffny\n?*#.npz"],
+        "augment": ["none", "flip,shift:999"],
+        "fold": ["none", "1/2", "9999/9999"],
+    }
+    if name in texts:
+        return texts[name]
     if name == "hidden_size":
         return [1, 1 << 20, [1 << 20] * 3]
     limits = {
@@ -92,7 +97,7 @@ def test_a_run_reads_as_it_was_written(
     store, new = RunStore(folder), RunStore(folder).create()
     about = record(
         new.path.name,
-        name=options.name or config.run_name,
+        name=options.name or run_name(config),
         dataset=config.dataset,
         tags=list(options.tags),
         threads=options.threads,

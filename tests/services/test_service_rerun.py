@@ -24,7 +24,8 @@ from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
-from ffcli.services.rerun import RerunOptions, RerunResult, Spread, rerun, spread
+from ffcli.services.members import Spread, spread
+from ffcli.services.rerun import RerunOptions, RerunResult, rerun
 from ffcli.services.runs.listing import list_runs
 from ffcli.services.runs.select import load_run
 from ffcli.util.atomic_files import json_value
@@ -158,7 +159,7 @@ def test_configurations_that_differ_in_seed_or_dataset_only_count_once(place: Pl
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "another dataset, other seeds or both"),
+        ({}, "another dataset, other seeds or folds"),
         ({"dataset": "mnits"}, "'mnits'.*Did you mean 'mnist'"),
         ({"seeds": 1, "metric": "val_lss"}, "'val_lss'.*Did you mean 'val_loss'"),
     ],
@@ -181,9 +182,11 @@ def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
 
 def test_mean_and_standard_deviation_have_n_minus_1() -> None:
     # Squared distances from the mean 5: 9, 1, 1, 1, 0, 0, 4, 16.
-    assert spread([2, 4, 4, 4, 5, 5, 7, 9]) == Spread(5, pytest.approx(math.sqrt(32 / 7)))
-    assert spread([0.25]) == Spread(0.25, None)
-    assert spread([]) == Spread(None, None)
+    assert spread([2, 4, 4, 4, 5, 5, 7, 9]) == Spread(
+        5, pytest.approx(math.sqrt(32 / 7)), pytest.approx(math.sqrt(4 / 7))
+    )
+    assert spread([0.25]) == Spread(0.25, None, None)
+    assert spread([]) == Spread(None, None, None)
 
 
 def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(
@@ -204,11 +207,11 @@ def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(
         assert document.test_acc == right / 100
         assert document.provenance["rerun"]["sweep"] == sweep_id
     first, second = (document.test_acc for document in documents[:2])
-    summary = documents[0].over_seeds
+    summary = documents[0].over_runs
     assert summary.finished == 2
     assert summary.test_acc.mean == pytest.approx((first + second) / 2)
     assert summary.test_acc.sd == pytest.approx(abs(first - second) / math.sqrt(2))
-    assert documents[1].over_seeds == summary != documents[2].over_seeds
+    assert documents[1].over_runs == summary != documents[2].over_runs
     before = documents[0].original
     assert (before.metric, before.value, before.test_acc) == ("val_acc", 0.75, None)
     before = documents[3].original
@@ -224,7 +227,7 @@ def test_a_diverged_run_is_told_and_not_averaged_and_not_tried_again(place: Plac
     sweep_id = put_sweep(place, search, [Made([(0.5, 0.5)])])
     (document,) = again(place, sweep_id, seeds=1)
     assert (document.status, document.test_acc) == ("diverged", None)
-    assert document.over_seeds.test_acc == Spread(None, None)
+    assert document.over_runs.test_acc == Spread(None, None, None)
     watcher = Watcher()
     assert [run.run_id for run in again(place, sweep_id, watcher, seeds=1)] == [document.run_id]
     assert watcher.jobs is None

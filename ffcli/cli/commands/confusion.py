@@ -26,6 +26,7 @@ from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.confusion import Matrix
 from ffcli.cli.views.evaluation import on_test_images, per_class
+from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.services.evaluation.results import ConfusionMatrix
@@ -85,6 +86,6 @@ def _in_words(result: ConfusionMatrix) -> list[str]:
     if not result.confusions:
         return ["No class is predicted as another."]
     return [
-        f"{plain(pair.true.name)} predicted as {plain(pair.predicted.name)}: {pair.count:,}"
+        f"{plain(pair.true.name)} predicted as {plain(pair.predicted.name)}: {counted(pair.count, 'image')}"
         for pair in result.confusions
     ]

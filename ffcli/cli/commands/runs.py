@@ -11,6 +11,7 @@ from ffcli.cli.commands.runs_rm import rm
 from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
 from ffcli.cli.help import CHOICE, OUTPUT, argument, option
+from ffcli.cli.listing import ColumnNames, Format, Where, show_list, table_format
 from ffcli.cli.output import Output
 from ffcli.cli.params import (
     Dpi,
@@ -28,7 +29,7 @@ from ffcli.cli.params import (
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.text import plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.runs import comparison_parts, run_parts, run_table
+from ffcli.cli.views.runs import all_columns, comparison_parts, run_parts, run_table, run_value
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -57,13 +58,25 @@ def list_(
     status: Status = None,
     dataset: OnDataset = None,
     sweep: OfSweep = None,
+    where: Where = None,
+    columns: ColumnNames = None,
+    format: Format = None,
 ) -> None:
-    """List the stored runs."""
-    from ffcli.services.runs.listing import list_runs
+    """List the stored runs.
+
+    A column is a metric, a field of --json or a hyper-parameter. --format csv prints all of them unless
+    --columns says which.
+    """
+    from ffcli.services.runs.listing import list_runs, run_columns
 
     out = Output.of(ctx)
+    place = context(out)
+    kind = table_format(out, format)
+    by = None if sort is None else run_columns(place, [sort], "sort")[0].name
+    chosen = None if columns is None else [each.name for each in run_columns(place, columns.split(","))]
     runs = list_runs(
-        context(out),
+        place,
+        where=where or (),
         sort=sort,
         limit=integer("--limit", limit, least=1),
         tag=tag,
@@ -71,10 +84,12 @@ def list_(
         dataset=dataset,
         sweep=sweep,
     )
-    if not runs and not out.settings.json:
+    if not runs and not out.settings.json and kind == "table":
         out.notice(f"no such runs in {out.settings.runs_dir}")
         return
-    out.result(runs, run_table(runs))
+    heads = chosen or all_columns(runs)
+    rows = ([run_value(run, name) for name in heads] for run in runs)
+    show_list(out, kind, runs, run_table(runs, chosen, sorted_by=by, elsewhere="with --columns"), heads, rows)
 
 
 @app.command(cls=Command)

@@ -17,6 +17,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import roughly
 from ffcli.cli.values import age, integer, one_of
 from ffcli.cli.views.sweep import fewer_runs
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SWEEP = "Sweep"
+
+
+def _without_agents(backend: str | None) -> str:
+    """Return the backend of trials with several runs. Raises RequestError for W&B's agents."""
+    from ffcli.services.sweeps.wandb import BACKENDS
+
+    if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
+        refuse("--folds and --repeats: expected --backend local, got wandb, whose trials have one run each.")
+    return "local"
 
 
 @app.command(cls=Command)
@@ -60,10 +70,12 @@ def sweep(
         option(
             "--count N",
             _SWEEP,
-            "Runs in all, over all resumptions.",
+            "Trials in all, over all resumptions.",
             default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
+    folds: Folds = None,
+    repeats: Repeats = None,
     workers: Workers = None,
     cluster: Cluster = None,
     jobs: Jobs = None,
@@ -142,7 +154,8 @@ def sweep(
 ) -> None:
     """Run a W&B sweep file, with W&B or without it.
 
-    An interrupted sweep resumes where it stopped: ffnn sweep ID.
+    An interrupted sweep resumes where it stopped: ffnn sweep ID. With --folds or --repeats the value of a
+    trial is the mean over its runs, so that no lucky seed or split is chosen.
     """
     from ffcli.services.sweeps.create import describe_space
     from ffcli.services.sweeps.local import SweepOptions
@@ -163,13 +176,22 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
+    many = Repetition.read(folds, repeats)
+    if many.given:
+        backend = _without_agents(backend)
     source = _source(spec, words, method, sweep_name, tuple(ignore or ()))
     if dry_run:
         if not source.exists:
             refuse(f"--dry-run: {no_such_file(source.called)}")
-        _show_space(
-            out, describe_space(place, source, options.count, options.pool.workers or 1), options.count
+        space = describe_space(
+            place,
+            source,
+            options.count,
+            options.pool.workers or 1,
+            repeats=many.n_repeats,
+            folds=many.n_folds,
         )
+        _show_space(out, space, options.count)
         return
     if resume and new:
         refuse("Give --resume or --new, one of the two.")
@@ -189,7 +211,7 @@ def sweep(
         from ffcli.services.report.live import check_installed
 
         check_installed()
-    made = local_sweep(out, place, source, options, integer("--seed", seed), resume=resume, new=new)
+    made = local_sweep(out, place, source, options, integer("--seed", seed), many, resume=resume, new=new)
     run_here(out, place, made, options, live=live)
 
 
@@ -218,6 +240,8 @@ def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
     by = counted(space.workers, "worker")
     total = space.seconds_estimate
     runs = "until it is stopped" if space.runs is None else str(space.runs)
+    if space.runs_a_trial > 1:
+        runs += f" trials, each of {space.runs_a_trial} runs"
     if count is not None and space.runs is not None and space.runs < count:
         runs = f"{runs}, {fewer_runs(count, space.runs, space.size)}"
     about = {

@@ -14,6 +14,7 @@ from ffcli.errors import FfnnError
 from ffcli.sweeping.study.lock import SweepHeldError
 
 if TYPE_CHECKING:
+    from ffcli.cli.repetition import Repetition
     from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.record import Sweep
@@ -73,6 +74,7 @@ def local_sweep(
     source: SweepSource,
     options: SweepOptions,
     seed: int | None,
+    many: Repetition,
     *,
     resume: bool,
     new: bool,
@@ -84,10 +86,12 @@ def local_sweep(
 
     spec = source.called
     if source.exists:
-        same = None if new else of_same_file(place, source)
+        same = None if new else of_same_file(place, source, repeats=many.repeats, folds=many.folds)
         earlier = resumed(out, place, "sweep", spec, same, resume=resume, count=options.count)
         if earlier is None:
-            return create(place, source, seed or 0, count=options.count)
+            return create(
+                place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds
+            )
     elif new:
         refuse(f"--new: {no_such_file(spec)}")
     else:
@@ -95,4 +99,7 @@ def local_sweep(
     made = read_sweep(place, earlier).sweep
     if seed is not None:
         out.notice(f"--seed is not used: sweep {made.id} has its own, {made.seed}")
+    if many.folds not in (None, made.folds) or many.repeats not in (None, made.repeats):
+        own = f"--folds {made.folds}, --repeats {made.repeats}"
+        out.notice(f"--folds and --repeats are not used: sweep {made.id} has its own, {own}")
     return made

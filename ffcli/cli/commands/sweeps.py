@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -11,11 +12,13 @@ from ffcli.cli.commands.sweeps_rm import rm
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
-from ffcli.cli.help import argument
+from ffcli.cli.help import CHOICE, argument, option
+from ffcli.cli.listing import ColumnNames, Format, Where, show_list, table_format
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import duration, number, plain
+from ffcli.cli.values import integer
 from ffcli.cli.views.tables import Columns
 from ffcli.errors import FfnnError
 from ffcli.util.text import counted
@@ -23,7 +26,7 @@ from ffcli.util.text import counted
 if TYPE_CHECKING:
     from ffcli.runs.results import HyperparameterEffect
     from ffcli.services.compare_loss.results import LossComparison
-    from ffcli.services.sweeps.results import Effects, SweepOutcome, SweepReport
+    from ffcli.services.sweeps.results import Effects, SweepOutcome, SweepReport, TopTrial
     from ffcli.training.context import Context
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
@@ -70,18 +73,46 @@ def show(
             "SWEEP", "The id of a sweep, its unique beginning or end, or its name.", completes=complete_sweep
         ),
     ],
+    *,
+    top: Annotated[str | None, option("--top N", CHOICE, "Show at most N configurations.", default=5)] = None,
+    sort: Annotated[
+        str | None, option("--sort COLUMN", CHOICE, "Sort them by this column.", default="the metric")
+    ] = None,
+    where: Where = None,
+    columns: ColumnNames = None,
+    format: Format = None,
 ) -> None:
-    """Show a sweep with its best configurations."""
+    """Show a sweep with its best configurations.
+
+    A column is the metric, number, state, best_epoch, reused or a hyper-parameter. --format
+    csv and markdown print the configurations only.
+    """
     from ffcli.services.sweeps.find import find_sweep
-    from ffcli.services.sweeps.summary import show_sweep
+    from ffcli.services.sweeps.summary import show_sweep, trial_columns
 
     out = Output.of(ctx)
     place = context(out)
-    document = show_sweep(place, find_sweep(place, sweep))
+    kind = table_format(out, format)
+    document = show_sweep(
+        place,
+        find_sweep(place, sweep),
+        top=integer("--top", top, least=1),
+        where=where or (),
+        sort=sort,
+    )
+    metric = document.metric.name
+    words = [] if columns is None else columns.split(",")
+    chosen = [column.name for column in trial_columns(metric, words)] or _shown_columns(document)
+    if columns is None and sort is not None and (by := trial_columns(metric, [sort])[0].name) not in chosen:
+        chosen.insert(1, by)
+    if kind != "table":
+        rows = ([_trial_value(document, trial, name) for name in chosen] for trial in document.top)
+        show_list(out, kind, document, _trial_table(document, chosen), chosen, rows)
+        return
     command = "sweep" if document.paired is None else "compare-loss"
     resume = out.settings.command(command, document.sweep_id)
     left = [f"resume it: {resume}"] if document.state == "open" else []
-    out.result(document, *report(document, out.settings), *left)
+    out.result(document, *report(document, out.settings, chosen), *left)
 
 
 app.command(cls=Command)(rm)
@@ -147,7 +178,9 @@ def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, 
     raise typer.Exit(FAILED)
 
 
-def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
+def report(
+    document: SweepReport, settings: Settings, columns: Sequence[str] | None = None
+) -> list[RenderableType]:
     """Return what is shown of a sweep: what came of it, the best, what mattered, how to evaluate the best."""
     from ffcli.services.sweeps.results import SweepOutcome
 
@@ -157,6 +190,7 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
     of = "" if seconds or not document.planned else f" of {document.planned}"
     if document.state == "running" and not seconds:
         of += ", running"
+    of += _runs_a_trial(document)
     lines = [f"sweep {plain(document.sweep_id)} ({document.method}): {counts}{of}{reused}{seconds}"]
     if isinstance(document, SweepOutcome) and document.message:
         says_no_more = document.backend == "local" and document.ended == "count"  # than the counts do
@@ -165,26 +199,54 @@ def report(document: SweepReport, settings: Settings) -> list[RenderableType]:
     lines.append(f"stored in {plain(str(document.path))}")
     if document.best is None:
         return ["\n".join(lines)]
-    searched = {effect.name for effect in document.mattered.hyperparameters}
-    names = [name for name in document.top[0].values if name in searched]
-    metric = document.metric.name
-    heads = [metric, "run", *names]
-    rows = [
-        [number(trial.value), trial.run_id, *(trial.values[name] for name in names)] for trial in document.top
-    ]
-    records = ["" if trial.record in (None, "here") else trial.record for trial in document.top]
-    if any(records):
-        for row, record in zip([heads, *rows], ["record", *records]):
-            row.insert(2, record)
     evaluate = settings.command("evaluate", "--best", "--sweep", document.sweep_id)
     return [
         "\n".join(lines),
         "",
-        Columns(heads, rows, right=[metric]),
+        _trial_table(document, columns or _shown_columns(document)),
         "",
-        *_mattered(document.mattered, metric),
+        *_mattered(document.mattered, document.metric.name),
         f"the best on the test images: {evaluate}",
     ]
+
+
+def _runs_a_trial(document: SweepReport) -> str:
+    """Return what the runs of a trial are, where it has several."""
+    seeds = f"{document.repeats} seeds" if document.repeats > 1 else ""
+    folds = f"{document.folds} folds" if document.folds else ""
+    each = " on ".join(filter(None, (seeds, folds)))
+    return f", each the mean over {each}" if each else ""
+
+
+def _shown_columns(document: SweepReport) -> list[str]:
+    """Return the names of the columns of the best trials, with the searched hyper-parameters."""
+    searched = {effect.name for effect in document.mattered.hyperparameters}
+    names = [name for name in (document.top[0].values if document.top else ()) if name in searched]
+    removed = any(trial.record == "removed" for trial in document.top)
+    return ["value", "run_id", *(["record"] if removed else []), *names]
+
+
+def _trial_table(document: SweepReport, columns: Sequence[str]) -> Columns:
+    heads = {"value": document.metric.name, "run_id": "run", "number": "trial", "best_epoch": "best epoch"}
+    rows = [[_trial_cell(document, trial, name) for name in columns] for trial in document.top]
+    return Columns([heads.get(name, name) for name in columns], rows, right=[document.metric.name, "trial"])
+
+
+def _trial_value(document: SweepReport, trial: TopTrial, name: str) -> Any:
+    """Return the value of a column; a hyper-parameter that is not searched has that of the best trial."""
+    if hasattr(trial, name):
+        return getattr(trial, name)
+    return trial.values[name] if name in trial.values or document.best is None else document.best.config[name]
+
+
+def _trial_cell(document: SweepReport, trial: TopTrial, name: str) -> Any:
+    if name == "value":
+        return number(trial.value)
+    if name == "record" and trial.record == "here":
+        return ""
+    if name == "run_id" and len(trial.run_ids) > 1:
+        return f"{trial.run_id} +{len(trial.run_ids) - 1}"
+    return _trial_value(document, trial, name)
 
 
 def _mattered(document: Effects, metric: str) -> list[RenderableType]:
@@ -192,9 +254,13 @@ def _mattered(document: Effects, metric: str) -> list[RenderableType]:
     effects = document.hyperparameters
     if not any(_correlation(effect) for effect in effects):
         return []
-    about = f"correlation of {document.trials} runs by {document.correlation}"
+    about = f"correlation of {document.trials} trials by {document.correlation}"
     heads, rows = ["hyper-parameter"], [[effect.name] for effect in effects]
-    if effects[0].importance is not None:
+    if effects[0].importance is None:
+        from ffcli.sweeping.importance import IMPORTANT
+
+        about += f"; importances are shown from {IMPORTANT} trials on" * (document.trials < IMPORTANT)
+    else:
         about = f"importance by {document.importance}, {about}"
         heads.append("importance")
         for row, effect in zip(rows, effects):

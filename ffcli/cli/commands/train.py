@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffcli.cli.commands.cross_validation import cross_validate
 from ffcli.cli.commands.recipes import LIST, show_recipes
 from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
@@ -17,15 +18,19 @@ from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, tracking
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import duration, number, plain, roughly
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
-from ffcli.config import load_recipe, unused
+from ffcli.config import load_recipe, members, unused
 from ffcli.errors import FfnnError
+from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
+    from ffcli.execution.open import PoolOptions
     from ffcli.runs.results import RunResult
     from ffcli.training.options import RunOptions
 
@@ -86,6 +91,11 @@ def train(
             default="label, class, target, y …, else the first or last",
         ),
     ] = None,
+    folds: Folds = None,
+    repeats: Repeats = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    jobs: Jobs = None,
     wandb: WandbMode = None,
     wandb_project: WandbProject = None,
     wandb_entity: WandbEntity = None,
@@ -97,6 +107,9 @@ def train(
     Without options it trains the best plain configuration known for Fashion-MNIST. Your own --dataset can be
     a CSV file, an .npz, a folder of IDX files, a folder with one folder of pictures per class, parquet, or a
     zip of these.
+
+    --folds and --repeats train several runs on a pool of workers. After an interruption, run the same command
+    again to resume.
     """
     out = Output.of(ctx)
     flags = given(fields)
@@ -127,12 +140,18 @@ def train(
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
         settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
+    pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
+    many = Repetition.read(folds, repeats)
+    if not many.given and (alone := list(given(pool))):
+        refuse(f"{flag(alone[0])}: expected --folds or --repeats with it, got a single run.")
+    where = pool_options(**pool, wandb=wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))
     options = tracking(
         wandb,
         wandb_project,
         wandb_entity,
+        default="disabled" if cluster else "auto",
         name=name,
         tags=tuple(tag or ()),
         threads=integer("--threads", threads, least=1, most=MOST_THREADS) or 1,
@@ -141,7 +160,10 @@ def train(
         recipe=None if recipe is None else load_recipe(recipe).name,
     )
     if dry_run:
-        _show_plan(out, settings, options)
+        _show_plan(out, members(settings, many.n_repeats, many.n_folds), options, where)
+        return
+    if many.given:
+        cross_validate(out, settings, options, where, folds=many.n_folds, repeats=many.n_repeats)
         return
     watch = training_view(out)
     with _ended_early(out, watch):
@@ -181,15 +203,18 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
         raise
 
 
-def _show_plan(out: Output, settings: Any, options: RunOptions) -> None:
+def _show_plan(out: Output, configs: Sequence[TrainConfig], options: RunOptions, where: PoolOptions) -> None:
     from ffcli.services.train import plan
 
-    planned = plan(context(out), settings, options)
+    planned = plan(context(out), configs[0], options, runs=len(configs), workers=where.workers)
+    time = f"about {roughly(planned.seconds_estimate)}"
+    if planned.runs > 1:
+        time += f" for {planned.runs} runs with {counted(planned.workers, 'worker')}"
     sizes = {
         "parameters": f"{planned.parameters:,}",
         "images": f"{planned.train:,} train, {planned.validation:,} validation",
         "steps": f"{planned.steps:,} ({planned.steps_per_epoch:,} per epoch)",
-        "time": f"about {roughly(planned.seconds_estimate)}",
+        "time": time,
     }
     out.result(planned, pairs({**planned.config, **sizes}))
 

@@ -38,7 +38,13 @@ def figures(evaluation: Evaluation | Ensemble) -> list[str]:
 
 
 def per_class(classes: Sequence[ClassReport]) -> Columns:
-    """Return the table of the classes."""
+    """Return the table of the classes, with the means over them."""
+    from ffcli.runs.results import mean_report
+
     heads = ["precision", "recall", "f1"]
     rows = [[each.name, *(number(getattr(each, head)) for head in heads), each.support] for each in classes]
+    total = sum(each.support for each in classes)
+    for title, weighted in (("macro average", False), ("weighted average", True)):
+        mean = mean_report(classes, weighted=weighted)
+        rows.append([title, *(number(getattr(mean, head)) for head in heads), total])
     return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

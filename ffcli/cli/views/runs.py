@@ -19,30 +19,89 @@ if TYPE_CHECKING:
     from ffcli.services.runs.listing import ListedRun
 
 
-def run_table(runs: Sequence[ListedRun], elsewhere: str = "with --json") -> Columns:
-    """Return the list of runs; ``elsewhere`` says where the columns are that do not fit the terminal."""
+_HEADS = {  # of the columns that have another head than their name
+    "run_id": "run",
+    "best_val_acc": "val_acc",
+    "best_epoch": "best epoch",
+    "seconds": "time",
+    "sweep_id": "sweep",
+    "test_acc_tta": "test, --tta",
+}
+_DEFAULT = ("run_id", "status", "best_val_acc", "best_epoch", "seconds", "size", "dataset", "name", "tags")
+_SPARE = ("dataset", "test_acc", "best_epoch", "tags", "seconds", "size", "test_acc_tta", "sweep_id")
+_FIELDS = ("started", "epochs_done", "best_epoch", "seconds", "parameters", "size")
+
+
+def default_columns(runs: Sequence[ListedRun], sorted_by: str | None = None) -> list[str]:
+    """Return the names of the columns of a list of runs, with those that only some lists have."""
+    names = list(_DEFAULT)
+    for name in ("test_acc_tta", "test_acc"):
+        if any(getattr(run, name) is not None for run in runs):
+            names.insert(3, name)
+    if any(run.sweep_id is not None for run in runs):
+        names.insert(names.index("name"), "sweep_id")
+    if sorted_by is not None and sorted_by not in (*names, "val_acc", "started"):
+        names.insert(2, sorted_by)
+    return names
+
+
+def all_columns(runs: Sequence[ListedRun]) -> list[str]:
+    """Return the names of all columns: fields, metrics, hyper-parameters."""
+    first = ("run_id", "name", "status", "dataset", "sweep_id", "recipe", "tags")
+    config = dict.fromkeys(name for run in runs for name in run.config if name != "dataset")
+    return [*first, *METRICS, "test_acc", "test_acc_tta", *_FIELDS, *config]
+
+
+def run_value(run: ListedRun, name: str) -> Any:
+    """Return the value of a column, None where the run has none."""
+    if name in METRICS:
+        return run.best.get(name)
+    return getattr(run, name) if hasattr(run, name) else run.config.get(name)
+
+
+def run_table(
+    runs: Sequence[ListedRun],
+    columns: Sequence[str] | None = None,
+    *,
+    sorted_by: str | None = None,
+    elsewhere: str = "with --json",
+) -> Columns:
+    """Return the list of runs with these columns: all of them, where they are given.
+
+    Else ``elsewhere`` says where those are that do not fit the terminal; the sorted one does.
+    """
+    names = default_columns(runs, sorted_by) if columns is None else columns
+    spare = [name for name in _SPARE if name in names and name != sorted_by and columns is None]
+    if len({run.dataset for run in runs}) > 1 and "dataset" in spare:
+        spare.remove("dataset")  # accuracies on several datasets say nothing without it
+    heads = {name: _HEADS.get(name, name) for name in names}
     return Columns(
-        ["run", "status", "val_acc", "best epoch", "time", "size", "dataset", "name", "tags"],
-        map(_row, runs),
-        right=["val_acc", "best epoch", "time", "size"],
+        list(heads.values()),
+        ([_cell(name, run_value(run, name), run) for name in names] for run in runs),
+        right=[heads[name] for name in names if _is_numeric(runs, name)],
         ends=["name"],  # in which most names differ: that of a run begins with run_hl-
-        spare=["dataset", "best epoch", "tags", "time", "size"],
+        spare=[heads[name] for name in spare],
         elsewhere=elsewhere,
     )
 
 
-def _row(run: ListedRun) -> list[Any]:
-    return [
-        run.run_id,
-        run.status,
-        number(run.best_val_acc),
-        "–" if run.best_epoch is None else f"{run.best_epoch}/{run.config.get('epochs', '?')}",
-        duration(run.seconds),
-        size(run.size),
-        run.dataset and Path(run.dataset).name,
-        run.name,
-        run.tags,
-    ]
+def _is_numeric(runs: Sequence[ListedRun], name: str) -> bool:
+    return all(isinstance(run_value(run, name), (int, float, type(None))) for run in runs)
+
+
+def _cell(name: str, value: Any, run: ListedRun | None = None) -> Any:
+    """Return a value as it is shown."""
+    if value is None:
+        return None
+    if name == "best_epoch" and run is not None:
+        return f"{value}/{run.config.get('epochs', '?')}"
+    if name in METRICS or name in ("best_val_acc", "test_acc", "test_acc_tta"):
+        return number(value)
+    if name == "seconds":
+        return duration(value)
+    if name == "size":
+        return size(value)
+    return Path(value).name if name == "dataset" else value
 
 
 def run_parts(run: RunResult) -> list[RenderableType]:
@@ -58,6 +117,9 @@ def run_parts(run: RunResult) -> list[RenderableType]:
         "time": duration(run.seconds),
         "best epoch": run.best_epoch,
         "best val_acc": number(run.best_val_acc),
+        "test_acc": _cell("test_acc", run.test_acc),
+        "test_acc, --tta": _cell("test_acc", run.test_acc_tta),
+        "sweep": run.sweep_id,
         "parameters": run.parameters,
         "path": run.path,
     }

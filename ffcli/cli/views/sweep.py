@@ -16,7 +16,7 @@ from ffcli.util.text import are, counted
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
     from ffcli.core.training import EpochResult
-    from ffcli.sweeping.study.events import Event, SweepStarted, TrialEnded
+    from ffcli.sweeping.study.events import EpochDone, Event, SweepStarted, TrialEnded
     from ffcli.sweeping.study.record import Sweep
 
 _BAR = 40  # characters
@@ -108,8 +108,10 @@ class TrialLines:
 
     def name(self, config: TrainConfig) -> str:
         """Return what a trial is called: the value that sets it apart from its pair, and its run's name."""
+        from ffcli.config import run_name
+
         paired = self._sweep.paired if self._sweep is not None else None
-        return config.run_name if paired is None else f"{getattr(config, paired)}  {config.run_name}"
+        return run_name(config) if paired is None else f"{getattr(config, paired)}  {run_name(config)}"
 
     def _beats(self, value: float) -> bool:
         assert self._sweep is not None
@@ -122,7 +124,8 @@ class LiveView(TrialLines):
     def __init__(self, out: Output) -> None:
         super().__init__(out)
         self._live = Live(console=out.stderr, auto_refresh=False, transient=True)
-        self._doing: dict[int, str] = {}  # by trial
+        self._doing: dict[tuple[int, int], str] = {}  # by trial and run
+        self._runs: dict[int, int] = {}  # of each trial
         self._start = time.monotonic()
         self._done_here = 0
 
@@ -138,11 +141,13 @@ class LiveView(TrialLines):
             self._live.stop()
             return
         elif isinstance(event, Started):
-            self._doing[event.number] = self._of(event.number, event.config)
+            self._runs[event.number] = event.runs
+            self._doing[event.number, 1] = self._of(event.number, 1)
         elif isinstance(event, EpochDone):
-            self._doing[event.number] = self._of(event.number, self._configs.get(event.number), event.result)
+            self._epoch_done(event)
         elif isinstance(event, (TrialEnded, TrialLost)):
-            self._doing.pop(event.number, None)
+            for run in range(1, self._runs.get(event.number, 0) + 1):
+                self._doing.pop((event.number, run), None)
         self._draw()
 
     def tell_end(self, message: TrialEnded, config: TrainConfig | None) -> None:
@@ -163,11 +168,19 @@ class LiveView(TrialLines):
             lines.append(Text(plain(doing), no_wrap=True, overflow="ellipsis"))
         self._live.update(Group(*lines), refresh=True)
 
-    def _of(self, trial: int, config: TrainConfig | None, last: EpochResult | None = None) -> str:
-        """Return how far a trial is, the name at the end: a narrow terminal has no room for it."""
+    def _epoch_done(self, event: EpochDone) -> None:
+        config = self._configs.get(event.number)
+        self._doing[event.number, event.run] = self._of(event.number, event.run, event.result)
+        if self._runs.get(event.number, 1) > 1 and config and event.result.epoch == config.epochs:
+            del self._doing[event.number, event.run]  # another run follows it
+
+    def _of(self, trial: int, run: int, last: EpochResult | None = None) -> str:
+        """Return how far a run is, the name at the end: a narrow terminal has no room for it."""
+        config, runs = self._configs.get(trial), self._runs.get(trial, 1)
+        which = f"trial {trial}" if runs == 1 else f"trial {trial} run {run}/{runs}"
         epoch = f"epoch {last.epoch if last else 0}/{config.epochs if config else '?'}"
         val_acc = f"val_acc {number(last.val_acc if last else None)}"
-        return f"trial {trial}  {epoch}  {val_acc}  {self.name(config) if config else ''}"
+        return f"{which}  {epoch}  {val_acc}  {self.name(config) if config else ''}"
 
     def _left(self, done: int) -> str:
         if not self.total or not self._done_here:

@@ -64,6 +64,13 @@ class Columns:
         """The heads and the rows as text, made when the table is printed: with --json it is not."""
         return [list(map(plain, self._heads)), *([shown(value) for value in row] for row in self._values)]
 
+    @property
+    def markdown(self) -> str:
+        """The whole table in Markdown."""
+        marks = ["--:" if right else "---" for right in self._right]
+        head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in self._rows)
+        return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *rows))
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         available = options.max_width
         widths = [max(map(cell_len, column)) for column in zip(*self._rows)]

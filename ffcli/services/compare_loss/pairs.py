@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ffcli.config import TrainConfig, validation_split
 from ffcli.core.metrics import brier_score, negative_log_likelihood
-from ffcli.datasets import Dataset, split_indices
+from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.services.compare_loss.results import ComparedNetwork, ComparedPair
 from ffcli.services.compare_loss.statistics import GOALS, LOSSES
@@ -90,7 +91,7 @@ class _Evaluation:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._datasets: dict[str, Dataset] = {}
-        self._val_indices: dict[tuple[str, float], Any] = {}
+        self._val_indices: dict[tuple[str, float, str], Any] = {}
 
     def measures(self, trial: Trial) -> dict[str, Any]:
         """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
@@ -99,7 +100,7 @@ class _Evaluation:
         data = self._dataset(trial.config.dataset)
         if data.digest != run.record.provenance.dataset_digest:
             raise FfnnError(f"{data.name} has changed since run {trial.run_id} was trained on it")
-        val = self._validation(data, trial.config.val_fraction)
+        val = self._validation(data, trial.config)
         found = {}
         for name, images, labels in (
             ("val", data.x_train[val], data.y_train[val]),
@@ -120,8 +121,8 @@ class _Evaluation:
             self._datasets[name] = self._context.dataset(name)
         return self._datasets[name]
 
-    def _validation(self, data: Dataset, fraction: float) -> Any:
-        key = (data.name, fraction)
+    def _validation(self, data: Dataset, config: TrainConfig) -> Any:
+        key = (data.name, config.val_fraction, config.fold)
         if key not in self._val_indices:
-            self._val_indices[key] = split_indices(data.y_train, fraction)[1]
+            self._val_indices[key] = validation_split(config, data.y_train)[1]
         return self._val_indices[key]

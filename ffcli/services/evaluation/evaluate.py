@@ -15,7 +15,7 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
-from ffcli.runs.results import ClassReport
+from ffcli.runs.results import ClassReport, mean_report
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.inference import (
     Views,
@@ -62,11 +62,15 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, tra
         loss=_mean_loss(config, run, logits, dataset.y_test),
         loss_name=config.loss,
         accuracy=matrix_accuracy(matrix),
-        per_class=class_reports(matrix, dataset.class_names),
+        per_class=(classes := class_reports(matrix, dataset.class_names)),
+        macro=mean_report(classes),
+        weighted=mean_report(classes, weighted=True),
         **_validation(config, run, dataset, over),
         tta=tta,
         views=over.count,
     )
+    if dataset.digest == run.record.provenance.dataset_digest:
+        context.runs.note_test_acc(run.record.run_id, evaluation.accuracy, tta=tta)
     if track and dataset.name == run.record.dataset:
         attach(context, run.record, _additions(evaluation, matrix, dataset))
     return evaluation

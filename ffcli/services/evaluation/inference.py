@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ffcli.config import TrainConfig, validate
+from ffcli.config import TrainConfig, validate, validation_split
 from ffcli.core.augmentation import count_views, views
 from ffcli.core.buffers import Array
 from ffcli.core.losses import softmax
 from ffcli.core.network import Network
-from ffcli.datasets import Dataset, split_indices
+from ffcli.datasets import Dataset
 from ffcli.services.runs.select import StoredRun
 from ffcli.training.context import Context
 from ffcli.training.experiment import augmentation
@@ -70,4 +70,4 @@ def unseen_indices(config: TrainConfig, run: StoredRun, dataset: Dataset) -> Arr
     """Return which training images a run was validated on; None where it was trained on other data."""
     if dataset.digest != run.record.provenance.dataset_digest:
         return None
-    return split_indices(dataset.y_train, config.val_fraction)[1]
+    return validation_split(config, dataset.y_train)[1]

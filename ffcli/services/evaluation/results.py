@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffcli.runs.results import ClassLabel, ClassReport
+from ffcli.runs.results import ClassLabel, ClassReport, MeanReport
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Evaluation:
     accuracy: float
     """Fraction of the test images that are classified correctly."""
     per_class: list[ClassReport]
+    macro: MeanReport
+    """Mean over the classes."""
+    weighted: MeanReport
+    """Mean over the classes, each weighted by its support."""
     val_n: int | None
     """Number of validation images; null, as the next two, where the run was trained on other data."""
     val_loss: float | None

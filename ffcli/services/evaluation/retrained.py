@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ffcli.config import validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
@@ -39,8 +41,12 @@ def with_weights(
 ) -> str:
     """Return the id of the run, of one that is the same training, or of one that is trained now.
 
-    Raises FfnnError where it cannot come out the same.
+    Of a trial with several runs it is the first, of which notice is given. Raises FfnnError where it cannot
+    come out the same.
     """
+    if best.members:
+        context.notify(f"{best.title} is the first of the {len(best.members)} runs of its trial")
+        best = replace(best, config=best.members[0])
     if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
         return best.run_id
     digest = context.dataset(best.config.dataset).digest
@@ -72,7 +78,7 @@ def _train_again(
     if result.status != "finished":
         raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
     value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
-    if value != best.value:
+    if value != best.value and not best.members:  # of several runs the value is the mean
         context.notify(
             f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "
             f"{best.metric.name} {value:.6g} instead of {best.value:.6g}"

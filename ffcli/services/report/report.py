@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
 from ffcli.plotting.report import Best, Curve, Parameter, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
@@ -23,7 +23,7 @@ from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
+from ffcli.sweeping.importance import CORRELATED, CORRELATION, IMPORTANCE, IMPORTANT, known_effects
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial, counting, ranked
 from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
@@ -32,7 +32,6 @@ from ffcli.training.options import RunOptions
 from ffcli.util.text import are, counted
 
 _TOP = 10  # runs with a learning curve
-_CORRELATED, _IMPORTANT = 10, 50  # runs: below, a correlation or an importance is mostly chance
 
 
 @dataclass(frozen=True)
@@ -158,16 +157,13 @@ def _report(
 
 
 def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
-    """Return what can be said from so many runs: see `_CORRELATED` and `_IMPORTANT`."""
+    """Return what can be said from so many runs."""
     values = sum(trial.value is not None for trial in trials)
-    if values < _CORRELATED:
-        return []
-    found = effects(sweep, trials)
-    return found if values >= _IMPORTANT else [replace(each, importance=None) for each in found]
+    return known_effects(sweep, trials) if values >= CORRELATED else []
 
 
 def _influence_note(metric: str, values: int) -> str:
-    importance = f"by {IMPORTANCE}." if values >= _IMPORTANT else f"shown from {_IMPORTANT} runs on."
+    importance = f"by {IMPORTANCE}." if values >= IMPORTANT else f"shown from {IMPORTANT} runs on."
     return (
         f"Correlation with {metric}: {CORRELATION}'s, from -1 to 1; of a choice in words, of choosing it. "
         f"Importance, the fractions of which sum to 1: {importance}"
@@ -188,7 +184,7 @@ def _run(sweep: Sweep, trial: Trial, record: RunRecord | None, epochs: Sequence[
     return Run(
         number=trial.number,
         run_id=trial.run_id or "",
-        name=record.name if record else trial.config.run_name,
+        name=record.name if record else run_name(trial.config),
         status="diverged" if diverged else trial.state,
         values=trial.values,
         value=trial.value,

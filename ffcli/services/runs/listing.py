@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from ffcli.errors import RequestError
@@ -11,16 +12,17 @@ from ffcli.runs.metric import METRICS, Metric, Standing, is_loss
 from ffcli.runs.record import STATUSES, RunRecord
 from ffcli.runs.results import RunResult
 from ffcli.runs.staging import remove_unbegun
+from ffcli.services.columns import Column, Condition, find_columns, hyperparameter, in_order
 from ffcli.services.sweeps.find import sweep_of_runs
 from ffcli.training.context import Context
 from ffcli.util.safe_read import shown
-from ffcli.util.suggest import nearest, question, unknown
+from ffcli.util.suggest import unknown
 from ffcli.util.text import are, counted
 
 DAMAGED = "damaged"  # the status of a run directory without a readable record
-_SORTABLE = ("started", "name", "status", "seconds", "best_epoch", "best_val_acc", "run_id", "parameters")
 _SIZE = "size"
-_LARGEST_FIRST = ("started", "best_val_acc", _SIZE)
+_LARGEST_FIRST = ("started", "ended", "best_val_acc", "test_acc", "test_acc_tta", _SIZE)
+_OTHER_NAMES = {"run": "run_id", "id": "run_id", "sweep": "sweep_id", "time": "seconds", "tag": "tags"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ class ListedRun:
     epochs_done: int | None
     best_epoch: int | None
     best_val_acc: float | None
+    best: dict[str, float]
+    """The best value of each metric over the epochs."""
+    test_acc: float | None
+    """Test accuracy at the last evaluation; null before the first."""
+    test_acc_tta: float | None
+    """The same with test-time averaging."""
+    parameters: int | None
+    """Number of weights and biases."""
     seconds: float | None
     """Duration of all epochs with validation."""
     started: str | None
@@ -52,13 +62,14 @@ class ListedRun:
 class Filter:
     """Which runs: those that meet all conditions; ``sweep`` is an id, or the beginning or end of one.
 
-    Raises RequestError for an unknown status.
+    ``where`` are conditions such as learning_rate<0.01. Raises RequestError for an unknown status.
     """
 
     tag: str | None = None
     status: str | None = None
     dataset: str | None = None
     sweep: str | None = None
+    where: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         known = (*STATUSES, DAMAGED)
@@ -68,8 +79,9 @@ class Filter:
     def select(self, context: Context) -> tuple[list[RunRecord], list[str]]:
         """Return the records of these runs, the oldest first, and the ids of the damaged ones among them.
 
-        Raises RequestError for an unknown or ambiguous sweep.
+        Raises RequestError for an unknown or ambiguous sweep, and for what is no condition.
         """
+        conditions = [Condition.parse(text, partial(_column, context, "where")) for text in self.where]
         name = None
         if self.dataset is not None:
             from ffcli.datasets import canonical_name  # it loads NumPy
@@ -86,16 +98,26 @@ class Filter:
             and (status is None or record.status == status)
             and (name is None or record.dataset == name)
             and (sweep_id is None or record.sweep_id == sweep_id)
+            and all(condition.holds(record) for condition in conditions)
         ]
-        # Without a record there is no dataset, no tag and no sweep.
+        # Without a record there is no dataset, no tag, no sweep and no value.
         included = self.tag is self.dataset is self.sweep is None and status in (None, DAMAGED)
+        included = included and not conditions
         return records, damaged if included else []
 
 
 def list_runs(
-    context: Context, *, sort: str | None = None, limit: int | None = None, **which: str | None
+    context: Context,
+    *,
+    sort: str | None = None,
+    limit: int | None = None,
+    where: Sequence[str] = (),
+    **which: str | None,
 ) -> list[ListedRun]:
     """Return the runs, the latest first or the best by ``sort`` first; runs without a value come last.
+
+    ``sort`` is any column (see `run_columns`): the largest value comes first for accuracies, times of day and
+    sizes, the smallest for anything else.
 
     Sorted by a loss, the runs that were trained with one loss stand together: losses of different kinds are
     not compared. ``which`` are the fields of a `Filter`. Damaged runs come at the very end. Raises
@@ -103,16 +125,13 @@ def list_runs(
     """
     if limit is not None and limit < 1:
         raise RequestError(f"must be an integer ≥ 1, got {limit}", parameter="limit")
-    order = _order(context, sort or "started")
+    by = _column(context, "sort", sort or "started")
     remove_unbegun(context.runs_dir)
-    records, damaged = Filter(**which).select(context)
+    records, damaged = Filter(**which, where=tuple(where)).select(context)
     if damaged:
         named = f"{', '.join(map(shown, damaged[:3]))}{' …' * (len(damaged) > 3)}"
         context.notify(f"{counted(len(damaged), 'run')} {are(len(damaged))} damaged: {named}")
-    in_order = order(records)
-    with_value = {record.run_id for record in in_order}
-    in_order += [record for record in records if record.run_id not in with_value]
-    found = [listed(context, record) for record in in_order[:limit]]
+    found = [listed(context, record) for record in _in_order(context, records, by)[:limit]]
     left = None if limit is None else limit - len(found)
     return found + [listed_damaged(context, run_id) for run_id in damaged[:left]]
 
@@ -130,69 +149,53 @@ def listed_damaged(context: Context, run_id: str) -> ListedRun:
     unknown_: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedRun))
     size = sum(context.runs.files(run_id).values())
     return ListedRun(
-        **{**unknown_, "run_id": run_id, "status": DAMAGED, "tags": [], "config": {}, _SIZE: size}
+        **{
+            **unknown_,
+            **{"run_id": run_id, "status": DAMAGED, "tags": [], "config": {}, "best": {}, _SIZE: size},
+        }
     )
 
 
-_Order = Callable[[list[RunRecord]], list[RunRecord]]
+def run_columns(context: Context, words: Iterable[str], parameter: str = "columns") -> list[Column]:
+    """Return the columns of these names: metrics, fields of a `ListedRun`, hyper-parameters.
 
-
-def _order(context: Context, sort: str) -> _Order:
-    """Return what sorts the runs that have a value and leaves out the others.
-
-    The largest value comes first for accuracies, times and sizes, the smallest for anything else.
+    Raises RequestError that names the ``parameter`` for a word that is none.
     """
-    word = sort.strip().lower().replace("-", "_")
-    if word in METRICS:
-        return _by_metric(context, Metric.named(word))
-    if word == _SIZE:
-        return _by_value(lambda record: sum(context.runs.files(record.run_id).values()), descending=True)
-    if word in _SORTABLE:
-        return _by_value(lambda record: getattr(record, word), descending=word in _LARGEST_FIRST)
-    # Imported only where it is needed: building the model takes longer than reading a thousand runs.
-    from ffcli.config import FIELDS, field_name
+    known = [*METRICS, *(field.name for field in fields(ListedRun) if field.name not in ("config", "best"))]
 
-    name = field_name(word)
-    if name is not None:
-        return _by_value(lambda record: _sortable(record.config.get(name)), descending=False)
-    meant = question(nearest(sort, [*METRICS, *_SORTABLE, _SIZE, *FIELDS]))
-    raise RequestError(
-        f"expected a metric ({', '.join(METRICS)}), one of {', '.join((*_SORTABLE, _SIZE))}, or a "
-        f"hyper-parameter, got '{sort}'.{meant}",
-        parameter="sort",
+    def find(word: str) -> Column | None:
+        word = _OTHER_NAMES.get(word, word)
+        if word in METRICS:
+            return Column(word, "metric", lambda run: run.best.get(word))
+        if word == _SIZE:
+            return Column(word, "field", partial(_size, context))
+        if word in known:
+            return Column(word, "field", lambda run: getattr(run, word))
+        return hyperparameter(word, lambda run: run.config)
+
+    return find_columns(words, find, known, parameter)
+
+
+def _column(context: Context, parameter: str, word: str) -> Column:
+    return run_columns(context, [word], parameter)[0]
+
+
+def _size(context: Context, run: RunRecord | ListedRun) -> int:
+    return run.size if isinstance(run, ListedRun) else sum(context.runs.files(run.run_id).values())
+
+
+def _in_order(context: Context, records: list[RunRecord], by: Column) -> list[RunRecord]:
+    if by.kind != "metric":
+        return in_order(records, by, descending=by.name in _LARGEST_FIRST)
+    metric = Metric.named(by.name)
+    ranked = metric.ranked(
+        records, lambda run: Standing(run.best.get(metric.name), run.config.get("loss")), mixed=True
     )
-
-
-def _by_metric(context: Context, metric: Metric) -> _Order:
-    def order(records: list[RunRecord]) -> list[RunRecord]:
-        ranked = metric.ranked(
-            records, lambda run: Standing(run.best.get(metric.name), run.config.get("loss")), mixed=True
-        )
-        losses = sorted({str(run.config.get("loss")) for run in ranked})
-        if is_loss(metric.name) and len(losses) > 1:
-            context.notify(
-                f"{metric.name} cannot be compared between losses: sorted within {', '.join(losses)}"
-            )
-        return ranked
-
-    return order
-
-
-def _by_value(value: Callable[[RunRecord], Any], *, descending: bool) -> _Order:
-    def order(records: list[RunRecord]) -> list[RunRecord]:
-        pairs = [(value(record), record) for record in records]
-        known = [pair for pair in pairs if pair[0] is not None]
-        return [record for _, record in sorted(known, key=lambda pair: pair[0], reverse=descending)]
-
-    return order
-
-
-def _sortable(value: Any) -> Any:
-    """Make values of one hyper-parameter comparable, whatever a record holds: numbers before words."""
-    if value is None:
-        return None
-    items = value if isinstance(value, list) else [value]
-    return [(0, item, "") if isinstance(item, (int, float)) else (1, 0, str(item)) for item in items]
+    losses = sorted({str(run.config.get("loss")) for run in ranked})
+    if is_loss(metric.name) and len(losses) > 1:
+        context.notify(f"{metric.name} cannot be compared between losses: sorted within {', '.join(losses)}")
+    with_value = {record.run_id for record in ranked}
+    return ranked + [record for record in records if record.run_id not in with_value]
 
 
 def show_run(context: Context, run: str) -> RunResult:

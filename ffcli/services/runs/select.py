@@ -17,6 +17,8 @@ from ffcli.runs.record import RunRecord
 from ffcli.runs.store import CONFIG, MODEL, RunStore
 from ffcli.training.context import Context
 
+_SPLIT = ("val_fraction", "fold")  # the fields that say which images validate
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -73,7 +75,7 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
     name, standing = canonical_name(dataset or "fashion_mnist"), standing_by(metric)
     # No records are kept: to hold thousands takes half as long again as to read them.
     finished = [
-        (record.run_id, standing(record), record.config.get("val_fraction"))
+        (record.run_id, standing(record), [record.config.get(field) for field in _SPLIT])
         for record in context.runs.records()
         if record.status == "finished" and record.dataset == name and metric.name in record.best
     ]
@@ -84,9 +86,10 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
             hint=f"Train one with ffnn train, or name another dataset (got {name}).",
         )
     best = context.runs.read(ranked[0][0])
-    if len({fraction for _, _, fraction in finished}) > 1:
-        context.notify(
-            f"the runs on {name} differ in val_fraction, so their {metric.name} was measured on different "
-            f"images; the best run has val_fraction {best.config.get('val_fraction')}"
-        )
+    for at, field in enumerate(_SPLIT):
+        if len({split[at] for _, _, split in finished}) > 1:
+            context.notify(
+                f"the runs on {name} differ in {field}, so their {metric.name} was measured on different "
+                f"images; the best run has {field} {best.config.get(field)}"
+            )
     return best

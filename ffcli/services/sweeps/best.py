@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ffcli.services.sweeps.results import BestTrial, RankedBy, SweepSummary, TrialCounts, TrialSummary
 from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked, tally
 
-_TOP = 5
+TOP = 5  # trials of a summary
 
 
 def summary_of(
@@ -21,10 +21,12 @@ def summary_of(
         method=sweep.spec.method,
         metric=RankedBy(sweep.metric.name, sweep.metric.goal),
         paired=sweep.paired,
+        repeats=sweep.repeats,
+        folds=sweep.folds,
         counts=TrialCounts(counts.finished, counts.pruned, counts.failed),
         reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
         best=None if best is None else _best(sweep, best),
-        top=[_top(trial) for trial in ranked(sweep.metric, trials)[:_TOP]],
+        top=[summary_of_trial(trial) for trial in ranked(sweep.metric, trials)[:TOP]],
         planned=planned,
         is_over=is_over,
     )
@@ -37,14 +39,18 @@ def best_trial(sweep: Sweep, trials: Sequence[Trial]) -> Trial | None:
 
 def _best(sweep: Sweep, trial: Trial) -> BestTrial:
     assert trial.value is not None
-    return BestTrial(trial.run_id, trial.config.as_dict(), sweep.metric.name, trial.value)
+    return BestTrial(
+        trial.run_id, list(trial.run_ids), trial.config.as_dict(), sweep.metric.name, trial.value
+    )
 
 
-def _top(trial: Trial) -> TrialSummary:
+def summary_of_trial(trial: Trial) -> TrialSummary:
+    """Return a trial that has a value as the summary of its sweep holds it."""
     assert trial.value is not None
     return TrialSummary(
         number=trial.number,
         run_id=trial.run_id,
+        run_ids=list(trial.run_ids),
         state=trial.state,
         value=trial.value,
         best_epoch=trial.best_epoch,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, members, validation_split
 from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
@@ -89,24 +89,43 @@ def load_source(context: Context, source: Source) -> SweepSpec:
 
 
 def create(
-    context: Context, source: Source, seed: int, paired: str | None = None, *, count: int | None = None
+    context: Context,
+    source: Source,
+    seed: int,
+    paired: str | None = None,
+    *,
+    count: int | None = None,
+    repeats: int = 1,
+    folds: int = 0,
 ) -> Sweep:
     """Store a new sweep. Raises RequestError, before anything runs, for what is wrong in its file.
 
-    ``paired`` is the field whose values are to be compared, if any (see `Sweep`), and ``count`` how many
-    trials are asked for in all.
+    ``paired`` is the field whose values are to be compared, if any, ``repeats`` and ``folds`` make the runs
+    of a trial (see `Sweep`), and ``count`` is how many trials are asked for in all.
     """
     spec = load_source(context, source)
-    dataset = context.dataset(any_config(spec).dataset)
+    _check_folds(spec, folds)
+    config = any_config(spec)
+    dataset = context.dataset(config.dataset)
+    validation_split(members(config, repeats, folds)[0], dataset.y_train)
     _clear_up(context)
     sweep_id = new_run_id(sweep_ids(context.runs_dir))
-    sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired)
+    sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired, repeats, folds)
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
     with SweepLock(folder):  # so that nobody clears it up before it is whole
         study.create(folder, sweep, count)
         keep_file(context, sweep)
     return sweep
+
+
+def _check_folds(spec: SweepSpec, folds: int) -> None:
+    if folds and "fold" in spec.parameters:
+        raise RequestError(
+            f"expected no fold in a sweep file that is run on all {folds}",
+            hint="Leave one of the two out.",
+            parameter="folds",
+        )
 
 
 def keep_file(context: Context, sweep: Sweep) -> None:
@@ -150,8 +169,18 @@ def read_sweep(context: Context, sweep_id: str) -> Study:
     return study.read(sweep_folder(context, sweep_id))
 
 
-def of_same_file(context: Context, source: Source, paired: str | None = None) -> str | None:
-    """Return the latest sweep of the store of this very text that compares this field, or None."""
+def of_same_file(
+    context: Context,
+    source: Source,
+    paired: str | None = None,
+    *,
+    repeats: int | None = None,
+    folds: int | None = None,
+) -> str | None:
+    """Return the latest sweep of the store of this very text that compares this field, or None.
+
+    Where ``repeats`` or ``folds`` are given, it is the latest with these.
+    """
     text = (source if isinstance(source, SweepSource) else SweepSource(source)).text
     for sweep_id in reversed(sweep_ids(context.runs_dir)):
         stored = sweep_folder(context, sweep_id) / SWEEP_FILE
@@ -162,7 +191,8 @@ def of_same_file(context: Context, source: Source, paired: str | None = None) ->
         except FfnnError as error:
             context.notify(f"sweep {sweep_id} is left out: {error}")
             continue
-        if (sweep.spec.text, sweep.paired) == (text, paired):
+        same_runs = repeats in (None, sweep.repeats) and folds in (None, sweep.folds)
+        if (sweep.spec.text, sweep.paired) == (text, paired) and same_runs:
             return sweep_id
     return None
 
@@ -183,11 +213,20 @@ def _seconds_of(context: Context, config: TrainConfig) -> float:
     return seconds * (_COMPILED if would_compile() else 1)
 
 
-def describe_space(context: Context, source: Source, count: int | None, workers: int) -> SearchSpace:
+def describe_space(
+    context: Context,
+    source: Source,
+    count: int | None,
+    workers: int,
+    *,
+    repeats: int = 1,
+    folds: int = 0,
+) -> SearchSpace:
     """Return what a sweep would search, and how long it may take by some measured steps."""
     spec = load_source(context, source)
-    runs = spec.most_trials(count)
-    workers = workers if runs is None else min(workers, runs)
+    _check_folds(spec, folds)
+    runs, each_trial = spec.most_trials(count), repeats * max(folds, 1)
+    workers = workers if runs is None else min(workers, runs * each_trial)
     rng = np.random.default_rng(0)
     start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)
     configs = [spec.config(spec.sample(rng)) for _ in range(_SAMPLE)]
@@ -199,7 +238,8 @@ def describe_space(context: Context, source: Source, count: int | None, workers:
         combinations=spec.distinct.combinations,
         size=spec.size,
         runs=runs,
+        runs_a_trial=each_trial,
         workers=workers,
         seconds_a_run=each,
-        seconds_estimate=None if runs is None else start + each * runs / workers,
+        seconds_estimate=None if runs is None else start + each * runs * each_trial / workers,
     )

@@ -32,13 +32,19 @@ class EarlierRuns:
         self._digest = digest
         self._past_runs = PastRuns(context) if reuse else None
 
-    def left_over(self, trial: Trial) -> Past | None:
-        """Return what an earlier start of a trial came to, if its run has ended; else remove its runs."""
-        found: Past | None = None
+    def left_over(self, trial: Trial) -> dict[int, Past]:
+        """Return what the runs of an earlier start came to where they have ended; remove its other runs.
+
+        They are known by their indices in `Sweep.members`.
+        """
+        found: dict[int, Past] = {}
+        digest, configs = self._digest(trial.config), self._sweep.members(trial.config)
         for run_id in self._runs_of(trial):
-            past = own_past(self._context, run_id, trial.config, self._digest(trial.config))
-            if past is not None and found is None:
-                found = past
+            for run, config in enumerate(configs):
+                past = None if run in found else own_past(self._context, run_id, config, digest)
+                if past is not None:
+                    found[run] = past
+                    break
             else:
                 with suppress(FfnnError, OSError):  # see `remove_replaced`
                     self._context.runs.remove(self._context.runs.path(run_id))
@@ -72,18 +78,18 @@ class EarlierRuns:
             if is_ours and kept is not None and record.run_id not in kept:
                 self._remove(record.run_id)
 
-    def reusable(self, trial: Trial) -> Past | None:
-        """Return what a trial comes to where a finished run of the store is the same, copied as its run."""
-        digest = self._digest(trial.config)
+    def reusable(self, trial: Trial, config: TrainConfig) -> Past | None:
+        """Return what a run comes to where a finished run of the store is the same, copied as the trial's."""
+        digest = self._digest(config)
         if self._past_runs is None or digest is None:
             return None
-        source = self._past_runs.find(trial.config, digest)
+        source = self._past_runs.find(config, digest)
         if source is None:
             return None
         return take_over(
             self._context,
             source,
-            trial.config,
+            config,
             sweep_id=self._sweep.id,
             provenance={"trial": trial.number},
             options=self._options,

@@ -29,8 +29,8 @@ class SweepResult:
         path: its directory.
         counts: how many trials have finished, were pruned and have failed.
         best: the best run, None where none has a value.
-        runs: a record for each run, {number, run_id, state, value, best_epoch, error} and the searched
-            hyper-parameters: ``pandas.DataFrame(result.runs)``.
+        runs: a record for each trial, {number, run_id, run_ids, state, value, best_epoch, error} and the
+            searched hyper-parameters: ``pandas.DataFrame(result.runs)``.
         report: the page that shows all of it.
     """
 
@@ -49,6 +49,8 @@ def sweep(
     *,
     seed: int = 0,
     ignore: tuple[str, ...] = (),
+    repeats: int = 1,
+    folds: int = 0,
     data_dir: str | Path | None = None,
     runs_dir: str | Path | None = None,
     notify: Callable[[str], None] = print,
@@ -57,8 +59,10 @@ def sweep(
 
     ``config`` is the dict that ``wandb.sweep`` takes, or a sweep file. ``count`` limits the number of runs; a
     space without end needs it. ``workers`` is the number of processes (by default that of the usable cores),
-    ``seed`` that of the search, ``ignore`` names parameters to leave out. The directories default to
-    FFNN_DATA_DIR and FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may surprise.
+    ``seed`` that of the search, ``ignore`` names parameters to leave out. With ``repeats`` or
+    ``folds`` a trial is trained with so many seeds, on so many folds; its value is the mean. The directories
+    default to FFNN_DATA_DIR and FFNN_RUNS_DIR, else to ``data`` and ``runs``. ``notify`` is told what may
+    surprise.
 
     Raises RequestError for what is wrong in the sweep, FfnnError where it cannot be run.
     """
@@ -66,7 +70,7 @@ def sweep(
     runs = Path(runs_dir or os.environ.get("FFNN_RUNS_DIR") or "runs")
     context = Context(data, runs, notify=notify)
     source = SweepSource(config if isinstance(config, Mapping) else Path(config), ignore=ignore)
-    made = create(context, source, seed, count=count)
+    made = create(context, source, seed, count=count, repeats=repeats, folds=folds)
     options = SweepOptions(
         count=count, pool=PoolOptions(workers=workers or usable_cores()), command_line=("ffcli.sweep",)
     )
@@ -83,6 +87,7 @@ def _record(trial: Trial) -> dict[str, Any]:
     return {
         "number": trial.number,
         "run_id": trial.run_id,
+        "run_ids": list(trial.run_ids),
         "state": trial.state,
         "value": trial.value,
         "best_epoch": trial.best_epoch,

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter
 
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import STUDY, SUMMARY, SWEEPS, sweep_ids
-from ffcli.services.sweeps.results import ListedSweep, SweepFacts, SweepSummary, TopTrial
+from ffcli.services.sweeps.results import ListedSweep, SweepFacts, SweepSummary, TopTrial, TrialSummary
 from ffcli.sweeping.study.lock import holder
 from ffcli.training.context import Context
 from ffcli.util.atomic_files import json_text, write_atomic
@@ -56,8 +56,13 @@ def located(context: Context, summary: SweepSummary) -> ListedSweep:
         backend="local",
         path=folder,
         state="running" if holder(folder) is not None else "ended" if summary.is_over else "open",
-        top=[TopTrial(**vars(trial), record=_record(context, trial.run_id)) for trial in summary.top],
+        top=[located_trial(context, trial) for trial in summary.top],
     )
+
+
+def located_trial(context: Context, trial: TrialSummary) -> TopTrial:
+    """Return a trial with whether its run is still stored."""
+    return TopTrial(**vars(trial), record=_record(context, trial.run_id))
 
 
 def _record(context: Context, run_id: str | None) -> str | None:

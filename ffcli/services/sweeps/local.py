@@ -120,7 +120,8 @@ def _run(
     )
     with open_pool(context, options.pool) as pool:
         most = sweep.spec.most_trials(count)
-        workers = pool.size if most is None else max(1, min(pool.size, most - counts.ended))
+        each = sweep.repeats * max(sweep.folds, 1)  # runs of a trial
+        workers = pool.size if most is None else max(1, min(pool.size, (most - counts.ended) * each))
         on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, count, workers))
         try:
             return Coordinator(study, pool, plan, on_event).run()

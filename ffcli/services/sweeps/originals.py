@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from ffcli.config import FIELDS, TrainConfig, field_name, validate
 from ffcli.core.training import CORE_VERSION
@@ -13,7 +14,7 @@ from ffcli.runs.layout import SUMMARY
 from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.create import read_sweep
-from ffcli.services.sweeps.epochs import epochs_of
+from ffcli.services.sweeps.epochs import histories
 from ffcli.services.sweeps.find import find_sweep
 from ffcli.services.sweeps.wandb import check_account, records, remote_spec
 from ffcli.sweeping.study.record import Trial, best_epoch
@@ -29,7 +30,8 @@ class Original:
     """A finished run, of a sweep unless ``sweep_id`` is empty; ``value`` is the metric at its best epoch.
 
     ``run_id`` is that of this store where it may hold the run, else W&B's. ``title`` names the run in
-    messages. ``dataset_digest`` is None where it is not known.
+    messages. ``members`` are the configurations of the runs of a trial that has several; ``run_id`` is the
+    first of them, ``value`` their mean. ``dataset_digest`` is None where it is not known.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Original:
     dataset_digest: str | None = None
     core_version: int = CORE_VERSION
     threads: int = 1
+    members: tuple[TrainConfig, ...] = ()
 
 
 def ranked_originals(
@@ -96,6 +99,7 @@ def _of_store(context: Context, sweep_id: str, metric: str | None) -> tuple[Metr
             value=value,
             dataset_digest=sweep.dataset_digest if sweep.has_one_dataset else None,
             core_version=sweep.core_version,
+            members=sweep.members(trial.config) if sweep.repeats > 1 or sweep.folds else (),
         )
         for trial, value in _values(context, study, chosen)
     ]
@@ -106,11 +110,15 @@ def _values(context: Context, study: Study, metric: Metric) -> list[tuple[Trial,
     finished = [trial for trial in study.trials if trial.state == "finished"]
     if metric == study.sweep.metric:
         return [(trial, trial.value) for trial in finished if trial.value is not None]
-    figures: dict[int, list[float]] = {}
-    for epoch in epochs_of(context, finished):
-        figures.setdefault(epoch.number, []).append(getattr(epoch.result, metric.name))
-    values = ((trial, metric.best(figures.get(trial.number, ()))) for trial in finished)
+    values = ((trial, _value(context, trial, metric)) for trial in finished)
     return [(trial, value) for trial, value in values if value is not None]
+
+
+def _value(context: Context, trial: Trial, metric: Metric) -> float | None:
+    """Return the mean over a trial's runs of a metric at its best epoch; None where one has none."""
+    best = [best_epoch(metric, [row.result for row in rows])[0] for rows in histories(context, trial)]
+    known = [value for value in best if value is not None]
+    return fmean(known) if known and len(known) == len(trial.run_ids) else None
 
 
 def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tuple[Metric, list[Original]]:

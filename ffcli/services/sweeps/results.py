@@ -33,11 +33,13 @@ class BestTrial:
     """The trial with the best value of the metric: a finished one, else a pruned one."""
 
     run_id: str | None
+    """Of several runs, the first."""
+    run_ids: list[str]
     config: dict[str, Any]
     """All hyper-parameters, by their names."""
     metric: str
     value: Finite
-    """The metric at the best epoch."""
+    """The metric at the best epoch; of several runs, the mean."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,14 @@ class TrialSummary:
     number: Count
     """From 1, in the order in which they were proposed."""
     run_id: str | None
+    """Of several runs, the first."""
+    run_ids: list[str]
     state: str
     """finished or pruned."""
     value: Finite
-    """The metric at the best epoch."""
+    """The metric at the best epoch; of several runs, the mean."""
     best_epoch: Count | None
+    """Null for several runs."""
     reused: str | None
     """The earlier run whose result was taken over."""
     values: dict[str, Any]
@@ -77,6 +82,10 @@ class SweepFacts:
     metric: RankedBy
     paired: str | None
     """The hyper-parameter whose values are compared, each configuration being trained with all of them."""
+    repeats: Count
+    """Number of seeds that each trial is trained with; its value is the mean over its runs."""
+    folds: Count
+    """Number of folds that each trial is trained on; 0: on its own split."""
     planned: Count | None
     """The most trials that were asked for, within run_cap and the space; null without an end."""
     counts: TrialCounts
@@ -163,9 +172,11 @@ class SearchSpace:
     size: int | None
     """Number of different trainings; null for infinitely many."""
     runs: int | None
-    """Number of runs; null without an end."""
+    """Number of trials; null without an end."""
+    runs_a_trial: int
+    """Number of runs of each trial: all seeds on all folds."""
     workers: int
     seconds_a_run: float
     """Estimated from some measured steps."""
     seconds_estimate: float | None
-    """For all runs."""
+    """For all runs of all trials."""

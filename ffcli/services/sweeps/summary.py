@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ffcli.services.sweeps.best import summary_of
+from ffcli.services.columns import Column, Condition, find_columns, hyperparameter, in_order
+from ffcli.services.sweeps.best import TOP, summary_of, summary_of_trial
 from ffcli.services.sweeps.create import read_sweep
-from ffcli.services.sweeps.listing import located
+from ffcli.services.sweeps.listing import located, located_trial
 from ffcli.services.sweeps.results import Effects, ListedSweep, SweepReport
-from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, effects
-from ffcli.sweeping.study.record import Sweep, Trial
+from ffcli.sweeping.importance import CORRELATION, IMPORTANCE, known_effects
+from ffcli.sweeping.study.record import Sweep, Trial, ranked
 from ffcli.sweeping.study.study import Study
 from ffcli.training.context import Context
 
@@ -25,9 +26,57 @@ def _listed(context: Context, study: Study) -> ListedSweep:
     return located(context, summary)
 
 
-def show_sweep(context: Context, sweep_id: str) -> SweepReport:
-    """Return what is known of one sweep. Raises RequestError where there is none of this id."""
-    return sweep_report(context, read_sweep(context, sweep_id))
+def show_sweep(
+    context: Context,
+    sweep_id: str,
+    *,
+    top: int | None = None,
+    where: Sequence[str] = (),
+    sort: str | None = None,
+) -> SweepReport:
+    """Return what is known of one sweep, with its ``top`` best trials that meet the conditions.
+
+    The trials are ranked by the metric, or sorted by another column (see `trial_columns`). Raises
+    RequestError where there is no sweep of this id, and for what is no condition or column.
+    """
+    study = read_sweep(context, sweep_id)
+    report = sweep_report(context, study)
+    if top is None and not where and sort is None:
+        return report
+    metric = study.sweep.metric.name
+
+    def find(word: str) -> Column:
+        return trial_columns(metric, [word], "where")[0]
+
+    conditions = [Condition.parse(text, find) for text in where]
+    trials = [
+        trial
+        for trial in ranked(study.sweep.metric, study.trials)
+        if all(condition.holds(trial) for condition in conditions)
+    ]
+    if sort is not None and (by := trial_columns(metric, [sort], "sort")[0]).name != "value":
+        trials = in_order(trials, by, descending=False)
+    chosen = [located_trial(context, summary_of_trial(trial)) for trial in trials[: top or TOP]]
+    return replace(report, top=chosen)
+
+
+_TRIAL = ("number", "state", "value", "best_epoch", "run_id", "reused")
+
+
+def trial_columns(metric: str, words: Iterable[str], parameter: str = "columns") -> list[Column]:
+    """Return the columns of trials: the metric, fields, hyper-parameters.
+
+    Raises RequestError that names the ``parameter`` for a word that is none.
+    """
+    others = {metric: "value", "trial": "number", "run": "run_id", "id": "run_id"}
+
+    def find(word: str) -> Column | None:
+        word = others.get(word, word)
+        if word in _TRIAL:
+            return Column(word, "field", lambda trial: getattr(trial, word))
+        return hyperparameter(word, lambda trial: trial.config.as_dict())
+
+    return find_columns(words, find, [metric, *_TRIAL], parameter)
 
 
 def progress(context: Context, sweep_id: str) -> ListedSweep:
@@ -51,5 +100,5 @@ def _mattered(sweep: Sweep, trials: Sequence[Trial]) -> Effects:
         importance=IMPORTANCE,
         correlation=CORRELATION,
         trials=sum(trial.value is not None for trial in trials),
-        hyperparameters=effects(sweep, trials),
+        hyperparameters=known_effects(sweep, trials),
     )

@@ -15,10 +15,10 @@ _COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
 
 
 def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:
-    """Write ``runs.csv`` into the sweep's folder: a row a trial, with the searched hyper-parameters."""
+    """Write ``runs.csv`` into the sweep's folder: a row for each trial, with its runs and searched values."""
     rows: list[list[Any]] = [[*_COLUMNS, *sweep.spec.space]]
     for trial in trials:
-        about = [trial.number, trial.run_id, trial.state, trial.value]
+        about = [trial.number, " ".join(trial.run_ids) or None, trial.state, trial.value]
         about += [trial.best_epoch, trial.reused, trial.error]
         rows.append([*about, *(trial.values[name] for name in sweep.spec.space)])
     # A name that came from the command line may hold bytes that are no text.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
@@ -31,24 +30,16 @@ from ffcli.sweeping.study.events import (
     unfailing,
 )
 from ffcli.sweeping.study.plan import Plan
-from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, best_epoch
+from ffcli.sweeping.study.record import Ended, EndState, Past, Trial
 from ffcli.sweeping.study.stopping import stops_after
 from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.under_way import UnderWay
 from ffcli.util.signals import Terminated, interrupts_deferred
 from ffcli.util.text import are, counted
 
 STARTS = 3  # a trial that was started so often without an end fails
 _FIRST_FAILURES = 3  # so many at the start end the sweep
 TICK = 0.25  # seconds after which Ctrl-C is heeded at the latest
-
-
-@dataclass
-class _Open:
-    """A trial that runs: when it was submitted, and its epochs."""
-
-    trial: Trial
-    began: float
-    results: list[EpochResult] = field(default_factory=list)
 
 
 class Coordinator:
@@ -67,7 +58,8 @@ class Coordinator:
         self._proposer = proposer(self._sweep.spec, self._sweep.seed, self._sweep.paired)
         self._forgiven = study.counts.failed  # failures of before do not end the sweep again
         self._waiting: list[int] = []  # trials that were started, and have no end
-        self._open: dict[str, _Open] = {}
+        self._open: dict[int, UnderWay] = {}  # by number
+        self._tasks: dict[str, tuple[UnderWay, int]] = {}  # the trial and the run of each task, by its key
         self._ended: Ended | None = None
         self._failure: FfnnError | None = None
         self._stopping = False
@@ -100,12 +92,12 @@ class Coordinator:
             self._give_back()
 
     def _work(self) -> None:
-        """Propose, submit and listen, until no trial is open and none is to begin."""
+        """Propose, submit and listen, until no run is open and none is to begin."""
         while True:
             with interrupts_deferred():  # Ctrl-C between a change and its record would leave them apart
                 while not self._stopping and self._pool.free > 0 and self._begin_one():
                     pass
-                if not self._open:
+                if not self._tasks and (self._stopping or not self._open):
                     self._ended = self._ended or self._why_over()
                     # Without a free worker it waits for one, which may still have to join the cluster.
                     if self._stopping or self._ended is not None or self._pool.free > 0:
@@ -116,25 +108,28 @@ class Coordinator:
     # What comes next
 
     def _begin_one(self) -> bool:
-        """Begin one trial; False where there is none to begin now."""
-        self._ended = self._why_over()
-        if self._ended is not None:
-            self._stopping = True
-            return False
-        taken = self._study.counts.ended + len(self._open)
-        if self._most is not None and taken >= self._most:
+        """Begin one run of an open trial, else one trial; False where there is none to begin now."""
+        each = self._open.values()
+        opened = next((trial for trial in each if trial.waiting and not trial.begins_no_more), None)
+        if opened is None and not self._may_begin_a_trial():
             return False
         if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
             self._ended, self._stopping = Ended("time", "Its time is over."), True
             return False
-        if self._waiting:
+        if opened is not None:
+            self._submit(opened, opened.waiting.pop(0))
+        elif self._waiting:
             self._again(self._next_waiting())
-            return True
-        proposal = self._proposer.propose(self._study.proposed + 1)
-        trial = self._study.begin(proposal)
-        self._learn(trial)
-        self._start(trial)
+        else:
+            trial = self._study.begin(self._proposer.propose(self._study.proposed + 1))
+            self._learn(trial)
+            self._start(trial)
         return True
+
+    def _may_begin_a_trial(self) -> bool:
+        self._ended = self._ended or self._why_over()
+        taken = self._study.counts.ended + len(self._open)
+        return self._ended is None and (self._most is None or taken < self._most)
 
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""
@@ -160,29 +155,59 @@ class Coordinator:
 
     def _again(self, trial: Trial) -> None:
         """Start a trial again that has no end, unless one has come of it or it was started too often."""
-        past = self._plan.left_over(trial)
-        if past is not None:
-            self._take_over(trial, past)
-        elif trial.starts < STARTS:
-            self._start(self._study.set_starts(trial, trial.starts + 1))
-        else:
-            times = counted(trial.starts, "time")
-            self._end(trial, "failed", 0.0, error=f"it was started {times} without an end")
+        opened = self._opened(trial, self._plan.left_over(trial))
+        self._record_runs(opened)
+        if opened.waiting and not opened.begins_no_more:
+            if trial.starts >= STARTS:
+                times = counted(trial.starts, "time")
+                self._end(opened, "failed", error=f"it was started {times} without an end")
+                return
+            opened.trial = self._study.set_starts(trial, trial.starts + 1)
+        self._train(opened)
 
     def _start(self, trial: Trial) -> None:
         """Have a trial trained that is recorded as started."""
-        past = self._plan.reusable(trial)
-        if past is not None:
-            self._take_over(trial, past)
+        self._train(self._opened(trial, {}))
+
+    def _opened(self, trial: Trial, left: Mapping[int, Past]) -> UnderWay:
+        """Return a trial with what the runs of an earlier start came to; the others wait."""
+        opened = UnderWay(trial, self._sweep.members(trial.config))
+        opened.waiting = [run for run in range(len(opened.configs)) if run not in left]
+        for run, past in left.items():
+            opened.take_over(run, past)
+        return opened
+
+    def _train(self, opened: UnderWay) -> None:
+        """Train the runs of a trial that stored runs do not tell; end it where none is left."""
+        for run in list(opened.waiting):
+            if not opened.begins_no_more:
+                past = self._plan.reusable(opened.trial, opened.configs[run])
+                if past is not None:
+                    opened.waiting.remove(run)
+                    opened.take_over(run, past)
+        for epoch in opened.epochs():
+            self._study.epoch(opened.trial, epoch, self._metric(opened.after(epoch)))
+        self._record_runs(opened)
+        self._open[opened.trial.number] = opened
+        if not opened.waiting or opened.begins_no_more:
+            self._settle(opened)
             return
-        self._tell(TrialStarted(trial.number, trial.starts, trial.config))
-        key = f"{trial.number}.{trial.starts}"
-        self._open[key] = _Open(trial, time.monotonic())
+        trial = opened.trial
+        self._tell(TrialStarted(trial.number, trial.starts, trial.config, len(opened.configs)))
+        self._submit(opened, opened.waiting.pop(0))
+
+    def _submit(self, opened: UnderWay, run: int) -> None:
+        """Have one run of a trial trained."""
+        trial, config = opened.trial, opened.configs[run]
+        key = f"{trial.number}.{trial.starts}" + (f".{run + 1}" if len(opened.configs) > 1 else "")
+        opened.tasks[run] = key
+        opened.began = opened.began or time.monotonic()
+        self._tasks[key] = (opened, run)
         self._pool.submit(
             Task(
                 key,
-                trial.config,
-                self._plan.digest(trial.config),
+                config,
+                self._plan.digest(config),
                 self._plan.options,
                 sweep_id=self._sweep.id,
                 provenance={"trial": trial.number},
@@ -191,92 +216,93 @@ class Coordinator:
             )
         )
 
-    def _take_over(self, trial: Trial, past: Past) -> None:
-        """End a trial by what a stored run came to."""
-        for result in past.results:
-            self._study.epoch(trial, result.epoch, self._metric(result))
-        if trial.run_ids != (past.run_id,):
-            self._study.set_runs(trial, [past.run_id])
-        last = past.results[-1]
-        state: EndState = "failed" if last.diverged else "pruned" if past.pruned else "finished"
-        error = f"the loss was not finite in epoch {last.epoch}" if last.diverged else None
-        self._end(trial, state, 0.0, past.results, error=error, reused=past.source)
-
     # What the pool says
 
     def _hear(self, event: PoolEvent) -> None:
         if isinstance(event, Notice):
             self._tell(event)
             return
-        opened = self._open.get(event.key)
-        if opened is None:  # of a trial that was given back
+        if event.key not in self._tasks:  # of a trial that was given back
             return
+        opened, run = self._tasks[event.key]
         if isinstance(event, TaskStarted):
-            opened.trial = self._study.set_runs(opened.trial, [event.run_id])
+            self._record_run(opened, run, event.run_id)
         elif isinstance(event, TaskEpoch):
-            self._epoch(opened, event)
-        elif isinstance(event, TaskLost):
-            self._lost(event, opened)
+            self._epoch(opened, run, event)
         else:
-            self._task_ended(event, opened)
+            self._record_run(opened, run, event.run_id)
+            del opened.tasks[run], self._tasks[event.key]
+            if isinstance(event, TaskLost):
+                opened.lost |= not event.worker_failed
+                opened.given_back |= event.worker_failed
+                self._tell(TrialLost(opened.trial.number, event.reason))
+            else:
+                self._task_ended(event, opened, run)
+            self._settle(opened)
 
-    def _epoch(self, opened: _Open, event: TaskEpoch) -> None:
-        opened.results.append(event.result)
-        self._study.epoch(opened.trial, event.result.epoch, self._metric(event.result))
-        stops, hyperband = False, self._sweep.spec.early_terminate
+    def _record_run(self, opened: UnderWay, run: int, run_id: str | None) -> None:
+        if run_id is not None:
+            opened.run_ids[run] = run_id
+            self._record_runs(opened)
+
+    def _record_runs(self, opened: UnderWay) -> None:
+        if opened.run_ids and opened.trial.run_ids != tuple(opened.stored):
+            opened.trial = self._study.set_runs(opened.trial, opened.stored)
+
+    def _epoch(self, opened: UnderWay, run: int, event: TaskEpoch) -> None:
+        epoch = event.result.epoch
+        opened.add(run, event.result)
+        self._study.epoch(opened.trial, epoch, self._metric(opened.after(epoch)))
+        hyperband = self._sweep.spec.early_terminate
         if hyperband is not None:
-            results, epochs = opened.results, opened.trial.config.epochs
-            stops = stops_after(hyperband, self._sweep.metric, results, epochs, self._study.trials)
-            self._pool.verdict(event.key, stop=stops)
-        self._tell(EpochDone(opened.trial.number, event.result, stops))
+            means = [opened.after(each) for each in opened.epochs() if each <= epoch]
+            opened.pruned |= stops_after(
+                hyperband, self._sweep.metric, means, opened.trial.config.epochs, self._study.trials
+            )
+            self._pool.verdict(event.key, stop=opened.pruned or opened.error is not None)
+        self._tell(EpochDone(opened.trial.number, event.result, opened.pruned, run + 1))
 
     def _metric(self, result: EpochResult) -> float:
         return float(getattr(result, self._sweep.metric.name))
 
-    def _lost(self, event: TaskLost, opened: _Open) -> None:
-        """Let a trial wait whose worker is gone; it is started again, if not too often."""
-        del self._open[event.key]
-        self._waiting.append(opened.trial.number)
-        if event.worker_failed:
-            opened.trial = self._study.set_starts(opened.trial, opened.trial.starts - 1)
-        if event.run_id is not None and opened.trial.run_ids != (event.run_id,):
-            self._study.set_runs(opened.trial, [event.run_id])
-        self._tell(TrialLost(opened.trial.number, event.reason))
-
-    def _task_ended(self, event: TaskEnded, opened: _Open) -> None:
-        trial = opened.trial
+    def _task_ended(self, event: TaskEnded, opened: UnderWay, run: int) -> None:
         if event.status == "interrupted" or event.fatal:
-            self._study.set_starts(trial, trial.starts - 1)
-            del self._open[event.key]
-            self._waiting.append(trial.number)
+            opened.given_back = True
             if event.fatal:
                 self._fail(event.error or "A worker cannot go on.")
-            return
-        states: dict[str, EndState] = {"finished": "finished", "pruned": "pruned"}
-        state = states.get(event.status, "failed")
-        error = event.error or (f"it {event.status}" if state == "failed" else None)
-        if event.run_id is not None and trial.run_ids != (event.run_id,):
-            trial = self._study.set_runs(trial, [event.run_id])
-        self._end(trial, state, time.monotonic() - opened.began, opened.results, error=error)
-        del self._open[event.key]
+        elif event.status == "pruned":
+            opened.pruned = True
+        elif event.status != "finished":
+            opened.fail(run, event.error or f"it {event.status}")
+            for key in opened.tasks.values():
+                self._pool.stop(key)
 
-    def _end(
-        self,
-        trial: Trial,
-        state: EndState,
-        seconds: float,
-        results: Iterable[EpochResult] = (),
-        *,
-        error: str | None = None,
-        reused: str | None = None,
-    ) -> None:
-        value, epoch = (None, None) if state == "failed" else best_epoch(self._sweep.metric, results)
+    def _settle(self, opened: UnderWay) -> None:
+        """Once no run of a trial is trained any more, end the trial, or let it wait for another start."""
+        if opened.tasks or (opened.waiting and not opened.begins_no_more):
+            return
+        number = opened.trial.number
+        if opened.error is not None:
+            self._end(opened, "failed", error=opened.error)
+        elif opened.lost or opened.given_back:
+            if not opened.lost:
+                self._study.set_starts(opened.trial, opened.trial.starts - 1)
+            self._waiting.append(number)
+        else:
+            self._end(opened, "pruned" if opened.pruned else "finished")
+        self._open.pop(number, None)
+
+    def _end(self, opened: UnderWay, state: EndState, *, error: str | None = None) -> None:
+        value, epoch = (None, None) if state == "failed" else opened.value(self._sweep.metric)
         if state != "failed" and value is None:
             state, error = "failed", "no epoch has a finite value of the metric"
-        trial = self._study.end(trial, state, value=value, best_epoch=epoch, error=error, reused=reused)
+        reused = opened.reused
+        trial = self._study.end(
+            opened.trial, state, value=value, best_epoch=epoch, error=error, reused=reused
+        )
         self._learn(trial)
         self._plan.ended(trial)
-        self._tell(TrialEnded(trial.number, state, value, epoch, error, seconds, reused))
+        self._tell(TrialEnded(trial.number, state, value, epoch, error, opened.seconds, reused))
 
     def _fail(self, message: str) -> None:
         """Begin no further trial, and raise FfnnError once those under way have ended."""
@@ -297,3 +323,4 @@ class Coordinator:
                     with suppress(OSError, FfnnError):  # what stopped the sweep matters more
                         self._study.set_starts(opened.trial, opened.trial.starts - 1)
             self._open.clear()
+            self._tasks.clear()

@@ -27,20 +27,25 @@ class SweepStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A trial is about to be trained, for the ``start``-th time."""
+    """A trial of ``runs`` runs is about to be trained, for the ``start``-th time."""
 
     number: int
     start: int
     config: TrainConfig
+    runs: int = 1
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch of a trial is stored; ``stops``: early termination ends the trial here."""
+    """An epoch of a trial is stored; ``stops``: early termination ends the trial here.
+
+    ``run``: of which of the trial's runs, from 1.
+    """
 
     number: int
     result: EpochResult
     stops: bool
+    run: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ffcli.config import TrainConfig
 from ffcli.sweeping.study.record import Past, Trial
 from ffcli.training.options import RunOptions
 
-Lookup = Callable[[Trial], Past | None]
+
+def _none_left(_: Trial) -> dict[int, Past]:
+    """Find nothing."""
+    return {}
+
+
+def _none_reusable(_: Trial, __: TrainConfig) -> None:
+    """Find nothing."""
 
 
 def _nothing(_: Trial) -> None:
-    """Find nothing, and do nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +32,16 @@ class Plan:
         deadline: the reading of `time.monotonic` from which on no trial begins; None: no such time.
         options: what is recorded with each run.
         digest: returns the digest that the dataset of a configuration must have.
-        left_over: returns what an earlier start of a trial came to where its run has ended, though the sweep
-            did not hear of it, and removes the runs of earlier starts otherwise.
-        reusable: returns what a trial comes to where a stored run of the same training tells.
+        left_over: returns what the runs of an earlier start of a trial came to where they have ended, though
+            the sweep did not hear of it, by their indices in `Sweep.members`; removes its other runs.
+        reusable: returns what a run of a trial comes to where a stored run of the same training tells.
         ended: is told of each trial that has come to its end.
     """
 
     count: int | None
     digest: Callable[[TrainConfig], str | None]
-    left_over: Lookup = _nothing
-    reusable: Lookup = _nothing
+    left_over: Callable[[Trial], Mapping[int, Past]] = _none_left
+    reusable: Callable[[Trial, TrainConfig], Past | None] = _none_reusable
     ended: Callable[[Trial], None] = _nothing
     deadline: float | None = None
     options: RunOptions = field(default_factory=RunOptions)

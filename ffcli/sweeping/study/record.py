@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from statistics import fmean
 from typing import Any, Literal
 
-from ffcli.config import TrainConfig
+from ffcli.config import TrainConfig, members
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
@@ -31,6 +32,8 @@ class Sweep:
         dataset_digest: of the dataset of any of its configurations (see `has_one_dataset`).
         created: in seconds since 1970.
         paired: the field whose values are compared: each configuration is trained with all of them.
+        repeats: with how many seeds a trial is trained.
+        folds: on how many folds of the training images; 0: on the configuration's own split.
     """
 
     id: str
@@ -40,6 +43,12 @@ class Sweep:
     seed: int
     created: float
     paired: str | None = None
+    repeats: int = 1
+    folds: int = 0
+
+    def members(self, config: TrainConfig) -> tuple[TrainConfig, ...]:
+        """Return the configurations of the runs of a trial: one for each seed and fold."""
+        return members(config, self.repeats, self.folds)
 
     @property
     def metric(self) -> Metric:
@@ -57,15 +66,19 @@ class Sweep:
 class Trial:
     """One configuration of a sweep and what came of it. It is "running" until it has an end.
 
+    It has a run for each of `Sweep.members`.
+
     Attributes:
         number: from 1, in the order of the proposals.
         values: the searched values, canonical.
         point: the same as the proposer's coordinates, where it has such.
         starts: how often it was started without being given back.
-        run_ids: its runs in the store; its value is their mean.
-        history: the metric after each epoch, where it was finite.
+        run_ids: its runs in the store, in the order of the members, as far as they have begun.
+        value: the mean over its runs of the metric at the best epoch of each.
+        best_epoch: that epoch, where it has a single run.
+        history: the metric after each epoch, where it was finite: its mean over the runs so far.
         retries: the number of the failed trial in whose place it is; that one no longer counts.
-        reused: the earlier run that the result was taken over from, if it was.
+        reused: the earlier run that the result was taken over from, if all of it was; the first of several.
         started, ended: in seconds since 1970.
     """
 
@@ -162,6 +175,16 @@ class Epoch:
     number: int
     result: EpochResult
     time: float
+
+
+def mean_result(results: Sequence[EpochResult]) -> EpochResult:
+    """Return the mean of several runs after the same epoch; of seconds, the sum."""
+    if len(results) == 1:
+        return results[0]
+    names = [each.name for each in fields(EpochResult) if each.name != "epoch"]
+    means = {name: fmean(getattr(result, name) for result in results) for name in names}
+    sums = {name: means[name] * len(results) for name in ("seconds", "train_seconds")}
+    return EpochResult(results[0].epoch, **{**means, **sums})
 
 
 def best_epoch(metric: Metric, results: Iterable[EpochResult]) -> tuple[float | None, int | None]:

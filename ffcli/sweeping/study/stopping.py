@@ -50,7 +50,10 @@ def stops_after(
     epochs: int,
     trials: Iterable[Trial],
 ) -> bool:
-    """Whether a trial of ``epochs`` epochs stops after the last of its ``results``, among these trials."""
+    """Whether a trial of ``epochs`` epochs stops after the last of its ``results``, among these trials.
+
+    Of a trial with several runs the results are the means over those that have come so far.
+    """
     band = band_of(hyperband, results[-1].epoch, epochs)
     if band is None or results[-1].diverged:
         return False

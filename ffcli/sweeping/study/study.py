@@ -76,6 +76,8 @@ def create(folder: Path, sweep: Sweep, count: int | None) -> None:
         "seed": sweep.seed,
         "created": sweep.created,
         "paired": sweep.paired,
+        "repeats": sweep.repeats,
+        "folds": sweep.folds,
         "count": count,
     }
 
@@ -126,7 +128,11 @@ def _read_sweep(sweep_id: str, attributes: Mapping[str, Any]) -> tuple[Sweep, in
         int(attributes["seed"]),
         float(attributes["created"]),
         None if paired is None else str(paired),
+        int(attributes["repeats"]),
+        int(attributes["folds"]),
     )
+    if not (sweep.repeats >= 1 and 0 <= sweep.folds != 1):
+        raise ValueError(f"it has {sweep.repeats} repeats and {sweep.folds} folds")
     if paired is not None and paired not in sweep.spec.space:
         raise ValueError(f"{shown(paired)} is not searched")
     return sweep, count

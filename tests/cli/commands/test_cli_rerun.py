@@ -88,7 +88,7 @@ def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, ot
     again = process(*command)
     assert again.code == 0
     assert "mean ± standard deviation (n - 1) of 2 seeds" in again.out
-    summary = documents[0]["over_seeds"]["test_acc"]
+    summary = documents[0]["over_runs"]["test_acc"]
     assert f"{summary['mean']:.4f} ± {summary['sd']:.4f}" in again.out
     assert f"{documents[0]['original']['value']:.4f}" in again.out
     assert "runs to train" not in again.err
@@ -201,7 +201,7 @@ def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(
     [
         (["--sweep", "nope", "--seeds", "1"], "no sweep 'nope'"),
         (["--seeds", "1"], "--sweep"),
-        (["--sweep", "ID"], "Give --dataset, --seeds or both"),
+        (["--sweep", "ID"], "Give --dataset, --seeds or --folds"),
         (["--sweep", "ID", "--seeds", "0"], "--seeds must be "),
         (["--sweep", "ID", "--top", "no"], "--top must be "),
         (["--sweep", "ID", "--dataset", "mnits"], "Did you mean 'mnist'"),

@@ -114,7 +114,8 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     assert again["counts"] == document["counts"]
     names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
     assert sorted(names) == ["hidden_size", "learning_rate", "optimizer"]
-    assert sum(effect["importance"] for effect in document["mattered"]["hyperparameters"]) == pytest.approx(1)
+    importances = [effect["importance"] for effect in document["mattered"]["hyperparameters"]]
+    assert importances == [None] * 3, "12 trials cannot tell"
     assert len(published(grid.parent / document["path"] / "study.log", document["sweep_id"])) == 12
     (listed,) = json.loads(process("sweeps", "list", "--json").out)
     shown = json.loads(process("sweeps", "show", document["sweep_id"][-4:], "--json").out)
@@ -138,7 +139,7 @@ def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
         assert f"runs/sweeps/{sweep_id}" in text
         heads = [line for line in text.splitlines() if line.startswith(("val_acc  run", "hyper-parameter"))]
         assert heads[0].split() == ["val_acc", "run", "hidden_size", "optimizer", "learning_rate"]
-        assert heads[1].split("  ") == ["hyper-parameter", "importance", "correlation with val_acc"]
+        assert heads[1].split("  ") == ["hyper-parameter", "correlation with val_acc"]
         [optimizers] = [line for line in text.splitlines() if line.startswith("optimizer ")]
         assert {word for word in optimizers.split() if word.isalpha()} == {
             "optimizer",
@@ -146,7 +147,7 @@ def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
             "nadam",
             "sgd",
         }
-        assert "importance by PED-ANOVA, correlation of 12 runs by Spearman" in text
+        assert "correlation of 12 trials by Spearman; importances are shown from 50 trials on" in text
     evaluate = shown.splitlines()[-1].partition(": ffnn ")[2]
     assert evaluate == f"evaluate --best --sweep {sweep_id}"
     assert process(*evaluate.split()).code == 0

@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Place, write_dataset
+from small_runs import Place, Watcher, write_dataset
 
 from ffcli.config import TrainConfig
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
-from ffcli.runs.results import ClassReport
+from ffcli.runs.results import ClassReport, MeanReport, mean_report
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
+from ffcli.training.resuming import resume_run
 from ffcli.util.atomic_files import json_text
 
 TRUE = [0, 0, 0, 1, 1, 2]
@@ -172,3 +173,22 @@ def test_notice_is_given_where_the_best_of_unlike_validation_sets_is_chosen(plac
     place.train(epochs=1, val_fraction=0.3)
     evaluate(place.context, [RunChoice(best=True, metric="val_acc", dataset=dataset)])
     assert any("differ in val_fraction" in notice for notice in place.notices)
+
+
+def test_means_over_the_classes_worked_by_hand() -> None:
+    classes = [ClassReport(0, "a", 1.0, 0.5, 2 / 3, 4), ClassReport(1, "b", 0.5, 1.0, 2 / 3, 2)]
+    classes.append(ClassReport(2, "c", 0.0, 0.0, 0.0, 0))
+    assert mean_report(classes) == MeanReport(0.5, 0.5, pytest.approx(4 / 9))
+    weighted = mean_report(classes, weighted=True)
+    assert weighted == MeanReport(pytest.approx(5 / 6), pytest.approx(2 / 3), pytest.approx(2 / 3))
+
+
+def test_the_accuracy_is_kept_until_the_network_changes(place: Place) -> None:
+    run_id = place.train(epochs=1).run_id
+    (plain,) = evaluate(place.context, [RunChoice(run_id)])
+    (averaged,) = evaluate(place.context, [RunChoice(run_id)], tta=True)
+    record = place.context.runs.read(run_id)
+    assert (record.test_acc, record.test_acc_tta) == (plain.accuracy, averaged.accuracy)
+    resume_run(place.context, run_id, Watcher(), epochs=2)
+    record = place.context.runs.read(run_id)
+    assert (record.test_acc, record.test_acc_tta) == (None, None)

@@ -129,7 +129,7 @@ def test_damaged_runs_are_listed_last_as_damaged(place: Place) -> None:
     assert place.notices == ["1 run is damaged: r2"]
     damaged = list_runs(place.context)[-1]
     known = {name: value for name, value in json_value(damaged).items() if value is not None}
-    assert known == {"run_id": "r2", "status": "damaged", "tags": [], "config": {}, "size": 11}
+    assert known == {"run_id": "r2", "status": "damaged", "tags": [], "config": {}, "best": {}, "size": 11}
     assert ids(place, limit=3) == ["r4", "r3", "r1"]
     assert ids(place, status="damaged") == ["r2"]
     assert ids(place, status="finished") == ["r4", "r1"]

@@ -449,7 +449,7 @@ def test_what_an_earlier_run_came_to_is_taken_over(engine: Engine) -> None:
     sweep = engine.create(sweep_of())
     events: list[object] = []
     reusable = {1: PAST}
-    engine.complete(sweep, 2, reusable=lambda trial: reusable.get(trial.number), on_event=events.append)
+    engine.complete(sweep, 2, reusable=lambda trial, _: reusable.get(trial.number), on_event=events.append)
     first, second = engine.trials(sweep)
     assert (first.state, first.value, first.best_epoch, first.reused) == (
         "finished",
@@ -481,8 +481,8 @@ def test_a_run_that_ended_unheard_is_the_trials_own(
         raise WorkerKilled
         yield
 
-    heard = iter([None] * (starts - 1))
-    engine.complete(sweep, 1, train=die, left_over=lambda _: next(heard, past))
+    heard: Iterator[dict[int, Past]] = iter([{}] * (starts - 1))
+    engine.complete(sweep, 1, train=die, left_over=lambda _: next(heard, {0: past}))
     (trial,) = engine.trials(sweep)
     assert (trial.state, trial.value, trial.reused) == (state, value, None)
     assert (trial.run_ids, trial.starts) == (("its run",), starts)
@@ -492,7 +492,7 @@ def test_early_termination_counts_what_was_taken_over(engine: Engine) -> None:
     """Each later trial is worse at the band than the one taken over, which itself is never stopped."""
     sweep = engine.create(sweep_of(top="early_terminate: {type: hyperband, min_iter: 1}"))
     past = {1: replace(PAST, results=(epoch(1, 0.9), epoch(2, 0.95)))}
-    engine.complete(sweep, 2, reusable=lambda trial: past.get(trial.number))
+    engine.complete(sweep, 2, reusable=lambda trial, _: past.get(trial.number))
     assert [trial.state for trial in engine.trials(sweep)] == ["finished", "pruned"]
 
 

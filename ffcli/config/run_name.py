@@ -1,0 +1,34 @@
+"""The name that a run gets unless it is given one."""
+
+from __future__ import annotations
+
+from ffcli.config.fields import Option, metadata
+from ffcli.config.train_config import FIELDS, TrainConfig
+
+_LONGEST = 120  # characters; W&B takes 128
+# Those that every name has or that come first, and the dataset, which may be a path.
+_APART = ("num_layers", "batch_size", "activation", "optimizer", "dataset", "seed", "fold")
+
+
+def run_name(config: TrainConfig) -> str:
+    """Return four fields that every name has, and what else differs from the defaults, by its short flag.
+
+    A name is at most 120 characters long; what does not fit is left out.
+    """
+    name = f"run_hl-{config.num_layers}_bs-{config.batch_size}_act-{config.activation}_opt-{config.optimizer}"
+    values = config.as_dict()
+    for field in ("seed", "fold", *(field for field in FIELDS if field not in _APART)):
+        if values[field] != FIELDS[field].default:
+            short = (*metadata(FIELDS[field], Option).flags, field)[0].lstrip("-")
+            part = f"_{short}-{_shown(values[field])}"
+            name += part if len(name + part) <= _LONGEST else ""
+    return name
+
+
+def _shown(value: object) -> str:
+    """Return a value as it stands in the name of a run."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
