@@ -88,7 +88,7 @@ def test_choices_come_from_their_registries(complete: Complete, name: str) -> No
     ("words", "completed"),
     [
         (["train", "--optimizer", "n"], ["nesterov", "nadam"]),
-        (["train", "-o", "ada"], ["adam", "adamw"]),
+        (["train", "-o", "nes"], ["nesterov"]),
         (["train", "--weight_init", "x"], ["xavier", "xavier_normal"]),
         (["train", "-w_i", "x"], ["xavier", "xavier_normal"]),
         (["train", "--epochs", "3", "--no-such-option", "--optimizer", "sg"], ["sgd"]),
