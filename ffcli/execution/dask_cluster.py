@@ -213,7 +213,9 @@ def _batch(kind: str, jobs: int) -> Connection:
 
     try:
         import dask
-        import dask_jobqueue
+
+        with interrupts_deferred():  # its import lets Ctrl-C exit; this puts back what was there
+            import dask_jobqueue
     except ImportError as error:
         raise _missing("dask-jobqueue", error) from None
     configured: dict[str, Any] = dask.config.get(f"jobqueue.{kind}", {})

@@ -10,10 +10,12 @@ import pytest
 
 from ffcli.errors import FfnnError
 from ffcli.execution.dask_cluster import connect
+from ffcli.util.signals import interrupts_deferred
 
 dask = pytest.importorskip("dask")
 pytest.importorskip("distributed")
-pytest.importorskip("dask_jobqueue")
+with interrupts_deferred():
+    pytest.importorskip("dask_jobqueue")
 
 Commands = Callable[..., Path]
 

@@ -234,10 +234,10 @@ class Site:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the contents of a run's files in short, without what its record says of W&B."""
+    """Return the contents of a run's files in short, without what may be noted in its record later."""
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     record = json.loads(files[SUMMARY])
-    files[SUMMARY] = json.dumps({**record, "wandb": None}).encode()
+    files[SUMMARY] = json.dumps({**record, "wandb": None, "test_acc": None, "test_acc_tta": None}).encode()
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 

@@ -31,7 +31,7 @@ def test_a_run_is_followed(ffnn: Ffnn, server: StandIn) -> None:
     document = done.document
     run = server.runs[document["run_id"]]
     assert (run.entity, run.project) == ("tester", "my project")
-    assert run.display_name == "run_hl-1_bs-32_act-relu_opt-adam"
+    assert run.display_name == document["name"] == "run_hl-1_bs-32_act-relu_opt-adam_sz-4_lr-0.05_e-3"
     assert run.config == {**document["config"], "dataset": "tiny.npz"}  # the folders above stay here
     assert run.tags == ["first"]
     assert run.group is None

@@ -78,9 +78,9 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def slow(grid: Path) -> Iterator[subprocess.Popen[str]]:
-    """A sweep whose trials last, with two workers, killed at the end with all that it started."""
-    grid.write_text(GRID.replace("EPOCHS", "60"))
+def slow(request: pytest.FixtureRequest, grid: Path) -> Iterator[subprocess.Popen[str]]:
+    """A sweep whose trials last (the parameter: epochs), with two workers, killed at the end."""
+    grid.write_text(GRID.replace("EPOCHS", str(getattr(request, "param", 60))))
     process = start(grid.parent, "grid.yaml", "--workers", "2", "--count", "11")
     yield process
     if process.poll() is None:
@@ -351,7 +351,7 @@ def test_an_unknown_sweep_is_refused(cli: Cli) -> None:
 def test_a_file_that_comes_with_ffnn_goes_by_its_name(cli: Cli) -> None:
     done = cli("sweep", "Bayes", "--resume")
     assert done.code == 2
-    assert re.search(r"no sweep in runs is of /.*/sweeps/bayes\.yaml", done.err)
+    assert "no sweep in runs is of bayes" in done.err
 
 
 def test_a_name_here_beats_what_comes_with_ffnn(process: Cli, grid: Path) -> None:
@@ -394,18 +394,18 @@ def test_a_new_sweep_needs_a_file(cli: Cli) -> None:
     assert (done.code, "--new: there is no sweep file 'no-file'" in done.err) == (2, True)
 
 
+@pytest.mark.parametrize("slow", [1_000_000], indirect=True)
 def test_a_second_command_on_a_sweep_is_refused_with_who_runs_it(
     process: Cli, slow: subprocess.Popen[str]
 ) -> None:
-    sweep_id = id_in(lines_until(slow, "1/11"))
+    sweep_id = id_in(lines_until(slow, "sweep "))
     for command in (["sweep", sweep_id], ["sweep", "grid.yaml", "--resume"]):
         done = process(*command)
         assert (done.code, done.out) == (1, "")
         assert f":{slow.pid} " in done.err
         assert "more workers" in done.err
         assert "Resume with" not in done.err
-    out, errors = slow.communicate(timeout=120)
-    assert (slow.returncode, "11 finished" in out) == (0, True), errors
+    assert slow.poll() is None
 
 
 @pytest.mark.usefixtures("grid")
@@ -443,8 +443,9 @@ def test_a_sweep_whose_trials_all_failed_fails(process: Cli, grid: Path) -> None
     ],
 )
 def test_pools_that_do_not_go_together_are_refused(
-    cli: Cli, grid: Path, options: list[str], said: str
+    cli: Cli, grid: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], said: str
 ) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     done = cli("sweep", grid, *options)
     assert (done.code, done.out) == (2, "")
     assert said in done.err

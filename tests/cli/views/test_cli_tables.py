@@ -65,7 +65,7 @@ class TestWhatDoesNotFit:
             "run                       status    val_acc  name",
             f"{ID}  finished   0.8930  {NAME}",
         ]
-        assert lines[3:] == ["size: in a wider terminal or with --json"]
+        assert lines[3:] == ["size: in a wider terminal or with --columns"]
         assert at(60, runs(spare=["name", "size"], elsewhere="by post"))[3:] == [
             "name: in a wider terminal or by post"
         ]
