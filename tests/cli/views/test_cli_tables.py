@@ -65,7 +65,7 @@ class TestWhatDoesNotFit:
             "run                       status    val_acc  name",
             f"{ID}  finished   0.8930  {NAME}",
         ]
-        assert lines[3:] == ["size: in a wider terminal or with --columns"]
+        assert lines[3:] == ["size: in a wider terminal or with --json"]
         assert at(60, runs(spare=["name", "size"], elsewhere="by post"))[3:] == [
             "name: in a wider terminal or by post"
         ]
@@ -171,7 +171,7 @@ def test_runs_are_listed_with_what_tells_them_apart(tmp_path: Path) -> None:
     assert lines[0].split() == ["run", "status", "val_acc", "name"]
     assert lines[1].split()[:3] == [ID[:-4] + "bbbb", "interrupted", "0.8930"]
     assert lines[2].split() == [ID, "finished", "0.8930", NAME]
-    assert lines[3:] == ["dataset, best epoch, tags, time, size: in a wider terminal or with --json"]
+    assert lines[3:] == ["dataset, best epoch, tags, time, size: in a wider terminal or with --columns"]
     wide = seen_at(tmp_path, 200, "runs", "list")
     assert re.split(" {2,}", wide[0])[3:] == ["best epoch", "time", "size", "dataset", "name", "tags"]
     assert len(wide) == 3
