@@ -76,6 +76,8 @@ class FakePool(WorkerPool):
         self._open.append(_Open(task, self._train(task), f"run-{task.key}"))
 
     def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
+        if not self._open and self._size == 0:
+            return []
         ready = next((each for each in self._open if not each.waits), None)
         assert ready is not None, "every task waits for its verdict"
         self._open.remove(ready)

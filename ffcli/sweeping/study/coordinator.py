@@ -63,6 +63,7 @@ class Coordinator:
         self._ended: Ended | None = None
         self._failure: FfnnError | None = None
         self._stopping = False
+        self._late = False
         for trial in study.trials:
             self._learn(trial)
             if trial.state == "running":
@@ -95,8 +96,9 @@ class Coordinator:
         """Propose, submit and listen, until no run is open and none is to begin."""
         while True:
             with interrupts_deferred():  # Ctrl-C between a change and its record would leave them apart
-                while not self._stopping and self._pool.free > 0 and self._begin_one():
-                    pass
+                self._look_at_the_time()
+                if not self._stopping and self._pool.free > 0 and self._begin_one():
+                    continue
                 if not self._tasks and (self._stopping or not self._open):
                     self._ended = self._ended or self._why_over()
                     # Without a free worker it waits for one, which may still have to join the cluster.
@@ -107,14 +109,16 @@ class Coordinator:
 
     # What comes next
 
+    def _look_at_the_time(self) -> None:
+        """Begin nothing from the deadline on, whether or not a worker is free."""
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._late = self._stopping = True
+
     def _begin_one(self) -> bool:
         """Begin one run of an open trial, else one trial; False where there is none to begin now."""
         each = self._open.values()
         opened = next((trial for trial in each if trial.waiting and not trial.begins_no_more), None)
         if opened is None and not self._may_begin_a_trial():
-            return False
-        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
-            self._ended, self._stopping = Ended("time", "Its time is over."), True
             return False
         if opened is not None:
             self._submit(opened, opened.waiting.pop(0))
@@ -142,7 +146,7 @@ class Coordinator:
             each = " | ".join(dict.fromkeys(last[-_FIRST_FAILURES:]))
             return Ended("failures", f"The first {_FIRST_FAILURES} trials all failed: {each}")
         if self._open or self._most is None or counts.ended < self._most:
-            return None
+            return Ended("time", "Its time is over.") if self._late else None
         if counts.ended == self._sweep.spec.size:
             return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
         return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
