@@ -35,14 +35,16 @@ class EarlierRuns:
     def left_over(self, trial: Trial) -> dict[int, Past]:
         """Return what the runs of an earlier start came to where they have ended; remove its other runs.
 
-        They are known by their indices in `Sweep.members`.
+        They are known by their indices in `Sweep.members`. A run that was stopped without early
+        termination, because another of its trial had failed, has come to nothing.
         """
         found: dict[int, Past] = {}
+        prunes = self._sweep.spec.early_terminate is not None
         digest, configs = self._digest(trial.config), self._sweep.members(trial.config)
         for run_id in self._runs_of(trial):
             for run, config in enumerate(configs):
                 past = None if run in found else own_past(self._context, run_id, config, digest)
-                if past is not None:
+                if past is not None and (prunes or not past.pruned):
                     found[run] = past
                     break
             else:
