@@ -30,7 +30,7 @@ from ffcli.sweeping.study.events import (
     unfailing,
 )
 from ffcli.sweeping.study.plan import Plan
-from ffcli.sweeping.study.record import Ended, EndState, Past, Trial
+from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, at_target
 from ffcli.sweeping.study.stopping import stops_after
 from ffcli.sweeping.study.study import StudyWriter
 from ffcli.sweeping.study.under_way import UnderWay
@@ -138,8 +138,9 @@ class Coordinator:
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""
         metric, counts = self._sweep.metric, self._study.counts
-        if counts.best is not None and metric.reached(counts.best):
-            return Ended("target", f"{metric.name} {counts.best:g} has reached the target {metric.target:g}.")
+        best = at_target(self._sweep, self._study.trials)
+        if best is not None:
+            return Ended("target", f"{metric.name} {best:g} has reached the target {metric.target:g}.")
         failed = counts.failed - self._forgiven
         if failed >= _FIRST_FAILURES and not counts.finished + counts.pruned:
             last = [trial.error or "" for trial in self._study.trials if trial.state == "failed"]
@@ -289,8 +290,7 @@ class Coordinator:
         if opened.error is not None:
             self._end(opened, "failed", error=opened.error)
         elif opened.lost or opened.given_back:
-            if not opened.lost:
-                self._study.set_starts(opened.trial, opened.trial.starts - 1)
+            self._take_back_the_start(opened)
             self._waiting.append(number)
         else:
             self._end(opened, "pruned" if opened.pruned else "finished")
@@ -319,12 +319,17 @@ class Coordinator:
         is_open = trial.state == "running"
         self._proposer.learn(Known(trial.number, is_open, trial.value, trial.values, trial.point))
 
+    def _take_back_the_start(self, opened: UnderWay) -> None:
+        """Record that a trial was not started, unless a lost worker has cost it this start."""
+        if not opened.lost:
+            self._study.set_starts(opened.trial, opened.trial.starts - 1)
+
     def _give_back(self) -> None:
-        """Record that the open trials were not started: their workers are stopped, not dead."""
+        """Let the open trials wait for another start: their workers are stopped, not dead."""
         with interrupts_deferred():
             for opened in self._open.values():
                 if self._study[opened.trial.number].state == "running":
                     with suppress(OSError, FfnnError):  # what stopped the sweep matters more
-                        self._study.set_starts(opened.trial, opened.trial.starts - 1)
+                        self._take_back_the_start(opened)
             self._open.clear()
             self._tasks.clear()

@@ -28,7 +28,7 @@ from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study import journal
 from ffcli.sweeping.study.distributions import plain, published
-from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, counting, tally
+from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, at_target, counting, tally
 from ffcli.util.safe_read import is_name, shown
 
 _STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -62,9 +62,9 @@ class Study:
     @property
     def is_over(self) -> bool:
         """Whether all planned trials have an end, or one has reached the target."""
-        counts, planned = self.counts, self.sweep.spec.most_trials(self.count)
-        reached = counts.best is not None and self.sweep.metric.reached(counts.best)
-        return reached or (planned is not None and counts.ended >= planned)
+        planned = self.sweep.spec.most_trials(self.count)
+        reached = at_target(self.sweep, self.trials) is not None
+        return reached or (planned is not None and self.counts.ended >= planned)
 
 
 def create(folder: Path, sweep: Sweep, count: int | None) -> None:
@@ -239,7 +239,12 @@ class StudyWriter:
         return sum(trial.retries is None for trial in self._trials)
 
     def retry_failed(self) -> None:
-        """Record a trial in the place of each that has failed; it waits to be started."""
+        """Record a trial in the place of each that has failed; it waits to be started.
+
+        Where the target is reached nothing is recorded, since no trial would begin.
+        """
+        if at_target(self.sweep, self._trials) is not None:
+            return
         for trial in counting(self._trials):
             if trial.state == "failed":
                 again = Proposal(trial.values, trial.config, trial.point)

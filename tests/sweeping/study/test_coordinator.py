@@ -586,6 +586,15 @@ def test_failed_trials_are_tried_again_in_their_place(engine: Engine, method: st
         assert drawn[:6] == engine.drawn(whole)[:6]
 
 
+def test_where_the_target_is_reached_none_is_tried_again(engine: Engine) -> None:
+    sweep = engine.create(sweep_of("grid", target="0.8"))
+    engine.complete(sweep, train=_fails_at(1))
+    before = engine.counts(sweep)
+    assert before.failed == 1
+    engine.writer(sweep).retry_failed()
+    assert engine.counts(sweep) == before
+
+
 def test_where_none_has_failed_none_is_tried_again(engine: Engine) -> None:
     sweep = engine.create(sweep_of())
     engine.complete(sweep, 3)
