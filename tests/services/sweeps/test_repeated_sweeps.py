@@ -100,8 +100,10 @@ def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: P
     assert sorted(place.context.runs.ids()) == sorted(trial.run_ids)
 
 
-def test_a_run_stopped_by_the_failure_of_another_prunes_no_trial(place: Place, file: Path) -> None:
+@pytest.mark.parametrize("top", ["", "early_terminate: {type: hyperband, min_iter: 2}\n"])
+def test_a_run_stopped_by_the_failure_of_another_prunes_no_trial(place: Place, file: Path, top: str) -> None:
     """As where the process ended when the first of two runs had failed and the second had been stopped."""
+    file.write_text(top + file.read_text())
     sweep = create(place.context, file, 0, repeats=2)
     run(place, sweep.id, 1)
     study = place.context.runs_dir / "sweeps" / sweep.id / "study.log"
