@@ -21,7 +21,7 @@ from ffcli.sweeping.study.events import OnEvent, SweepOver, SweepStarted, unfail
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, Sweep
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking

@@ -32,8 +32,8 @@ from ffcli.sweeping.study.events import (
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, at_target
 from ffcli.sweeping.study.stopping import stops_after
-from ffcli.sweeping.study.study import StudyWriter
 from ffcli.sweeping.study.under_way import UnderWay
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.util.signals import Terminated, interrupts_deferred
 from ffcli.util.text import are, counted
 
