@@ -16,7 +16,7 @@ from ffcli.services.sweeps.create import create, sweep_folder
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.study.record import EndState
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 
 

@@ -33,7 +33,7 @@ from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.services.sweeps.create import create, sweep_folder
 from ffcli.sweeping.study.coordinator import Coordinator, Plan
 from ffcli.sweeping.study.lock import SweepLock
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 
 TARGET = 0.9

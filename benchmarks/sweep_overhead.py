@@ -32,7 +32,7 @@ from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.study.coordinator import Coordinator, Plan
 from ffcli.sweeping.study.events import Event, TrialEnded
 from ffcli.sweeping.study.lock import SweepLock
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 
 METHODS = ("bayes", "random")

@@ -159,11 +159,12 @@ def _study(folder: Path) -> bytes:
     from ffcli.sweeping.search.base import Proposal
     from ffcli.sweeping.spec.spec import parse_spec
     from ffcli.sweeping.study import study
+    from ffcli.sweeping.study.writer import StudyWriter
 
     spec = parse_spec(BANDS.decode())
     folder.mkdir()
     study.create(folder, study.Sweep(folder.name, spec, "digest", 1, 0, 1.8e9), 3)
-    writer = study.StudyWriter(folder, lambda: None)
+    writer = StudyWriter(folder, lambda: None)
     for seed in (0, 1):
         values = spec.sample(np.random.default_rng(seed))
         trial = writer.begin(Proposal(values, spec.config(values)))

@@ -54,6 +54,7 @@ class _Open:
     allowed: frozenset[str]
     future: Future
     address: str | None = None
+    stopped: bool = False  # before it had begun
     began: float = field(default_factory=time.monotonic)
 
     def is_lost(self, present: frozenset[str]) -> bool:
@@ -162,7 +163,9 @@ class DaskPool(WorkerPool):
         self._say(key, {"what": "verdict", "stop": stop})
 
     def stop(self, key: str) -> None:
-        """End a task as pruned after its present epoch."""
+        """End a task as pruned after its present epoch; after its first where it has not begun."""
+        for opened in self._open.values():
+            opened.stopped |= opened.task.key == key and opened.address is None
         self._say(key, {"what": "stop"})
 
     def _say(self, key: str, message: dict[str, Any]) -> None:
@@ -225,6 +228,8 @@ class DaskPool(WorkerPool):
                 return
             opened.address = message["address"]
             self._heed()
+            if opened.stopped:
+                self._say(opened.task.key, {"what": "stop"})
         elif what == "needs dataset":
             assert opened.address is not None
             self._link.send_dataset(opened.address, opened.token, opened.dataset)

@@ -79,6 +79,13 @@ def test_a_task_is_stopped_after_its_epoch(pool: Pool) -> None:
     assert pool.ended("two").status == "finished"
 
 
+def test_a_task_is_stopped_before_it_has_begun(pool: Pool) -> None:
+    pool.submit(config={"epochs": 100_000})
+    pool.pool.stop("one")
+    ended = pool.ended()
+    assert (ended.status, len(pool.of(TaskEpoch))) == ("pruned", 1)
+
+
 def test_what_is_said_to_a_task_that_has_ended_does_no_harm(pool: Pool) -> None:
     pool.submit()
     pool.ended()

@@ -17,7 +17,7 @@ from ffcli.sweeping.study.coordinator import Coordinator
 from ffcli.sweeping.study.events import OnEvent
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Counts, Ended, Sweep, Trial
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 
 # 24 combinations
 FINITE = """

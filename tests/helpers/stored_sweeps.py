@@ -14,7 +14,7 @@ from ffcli.runs.store import HISTORY
 from ffcli.services.sweeps.create import create, sweep_folder
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study.record import EndState, best_epoch
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 
 SPACE = """
 method: grid

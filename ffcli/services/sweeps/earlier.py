@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import ENDED
 from ffcli.services.past_runs import PastRuns, own_past, take_over
 from ffcli.sweeping.study.record import END_STATES, Past, Sweep, Trial
@@ -35,14 +36,18 @@ class EarlierRuns:
     def left_over(self, trial: Trial) -> dict[int, Past]:
         """Return what the runs of an earlier start came to where they have ended; remove its other runs.
 
-        They are known by their indices in `Sweep.members`.
+        They are known by their indices in `Sweep.members`. A run that was stopped because
+        another of its trial had failed, rather than by early termination, has come to nothing.
         """
         found: dict[int, Past] = {}
         digest, configs = self._digest(trial.config), self._sweep.members(trial.config)
-        for run_id in self._runs_of(trial):
+        records = self._runs_of(trial)
+        prunes = self._sweep.spec.early_terminate is not None
+        prunes = prunes and all(record.status != "failed" for record in records)
+        for run_id in (record.run_id for record in records):
             for run, config in enumerate(configs):
                 past = None if run in found else own_past(self._context, run_id, config, digest)
-                if past is not None:
+                if past is not None and (prunes or not past.pruned):
                     found[run] = past
                     break
             else:
@@ -50,14 +55,14 @@ class EarlierRuns:
                     self._context.runs.remove(self._context.runs.path(run_id))
         return found
 
-    def _runs_of(self, trial: Trial) -> list[str]:
+    def _runs_of(self, trial: Trial) -> list[RunRecord]:
         """Return the runs of a trial, also those that a killed process never told the sweep of."""
         mine = []
         for record in self._context.runs.records():
             if record.sweep_id == self._sweep.id and (
                 record.run_id in trial.run_ids or record.provenance.trial == trial.number
             ):
-                mine.append(record.run_id)
+                mine.append(record)
         return mine
 
     def _remove(self, run_id: str) -> None:

@@ -21,7 +21,7 @@ from ffcli.sweeping.study.events import OnEvent, SweepOver, SweepStarted, unfail
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, Sweep
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking
@@ -58,6 +58,8 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
     sweep, and FfnnError or OSError where it cannot be run any further. Whatever happens, it can be resumed.
     """
     check_same(context, sweep)
+    if options.retry_failed and sweep.paired is not None:
+        raise RequestError("A comparison does not try its failed trials again: begin a new one.")
     folder = sweep_folder(context, sweep.id)
     began = time.monotonic()
     with SweepLock(folder) as lock:
@@ -66,8 +68,6 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
         if options.count is not None:
             study.raise_count(options.count)
         if options.retry_failed:
-            if sweep.paired is not None:
-                raise RequestError("A comparison does not try its failed trials again: begin a new one.")
             study.retry_failed()
         count = options.count or study.count
         try:

@@ -30,10 +30,10 @@ from ffcli.sweeping.study.events import (
     unfailing,
 )
 from ffcli.sweeping.study.plan import Plan
-from ffcli.sweeping.study.record import Ended, EndState, Past, Trial
+from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, at_target
 from ffcli.sweeping.study.stopping import stops_after
-from ffcli.sweeping.study.study import StudyWriter
 from ffcli.sweeping.study.under_way import UnderWay
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.util.signals import Terminated, interrupts_deferred
 from ffcli.util.text import are, counted
 
@@ -63,6 +63,7 @@ class Coordinator:
         self._ended: Ended | None = None
         self._failure: FfnnError | None = None
         self._stopping = False
+        self._late = False
         for trial in study.trials:
             self._learn(trial)
             if trial.state == "running":
@@ -95,8 +96,9 @@ class Coordinator:
         """Propose, submit and listen, until no run is open and none is to begin."""
         while True:
             with interrupts_deferred():  # Ctrl-C between a change and its record would leave them apart
-                while not self._stopping and self._pool.free > 0 and self._begin_one():
-                    pass
+                self._look_at_the_time()
+                if not self._stopping and self._pool.free > 0 and self._begin_one():
+                    continue
                 if not self._tasks and (self._stopping or not self._open):
                     self._ended = self._ended or self._why_over()
                     # Without a free worker it waits for one, which may still have to join the cluster.
@@ -107,14 +109,16 @@ class Coordinator:
 
     # What comes next
 
+    def _look_at_the_time(self) -> None:
+        """Begin nothing from the deadline on, whether or not a worker is free."""
+        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+            self._late = self._stopping = True
+
     def _begin_one(self) -> bool:
         """Begin one run of an open trial, else one trial; False where there is none to begin now."""
         each = self._open.values()
         opened = next((trial for trial in each if trial.waiting and not trial.begins_no_more), None)
         if opened is None and not self._may_begin_a_trial():
-            return False
-        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
-            self._ended, self._stopping = Ended("time", "Its time is over."), True
             return False
         if opened is not None:
             self._submit(opened, opened.waiting.pop(0))
@@ -134,15 +138,16 @@ class Coordinator:
     def _why_over(self) -> Ended | None:
         """Return why no trial is to begin any more, None where one may."""
         metric, counts = self._sweep.metric, self._study.counts
-        if counts.best is not None and metric.reached(counts.best):
-            return Ended("target", f"{metric.name} {counts.best:g} has reached the target {metric.target:g}.")
+        best = at_target(self._sweep, self._study.trials)
+        if best is not None:
+            return Ended("target", f"{metric.name} {best:g} has reached the target {metric.target:g}.")
         failed = counts.failed - self._forgiven
         if failed >= _FIRST_FAILURES and not counts.finished + counts.pruned:
             last = [trial.error or "" for trial in self._study.trials if trial.state == "failed"]
             each = " | ".join(dict.fromkeys(last[-_FIRST_FAILURES:]))
             return Ended("failures", f"The first {_FIRST_FAILURES} trials all failed: {each}")
         if self._open or self._most is None or counts.ended < self._most:
-            return None
+            return Ended("time", "Its time is over.") if self._late else None
         if counts.ended == self._sweep.spec.size:
             return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
         return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
@@ -285,8 +290,7 @@ class Coordinator:
         if opened.error is not None:
             self._end(opened, "failed", error=opened.error)
         elif opened.lost or opened.given_back:
-            if not opened.lost:
-                self._study.set_starts(opened.trial, opened.trial.starts - 1)
+            self._take_back_the_start(opened)
             self._waiting.append(number)
         else:
             self._end(opened, "pruned" if opened.pruned else "finished")
@@ -315,12 +319,17 @@ class Coordinator:
         is_open = trial.state == "running"
         self._proposer.learn(Known(trial.number, is_open, trial.value, trial.values, trial.point))
 
+    def _take_back_the_start(self, opened: UnderWay) -> None:
+        """Record that a trial was not started, unless a lost worker has cost it this start."""
+        if not opened.lost:
+            self._study.set_starts(opened.trial, opened.trial.starts - 1)
+
     def _give_back(self) -> None:
-        """Record that the open trials were not started: their workers are stopped, not dead."""
+        """Let the open trials wait for another start: their workers are stopped, not dead."""
         with interrupts_deferred():
             for opened in self._open.values():
                 if self._study[opened.trial.number].state == "running":
                     with suppress(OSError, FfnnError):  # what stopped the sweep matters more
-                        self._study.set_starts(opened.trial, opened.trial.starts - 1)
+                        self._take_back_the_start(opened)
             self._open.clear()
             self._tasks.clear()

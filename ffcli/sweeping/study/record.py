@@ -160,6 +160,19 @@ def tally(metric: Metric, trials: Iterable[Trial]) -> Counts:
     return Counts(**states, best=best)
 
 
+def at_target(sweep: Sweep, trials: Iterable[Trial]) -> float | None:
+    """Return the best value where it has reached the target of the metric, else None.
+
+    A pruned trial counts with a single run only: of several it has the mean over those that had begun.
+    """
+    metric, several = sweep.metric, sweep.repeats * max(sweep.folds, 1) > 1
+    if metric.target is None:
+        return None
+    counted = (trial for trial in trials if trial.state == "finished" or not several)
+    best = metric.best(trial.value for trial in counted if trial.value is not None)
+    return best if best is not None and metric.reached(best) else None
+
+
 @dataclass(frozen=True)
 class Ended:
     """The sweep is over. ``message`` says why, in a sentence."""

@@ -19,7 +19,7 @@ from stored_sweeps import Made, put_trial
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import RunStore
 from ffcli.services.sweeps.create import create, sweep_folder
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 
 GRID = """

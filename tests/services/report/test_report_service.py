@@ -23,7 +23,8 @@ from ffcli.services.sweeps.create import sweep_folder
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.spec import parse_spec
 from ffcli.sweeping.study.record import Sweep, Trial, best_epoch
-from ffcli.sweeping.study.study import StudyWriter, create
+from ffcli.sweeping.study.study import create
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.tracking.base import Bars
 
 FILE = """

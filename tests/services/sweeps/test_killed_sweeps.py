@@ -30,7 +30,7 @@ import json, os, signal, sys
 from pathlib import Path
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
-from ffcli.sweeping.study.study import StudyWriter
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 
 data_dir, runs_dir, sweep_id, name, calls, when = json.loads(sys.argv[1])

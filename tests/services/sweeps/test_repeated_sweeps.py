@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,13 @@ from small_runs import Place
 from ffcli.config import members, validate
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
-from ffcli.runs.store import MODEL
+from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.report.report import report
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.originals import ranked_originals
-from ffcli.services.sweeps.results import SweepOutcome
+from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
 
 FILE = """
 method: grid
@@ -96,6 +97,28 @@ def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: P
     assert (trial.state, trial.starts, trial.value) == ("finished", 2, pytest.approx(before.value))
     assert trial.run_ids[:2] == before.run_ids[:2]
     assert {path.name: path.stat().st_mtime_ns for path in place.path(trial.run_ids[0]).iterdir()} == kept
+    assert sorted(place.context.runs.ids()) == sorted(trial.run_ids)
+
+
+@pytest.mark.parametrize("top", ["", "early_terminate: {type: hyperband, min_iter: 2}\n"])
+def test_a_run_stopped_by_the_failure_of_another_prunes_no_trial(place: Place, file: Path, top: str) -> None:
+    """As where the process ended when the first of two runs had failed and the second had been stopped."""
+    file.write_text(top + file.read_text())
+    sweep = create(place.context, file, 0, repeats=2)
+    run(place, sweep.id, 1)
+    study = place.context.runs_dir / "sweeps" / sweep.id / "study.log"
+    (before,) = read_sweep(place.context, sweep.id).trials
+    lines = study.read_text().splitlines(keepends=True)
+    begun = next(at for at, line in enumerate(lines) if before.run_ids[1] in line)
+    study.write_text("".join(lines[: begun + 1]))
+    for run_id, status in zip(before.run_ids, ("failed", "pruned"), strict=True):
+        path = place.path(run_id) / SUMMARY
+        path.write_text(json.dumps({**json.loads(path.read_text()), "status": status}))
+
+    assert run(place, sweep.id, 1).counts == TrialCounts(1, 0, 0)
+    (trial,) = read_sweep(place.context, sweep.id).trials
+    assert trial.value == pytest.approx(before.value)
+    assert not set(trial.run_ids) & set(before.run_ids)
     assert sorted(place.context.runs.ids()) == sorted(trial.run_ids)
 
 

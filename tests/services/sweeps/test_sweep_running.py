@@ -133,6 +133,14 @@ def test_what_was_asked_for_once_is_asked_for_again(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("fake")
+def test_a_comparison_that_is_not_tried_again_is_left_as_it_was(place: Place) -> None:
+    put_sweep(place, "loss: {values: [cross_entropy, squared_error]}", [])
+    sweep = create(place.context, place.folder / "sweep.yaml", 0, paired="loss")
+    with pytest.raises(RequestError):
+        run(place, sweep.id, count=2, retry_failed=True)
+    assert read_sweep(place.context, sweep.id).count is None
+
+
 def test_an_error_of_the_progress_is_none_of_the_sweep(place: Place) -> None:
     sweep_id = put_sweep(place, FOUR, [])
     assert run(place, sweep_id, Onlooker(OSError)).counts.finished == 4

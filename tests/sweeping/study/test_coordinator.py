@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -56,6 +57,29 @@ def test_no_trial_begins_after_the_deadline(
     assert over is not None
     assert (over.reason, engine.counts(sweep).ended) == (reason, ended)
     assert engine.complete(sweep, 3) == Ended("count", "3 trials are done.")
+
+
+def test_the_deadline_ends_a_sweep_that_has_no_worker(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at this clock takes a second."""
+    clock = SimpleNamespace(monotonic=map(float, range(100)).__next__)
+    monkeypatch.setattr("ffcli.sweeping.study.coordinator.time", clock)
+    sweep = engine.create(sweep_of())
+    over = engine.complete(sweep, 3, workers=0, deadline=5)
+    assert over is not None
+    assert (over.reason, engine.trials(sweep), clock.monotonic()) == ("time", (), 6)
+
+
+def test_the_deadline_in_the_last_trial_is_none(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("ffcli.sweeping.study.coordinator.time", SimpleNamespace(monotonic=lambda: now[0]))
+    sweep = engine.create(sweep_of())
+
+    def watch(event: object) -> None:
+        now[0] += 10 * isinstance(event, EpochDone)
+
+    assert engine.complete(sweep, 1, deadline=15, on_event=watch) == Ended("count", "1 trial is done.")
 
 
 def test_a_sweep_that_is_over_waits_for_no_worker(engine: Engine) -> None:
@@ -488,6 +512,19 @@ def test_a_run_that_ended_unheard_is_the_trials_own(
     assert (trial.run_ids, trial.starts) == (("its run",), starts)
 
 
+def test_ctrl_c_is_heeded_between_trials_that_stored_runs_tell(engine: Engine) -> None:
+    sweep = engine.create(sweep_of())
+
+    def reusable(trial: Trial, _: object) -> Past:
+        if trial.number == 2:
+            signal.raise_signal(signal.SIGINT)
+        return PAST
+
+    with pytest.raises(KeyboardInterrupt):
+        engine.complete(sweep, 5, reusable=reusable)
+    assert engine.counts(sweep) == Counts(finished=2, best=0.8)
+
+
 def test_early_termination_counts_what_was_taken_over(engine: Engine) -> None:
     """Each later trial is worse at the band than the one taken over, which itself is never stopped."""
     sweep = engine.create(sweep_of(top="early_terminate: {type: hyperband, min_iter: 1}"))
@@ -547,6 +584,15 @@ def test_failed_trials_are_tried_again_in_their_place(engine: Engine, method: st
     assert len(set(tried)) == 24
     if method != "bayes":  # which learns from what it tried
         assert drawn[:6] == engine.drawn(whole)[:6]
+
+
+def test_where_the_target_is_reached_none_is_tried_again(engine: Engine) -> None:
+    sweep = engine.create(sweep_of("grid", target="0.8"))
+    engine.complete(sweep, train=_fails_at(1))
+    before = engine.counts(sweep)
+    assert before.failed == 1
+    engine.writer(sweep).retry_failed()
+    assert engine.counts(sweep) == before
 
 
 def test_where_none_has_failed_none_is_tried_again(engine: Engine) -> None:

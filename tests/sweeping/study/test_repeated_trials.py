@@ -16,7 +16,7 @@ from ffcli.errors import FfnnError
 from ffcli.execution.pool import Task
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study.coordinator import STARTS
-from ffcli.sweeping.study.events import EpochDone, TrialEnded, TrialStarted
+from ffcli.sweeping.study.events import EpochDone, TrialEnded, TrialLost, TrialStarted
 from ffcli.sweeping.study.record import Counts, Past, Sweep, Trial, mean_result
 from ffcli.util.signals import Terminated
 
@@ -137,6 +137,32 @@ def test_a_trial_is_pruned_by_the_mean_of_its_runs(engine: Engine, workers: int)
         assert [trial_of(task) for task in engine.pool.tasks].count(3) == 1
 
 
+@pytest.mark.parametrize(("repeats", "reason"), [(1, "target"), (2, "space")])
+def test_a_pruned_trial_of_several_runs_reaches_no_target(engine: Engine, repeats: int, reason: str) -> None:
+    """The second trial's first run has the target in epoch 1, and is stopped in epoch 2.
+
+    In epoch 2, the band, trials have 0.5 and 0.3: with strict, what was before it does not count.
+    """
+    top = "early_terminate: {type: hyperband, min_iter: 2, strict: true}"
+    sizes = "\n  epochs: {value: 3}\n  batch_size: {values: [16, 32, 64]}"
+    sweep = engine.create(
+        replace(sweep_of("grid", sizes, top=top, target="0.9"), repeats=repeats, folds=0),
+    )
+
+    def train(task: Task) -> Iterator[EpochResult]:
+        if trial_of(task) == 2:
+            yield from (epoch(1, 0.95), epoch(2, 0.3), epoch(3, 0.3))
+        yield from (epoch(1, 0.4), epoch(2, 0.5), epoch(3, 0.6))
+
+    ended = engine.complete(sweep, train=train)
+    assert ended is not None
+    assert ended.reason == reason
+    states = [trial.state for trial in engine.trials(sweep)]
+    assert states == (["finished", "pruned"] if repeats == 1 else ["finished", "pruned", "finished"])
+    assert engine.trials(sweep)[1].value == 0.95
+    assert engine.writer(sweep).study.is_over
+
+
 # Workers that are lost, coordinators that are killed
 
 
@@ -206,6 +232,20 @@ def test_a_fault_of_the_machine_leaves_the_trial_open(engine: Engine, workers: i
     assert (trial.state, trial.starts) == ("running", 0)
     engine.complete(sweep, 2)
     assert engine.counts(sweep).finished == 2
+
+
+def test_a_start_that_a_lost_worker_has_cost_is_not_given_back(engine: Engine) -> None:
+    """The sweep is terminated while the other runs of the trial are trained."""
+    sweep = engine.create(repeated())
+
+    def watch(event: object) -> None:
+        if isinstance(event, TrialLost):
+            raise Terminated
+
+    with pytest.raises(Terminated):
+        engine.complete(sweep, 1, train=failing(WorkerKilled), workers=3, on_event=watch)
+    (trial,) = engine.trials(sweep)
+    assert (trial.state, trial.starts) == ("running", 1)
 
 
 class Press:

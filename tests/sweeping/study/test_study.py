@@ -21,6 +21,7 @@ from ffcli.runs.layout import STUDY
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study import journal, study
 from ffcli.sweeping.study.record import Counts, DamagedSweepError, Sweep
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.util.atomic_files import append
 
 
@@ -293,7 +294,7 @@ def test_a_foreign_token_stops_the_owner_before_it_appends(engine: Engine, swept
     def taken() -> None:
         raise DamagedSweepError("taken over")
 
-    writer = study.StudyWriter(path.parent, taken)
+    writer = StudyWriter(path.parent, taken)
     with pytest.raises(DamagedSweepError, match="taken over"):
         writer.raise_count(99)
     assert path.read_bytes() == before
