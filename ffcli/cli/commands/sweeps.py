@@ -151,16 +151,19 @@ def resumed(
     file: object,
     earlier: str | None,
     *,
-    resume: bool,
+    by: str | None,
     count: int | None,
 ) -> str | None:
-    """Return the earlier sweep of the same file if the user wants to resume it with ``command``."""
+    """Return the earlier sweep of the same file if the user wants to resume it with ``command``.
+
+    ``by`` is the option that says so, if any: RequestError where there is none to resume.
+    """
     what = "comparison" if command == "compare-loss" else "sweep"
     if earlier is None:
-        if resume:
-            refuse(f"--resume: no {what} in {place.runs_dir} is of {file}.")
+        if by is not None:
+            refuse(f"{by}: no {what} in {place.runs_dir} is of {file}.")
         return None
-    wanted = resume or wants_to_resume(out, place, what, earlier, count=count)
+    wanted = by is not None or wants_to_resume(out, place, what, earlier, count=count)
     if wanted is None:
         out.notice(f"{file} was run before: {out.settings.command(command, earlier)} resumes that {what}")
     return earlier if wanted else None
