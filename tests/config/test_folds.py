@@ -50,3 +50,8 @@ def test_members_are_all_seeds_on_all_folds() -> None:
     with pytest.raises(RequestError) as caught:
         members(config.model_copy(update={"fold": "3/4"}), folds=4)
     assert caught.value.parameter == "folds"
+    assert len(members(config, repeats=9999)) == 9999
+    for name in ("repeats", "folds"):
+        with pytest.raises(RequestError) as caught:
+            members(config, **{name: 10000})
+        assert caught.value.parameter == name
