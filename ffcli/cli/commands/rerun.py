@@ -53,7 +53,7 @@ def rerun(
         option(
             "--seeds N",
             TRAINING,
-            "Train with N other seeds and report mean and standard deviation.",
+            "Train with N other seeds and report mean and standard deviation: --repeats without its own.",
             default="once, with its own seed",
         ),
     ] = None,

@@ -13,6 +13,7 @@ from ffcli.execution.open import PoolOptions
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.report.report import report
+from ffcli.services.rerun import RerunOptions, rerun
 from ffcli.services.runs.remove import Selection, selected
 from ffcli.services.sweeps import create as creating
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep
@@ -83,6 +84,15 @@ def test_a_sweep_on_folds_from_its_first_run_to_its_report(place: Place, file: P
         ]
         assert original.value == pytest.approx(sum(losses) / 2)
     assert report(place.context, sweep.id, place.folder / "r.html").runs == 6
+
+    # The same folds again would be the same runs; the test accuracy of one of two is not beside their mean.
+    before = place.context.runs.ids()
+    with pytest.raises(RequestError):
+        rerun(place.context, sweep.id, RerunOptions(folds=2, pool=PoolOptions(1)), lambda _: None)
+    assert place.context.runs.ids() == before
+    (new,) = rerun(place.context, sweep.id, RerunOptions(top=1, seeds=1, pool=PoolOptions(1)), lambda _: None)
+    assert (new.config["seed"], new.original.test_acc) == (1, None)
+    assert new.test_acc is not None
 
 
 def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: Path) -> None:
