@@ -13,15 +13,18 @@ from ffcli.errors import RequestError
 MOST_RUNS = 9999  # seeds, and folds: far beyond any use, and made at once
 
 
-def validation_split(config: TrainConfig, labels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def validation_split(
+    config: TrainConfig, labels: Array, parameter: str = "fold"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which training images, of (N,) ``labels``, are trained on and which validate.
 
-    Both are ascending indices. Raises RequestError where there are too few images for the split.
+    Both are ascending indices. Raises RequestError where there are too few images for the split; for that of
+    a fold it names the ``parameter`` by which the fold was asked for.
     """
     if config.fold == "none":
         return split_indices(labels, config.val_fraction)
     fold, folds = map(int, config.fold.split("/"))
-    return fold_indices(labels, fold, folds)
+    return fold_indices(labels, fold, folds, parameter=parameter)
 
 
 def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[TrainConfig, ...]:

@@ -28,6 +28,13 @@ def test_the_folds_validate_on_each_image_once() -> None:
     assert [len(train) for train, _ in parts] == [30] * 4
 
 
+@pytest.mark.parametrize("parameter", ["fold", "folds"])
+def test_too_many_folds_are_told_of_what_asked_for_them(parameter: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        validation_split(TrainConfig(fold="1/11"), np.arange(40) % 4, parameter)
+    assert caught.value.parameter == parameter
+
+
 def test_val_fraction_has_no_effect_beside_a_fold() -> None:
     labels = np.arange(40) % 4
     (_, first), (_, second) = (

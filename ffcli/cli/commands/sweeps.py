@@ -92,7 +92,7 @@ def show(
 
     out = Output.of(ctx)
     place = context(out)
-    kind = table_format(out, format)
+    kind = table_format(out, format, columns)
     document = show_sweep(
         place,
         find_sweep(place, sweep),

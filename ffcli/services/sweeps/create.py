@@ -107,7 +107,7 @@ def create(
     _check_members(spec, repeats, folds)
     config = any_config(spec)
     dataset = context.dataset(config.dataset)
-    validation_split(members(config, repeats, folds)[0], dataset.y_train)
+    validation_split(members(config, repeats, folds)[0], dataset.y_train, "folds" if folds else "fold")
     _clear_up(context)
     sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired, repeats, folds)

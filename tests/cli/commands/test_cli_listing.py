@@ -82,6 +82,7 @@ def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
     [
         ["runs", "list", "--format", "html"],
         ["runs", "list", "--format", "csv", "--json"],
+        ["runs", "list", "--columns", "run", "--json"],
         ["runs", "list", "--columns", "run,colour"],
         ["runs", "list", "--where", "lr"],
         ["runs", "list", "--sort", "colour"],
