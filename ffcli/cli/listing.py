@@ -35,13 +35,12 @@ Format = Annotated[
 ]
 
 
-def table_format(out: Output, name: str | None) -> str:
-    """Return the format that is meant. Raises RequestError."""
-    if name is None:
-        return "table"
-    if out.settings.json:
-        refuse("--format is of the list for people: expected it or --json, got both.")
-    return one_of("--format", name, FORMATS)
+def table_format(out: Output, name: str | None, columns: str | None) -> str:
+    """Return the format that is meant. Raises RequestError, also for --columns beside --json."""
+    for label, given in (("--format", name), ("--columns", columns)):
+        if given is not None and out.settings.json:
+            refuse(f"{label} is of the list for people: expected it or --json, got both.")
+    return "table" if name is None else one_of("--format", name, FORMATS)
 
 
 def show_list(

@@ -26,6 +26,15 @@ Repeats = Annotated[
 ]
 
 
+def number_of(label: str, text: str | None, least: int) -> int | None:
+    """Return a number of folds or seeds, None for None. Raises RequestError that names ``label``."""
+    if text is None:
+        return None
+    from ffcli.config import MOST_RUNS  # it loads NumPy
+
+    return integer(label, text, least, MOST_RUNS)
+
+
 @dataclass(frozen=True)
 class Repetition:
     """How many folds and seeds the command line asks for, None where it does not."""
@@ -36,7 +45,7 @@ class Repetition:
     @classmethod
     def read(cls, folds: str | None, repeats: str | None) -> Repetition:
         """Return what the options say. Raises RequestError."""
-        return cls(integer("--folds", folds, least=2), integer("--repeats", repeats, least=1))
+        return cls(number_of("--folds", folds, least=2), number_of("--repeats", repeats, least=1))
 
     @property
     def given(self) -> bool:

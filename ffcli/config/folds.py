@@ -10,16 +10,21 @@ from ffcli.datasets import fold_indices, split_indices
 from ffcli.datasets.base import Array
 from ffcli.errors import RequestError
 
+MOST_RUNS = 9999  # seeds, and folds: far beyond any use, and made at once
 
-def validation_split(config: TrainConfig, labels: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+
+def validation_split(
+    config: TrainConfig, labels: Array, parameter: str = "fold"
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which training images, of (N,) ``labels``, are trained on and which validate.
 
-    Both are ascending indices. Raises RequestError where there are too few images for the split.
+    Both are ascending indices. Raises RequestError where there are too few images for the split; for that of
+    a fold it names the ``parameter`` by which the fold was asked for.
     """
     if config.fold == "none":
         return split_indices(labels, config.val_fraction)
     fold, folds = map(int, config.fold.split("/"))
-    return fold_indices(labels, fold, folds)
+    return fold_indices(labels, fold, folds, parameter=parameter)
 
 
 def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[TrainConfig, ...]:
@@ -27,8 +32,11 @@ def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[Trai
 
     The seeds are the configuration's own and the ``repeats`` - 1 that follow it. With ``folds`` each seed is
     trained on all folds; without (0), on the configuration's own split. Raises RequestError where the
-    configuration names a fold already.
+    configuration names a fold already, and for more than `MOST_RUNS` of either.
     """
+    for name, wanted in (("repeats", repeats), ("folds", folds)):
+        if wanted > MOST_RUNS:
+            raise RequestError(f"expected at most {MOST_RUNS}, got {wanted}", parameter=name)
     if folds and config.fold != "none":
         raise RequestError(
             f"expected no fold beside all {folds}, got fold {config.fold}",

@@ -20,7 +20,8 @@ def run_name(config: TrainConfig) -> str:
     for field in ("seed", "fold", *(field for field in FIELDS if field not in _APART)):
         if values[field] != FIELDS[field].default:
             short = (*metadata(FIELDS[field], Option).flags, field)[0].lstrip("-")
-            part = f"_{short}-{_shown(values[field])}"
+            shown = _shown(values[field])
+            part = f"_{short}-{shown.replace('/', 'of') if field == 'fold' else shown}"
             name += part if len(name + part) <= _LONGEST else ""
     return name
 

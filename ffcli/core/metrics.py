@@ -49,9 +49,23 @@ def macro_f1(matrix: Array) -> float:
 
     A class that neither occurs nor is predicted does not count, as in scikit-learn's ``average="macro"``.
     """
-    involved = matrix.sum(axis=0) + matrix.sum(axis=1)
-    counted = involved > 0
-    return float(np.mean(2 * matrix.diagonal()[counted] / involved[counted]))
+    return mean_score(matrix).f1
+
+
+def mean_score(matrix: Array, *, weighted: bool = False) -> ClassScore:
+    """Return the means over the classes of a confusion matrix, and the number of all examples as support.
+
+    A class that neither occurs nor is predicted does not count, as in scikit-learn. With ``weighted`` each
+    class counts by its support; f1 is the mean of the classes' own, not that of the mean ratios.
+    """
+    counted = matrix.sum(axis=0) + matrix.sum(axis=1) > 0
+    each = [score for score, counts in zip(class_scores(matrix), counted) if counts]
+    weights = [score.support for score in each] if weighted else None
+    precision, recall, f1 = (
+        float(np.average([getattr(score, name) for score in each], weights=weights))
+        for name in ("precision", "recall", "f1")
+    )
+    return ClassScore(precision, recall, f1, int(matrix.sum()))
 
 
 def _ratio(part: int, whole: int) -> float:

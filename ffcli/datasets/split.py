@@ -59,7 +59,7 @@ def split_indices(
 
 
 def fold_indices(
-    labels: Array, fold: int, folds: int, *, seed: int = _SEED
+    labels: Array, fold: int, folds: int, *, seed: int = _SEED, parameter: str = "folds"
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Divide the training images into those to train on and those of one fold, to validate on.
 
@@ -71,6 +71,7 @@ def fold_indices(
         fold: from 1 to ``folds``.
         folds: at least 2.
         seed: of the folds; the default is that of every validation split.
+        parameter: that the error names.
 
     Returns:
         Two disjoint arrays of indices, both ascending, that together are 0..N-1.
@@ -85,7 +86,7 @@ def fold_indices(
         raise RequestError(
             f"expected at most as many folds as a class has images, {fewest}, got {folds}",
             hint="Use fewer folds, or more images.",
-            parameter="folds",
+            parameter=parameter,
         )
     is_validation = np.zeros(len(values), dtype=bool)
     is_validation[_by_class(values, seed)[fold - 1 :: folds]] = True

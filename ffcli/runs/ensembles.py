@@ -13,7 +13,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import find_id, near
 from ffcli.runs.layout import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.record import Count, Finite
-from ffcli.runs.results import ClassReport
+from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.runs.store import new_run_id
 from ffcli.util.atomic_files import json_text, write_atomic
 from ffcli.util.safe_read import parse_json, read_file, shown
@@ -60,6 +60,10 @@ class Ensemble:
     path: Path
     """The file of this record."""
     loss_name: str = "cross_entropy"
+    macro: MeanReport | None = None
+    """Means over the classes, each alike; null, as weighted, in an older record."""
+    weighted: MeanReport | None = None
+    """Means over the classes by their supports."""
 
 
 class EnsembleStore:

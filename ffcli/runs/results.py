@@ -131,19 +131,8 @@ class HyperparameterEffect:
 
 @dataclass(frozen=True)
 class MeanReport:
-    """Mean scores over the classes; a class that is never predicted has a precision of 0."""
+    """Mean scores over the classes that occur or are predicted; the precision of one never predicted is 0."""
 
-    precision: float
-    recall: float
-    f1: float
-
-
-def mean_report(classes: Sequence[ClassReport], *, weighted: bool = False) -> MeanReport:
-    """Return the mean of the classes' scores, ``weighted`` by their supports: of f1, not from the means."""
-    weights = [each.support if weighted else 1 for each in classes]
-    total = max(sum(weights), 1)
-    means = {
-        name: sum(weight * getattr(each, name) for weight, each in zip(weights, classes)) / total
-        for name in ("precision", "recall", "f1")
-    }
-    return MeanReport(**means)
+    precision: Finite
+    recall: Finite
+    f1: Finite

@@ -23,7 +23,8 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
 }
 _EQUALITY = ("=", "==", "!=")
-_ORDERED_TEXTS = ("started", "ended", "run_id", "name")  # other texts are equal or not
+_ORDERED_TEXTS = ("started", "ended", "run_id", "name")
+_OTHER_TEXTS = ("status", "state", "dataset", "sweep_id", "recipe", "tags", "reused")  # equal or not
 
 
 @dataclass(frozen=True)
@@ -103,15 +104,7 @@ class Condition:
 
 
 def _wanted(column: Column, sign: str, text: str) -> Any:
-    """Return the value that a condition compares with."""
-    try:
-        wanted: Any = float(text)
-    except ValueError:
-        if sign not in _EQUALITY and column.name not in _ORDERED_TEXTS:
-            raise RequestError(
-                f"expected a number after {column.name}{sign}, got '{text}'", parameter="where"
-            ) from None
-        wanted = text
+    """Return the value that a condition compares with: a number but for texts. Raises RequestError."""
     if column.kind == "hyper-parameter" and sign in _EQUALITY:
         from ffcli.config import validate
 
@@ -119,7 +112,21 @@ def _wanted(column: Column, sign: str, text: str) -> Any:
             return validate({column.name: text}).as_dict()[column.name]
         except InvalidValueError as error:
             raise RequestError(str(error), parameter="where") from None
-    return wanted
+    texts = _ORDERED_TEXTS if sign not in _EQUALITY else (*_ORDERED_TEXTS, *_OTHER_TEXTS)
+    if column.kind == "field" and column.name in texts:
+        return _dataset(text) if column.name == "dataset" else text
+    try:
+        return float(text)
+    except ValueError:
+        raise RequestError(
+            f"expected a number after {column.name}{sign}, got '{text}'", parameter="where"
+        ) from None
+
+
+def _dataset(text: str) -> str:
+    from ffcli.datasets import canonical_name  # it loads NumPy
+
+    return canonical_name(text)
 
 
 def in_order(rows: Sequence[Any], column: Column, *, descending: bool) -> list[Any]:

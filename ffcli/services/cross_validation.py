@@ -63,7 +63,7 @@ def cross_validate(
     configs = members(config, repeats, folds)
     check_before_loading(config)
     dataset = context.dataset(config.dataset)
-    validation_split(configs[0], dataset.y_train)  # it can be refused before a worker has to
+    validation_split(configs[0], dataset.y_train, "folds")  # it can be refused before a worker has to
     options = replace(options, tags=tuple(dict.fromkeys([*options.tags, TAG])))
     jobs = [Job(each, dataset.digest, options) for each in configs]
     trained = train_missing(context, jobs, pool, on_event, is_one=_is_own)

@@ -56,7 +56,7 @@ class RerunOriginal:
     value: float
     """The metric at its best epoch."""
     test_acc: float | None
-    """Test accuracy, where its weights are still stored."""
+    """Test accuracy, where its weights are still stored; null where the value is the mean of several runs."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     Errors pass through as from `train_missing`.
     """
     if options.dataset is None and options.seeds is None and not options.folds:
-        raise RequestError(
-            "Expected another dataset, other seeds or folds: without one, each run would only be repeated."
-        )
+        raise _only_repeated()
     originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id
     chosen = _distinct(originals, options)
@@ -115,6 +113,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
         for seeded in _seeded(original, base, options.seeds)
         for config in members(seeded, folds=options.folds)
     ]
+    _check_new(options, chosen, jobs)
     trained = train_missing(context, jobs, options.pool, on_event, is_one=_is_rerun_of(sweep_id))
     each = len(jobs) // len(chosen)
     return [
@@ -127,6 +126,21 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
 
 
 # Which configurations
+
+
+def _only_repeated() -> RequestError:
+    return RequestError(
+        "Expected another dataset, other seeds or folds: without one, each run would only be repeated."
+    )
+
+
+def _check_new(
+    options: RerunOptions, chosen: Iterable[tuple[Original, TrainConfig]], jobs: Iterable[Job]
+) -> None:
+    """Raise RequestError where the runs on the sweep's own data are those that it has had."""
+    had = [config for original, _ in chosen for config in original.members]
+    if options.dataset is None and all(job.config in had for job in jobs):
+        raise _only_repeated()
 
 
 def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tuple[Original, TrainConfig]]:
@@ -173,7 +187,7 @@ def _results(
         seed=original.config.seed,
         metric=original.metric.name,
         value=original.value,
-        test_acc=_original_test_acc(context, original.run_id),
+        test_acc=None if original.members else _original_test_acc(context, original.run_id),
     )
     runs = [show_run(context, run_id) for run_id in run_ids]
     tested = {

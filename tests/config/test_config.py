@@ -364,7 +364,7 @@ def test_run_name_is_as_promised():
     [
         ({"learning_rate": 0.01}, "_lr-0.01"),
         ({"hidden_size": [64, 32, 16], "seed": 3}, "_seed-3_sz-64,32,16"),
-        ({"fold": "2/5", "batch_norm": True}, "_fold-2/5_batch_norm-true"),
+        ({"fold": "2/5", "batch_norm": True}, "_fold-2of5_batch_norm-true"),
         ({"dataset": "mnist"}, ""),
     ],
 )
@@ -384,4 +384,4 @@ def test_a_name_is_no_longer_than_wandb_takes():
         epochs=170,
     )
     assert len(run_name(every)) <= 120
-    assert "_fold-10/12" in run_name(every)
+    assert "_fold-10of12" in run_name(every)

@@ -28,6 +28,13 @@ def test_the_folds_validate_on_each_image_once() -> None:
     assert [len(train) for train, _ in parts] == [30] * 4
 
 
+@pytest.mark.parametrize("parameter", ["fold", "folds"])
+def test_too_many_folds_are_told_of_what_asked_for_them(parameter: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        validation_split(TrainConfig(fold="1/11"), np.arange(40) % 4, parameter)
+    assert caught.value.parameter == parameter
+
+
 def test_val_fraction_has_no_effect_beside_a_fold() -> None:
     labels = np.arange(40) % 4
     (_, first), (_, second) = (
@@ -50,3 +57,8 @@ def test_members_are_all_seeds_on_all_folds() -> None:
     with pytest.raises(RequestError) as caught:
         members(config.model_copy(update={"fold": "3/4"}), folds=4)
     assert caught.value.parameter == "folds"
+    assert len(members(config, repeats=9999)) == 9999
+    for name in ("repeats", "folds"):
+        with pytest.raises(RequestError) as caught:
+            members(config, **{name: 10000})
+        assert caught.value.parameter == name

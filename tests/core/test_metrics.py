@@ -12,6 +12,7 @@ from ffcli.core.metrics import (
     class_scores,
     confusion_matrix,
     macro_f1,
+    mean_score,
     negative_log_likelihood,
 )
 
@@ -44,6 +45,16 @@ def test_macro_f1_by_hand():
     # in the second, it is predicted once
     assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 0, 0]])) == pytest.approx(23 / 33)
     assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 1, 0]])) == pytest.approx((12 / 18 + 16 / 23) / 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_means_agree_with_scikit_learn(pairs):
+    oracle = pytest.importorskip("sklearn.metrics").precision_recall_fscore_support
+    matrix = confusion_matrix(*map(np.array, zip(*pairs)), 5)
+    for average in ("macro", "weighted"):
+        mean = mean_score(matrix, weighted=average == "weighted")
+        expected = oracle(*zip(*pairs), average=average, zero_division=0)[:3]
+        assert (mean.precision, mean.recall, mean.f1) == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))

@@ -158,7 +158,7 @@ def _comparison(
     if spec is not None and not file.exists():
         return known(place, spec, runs)
     same = None if new else of_same_file(place, file, PAIRED)
-    earlier = resumed(out, place, "compare-loss", file, same, resume=resume, count=runs)
+    earlier = resumed(out, place, "compare-loss", file, same, by="--resume" if resume else None, count=runs)
     return begin(place, file, runs, seed) if earlier is None else known(place, earlier, runs)
 
 

@@ -74,7 +74,7 @@ def confusion(
         "",
         Matrix(result.matrix, result.labels, fractions=result.normalized),
         "",
-        per_class(result.per_class),
+        per_class(result),
         "",
         *_in_words(result),
         *(f"written to {plain(path)}" for path in (result.png, result.csv) if path is not None),

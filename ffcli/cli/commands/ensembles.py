@@ -92,5 +92,5 @@ def parts(ensemble: Ensemble) -> list[RenderableType]:
             spare=["views"],
         ),
         "",
-        per_class(ensemble.per_class),
+        per_class(ensemble),
     ]

@@ -87,6 +87,6 @@ def _parts(evaluation: Evaluation) -> list[RenderableType]:
     return [
         f"run {plain(evaluation.run_id)} {on_test_images(evaluation.n, evaluation.dataset)}",
         *figures(evaluation),
-        per_class(evaluation.per_class),
+        per_class(evaluation),
         "",
     ]

@@ -19,7 +19,7 @@ from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, dataset_option, tracking
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
-from ffcli.cli.repetition import Folds
+from ffcli.cli.repetition import Folds, number_of
 from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_sd, short_name
@@ -53,7 +53,7 @@ def rerun(
         option(
             "--seeds N",
             TRAINING,
-            "Train with N other seeds and report mean and standard deviation.",
+            "Train with N other seeds and report mean and standard deviation: --repeats without its own.",
             default="once, with its own seed",
         ),
     ] = None,
@@ -90,8 +90,8 @@ def rerun(
     options = RerunOptions(
         top=integer("--top", top, least=1) or 3,
         dataset=dataset,
-        seeds=integer("--seeds", seeds, least=1),
-        folds=integer("--folds", folds, least=2) or 0,
+        seeds=number_of("--seeds", seeds, least=1),
+        folds=number_of("--folds", folds, least=2) or 0,
         metric=metric,
         pool=pool_options(workers, cluster, jobs, wandb=wandb),
         run=tracking(

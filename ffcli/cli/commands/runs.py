@@ -71,7 +71,7 @@ def list_(
 
     out = Output.of(ctx)
     place = context(out)
-    kind = table_format(out, format)
+    kind = table_format(out, format, columns)
     by = None if sort is None else run_columns(place, [sort], "sort")[0].name
     chosen = None if columns is None else [each.name for each in run_columns(place, columns.split(","))]
     runs = list_runs(

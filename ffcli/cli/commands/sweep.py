@@ -90,7 +90,7 @@ def sweep(
         ),
     ] = False,
     retry_failed: Annotated[
-        bool, option("--retry-failed", _SWEEP, "Try the failed runs of the sweep again.")
+        bool, option("--retry-failed", _SWEEP, "Resume the sweep and try its failed runs again.")
     ] = False,
     max_time: Annotated[
         str | None,
@@ -193,8 +193,8 @@ def sweep(
         )
         _show_space(out, space, options.count)
         return
-    if resume and new:
-        refuse("Give --resume or --new, one of the two.")
+    if new and (resume or retry_failed):
+        refuse(f"Give {'--resume' if resume else '--retry-failed'} or --new, one of the two.")
     if goes_by_wandb(out, source, backend, cluster, wandb):
         for option, given in (
             ("--seed", seed),

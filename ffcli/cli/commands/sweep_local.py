@@ -87,7 +87,8 @@ def local_sweep(
     spec = source.called
     if source.exists:
         same = None if new else of_same_file(place, source, repeats=many.repeats, folds=many.folds)
-        earlier = resumed(out, place, "sweep", spec, same, resume=resume, count=options.count)
+        by = "--retry-failed" if options.retry_failed else "--resume" if resume else None
+        earlier = resumed(out, place, "sweep", spec, same, by=by, count=options.count)
         if earlier is None:
             return create(
                 place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds

@@ -92,7 +92,7 @@ def show(
 
     out = Output.of(ctx)
     place = context(out)
-    kind = table_format(out, format)
+    kind = table_format(out, format, columns)
     document = show_sweep(
         place,
         find_sweep(place, sweep),
@@ -106,7 +106,7 @@ def show(
     if columns is None and sort is not None and (by := trial_columns(metric, [sort])[0].name) not in chosen:
         chosen.insert(1, by)
     if kind != "table":
-        rows = ([_trial_value(document, trial, name) for name in chosen] for trial in document.top)
+        rows = ([_trial_value(trial, name) for name in chosen] for trial in document.top)
         show_list(out, kind, document, _trial_table(document, chosen), chosen, rows)
         return
     command = "sweep" if document.paired is None else "compare-loss"
@@ -151,16 +151,19 @@ def resumed(
     file: object,
     earlier: str | None,
     *,
-    resume: bool,
+    by: str | None,
     count: int | None,
 ) -> str | None:
-    """Return the earlier sweep of the same file if the user wants to resume it with ``command``."""
+    """Return the earlier sweep of the same file if the user wants to resume it with ``command``.
+
+    ``by`` is the option that says so, if any: RequestError where there is none to resume.
+    """
     what = "comparison" if command == "compare-loss" else "sweep"
     if earlier is None:
-        if resume:
-            refuse(f"--resume: no {what} in {place.runs_dir} is of {file}.")
+        if by is not None:
+            refuse(f"{by}: no {what} in {place.runs_dir} is of {file}.")
         return None
-    wanted = resume or wants_to_resume(out, place, what, earlier, count=count)
+    wanted = by is not None or wants_to_resume(out, place, what, earlier, count=count)
     if wanted is None:
         out.notice(f"{file} was run before: {out.settings.command(command, earlier)} resumes that {what}")
     return earlier if wanted else None
@@ -228,25 +231,25 @@ def _shown_columns(document: SweepReport) -> list[str]:
 
 def _trial_table(document: SweepReport, columns: Sequence[str]) -> Columns:
     heads = {"value": document.metric.name, "run_id": "run", "number": "trial", "best_epoch": "best epoch"}
-    rows = [[_trial_cell(document, trial, name) for name in columns] for trial in document.top]
+    rows = [[_trial_cell(trial, name) for name in columns] for trial in document.top]
     return Columns([heads.get(name, name) for name in columns], rows, right=[document.metric.name, "trial"])
 
 
-def _trial_value(document: SweepReport, trial: TopTrial, name: str) -> Any:
-    """Return the value of a column; a hyper-parameter that is not searched has that of the best trial."""
+def _trial_value(trial: TopTrial, name: str) -> Any:
+    """Return the value of a column: a field of the trial or a hyper-parameter."""
     if hasattr(trial, name):
         return getattr(trial, name)
-    return trial.values[name] if name in trial.values or document.best is None else document.best.config[name]
+    return trial.values[name] if name in trial.values else trial.config[name]
 
 
-def _trial_cell(document: SweepReport, trial: TopTrial, name: str) -> Any:
+def _trial_cell(trial: TopTrial, name: str) -> Any:
     if name == "value":
         return number(trial.value)
     if name == "record" and trial.record == "here":
         return ""
     if name == "run_id" and len(trial.run_ids) > 1:
         return f"{trial.run_id} +{len(trial.run_ids) - 1}"
-    return _trial_value(document, trial, name)
+    return _trial_value(trial, name)
 
 
 def _mattered(document: Effects, metric: str) -> list[RenderableType]:

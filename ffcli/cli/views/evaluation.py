@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffcli.cli.text import number, plain
@@ -10,8 +9,7 @@ from ffcli.cli.views.tables import Columns
 
 if TYPE_CHECKING:
     from ffcli.runs.ensembles import Ensemble
-    from ffcli.runs.results import ClassReport
-    from ffcli.services.evaluation.results import Evaluation
+    from ffcli.services.evaluation.results import ConfusionMatrix, Evaluation
 
 
 def on_test_images(n: int, dataset: str) -> str:
@@ -37,14 +35,13 @@ def figures(evaluation: Evaluation | Ensemble) -> list[str]:
     return lines
 
 
-def per_class(classes: Sequence[ClassReport]) -> Columns:
-    """Return the table of the classes, with the means over them."""
-    from ffcli.runs.results import mean_report
-
+def per_class(document: Evaluation | Ensemble | ConfusionMatrix) -> Columns:
+    """Return the table of the classes, with the means over them where these are known."""
+    classes = document.per_class
     heads = ["precision", "recall", "f1"]
     rows = [[each.name, *(number(getattr(each, head)) for head in heads), each.support] for each in classes]
     total = sum(each.support for each in classes)
-    for title, weighted in (("macro average", False), ("weighted average", True)):
-        mean = mean_report(classes, weighted=weighted)
-        rows.append([title, *(number(getattr(mean, head)) for head in heads), total])
+    for title, mean in (("macro average", document.macro), ("weighted average", document.weighted)):
+        if mean is not None:
+            rows.append([title, *(number(getattr(mean, head)) for head in heads), total])
     return Columns(["class", *heads, "support"], rows, right=[*heads, "support"])

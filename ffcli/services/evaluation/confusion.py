@@ -12,7 +12,7 @@ from ffcli.plotting.confusion import confusion_figure, row_fractions
 from ffcli.plotting.style import as_png, check_figure, check_target, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice
-from ffcli.services.evaluation.evaluate import class_reports, matrix_accuracy
+from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
@@ -73,7 +73,7 @@ def confusion(
         labels=list(data.class_names),
         matrix=matrix,
         normalized=normalize,
-        per_class=class_reports(counts, data.class_names),
+        **by_class(counts, data.class_names),
         confusions=_most_frequent(counts, data.class_names),
         png=png,
         csv=csv_file,

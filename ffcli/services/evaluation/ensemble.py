@@ -16,7 +16,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ensembles import Ensemble, EnsembleMember, EnsembleStore
 from ffcli.runs.provenance import provenance
 from ffcli.runs.record import utc_now
-from ffcli.services.evaluation.evaluate import accuracy, class_reports, matrix_accuracy
+from ffcli.services.evaluation.evaluate import accuracy, by_class, matrix_accuracy
 from ffcli.services.evaluation.inference import (
     Views,
     as_logits,
@@ -59,7 +59,7 @@ def evaluate_ensemble(
         n=len(data.y_test),
         loss=_nll(probabilities, data.y_test),
         accuracy=matrix_accuracy(matrix),
-        per_class=class_reports(matrix, data.class_names),
+        **by_class(matrix, data.class_names),
         **_validation(predicted, data, val),
         tta=tta,
         members=[

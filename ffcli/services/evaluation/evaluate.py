@@ -12,10 +12,10 @@ from ffcli.config import TrainConfig, validate
 from ffcli.core.backprop import l2_penalty
 from ffcli.core.buffers import Array
 from ffcli.core.losses import LOSSES
-from ffcli.core.metrics import class_scores, confusion_matrix
+from ffcli.core.metrics import class_scores, confusion_matrix, mean_score
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
-from ffcli.runs.results import ClassReport, mean_report
+from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.inference import (
     Views,
@@ -62,9 +62,7 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, tra
         loss=_mean_loss(config, run, logits, dataset.y_test),
         loss_name=config.loss,
         accuracy=matrix_accuracy(matrix),
-        per_class=(classes := class_reports(matrix, dataset.class_names)),
-        macro=mean_report(classes),
-        weighted=mean_report(classes, weighted=True),
+        **by_class(matrix, dataset.class_names),
         **_validation(config, run, dataset, over),
         tta=tta,
         views=over.count,
@@ -101,12 +99,18 @@ def matrix_accuracy(matrix: np.ndarray) -> float:
     return float(matrix.trace() / matrix.sum())
 
 
-def class_reports(matrix: np.ndarray, class_names: Sequence[str]) -> list[ClassReport]:
-    """Return the scores of each class of a confusion matrix."""
-    return [
+def by_class(matrix: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of each class of a confusion matrix and the two means over them, as per_class, …."""
+    reports = [
         ClassReport(label, class_names[label], **asdict(score))
         for label, score in enumerate(class_scores(matrix))
     ]
+    macro, weighted = (mean_score(matrix, weighted=each) for each in (False, True))
+    return {
+        "per_class": reports,
+        "macro": MeanReport(macro.precision, macro.recall, macro.f1),
+        "weighted": MeanReport(weighted.precision, weighted.recall, weighted.f1),
+    }
 
 
 def accuracy(logits: Array, labels: Array) -> float:

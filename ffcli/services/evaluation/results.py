@@ -25,7 +25,7 @@ class Evaluation:
     """Fraction of the test images that are classified correctly."""
     per_class: list[ClassReport]
     macro: MeanReport
-    """Mean over the classes."""
+    """Mean over the classes that occur or are predicted."""
     weighted: MeanReport
     """Mean over the classes, each weighted by its support."""
     val_n: int | None
@@ -65,6 +65,10 @@ class ConfusionMatrix:
     normalized: bool
     """Whether the matrix holds fractions."""
     per_class: list[ClassReport]
+    macro: MeanReport
+    """Mean over the classes that occur or are predicted."""
+    weighted: MeanReport
+    """Mean over the classes, each weighted by its support."""
     confusions: list[Confusion]
     """The most frequent ones."""
     png: Path

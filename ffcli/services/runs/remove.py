@@ -23,9 +23,10 @@ from ffcli.util.safe_read import parse_time
 class Selection:
     """Which runs to remove: those of ``which`` that ended longer ago than ``older_than``.
 
-    The ``keep_best`` best finished runs of each sweep by its own metric, and of each dataset by val_acc among
-    the runs outside of sweeps, are kept. A run that is being trained is never removed; a damaged one, which
-    cannot be ranked, only by its age or where ``which`` selects damaged ones.
+    The ``keep_best`` best finished trials of each sweep by its own metric, with all their runs, and as many
+    runs of each dataset by val_acc among those outside of sweeps, are kept. A run that is being trained is
+    never removed; a damaged one, which cannot be ranked, only by its age or where ``which`` selects damaged
+    ones.
     """
 
     which: Filter = field(default_factory=Filter)
@@ -104,8 +105,31 @@ def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]
     best: set[str] = set()
     for (sweep_id, _, _), members in groups.items():
         metric = metrics[sweep_id]
-        best.update(record.run_id for record in metric.ranked(members, standing_by(metric))[:keep])
+        trials = _trials(context, sweep_id, {record.run_id for record in members})
+        if trials is None:
+            best.update(record.run_id for record in metric.ranked(members, standing_by(metric))[:keep])
+        else:
+            best.update(run_id for run_ids in trials[:keep] for run_id in run_ids)
     return best
+
+
+def _trials(context: Context, sweep_id: str | None, members: set[str]) -> list[tuple[str, ...]] | None:
+    """Return the runs of each finished trial with one of the ``members``, the best trial first.
+
+    None where trials have one run each, or no study of theirs can be read here.
+    """
+    if sweep_id is None:
+        return None
+    from ffcli.services.sweeps.create import read_sweep
+    from ffcli.sweeping.study.record import ranked
+
+    with suppress(FfnnError, OSError):
+        study = read_sweep(context, sweep_id)
+        if study.sweep.repeats > 1 or study.sweep.folds:
+            finished = [trial for trial in study.trials if trial.state == "finished"]
+            runs = [trial.run_ids for trial in ranked(study.sweep.metric, finished)]
+            return [run_ids for run_ids in runs if not members.isdisjoint(run_ids)]
+    return None
 
 
 def _metric(context: Context, sweep_id: str | None) -> Metric:

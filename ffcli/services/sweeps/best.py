@@ -56,4 +56,5 @@ def summary_of_trial(trial: Trial) -> TrialSummary:
         best_epoch=trial.best_epoch,
         reused=trial.reused,
         values={name: list(each) if isinstance(each, tuple) else each for name, each in trial.values.items()},
+        config=trial.config.as_dict(),
     )

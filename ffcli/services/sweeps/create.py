@@ -104,10 +104,10 @@ def create(
     of a trial (see `Sweep`), and ``count`` is how many trials are asked for in all.
     """
     spec = load_source(context, source)
-    _check_folds(spec, folds)
+    _check_members(spec, repeats, folds)
     config = any_config(spec)
     dataset = context.dataset(config.dataset)
-    validation_split(members(config, repeats, folds)[0], dataset.y_train)
+    validation_split(members(config, repeats, folds)[0], dataset.y_train, "folds" if folds else "fold")
     _clear_up(context)
     sweep_id = new_run_id(sweep_ids(context.runs_dir))
     sweep = Sweep(sweep_id, spec, dataset.digest, CORE_VERSION, seed, time.time(), paired, repeats, folds)
@@ -119,7 +119,15 @@ def create(
     return sweep
 
 
-def _check_folds(spec: SweepSpec, folds: int) -> None:
+def _check_members(spec: SweepSpec, repeats: int, folds: int) -> None:
+    """Raise RequestError where trials would have runs in common, or a fold of their own."""
+    seed = spec.parameters.get("seed")
+    if repeats > 1 and seed is not None and seed.size != 1:
+        raise RequestError(
+            f"expected no searched seed in a sweep whose trials are trained with {repeats} seeds each",
+            hint="Leave one of the two out.",
+            parameter="repeats",
+        )
     if folds and "fold" in spec.parameters:
         raise RequestError(
             f"expected no fold in a sweep file that is run on all {folds}",
@@ -224,12 +232,12 @@ def describe_space(
 ) -> SearchSpace:
     """Return what a sweep would search, and how long it may take by some measured steps."""
     spec = load_source(context, source)
-    _check_folds(spec, folds)
+    _check_members(spec, repeats, folds)
     runs, each_trial = spec.most_trials(count), repeats * max(folds, 1)
     workers = workers if runs is None else min(workers, runs * each_trial)
     rng = np.random.default_rng(0)
     start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)
-    configs = [spec.config(spec.sample(rng)) for _ in range(_SAMPLE)]
+    configs = [members(spec.config(spec.sample(rng)), 1, folds)[0] for _ in range(_SAMPLE)]
     each = float(np.mean([_seconds_of(context, config) for config in configs]))
     return SearchSpace(
         method=spec.method,

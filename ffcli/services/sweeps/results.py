@@ -61,6 +61,8 @@ class TrialSummary:
     """The earlier run whose result was taken over."""
     values: dict[str, Any]
     """The hyper-parameters of the space."""
+    config: dict[str, Any]
+    """All hyper-parameters, by their names."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from ffcli.errors import RequestError
@@ -90,7 +91,7 @@ def _number(name: str, text: str) -> int | float:
 def _powers(low: int | float, high: int | float, factor: int) -> Iterator[int | float]:
     """Yield low, low·factor, … up to high, in whose last digits single factors may differ."""
     for power in range(_MOST_STEPS):
-        value = low * factor**power
+        value = low * factor**power if isinstance(low, int) else float(Decimal(repr(low)).scaleb(power))
         if value > high * (1 + 1e-9):
             return
         yield value if isinstance(low, int) else float(f"{value:.12g}")

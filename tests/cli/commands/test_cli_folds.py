@@ -44,6 +44,8 @@ def test_the_plan_counts_all_runs(cli: Cli, tiny: Path) -> None:
     [
         ["--folds", 1],
         ["--repeats", 0],
+        ["--repeats", 10**9],
+        ["--folds", 10000],
         ["--folds", 31],  # of 30 images a class
         ["--folds", 2, "--fold", "1/2"],
         ["--workers", 2],

@@ -67,6 +67,10 @@ def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
     assert [float(line.split(",")[3]) for line in text.splitlines()[1:]] == [
         trials[number]["value"] for number in (1, 2, 3)
     ]
+    words = ("--set", "hls=[4],[4,4]", "--set", f"dataset={tiny}", "--set", "epochs=1", "--workers", 1)
+    layers = json.loads(cli("sweep", *words, "--json", "-q").out)["sweep_id"]
+    text = cli("sweeps", "show", layers, "--columns", "number,num_layers", "--sort", "number", "--format=csv")
+    assert text.out == "number,num_layers\n1,1\n2,2\n"
     table = cli(*show).out
     assert "correlation" not in table, "three trials tell nothing"
     runs = cli("runs", "list").out
@@ -78,6 +82,7 @@ def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
     [
         ["runs", "list", "--format", "html"],
         ["runs", "list", "--format", "csv", "--json"],
+        ["runs", "list", "--columns", "run", "--json"],
         ["runs", "list", "--columns", "run,colour"],
         ["runs", "list", "--where", "lr"],
         ["runs", "list", "--sort", "colour"],

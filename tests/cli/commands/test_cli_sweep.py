@@ -523,6 +523,12 @@ def test_failed_runs_are_retried(cli: Cli, tiny: Path) -> None:
     assert again["ended"] == "space"
     runs = json.loads(cli("runs", "list", "--json").out)
     assert sorted(run["status"] for run in runs) == ["diverged", "diverged", "finished"]
+    same = json.loads(cli("sweep", *words, "--retry-failed", "--workers", "1", "--json").out)
+    assert (same["sweep_id"], same["counts"]) == (first["sweep_id"], first["counts"])
+    assert len(json.loads(cli("runs", "list", "--json").out)) == len(runs) + 1
+    assert cli("sweep", *words, "--retry-failed", "--new").code == 2
+    assert cli("sweep", *words, "--set", "seed=7", "--retry-failed").code == 2  # no sweep has failed runs
+    assert len(json.loads(cli("sweeps", "list", "--json").out)) == 1
 
 
 def test_a_sweep_says_how_many_networks_it_has_kept(cli: Cli, tiny: Path) -> None:

@@ -13,10 +13,10 @@ from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
-from ffcli.runs.results import ClassReport, MeanReport, mean_report
+from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
-from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.evaluate import by_class, evaluate
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.training.resuming import resume_run
 from ffcli.util.atomic_files import json_text
@@ -176,11 +176,12 @@ def test_notice_is_given_where_the_best_of_unlike_validation_sets_is_chosen(plac
 
 
 def test_means_over_the_classes_worked_by_hand() -> None:
-    classes = [ClassReport(0, "a", 1.0, 0.5, 2 / 3, 4), ClassReport(1, "b", 0.5, 1.0, 2 / 3, 2)]
-    classes.append(ClassReport(2, "c", 0.0, 0.0, 0.0, 0))
-    assert mean_report(classes) == MeanReport(0.5, 0.5, pytest.approx(4 / 9))
-    weighted = mean_report(classes, weighted=True)
-    assert weighted == MeanReport(pytest.approx(5 / 6), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    """Precisions 1, 1/2, recalls 1/2, 1; class c counts where it is predicted: precisions 1, 2/3, 0."""
+    unseen = by_class(np.array([[2, 2, 0], [0, 2, 0], [0, 0, 0]]), "abc")
+    assert unseen["macro"] == MeanReport(0.75, 0.75, pytest.approx(2 / 3))
+    assert unseen["weighted"] == MeanReport(pytest.approx(5 / 6), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    said = by_class(np.array([[2, 1, 1], [0, 2, 0], [0, 0, 0]]), "abc")
+    assert said["macro"] == MeanReport(pytest.approx(5 / 9), 0.5, pytest.approx((2 / 3 + 4 / 5) / 3))
 
 
 def test_the_accuracy_is_kept_until_the_network_changes(place: Place) -> None:

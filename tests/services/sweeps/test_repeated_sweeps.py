@@ -14,6 +14,9 @@ from ffcli.execution.open import PoolOptions
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.report.report import report
+from ffcli.services.rerun import RerunOptions, rerun
+from ffcli.services.runs.remove import Selection, selected
+from ffcli.services.sweeps import create as creating
 from ffcli.services.sweeps.create import create, describe_space, of_same_file, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.originals import ranked_originals
@@ -59,8 +62,12 @@ def test_a_sweep_on_folds_from_its_first_run_to_its_report(place: Place, file: P
     worst = min(trials, key=lambda trial: (trial.value or 0.0, -trial.number))
     assert kept == {run_id for trial in trials if trial is not worst for run_id in trial.run_ids}
 
-    # The best is evaluated by its first run; trained again, it is that one again.
+    # `runs rm --keep-best` keeps all runs of a trial.
     assert outcome.best is not None
+    going = {run.run_id for run in selected(place.context, Selection(keep_best=1))}
+    assert set(records) - going == set(outcome.best.run_ids)
+
+    # The best is evaluated by its first run; trained again, it is that one again.
     first = outcome.best.run_ids[0]
     assert best_with_weights(place.context, RunChoice(best=True, sweep_id=sweep.id)) == first
     (place.path(first) / MODEL).unlink()
@@ -78,6 +85,15 @@ def test_a_sweep_on_folds_from_its_first_run_to_its_report(place: Place, file: P
         ]
         assert original.value == pytest.approx(sum(losses) / 2)
     assert report(place.context, sweep.id, place.folder / "r.html").runs == 6
+
+    # The same folds again would be the same runs; the test accuracy of one of two is not beside their mean.
+    before = place.context.runs.ids()
+    with pytest.raises(RequestError):
+        rerun(place.context, sweep.id, RerunOptions(folds=2, pool=PoolOptions(1)), lambda _: None)
+    assert place.context.runs.ids() == before
+    (new,) = rerun(place.context, sweep.id, RerunOptions(top=1, seeds=1, pool=PoolOptions(1)), lambda _: None)
+    assert (new.config["seed"], new.original.test_acc) == (1, None)
+    assert new.test_acc is not None
 
 
 def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: Path) -> None:
@@ -144,6 +160,28 @@ def test_the_same_file_with_other_runs_is_another_sweep(place: Place, file: Path
     assert of_same_file(place.context, file, repeats=3) is None
     space = describe_space(place.context, file, None, 99, repeats=2, folds=3)
     assert (space.runs, space.runs_a_trial, space.workers) == (7, 6, 42)
+
+
+def test_repeats_over_a_searched_seed_are_refused(place: Place, file: Path) -> None:
+    text = file.read_text()
+    file.write_text(text + "  seed: {values: [1, 2]}\n")
+    with pytest.raises(RequestError) as caught:
+        create(place.context, file, 0, repeats=2)
+    assert caught.value.parameter == "repeats"
+    with pytest.raises(RequestError):
+        describe_space(place.context, file, None, 1, repeats=2)
+    file.write_text(text + "  seed: {value: 5}\n")
+    assert create(place.context, file, 0, repeats=2).repeats == 2
+
+
+def test_the_estimate_is_of_a_fold(place: Place, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    monkeypatch.setattr(
+        creating, "_seconds_of", lambda _, config: measured.append(config.fold) or float(len(measured) % 2)
+    )
+    space = describe_space(place.context, file, None, 1, folds=3)
+    assert set(measured) == {"1/3"}
+    assert space.seconds_a_run == 0.5
 
 
 def test_folds_that_cannot_be_are_refused_before_anything_is_stored(place: Place, file: Path) -> None:

@@ -35,6 +35,7 @@ def test_lists_are_a_grid() -> None:
         ("hls=32..256:log", "grid", {"values": [32, 64, 128, 256]}),
         ("hls=3..20:log", "grid", {"values": [3, 6, 12]}),
         ("lr=1e-4..1e-1:log", "grid", {"values": [0.0001, 0.001, 0.01, 0.1]}),
+        ("lr=0.25..30.0:log", "grid", {"values": [0.25, 2.5, 25]}),
     ],
 )
 def test_ranges(word: str, method: str | None, parameter: dict[str, object]) -> None:
@@ -42,6 +43,13 @@ def test_ranges(word: str, method: str | None, parameter: dict[str, object]) -> 
     assert made["method"] == (method or "random")
     assert list(made["parameters"].values()) == [parameter]
     assert load_spec(made).space
+
+
+def test_a_range_over_all_floats_is_refused_by_the_bounds_of_its_field() -> None:
+    made = typed_sweep(["lr=1e-300..1e299:log"], "grid")
+    assert made["parameters"]["lr"]["values"] == [float(f"1e{power}") for power in range(-300, 300)]
+    with pytest.raises(RequestError, match="must be a number > 0"):
+        load_spec(made)
 
 
 def test_names_of_people_are_understood() -> None:
