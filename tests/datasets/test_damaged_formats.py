@@ -172,6 +172,25 @@ def test_a_parquet_file_whose_few_bytes_are_long_texts(tmp_path: Path) -> None:
     assert pa.default_memory_pool().max_memory() < 100e6
 
 
+def test_a_parquet_file_whose_rows_share_one_large_picture(tmp_path: Path) -> None:
+    """The file holds 1 MB once for 200 rows."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    pictures = pa.DictionaryArray.from_arrays(pa.array([0] * 200), pa.array([bytes(1 << 20)], pa.binary()))
+    table = pa.table({"image": pictures, "label": [n % 2 for n in range(200)]})
+    parquet.write_table(table, tmp_path / "a.parquet", store_schema=False, dictionary_pagesize_limit=1 << 30)
+    pool = pa.system_memory_pool()
+    before, default = pool.bytes_allocated(), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        with pytest.raises(RequestError, match="row 1 cannot be read as an image"):
+            load_dataset(str(tmp_path / "a.parquet"), tmp_path / "data")
+    finally:
+        pa.set_memory_pool(default)
+    assert pool.max_memory() - before < 50e6
+
+
 def test_a_long_text_in_the_column_of_labels_takes_the_room_of_one(tmp_path: Path) -> None:
     """NumPy would give each of the 2,000 labels 4 MB."""
     rows = [f"{n},{'ab'[n % 2]}" for n in range(2000)]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 _BATCH = 256  # rows that are unpacked at a time
+_PICTURES = 8  # of pictures: one that is stored once for many rows is unpacked for each of them
 _MOST_GROUP = 1 << 32  # bytes of one row group, which pyarrow unpacks column by column
 
 
@@ -177,7 +178,7 @@ def _values(batch: RecordBatch, name: str, file: File) -> list[Any]:
 
 def _add_pictures(table: ParquetFile, image: str, label: str, gallery: Gallery, file: File) -> Array:
     labels: list[Any] = []
-    for batch in table.iter_batches(_BATCH, columns=[image, label]):
+    for batch in table.iter_batches(_PICTURES, columns=[image, label]):
         labels += _values(batch, label, file)
         for row, cell in enumerate(batch.column(image)):
             value = cell.as_py()
