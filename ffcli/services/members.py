@@ -82,10 +82,14 @@ def _found(
 ) -> list[RunRecord | None]:
     """Return of each job the stored run that has come furthest, if any."""
     stored = [record for record in context.runs.records() if is_one(record) and _is_usable(context, record)]
+    configs = [_config_of(record) for record in stored]
     found: list[RunRecord | None] = []
     for job in jobs:
-        of_data = (record for record in stored if record.provenance.dataset_digest == job.dataset_digest)
-        same = [record for record in of_data if _is_of(record, job.config)]
+        same = [
+            record
+            for record, config in zip(stored, configs)
+            if config == job.config and record.provenance.dataset_digest == job.dataset_digest
+        ]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
         if best is not None and best.status == "running":
             raise FfnnError(f"Run {best.run_id}, which is one of these, is being trained by another process.")
@@ -104,8 +108,9 @@ def _is_done(record: RunRecord) -> bool:
     return record.status in ("finished", "diverged")
 
 
-def _is_of(record: RunRecord, config: TrainConfig) -> bool:
+def _config_of(record: RunRecord) -> TrainConfig | None:
+    """Return the configuration of a run; None where it is of another version, or damaged."""
     try:
-        return validate(record.config) == config
-    except (RequestError, OSError):  # of another version, or damaged
-        return False
+        return validate(record.config)
+    except (RequestError, OSError):
+        return None

@@ -198,9 +198,7 @@ def _results(
     finished = [run for run in runs if run.run_id in tested]
     over_runs = OverRuns(
         finished=len(finished),
-        val_acc=spread(
-            [run.best_val_acc for run in runs if run.run_id in tested and run.best_val_acc is not None]
-        ),
+        val_acc=spread([run.best_val_acc for run in finished if run.best_val_acc is not None]),
         test_acc=spread([each.accuracy for each in tested.values()]),
     )
     return [
