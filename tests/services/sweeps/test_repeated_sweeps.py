@@ -21,6 +21,7 @@ from ffcli.services.sweeps.create import create, describe_space, of_same_file, r
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.originals import ranked_originals
 from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
+from ffcli.sweeping.study.record import Trial
 
 FILE = """
 method: grid
@@ -96,15 +97,21 @@ def test_a_sweep_on_folds_from_its_first_run_to_its_report(place: Place, file: P
     assert new.test_acc is not None
 
 
+def run_and_cut(place: Place, sweep_id: str) -> Trial:
+    """Run a trial to its end, return it, and let the study end where its second run had begun."""
+    run(place, sweep_id, 1)
+    study = place.context.runs_dir / "sweeps" / sweep_id / "study.log"
+    (trial,) = read_sweep(place.context, sweep_id).trials
+    lines = study.read_text().splitlines(keepends=True)
+    begun = next(at for at, line in enumerate(lines) if trial.run_ids[1] in line)
+    study.write_text("".join(lines[: begun + 1]))
+    return trial
+
+
 def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: Path) -> None:
     """As where the coordinator was killed while the second of three runs was trained."""
     sweep = create(place.context, file, 0, repeats=3)
-    run(place, sweep.id, 1)
-    study = place.context.runs_dir / "sweeps" / sweep.id / "study.log"
-    (before,) = read_sweep(place.context, sweep.id).trials
-    lines = study.read_text().splitlines(keepends=True)
-    begun = next(at for at, line in enumerate(lines) if before.run_ids[1] in line)
-    study.write_text("".join(lines[: begun + 1]))
+    before = run_and_cut(place, sweep.id)
     place.context.runs.remove(place.path(before.run_ids[2]))
     kept = {path.name: path.stat().st_mtime_ns for path in place.path(before.run_ids[0]).iterdir()}
 
@@ -121,12 +128,7 @@ def test_a_run_stopped_by_the_failure_of_another_prunes_no_trial(place: Place, f
     """As where the process ended when the first of two runs had failed and the second had been stopped."""
     file.write_text(top + file.read_text())
     sweep = create(place.context, file, 0, repeats=2)
-    run(place, sweep.id, 1)
-    study = place.context.runs_dir / "sweeps" / sweep.id / "study.log"
-    (before,) = read_sweep(place.context, sweep.id).trials
-    lines = study.read_text().splitlines(keepends=True)
-    begun = next(at for at, line in enumerate(lines) if before.run_ids[1] in line)
-    study.write_text("".join(lines[: begun + 1]))
+    before = run_and_cut(place, sweep.id)
     for run_id, status in zip(before.run_ids, ("failed", "pruned"), strict=True):
         path = place.path(run_id) / SUMMARY
         path.write_text(json.dumps({**json.loads(path.read_text()), "status": status}))
