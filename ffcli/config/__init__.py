@@ -2,7 +2,7 @@
 
 from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata
-from ffcli.config.folds import MOST_RUNS, members, validation_split
+from ffcli.config.folds import MOST_RUNS, members, runs_per_trial, validation_split
 from ffcli.config.loading import allowed, field_name, merge, validate
 from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
 from ffcli.config.run_name import run_name
@@ -27,6 +27,7 @@ __all__ = [
     "merge",
     "metadata",
     "run_name",
+    "runs_per_trial",
     "unused",
     "used_by",
     "validate",

@@ -27,6 +27,11 @@ def validation_split(
     return fold_indices(labels, fold, folds, parameter=parameter)
 
 
+def runs_per_trial(repeats: int, folds: int) -> int:
+    """Return how many `members` a configuration has."""
+    return repeats * max(folds, 1)
+
+
 def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[TrainConfig, ...]:
     """Return the configurations whose mean a configuration is measured by: one for each seed and fold.
 

@@ -99,7 +99,9 @@ def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]
     for record in records:
         sweep_id = record.sweep_id
         if record.status == "finished":
-            metric = metrics.setdefault(sweep_id, _metric(context, sweep_id))
+            if sweep_id not in metrics:
+                metrics[sweep_id] = _metric(context, sweep_id)
+            metric = metrics[sweep_id]
             loss = record.config.get("loss") if is_loss(metric.name) else None
             groups.setdefault((sweep_id, "" if sweep_id else record.dataset, loss), []).append(record)
     best: set[str] = set()
@@ -125,7 +127,7 @@ def _trials(context: Context, sweep_id: str | None, members: set[str]) -> list[t
 
     with suppress(FfnnError, OSError):
         study = read_sweep(context, sweep_id)
-        if study.sweep.repeats > 1 or study.sweep.folds:
+        if study.sweep.runs_per_trial > 1:
             finished = [trial for trial in study.trials if trial.state == "finished"]
             runs = [trial.run_ids for trial in ranked(study.sweep.metric, finished)]
             return [run_ids for run_ids in runs if not members.isdisjoint(run_ids)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ffcli.config import TrainConfig, members, validation_split
+from ffcli.config import TrainConfig, members, runs_per_trial, validation_split
 from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
@@ -233,7 +233,7 @@ def describe_space(
     """Return what a sweep would search, and how long it may take by some measured steps."""
     spec = load_source(context, source)
     _check_members(spec, repeats, folds)
-    runs, each_trial = spec.most_trials(count), repeats * max(folds, 1)
+    runs, each_trial = spec.most_trials(count), runs_per_trial(repeats, folds)
     workers = workers if runs is None else min(workers, runs * each_trial)
     rng = np.random.default_rng(0)
     start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)

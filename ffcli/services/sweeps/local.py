@@ -119,9 +119,9 @@ def _run(
         options=run_options,
     )
     with open_pool(context, options.pool) as pool:
-        most = sweep.spec.most_trials(count)
-        each = sweep.repeats * max(sweep.folds, 1)  # runs of a trial
-        workers = pool.size if most is None else max(1, min(pool.size, (most - counts.ended) * each))
+        most, workers = sweep.spec.most_trials(count), pool.size
+        if most is not None:
+            workers = max(1, min(workers, (most - counts.ended) * sweep.runs_per_trial))
         on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, count, workers))
         try:
             return Coordinator(study, pool, plan, on_event).run()

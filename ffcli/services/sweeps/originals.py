@@ -99,7 +99,7 @@ def _of_store(context: Context, sweep_id: str, metric: str | None) -> tuple[Metr
             value=value,
             dataset_digest=sweep.dataset_digest if sweep.has_one_dataset else None,
             core_version=sweep.core_version,
-            members=sweep.members(trial.config) if sweep.repeats > 1 or sweep.folds else (),
+            members=sweep.members(trial.config) if sweep.runs_per_trial > 1 else (),
         )
         for trial, value in _values(context, study, chosen)
     ]

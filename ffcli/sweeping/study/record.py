@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from statistics import fmean
 from typing import Any, Literal
 
-from ffcli.config import TrainConfig, members
+from ffcli.config import TrainConfig, members, runs_per_trial
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
@@ -49,6 +49,11 @@ class Sweep:
     def members(self, config: TrainConfig) -> tuple[TrainConfig, ...]:
         """Return the configurations of the runs of a trial: one for each seed and fold."""
         return members(config, self.repeats, self.folds)
+
+    @property
+    def runs_per_trial(self) -> int:
+        """How many `members` a trial has."""
+        return runs_per_trial(self.repeats, self.folds)
 
     @property
     def metric(self) -> Metric:
@@ -120,7 +125,7 @@ class Past:
     """What an earlier training came to.
 
     ``source`` names the run that was taken over, None where the run is the trial's own and only its end was
-    not recorded. ``pruned``: it was stopped early. ``error`` says why it failed.
+    not recorded. ``pruned``: it was stopped early.
     """
 
     run_id: str
@@ -165,7 +170,7 @@ def at_target(sweep: Sweep, trials: Iterable[Trial]) -> float | None:
 
     A pruned trial counts with a single run only: of several it has the mean over those that had begun.
     """
-    metric, several = sweep.metric, sweep.repeats * max(sweep.folds, 1) > 1
+    metric, several = sweep.metric, sweep.runs_per_trial > 1
     if metric.target is None:
         return None
     counted = (trial for trial in trials if trial.state == "finished" or not several)

@@ -28,7 +28,7 @@ from ffcli.sweeping.study import journal
 from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, at_target, tally
 from ffcli.util.safe_read import is_name, shown
 
-_ENDS: dict[TrialState, EndState] = {
+ENDS: dict[TrialState, EndState] = {
     TrialState.COMPLETE: "finished",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
@@ -146,7 +146,7 @@ def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
     for run_id in run_ids:
         if not is_name(run_id):  # it becomes the name of a folder
             raise ValueError(f"its run is {shown(run_id)}")
-    state: State = _ENDS.get(frozen.state, "running")
+    state: State = ENDS.get(frozen.state, "running")
     return Trial(
         sweep.id,
         number,

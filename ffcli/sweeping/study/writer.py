@@ -17,9 +17,9 @@ from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study import journal
 from ffcli.sweeping.study.distributions import plain, published
 from ffcli.sweeping.study.record import EndState, Trial, at_target, counting
-from ffcli.sweeping.study.study import Study, read_storage, unreadable
+from ffcli.sweeping.study.study import ENDS, Study, read_storage, unreadable
 
-_STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+_STATES = {end: state for state, end in ENDS.items()}
 
 
 class StudyWriter:
