@@ -125,11 +125,13 @@ def short_name(config: dict[str, Any]) -> str:
 
 def mean_and_sd(values: Spread) -> str:
     """Return the mean and the standard deviation."""
-    mean = number(values.mean)
-    return mean if values.sd is None else f"{mean} ± {number(values.sd)}"
+    return _plus_minus(values.mean, values.sd)
 
 
 def mean_and_se(values: Spread) -> str:
     """Return the mean and the standard error of the mean."""
-    mean = number(values.mean)
-    return mean if values.se is None else f"{mean} ± {number(values.se)}"
+    return _plus_minus(values.mean, values.se)
+
+
+def _plus_minus(mean: float | None, deviation: float | None) -> str:
+    return number(mean) if deviation is None else f"{number(mean)} ± {number(deviation)}"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ffcli.services.sweeps.results import BestTrial, RankedBy, SweepSummary, TrialCounts, TrialSummary
 from ffcli.sweeping.study.record import END_STATES, Sweep, Trial, ranked, tally
 
+if TYPE_CHECKING:
+    from ffcli.sweeping.study.study import Study
+
 TOP = 5  # trials of a summary
+
+
+def summary_of_study(study: Study) -> SweepSummary:
+    """Return the summary of a sweep of this store."""
+    return summary_of(study.sweep, study.trials, planned=study.planned, is_over=study.is_over)
 
 
 def summary_of(
     sweep: Sweep, trials: Sequence[Trial], *, planned: int | None = None, is_over: bool = False
 ) -> SweepSummary:
     """Return the summary of a sweep; ``planned`` and ``is_over`` say how far it is to go."""
-    best, counts = best_trial(sweep, trials), tally(sweep.metric, trials)
+    order, counts = ranked(sweep.metric, trials), tally(sweep.metric, trials)
     return SweepSummary(
         sweep_id=sweep.id,
         name=sweep.spec.name,
@@ -25,8 +34,8 @@ def summary_of(
         folds=sweep.folds,
         counts=TrialCounts(counts.finished, counts.pruned, counts.failed),
         reused=sum(trial.reused is not None for trial in trials if trial.state in END_STATES),
-        best=None if best is None else _best(sweep, best),
-        top=[summary_of_trial(trial) for trial in ranked(sweep.metric, trials)[:TOP]],
+        best=_best(sweep, order[0]) if order else None,
+        top=[summary_of_trial(trial) for trial in order[:TOP]],
         planned=planned,
         is_over=is_over,
     )

@@ -74,12 +74,11 @@ def _record(context: Context, run_id: str | None) -> str | None:
 
 def write_summary(folder: Path) -> SweepSummary:
     """Make the summary of a sweep anew and return it. Raises as `read_sweep`."""
-    from ffcli.services.sweeps.best import summary_of  # Optuna takes longer to load than all summaries
+    from ffcli.services.sweeps.best import summary_of_study  # Optuna takes longer to load than all summaries
     from ffcli.sweeping.study.study import read
 
     made_from = _state_of_study(folder)
-    study = read(folder)
-    summary = summary_of(study.sweep, study.trials, planned=study.planned, is_over=study.is_over)
+    summary = summary_of_study(read(folder))
     with suppress(OSError):  # the store may be another user's
         write_atomic(folder / SUMMARY, json_text(_Stored(made_from, summary)))
     return summary

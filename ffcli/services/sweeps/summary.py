@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ffcli.services.columns import Column, Condition, find_columns, hyperparameter, in_order
-from ffcli.services.sweeps.best import TOP, summary_of, summary_of_trial
+from ffcli.services.sweeps.best import TOP, summary_of, summary_of_study, summary_of_trial
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.listing import located, located_trial
 from ffcli.services.sweeps.results import Effects, ListedSweep, SweepReport
@@ -22,8 +22,7 @@ def sweep_report(context: Context, study: Study) -> SweepReport:
 
 
 def _listed(context: Context, study: Study) -> ListedSweep:
-    summary = summary_of(study.sweep, study.trials, planned=study.planned, is_over=study.is_over)
-    return located(context, summary)
+    return located(context, summary_of_study(study))
 
 
 def show_sweep(
