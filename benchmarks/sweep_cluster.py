@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import numpy as np
 import yaml
 
 from benchmarks import machine
+from benchmarks.dask_cluster import dask_cluster
 from benchmarks.measure import MeasurementError
 from benchmarks.sweep_overhead import numbers
 from benchmarks.training import at_least_one, write
@@ -85,32 +83,11 @@ def serve(address: str, workers: int, seconds: float) -> None:
     asyncio.run(work())
 
 
-@contextmanager
-def cluster(folder: Path, workers: int, seconds: float) -> Iterator[tuple[str, int]]:
-    """Start a scheduler and simulated workers; yield its address and the number of its process."""
-    file = folder / f"scheduler-{workers}.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file)]
-    command += ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    processes = [subprocess.Popen(command, **quiet)]  # type: ignore[call-overload]
-    try:
-        deadline = time.monotonic() + 60
-        while not (file.exists() and file.stat().st_size):
-            if time.monotonic() > deadline:
-                raise MeasurementError("the scheduler does not start")
-            time.sleep(0.1)
-        address = json.loads(file.read_text())["address"]
-        left = workers
-        while left > 0:
-            n = min(left, _PER_PROCESS)
-            left -= n
-            command = [sys.executable, "-m", "benchmarks.sweep_cluster", f"--seconds={seconds}"]
-            processes.append(subprocess.Popen([*command, "--serve", address, str(n)], **quiet))  # type: ignore[call-overload]
-        yield address, processes[0].pid
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+def simulated(address: str, workers: int, seconds: float) -> Iterator[list[str]]:
+    """Return the commands of so many workers of a scheduler."""
+    for first in range(0, workers, _PER_PROCESS):
+        number = min(_PER_PROCESS, workers - first)
+        yield ["-m", "benchmarks.sweep_cluster", f"--seconds={seconds}", "--serve", address, str(number)]
 
 
 def processor_seconds(pid: int) -> float:
@@ -125,7 +102,8 @@ def measure(folder: Path, workers: int, seconds: float, rounds: int) -> dict[str
     trials = workers * rounds
     sweep = create(context, folder / "sweep.yaml", 0, count=trials)
     store = sweep_folder(context, sweep.id)
-    with cluster(folder, workers, seconds) as (address, scheduler), SweepLock(store) as lock:
+    cluster = dask_cluster(folder, lambda address: simulated(address, workers, seconds))
+    with cluster as (address, scheduler), SweepLock(store) as lock:
         study = StudyWriter(store, lock.check)
         with open_pool(context, PoolOptions(0, address)) as pool:
             deadline = time.monotonic() + 900

@@ -5,6 +5,8 @@
   seeds only, so that all cost the same. The two take turns; what counts is the median of the rounds' ratios
   of images a second, from the start of the first run to the end of the last. The time before it, in which
   Python starts and the workers are made, is given beside.
+- The same sweep on two workers of a Dask cluster on this machine, in turn with the two above: trials an hour
+  on the cluster against those of local workers, from the start of the first run to the end of the last.
 - The same sweep with other numbers of workers, as far as the cores go and beyond.
 - The memory of each worker (PSS: what several share is divided among them).
 
@@ -24,6 +26,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.dask_cluster import dask_cluster, dask_workers, wait_for_workers
 from benchmarks.measure import MeasurementError
 from benchmarks.sweep_command import Folders, span, start, sweep_records, watch_memory, write_sweep_file
 from benchmarks.sweep_overhead import numbers
@@ -33,7 +36,7 @@ from ffcli.runs.record import RunRecord
 from ffcli.runs.store import RunStore
 
 PAIR = 2  # workers, and processes that they are compared with
-TARGETS = {"ratio": 0.95, "worker_mb": 150.0}
+TARGETS = {"ratio": 0.95, "dask": 0.95, "worker_mb": 150.0}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -77,8 +80,13 @@ def rates(runs: Sequence[RunRecord], images: int, launched: float, ended: float)
     }
 
 
-def measure_sweep(options: argparse.Namespace, folders: Folders, images: int, workers: int) -> dict[str, Any]:
-    """Run a sweep of equal configurations. Raises MeasurementError where one of its runs fails."""
+def measure_sweep(
+    options: argparse.Namespace, folders: Folders, images: int, workers: int, cluster: str | None = None
+) -> dict[str, Any]:
+    """Run a sweep of equal configurations, on local workers or on a cluster's.
+
+    Raises MeasurementError where one of its runs fails.
+    """
     file = write_sweep_file(
         folders.runs.parent / "seeds.yaml",
         {
@@ -91,7 +99,8 @@ def measure_sweep(options: argparse.Namespace, folders: Folders, images: int, wo
             },
         },
     )
-    sweep = start(folders, "sweep", file, "--new", "--workers", workers)
+    elsewhere = ("--cluster", cluster) if cluster else ()
+    sweep = start(folders, "sweep", file, "--new", "--workers", workers, *elsewhere)
     watching = watch_memory(sweep)
     document = sweep.document()
     watching.join()
@@ -104,6 +113,13 @@ def measure_sweep(options: argparse.Namespace, folders: Folders, images: int, wo
         "main_mb": sweep.memory.main,
         "worker_mb": sweep.memory.workers,
     }
+
+
+def measure_dask(options: argparse.Namespace, folders: Folders, images: int, workers: int) -> dict[str, Any]:
+    """Run the sweep on so many workers of a cluster that are all there when it starts."""
+    with dask_cluster(folders.runs.parent, lambda address: [dask_workers(address, workers)]) as (address, _):
+        wait_for_workers(address, workers)
+        return measure_sweep(options, folders, images, workers, address)
 
 
 def measure_processes(
@@ -125,7 +141,7 @@ def run(options: argparse.Namespace, cpus: Sequence[int]) -> dict[str, Any]:
     results: dict[str, Any] = {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": machine.describe(),
-        "versions": machine.versions(("numpy",)),
+        "versions": machine.versions(("numpy", "distributed")),
         "trials": options.trials,
         "epochs": options.epochs,
         "rounds": [],
@@ -134,13 +150,15 @@ def run(options: argparse.Namespace, cpus: Sequence[int]) -> dict[str, Any]:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sweeps-", dir=options.out) as name:
         folders = Folders(options.data_dir, Path(name) / "runs")
+        kinds = {
+            "sweep": lambda: measure_sweep(options, folders, images, PAIR),
+            "processes": lambda: measure_processes(options, folders, images, cpus),
+            "dask": lambda: measure_dask(options, folders, images, PAIR),
+        }
         for number in range(options.rounds):
             pair: dict[str, Any] = {}
-            for kind in ("sweep", "processes") if number % 2 == 0 else ("processes", "sweep"):
-                if kind == "sweep":
-                    pair[kind] = measure_sweep(options, folders, images, PAIR)
-                else:
-                    pair[kind] = measure_processes(options, folders, images, cpus)
+            for kind in list(kinds) if number % 2 == 0 else reversed(kinds):
+                pair[kind] = kinds[kind]()
                 line = f"round {number + 1}, {kind}: {pair[kind]['images_per_second']:,.0f} images/s"
                 print(line, file=sys.stderr, flush=True)
             results["rounds"].append(pair)
@@ -180,9 +198,31 @@ def ratio_table(rounds: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines) + f"\n\nmedian ratio {middle:.3f}; the target is at least {TARGETS['ratio']}"
 
 
-def ratios(rounds: Sequence[dict[str, Any]], key: str = "images_per_second") -> list[float]:
-    """Return the sweep's rate over the processes', round by round."""
-    return [pair["sweep"][key] / pair["processes"][key] for pair in rounds]
+def dask_table(rounds: Sequence[dict[str, Any]]) -> str:
+    """Return each round's trials an hour, local and on Dask, and below it the median of their ratios."""
+    lines = [
+        "| round | local, trials per hour | Dask, trials per hour | ratio | Dask's start s |",
+        "| --: | --: | --: | --: | --: |",
+    ]
+    for number, pair in enumerate(rounds, 1):
+        local, dask = (
+            pair[kind]["runs"] * 3600 * _rate(pair[kind]) / pair[kind]["images"] for kind in ("sweep", "dask")
+        )
+        lines.append(
+            f"| {number} | {local:,.0f} | {dask:,.0f} | {dask / local:.3f}"
+            f" | {pair['dask']['start_seconds']:.1f} |"
+        )
+    middle = median(ratios(rounds, pair=("dask", "sweep")))
+    return "\n".join(lines) + f"\n\nmedian ratio {middle:.3f}; the target is at least {TARGETS['dask']}"
+
+
+def ratios(
+    rounds: Sequence[dict[str, Any]],
+    key: str = "images_per_second",
+    pair: tuple[str, str] = ("sweep", "processes"),
+) -> list[float]:
+    """Return the rate of the first of a pair over that of the second, round by round."""
+    return [taken[pair[0]][key] / taken[pair[1]][key] for taken in rounds]
 
 
 def growth_table(growth: Sequence[dict[str, Any]]) -> str:
@@ -228,7 +268,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     about = results["machine"]
     print(f"{about['cpu']}, {about['cores']} cores, {about['system']}, Python {about['python']}\n")
-    print(f"{ratio_table(results['rounds'])}\n\n{growth_table(results['growth'])}")
+    tables = ratio_table(results["rounds"]), dask_table(results["rounds"]), growth_table(results["growth"])
+    print("\n\n".join(tables))
     return 0
 
 
