@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,10 +13,8 @@ import typer
 
 from ffcli.cli.completion import complete_dataset, words
 from ffcli.cli.help import with_default
-from ffcli.cli.output import refuse
 from ffcli.cli.parsing import Command
 from ffcli.config import (
-    ABOUT,
     FIELDS,
     NAMES,
     Choice,
@@ -29,11 +27,9 @@ from ffcli.config import (
     used_by,
     validate,
 )
-from ffcli.config.names import ALPHA, by_field
-from ffcli.errors import RequestError
-from ffcli.util.safe_read import mapping, parse_yaml, read_text, shown
+from ffcli.config.files import read_config
+from ffcli.config.names import ALPHA
 
-_PATIENCE = 5.0  # seconds that a pipe given as --config is waited for
 _COMPLETERS = {"dataset": complete_dataset, "augment": words("none", "flip", "shift:1", "flip,shift:1")}
 
 
@@ -134,7 +130,7 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
     Raises RequestError that names the option, or the file and its key.
     """
     from_recipe = load_recipe(recipe).settings if recipe is not None else {}
-    from_file = _read_config(file) if file is not None else {}
+    from_file = read_config(file, f"--config {file}: ") if file is not None else {}
     given_flags = merge(flags)
 
     def label(name: str) -> str:
@@ -145,32 +141,3 @@ def configure(file: Path | None, flags: Mapping[str, str], recipe: str | None = 
         return f"--recipe {recipe}: {name}" if name in from_recipe else flag(name)
 
     return validate(merge(from_recipe, from_file, flags), label)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Return the settings of a configuration file by their fields."""
-    place = f"--config {path}: "
-    try:
-        content = parse_yaml(read_text(path, "YAML file", pipe=_PATIENCE))
-        values = {key: value for key, value in mapping(content, "epochs: 5").items() if key != ABOUT}
-    except ValueError as error:
-        refuse(f"{place}{error}.")
-    if strange := [key for key in values if not isinstance(key, str)]:
-        refuse(f"{place}the key {shown(strange[0])} is not a word.")
-    fields = NAMES.resolve(values)
-    if strange := [key for key, field in fields.items() if field is None]:
-        raise NAMES.unknown(strange, place)
-    for key, value in values.items():
-        if not _is_simple(value):
-            refuse(f"{place}{key} must be {allowed(str(fields[key]))}, got a nested value.")
-    try:
-        validate(values, lambda name: place + name)
-        return by_field(values, NAMES)
-    except RequestError as error:
-        refuse(place + str(error).removeprefix(place), error.hint)
-
-
-def _is_simple(value: object) -> bool:
-    """Whether a value is one word or number, or a list of them."""
-    items: Iterable[object] = value if isinstance(value, list) else [value]
-    return not any(isinstance(item, (list, dict, set, tuple)) for item in items)

@@ -4,12 +4,11 @@ from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata
 from ffcli.config.folds import MOST_RUNS, members, runs_per_trial, validation_split
 from ffcli.config.loading import allowed, field_name, merge, validate
-from ffcli.config.recipes import ABOUT, Recipe, all_recipes, load_recipe
+from ffcli.config.recipes import Recipe, all_recipes, load_recipe
 from ffcli.config.run_name import run_name
 from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
 
 __all__ = [
-    "ABOUT",
     "CONDITIONS",
     "FIELDS",
     "MOST_RUNS",
