@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
 from ffcli.sweeping.spec.spec import SweepSpec
+
+DRAWS = 100  # tries to draw a new or a valid combination
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,26 @@ class Proposer(ABC):
         Raises FfnnError where no valid one is found.
         """
 
+    def complete(self, number: int, given: Mapping[str, Any]) -> Proposal | None:
+        """Return a configuration for a trial that has the values ``given``; the others are drawn.
+
+        None where a finite space has no such combination left. Raises FfnnError where no draw is valid.
+        """
+        part, rng = self.spec.with_fixed(given), self.generator(number)
+        drawn = (part.sample(rng) for _ in range(DRAWS))
+        others: Iterable[dict[str, Any]] = () if self.spec.size is None else part.combinations()
+        for values in chain(drawn, others):
+            proposal = self.proposal(values)
+            if proposal is not None:
+                return Proposal(proposal.values, proposal.config, self.point(proposal.values))
+        if self.spec.size is None:
+            raise none_allowed()
+        return None
+
+    def point(self, values: Mapping[str, Any]) -> Mapping[str, float] | None:
+        """Return values of the space as the proposer's coordinates, if it has such."""
+        return None
+
     def generator(self, number: int) -> np.random.Generator:
         """Return the randomness of a trial."""
         return np.random.default_rng([self._seed % 2**64, number])
@@ -92,3 +115,8 @@ class Proposer(ABC):
         for tried in sorted(self._tried):
             index += tried <= index
         return self.spec.combination(index)
+
+
+def none_allowed() -> FfnnError:
+    """Return the error of a space without end none of whose draws is valid."""
+    return FfnnError(f"None of {DRAWS} draws from the sweep's distributions is allowed.")

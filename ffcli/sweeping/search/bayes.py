@@ -14,8 +14,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from ffcli.sweeping.search.base import Known, Proposal
-from ffcli.sweeping.search.random import DRAWS, RandomProposer
+from ffcli.sweeping.search.base import DRAWS, Known, Proposal
+from ffcli.sweeping.search.random import RandomProposer
 from ffcli.sweeping.spec.distinct import position
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.spec import SweepSpec
@@ -25,6 +25,7 @@ Point = Mapping[str, float]
 _STARTUP = 10  # trials that must have a value before there is a model
 _ASKS = 4
 _MOVES = 32
+_HALVINGS = 53  # after which doubles are no closer
 
 # An ask takes time in proportion to the trials known. So past 1,000 it is the 100 best and the latest 400 to
 # 900: TPE counts the 25 best at most as good anyway, and the others only for the density of the rest.
@@ -86,11 +87,10 @@ class BayesProposer(RandomProposer):
 
     def last_resort(self, rng: np.random.Generator) -> Proposal:
         proposal = super().last_resort(rng)
-        point = {
-            name: _of_position(each, position(each, proposal.values[name]))
-            for name, each in self.spec.parameters.items()
-        }
-        return Proposal(proposal.values, proposal.config, point)
+        return Proposal(proposal.values, proposal.config, self.point(proposal.values))
+
+    def point(self, values: Mapping[str, Any]) -> Point:
+        return {name: _of_value(each, values[name]) for name, each in self.spec.parameters.items()}
 
     def _points_to_try(self, rng: np.random.Generator) -> Iterator[Point]:
         if len(self._losses) < _STARTUP:
@@ -177,6 +177,20 @@ def _of_position(distribution: Distribution, index: int) -> float:
     return index + _first(distribution)
 
 
+def _of_value(distribution: Distribution, value: Any) -> float:
+    """Return the coordinate of a value: of a continuous distribution, by bisection of its quantiles."""
+    if distribution.size is not None:
+        return _of_position(distribution, position(distribution, value))
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if distribution.from_uniform(middle) < value:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 def _value(distribution: Distribution, coordinate: float) -> Any:
     if distribution.size is None:
         return distribution.from_uniform(coordinate)
@@ -188,4 +202,4 @@ def _draw(distribution: Distribution, rng: np.random.Generator) -> float:
     u = float(rng.random())
     if distribution.size is None:
         return u
-    return _of_position(distribution, position(distribution, distribution.from_uniform(u)))
+    return _of_value(distribution, distribution.from_uniform(u))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ffcli.errors import FfnnError
-from ffcli.sweeping.search.base import Proposal, Proposer
-
-DRAWS = 100  # tries to draw a new or a valid combination
+from ffcli.sweeping.search.base import DRAWS, Proposal, Proposer, none_allowed
 
 
 class RandomProposer(Proposer):
@@ -25,5 +22,5 @@ class RandomProposer(Proposer):
         """Return any that was not tried. Raises FfnnError in an infinite space."""
         proposal = self.proposal(self.untried(rng)) if self.spec.size is not None else None
         if proposal is None:
-            raise FfnnError(f"None of {DRAWS} draws from the sweep's distributions is allowed.")
+            raise none_allowed()
         return proposal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import product
@@ -12,6 +13,8 @@ from ffcli.config import CONDITIONS, FIELDS
 from ffcli.sweeping.spec.distributions import Categorical, Distribution
 
 Values = Mapping[str, Any]
+
+_ROUNDING = 1e-9
 
 
 class Distinct:
@@ -33,15 +36,16 @@ class Distinct:
     def effective(self, values: Values) -> dict[str, Any]:
         """Return a combination with the parameters that have no effect in it at their fixed value."""
         return {
-            name: value if self._has_effect(name, values) else self._fixed(name)
+            name: value if self.has_effect(name, values) else self._fixed(name)
             for name, value in values.items()
         }
 
-    def _has_effect(self, name: str, values: Values) -> bool:
+    def has_effect(self, name: str, values: Values) -> bool:
+        """Whether a parameter has an effect, or can have one, beside these values of others."""
         condition = self._conditions.get(name)
-        return condition is None or condition.holds(
-            values.get(condition.governor, FIELDS[condition.governor].default)
-        )
+        if condition is None or (condition.governor in self._all and condition.governor not in values):
+            return True
+        return condition.holds(values.get(condition.governor, FIELDS[condition.governor].default))
 
     def _fixed(self, name: str) -> Any:
         distribution = self._all[name]
@@ -88,7 +92,7 @@ class Distinct:
         for name, (start, stop) in block.items():
             yield name, start, stop - start
         for name in sorted(self._all.keys() - block.keys()):
-            yield name, 0, (self._all[name].size or 0) if self._has_effect(name, values) else 1
+            yield name, 0, (self._all[name].size or 0) if self.has_effect(name, values) else 1
 
     def combination(self, index: int) -> dict[str, Any]:
         """Return a distinct training of a finite space, 0 ≤ index < size. Raises IndexError outside.
@@ -153,3 +157,23 @@ def position(distribution: Distribution, value: Any) -> int:
         return distribution.choices.index(value)
     steps: float = (value - distribution.value(0)) / (distribution.step or 1)
     return round(steps)
+
+
+def member(distribution: Distribution, value: Any) -> Any:
+    """Return the value of a distribution that equals a canonical one up to rounding, None where none does."""
+    if distribution.choices:
+        return next((choice for choice in distribution.choices if choice == value), None)
+    if not isinstance(value, (int, float)):
+        return None
+    step = distribution.step or 0.0
+    nearest: float | None = value
+    if distribution.size is not None:
+        index = position(distribution, value)
+        nearest = distribution.value(index) if 0 <= index < distribution.size else None
+    elif step:
+        nearest = round(value / step) * step
+    low = distribution.from_uniform(0.0) if distribution.low is None else distribution.low
+    high = distribution.from_uniform(1.0) if distribution.high is None else distribution.high
+    if nearest is None or not low <= nearest <= high:
+        return None
+    return nearest if math.isclose(nearest, value, rel_tol=_ROUNDING, abs_tol=_ROUNDING * step) else None

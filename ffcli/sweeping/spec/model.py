@@ -6,7 +6,7 @@ https://docs.wandb.ai/models/sweeps/sweep-config-keys
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from ffcli.config import TrainConfig, merge, validate
 from ffcli.runs.metric import Metric
 from ffcli.sweeping.spec.distinct import Distinct
-from ffcli.sweeping.spec.distributions import Distribution
+from ffcli.sweeping.spec.distributions import Categorical, Distribution
 from ffcli.sweeping.spec.hyperband import Hyperband
 from ffcli.sweeping.spec.space import Parameter
 
@@ -91,6 +91,13 @@ class SweepSpec:
         names = {parameter.key: name for name, parameter in self.space.items()}
         flat = {names.get(path, path): value for path, value in _flat(values) if path not in self.left_out}
         return validate(merge(base or {}, flat))
+
+    def with_fixed(self, values: Mapping[str, Any]) -> SweepSpec:
+        """Return the part of the space in which some parameters have these values."""
+        space = dict(self.space)
+        for name, value in values.items():
+            space[name] = replace(space[name], distribution=Categorical(kind="constant", choices=(value,)))
+        return replace(self, space=space)
 
 
 def _flat(values: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, Any]]:
