@@ -100,14 +100,14 @@ def take_over(
     provenance: Mapping[str, Any],
     options: RunOptions,
 ) -> Past | None:
-    """Copy a finished run as a new run of a sweep, tagged ``reused``; None where its history is not whole.
+    """Copy a run that has ended as a run of a sweep, tagged ``reused``; None where its history is not whole.
 
     Its weights are copied too, if it still has them. Raises OSError.
     """
-    rows = _whole_history(context, source, config.epochs)
+    record = context.runs.read(source)
+    rows = _whole_history(context, source, record.epochs_done)
     if not rows:
         return None
-    record = context.runs.read(source)
     with context.runs.create() as new:
         record = replace(
             record,
@@ -127,4 +127,5 @@ def take_over(
             write_atomic(new.place / MODEL, (context.runs.path(source) / MODEL).read_bytes())
         write_atomic(new.place / SUMMARY, json_text(record.as_dict()))
         new.appear()
-        return Past(new.path.name, source, tuple(row.result for row in rows))
+        results = tuple(row.result for row in rows)
+        return Past(new.path.name, source, results, record.status == "pruned")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from small_runs import Place
@@ -17,7 +18,7 @@ from ffcli.sweeping.study.record import EndState, best_epoch
 from ffcli.sweeping.study.writer import StudyWriter
 
 SPACE = """
-method: grid
+method: METHOD
 metric: {name: METRIC, goal: GOAL}
 parameters:
   dataset: {value: DATASET}
@@ -39,18 +40,23 @@ class Made:
 
 def put_sweep(place: Place, search: str, made: Sequence[Made], metric: str = "val_acc") -> str:
     """Store a grid sweep over ``search``, lines of YAML, whose first trials went so; return its id."""
-    goal = "minimize" if metric.endswith("loss") else "maximize"
-    searched = {line.partition(":")[0].strip() for line in search.splitlines()}
-    lines = SPACE.replace("METRIC", metric).replace("GOAL", goal).splitlines()
-    kept = [line for line in lines if line.partition(":")[0].strip() not in searched]
-    file = place.folder / "sweep.yaml"
-    file.write_text("\n".join([*kept, f"  {search}"]).replace("DATASET", str(place.dataset)))
-    sweep = create(place.context, file, 0)
+    sweep = create(place.context, sweep_file(place, search, metric), 0)
     writer = writer_of(place, sweep.id)
     for index, trial in enumerate(made):
         put_trial(writer, index, trial)
         _put_history(place, trial)
     return sweep.id
+
+
+def sweep_file(place: Place, search: str, metric: str = "val_acc", method: str = "grid") -> Path:
+    """Write a sweep file over ``search``, lines of YAML, and return it."""
+    goal = "minimize" if metric.endswith("loss") else "maximize"
+    searched = {line.partition(":")[0].strip() for line in search.splitlines()}
+    lines = SPACE.replace("METRIC", metric).replace("GOAL", goal).replace("METHOD", method).splitlines()
+    kept = [line for line in lines if line.partition(":")[0].strip() not in searched]
+    file = place.folder / "sweep.yaml"
+    file.write_text("\n".join([*kept, f"  {search}"]).replace("DATASET", str(place.dataset)))
+    return file
 
 
 def writer_of(place: Place, sweep_id: str) -> StudyWriter:

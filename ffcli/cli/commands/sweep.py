@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ffcli.cli.commands.sweep_local import local_sweep, run_here
+from ffcli.cli.commands.sweep_local import first_of, local_sweep, run_here
 from ffcli.cli.commands.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
-from ffcli.cli.completion import complete_sweep_file, names_in
+from ffcli.cli.completion import complete_run, complete_sweep, complete_sweep_file, names_in
 from ffcli.cli.completion import words as words_of
 from ffcli.cli.context import context
 from ffcli.cli.errors import FIRST_LOOK
@@ -18,28 +18,34 @@ from ffcli.cli.params import WandbEntity, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, Repeats, Repetition
-from ffcli.cli.text import roughly
 from ffcli.cli.values import age, integer, one_of
-from ffcli.cli.views.sweep import fewer_runs
-from ffcli.cli.views.tables import pairs
-from ffcli.util.text import counted
+from ffcli.cli.views.space import show_space
 
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
-    from ffcli.services.sweeps.results import SearchSpace
+    from ffcli.services.sweeps.first import Beginning
+    from ffcli.sweeping.study.study import NewTrial
 
 app = typer.Typer(add_completion=False)
 
 _SWEEP = "Sweep"
 
 
-def _without_agents(backend: str | None) -> str:
-    """Return the backend of trials with several runs. Raises RequestError for W&B's agents."""
+def _without_agents(backend: str | None, many: Repetition, beginning: Beginning) -> str | None:
+    """Return the backend, which is local where W&B's cannot do what is asked. Raises RequestError."""
     from ffcli.services.sweeps.wandb import BACKENDS
 
-    if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
-        refuse("--folds and --repeats: expected --backend local, got wandb, whose trials have one run each.")
-    return "local"
+    reasons = {
+        "--folds and --repeats": "whose trials have one run each" if many.given else None,
+        "--start-from and --extend": "whose server proposes all trials" if beginning.is_given else None,
+    }
+    for options, reason in reasons.items():
+        if reason is None:
+            continue
+        if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
+            refuse(f"{options}: expected --backend local, got wandb, {reason}.")
+        backend = "local"
+    return backend
 
 
 @app.command(cls=Command)
@@ -82,13 +88,35 @@ def sweep(
     resume: Annotated[bool, option("--resume", _SWEEP, "Resume the last sweep of this FILE.")] = False,
     new: Annotated[bool, option("--new", _SWEEP, "Begin a new sweep of this FILE.")] = False,
     reuse: Annotated[
-        bool,
+        bool | None,
         option(
             "--reuse/--no-reuse",
             _SWEEP,
-            "Reuse the results of identical stored runs instead of training again.",
+            "Reuse the results of identical stored runs instead of training again, also when the sweep is "
+            "resumed.",
         ),
-    ] = False,
+    ] = None,
+    start_from: Annotated[
+        list[str] | None,
+        option(
+            "--start-from RUN|FILE",
+            _SWEEP,
+            "Try known configurations first: the searched values of a stored run, or a YAML or JSON file "
+            "of one configuration or a list; what is left open is drawn at random. They count towards "
+            "--count. Can be repeated.",
+            completes=complete_run,
+        ),
+    ] = None,
+    extend: Annotated[
+        str | None,
+        option(
+            "--extend SWEEP",
+            _SWEEP,
+            "Begin a new sweep of FILE with the results of this one, of its trials that lie in FILE's space. "
+            "They count towards --count; SWEEP is kept.",
+            completes=complete_sweep,
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool, option("--retry-failed", _SWEEP, "Resume the sweep and try its failed runs again.")
     ] = False,
@@ -158,6 +186,7 @@ def sweep(
     trial is the mean over its runs, so that no lucky seed or split is chosen.
     """
     from ffcli.services.sweeps.create import describe_space
+    from ffcli.services.sweeps.first import Beginning
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.services.sweeps.shipped import no_such_file
 
@@ -176,13 +205,20 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
+    beginning = Beginning(tuple(start_from or ()), extend)
     many = Repetition.read(folds, repeats)
-    if many.given:
-        backend = _without_agents(backend)
+    backend = _without_agents(backend, many, beginning)
     source = _source(spec, words, method, sweep_name, tuple(ignore or ()))
+    number = integer("--seed", seed)
+    first: list[NewTrial] = []
+    if new and (resume or retry_failed):
+        refuse(f"Give {'--resume' if resume else '--retry-failed'} or --new, one of the two.")
+    if dry_run and not source.exists:
+        refuse(f"--dry-run: {no_such_file(source.called)}")
+    if beginning.is_given:
+        new = _begins(source, resume=resume or retry_failed)
+        many, first = first_of(place, source, beginning, many, number)
     if dry_run:
-        if not source.exists:
-            refuse(f"--dry-run: {no_such_file(source.called)}")
         space = describe_space(
             place,
             source,
@@ -190,17 +226,16 @@ def sweep(
             options.pool.workers or 1,
             repeats=many.n_repeats,
             folds=many.n_folds,
+            first=first,
         )
-        _show_space(out, space, options.count)
+        show_space(out, space, options.count)
         return
-    if new and (resume or retry_failed):
-        refuse(f"Give {'--resume' if resume else '--retry-failed'} or --new, one of the two.")
     if goes_by_wandb(out, source, backend, cluster, wandb):
         for option, given in (
             ("--seed", seed),
             ("--max-time", max_time),
             ("--retry-failed", retry_failed or None),
-            ("--reuse", reuse or None),
+            ("--reuse", reuse),
             ("--live", live or None),
         ):
             if given is not None:
@@ -211,7 +246,7 @@ def sweep(
         from ffcli.services.report.live import check_installed
 
         check_installed()
-    made = local_sweep(out, place, source, options, integer("--seed", seed), many, resume=resume, new=new)
+    made = local_sweep(out, place, source, options, number, many, first, resume=resume, new=new)
     run_here(out, place, made, options, live=live)
 
 
@@ -235,22 +270,13 @@ def _source(
     return SweepSource(sweep_file(spec), choose, ignore)
 
 
-def _show_space(out: Output, space: SearchSpace, count: int | None) -> None:
-    each = f"{roughly(space.seconds_a_run)} per run"
-    by = counted(space.workers, "worker")
-    total = space.seconds_estimate
-    runs = "until it is stopped" if space.runs is None else str(space.runs)
-    if space.runs_a_trial > 1:
-        runs += f" trials, each of {space.runs_a_trial} runs"
-    if count is not None and space.runs is not None and space.runs < count:
-        runs = f"{runs}, {fewer_runs(count, space.runs, space.size)}"
-    about = {
-        "method": space.method,
-        "metric": space.metric and f"{space.metric.goal} {space.metric.name}",
-        **space.parameters,
-        "combinations": space.combinations or "infinitely many",
-        "trainings": space.size or "infinitely many",
-        "runs": runs,
-        "time": f"about {each}" if total is None else f"about {roughly(total)} with {by} ({each})",
-    }
-    out.result(space, pairs(about))
+def _begins(source: SweepSource, *, resume: bool) -> bool:
+    """Return that a new sweep is begun. Raises RequestError where that cannot be."""
+    from ffcli.services.sweeps.shipped import no_such_file
+
+    begins = "--start-from and --extend begin a new sweep of a FILE:"
+    if resume:
+        refuse(f"{begins} leave out --resume and --retry-failed.")
+    if not source.exists:
+        refuse(f"{begins} {no_such_file(source.called)}")
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,10 @@ from ffcli.sweeping.study.lock import SweepHeldError
 if TYPE_CHECKING:
     from ffcli.cli.repetition import Repetition
     from ffcli.services.sweeps.create import SweepSource
+    from ffcli.services.sweeps.first import Beginning
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.record import Sweep
+    from ffcli.sweeping.study.study import NewTrial
     from ffcli.training.context import Context
 
 
@@ -68,6 +70,19 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     fail_where_all_failed(out, document, resume)
 
 
+def first_of(
+    place: Context, source: SweepSource, beginning: Beginning, many: Repetition, seed: int | None
+) -> tuple[Repetition, list[NewTrial]]:
+    """Return what makes the runs of a trial, and the trials that a new sweep begins with."""
+    from ffcli.cli.repetition import Repetition
+    from ffcli.services.sweeps.first import extended, first_trials
+
+    if beginning.extend is not None and not many.given:
+        old = extended(place, beginning.extend)
+        many = Repetition(old.folds or None, old.repeats)
+    return many, first_trials(place, source, beginning, seed or 0, repeats=many.n_repeats, folds=many.n_folds)
+
+
 def local_sweep(
     out: Output,
     place: Context,
@@ -75,11 +90,12 @@ def local_sweep(
     options: SweepOptions,
     seed: int | None,
     many: Repetition,
+    first: Sequence[NewTrial] = (),
     *,
     resume: bool,
     new: bool,
 ) -> Sweep:
-    """Return the sweep to resume, or a new one of the file."""
+    """Return the sweep to resume, or a new one of the file, which begins with the trials ``first``."""
     from ffcli.services.sweeps.create import create, of_same_file, read_sweep
     from ffcli.services.sweeps.find import find_sweep
     from ffcli.services.sweeps.shipped import no_such_file
@@ -91,7 +107,13 @@ def local_sweep(
         earlier = resumed(out, place, "sweep", spec, same, by=by, count=options.count)
         if earlier is None:
             return create(
-                place, source, seed or 0, count=options.count, repeats=many.n_repeats, folds=many.n_folds
+                place,
+                source,
+                seed or 0,
+                count=options.count,
+                repeats=many.n_repeats,
+                folds=many.n_folds,
+                first=first,
             )
     elif new:
         refuse(f"--new: {no_such_file(spec)}")

@@ -98,12 +98,12 @@ class TrialLines:
         """Print the line of a trial that has ended."""
         of = f"/{self.total}" if self.total else ""
         outcome = f"{message.state} {number(message.value)}" if message.error is None else message.error
+        what = plain(self.name(config)) if config else "refused"
         if message.reused is not None:
-            outcome += f" (reused from {message.reused})"
+            what = f"reused from {message.reused}"
         self._out.notice(
             f"{sum(self.counts.values())}{of}  trial {message.number}  {plain(outcome)}  "
-            f"{plain(self.name(config)) if config else 'refused'}  {message.seconds:.1f}s  "
-            f"best {number(self.best)}"
+            f"{what}  {message.seconds:.1f}s  best {number(self.best)}"
         )
 
     def name(self, config: TrainConfig) -> str:

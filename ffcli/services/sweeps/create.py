@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
 from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
-from ffcli.sweeping.study.study import Study
+from ffcli.sweeping.study.study import NewTrial, Study
 from ffcli.training.context import Context
 from ffcli.training.experiment import check_before_loading
 from ffcli.util.atomic_files import write_atomic
@@ -97,11 +97,13 @@ def create(
     count: int | None = None,
     repeats: int = 1,
     folds: int = 0,
+    first: Sequence[NewTrial] = (),
 ) -> Sweep:
     """Store a new sweep. Raises RequestError, before anything runs, for what is wrong in its file.
 
     ``paired`` is the field whose values are to be compared, if any, ``repeats`` and ``folds`` make the runs
-    of a trial (see `Sweep`), and ``count`` is how many trials are asked for in all.
+    of a trial (see `Sweep`), ``count`` is how many trials are asked for in all, and ``first`` are the trials
+    that it begins with.
     """
     spec = load_source(context, source)
     _check_members(spec, repeats, folds)
@@ -114,7 +116,7 @@ def create(
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
     with SweepLock(folder):  # so that nobody clears it up before it is whole
-        study.create(folder, sweep, count)
+        study.create(folder, sweep, count, first)
         keep_file(context, sweep)
     return sweep
 
@@ -229,11 +231,17 @@ def describe_space(
     *,
     repeats: int = 1,
     folds: int = 0,
+    first: Sequence[NewTrial] = (),
 ) -> SearchSpace:
-    """Return what a sweep would search, and how long it may take by some measured steps."""
+    """Return what a sweep would search, and how long it may take by some measured steps.
+
+    ``first`` are the trials that it would begin with.
+    """
     spec = load_source(context, source)
     _check_members(spec, repeats, folds)
     runs, each_trial = spec.most_trials(count), runs_per_trial(repeats, folds)
+    copied = sum(bool(trial.copies) for trial in first)
+    to_train = None if runs is None else max(0, runs - copied)
     workers = workers if runs is None else min(workers, runs * each_trial)
     rng = np.random.default_rng(0)
     start = _WORKERS_START + (_NUMBAS_START if would_compile() else 0)
@@ -248,6 +256,12 @@ def describe_space(
         runs=runs,
         runs_a_trial=each_trial,
         workers=workers,
+        copied=copied,
+        start_from=[
+            {name: trial.proposal.values[name] for name, each in spec.parameters.items() if each.size != 1}
+            for trial in first
+            if not trial.copies
+        ],
         seconds_a_run=each,
-        seconds_estimate=None if runs is None else start + each * runs * each_trial / workers,
+        seconds_estimate=None if to_train is None else start + each * to_train * each_trial / workers,
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cached_property
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
 from ffcli.runs.record import RunRecord
-from ffcli.runs.store import ENDED
+from ffcli.runs.store import ENDED, DamagedRunError
 from ffcli.services.past_runs import PastRuns, own_past, take_over
 from ffcli.sweeping.study.record import END_STATES, Past, Sweep, Trial
 from ffcli.training.context import Context
@@ -32,6 +33,7 @@ class EarlierRuns:
         self._options = options
         self._digest = digest
         self._past_runs = PastRuns(context) if reuse else None
+        self._prunes = sweep.spec.early_terminate is not None
 
     def left_over(self, trial: Trial) -> dict[int, Past]:
         """Return what the runs of an earlier start came to where they have ended; remove its other runs.
@@ -42,8 +44,7 @@ class EarlierRuns:
         found: dict[int, Past] = {}
         digest, configs = self._digest(trial.config), self._sweep.members(trial.config)
         records = self._runs_of(trial)
-        prunes = self._sweep.spec.early_terminate is not None
-        prunes = prunes and all(record.status != "failed" for record in records)
+        prunes = self._prunes and all(record.status != "failed" for record in records)
         for run_id in (record.run_id for record in records):
             for run, config in enumerate(configs):
                 past = None if run in found else own_past(self._context, run_id, config, digest)
@@ -57,13 +58,27 @@ class EarlierRuns:
 
     def _runs_of(self, trial: Trial) -> list[RunRecord]:
         """Return the runs of a trial, also those that a killed process never told the sweep of."""
-        mine = []
+        stored = (self._read(run_id) for run_id in {*trial.run_ids, *self._begun.get(trial.number, ())})
+        mine = [record for record in stored if record is not None and record.sweep_id == self._sweep.id]
+        return sorted(mine, key=lambda record: record.run_id)
+
+    @cached_property
+    def _begun(self) -> dict[int, list[str]]:
+        """The runs of the sweep by trial, as they were when a trial was first started again.
+
+        All that begin later are told of by the pool.
+        """
+        begun: dict[int, list[str]] = {}
         for record in self._context.runs.records():
-            if record.sweep_id == self._sweep.id and (
-                record.run_id in trial.run_ids or record.provenance.trial == trial.number
-            ):
-                mine.append(record)
-        return mine
+            if record.sweep_id == self._sweep.id and record.provenance.trial is not None:
+                begun.setdefault(record.provenance.trial, []).append(record.run_id)
+        return begun
+
+    def _read(self, run_id: str) -> RunRecord | None:
+        """Return the record of a run, None where there is no sound one."""
+        with suppress(DamagedRunError):
+            return self._context.runs.read(run_id)
+        return None
 
     def _remove(self, run_id: str) -> None:
         try:
@@ -84,11 +99,14 @@ class EarlierRuns:
                 self._remove(record.run_id)
 
     def reusable(self, trial: Trial, config: TrainConfig) -> Past | None:
-        """Return what a run comes to where a finished run of the store is the same, copied as the trial's."""
+        """Return what a run comes to where a stored one is the same, copied as the trial's.
+
+        That is one of `Trial.copies`, else any finished run of the store where runs are reused.
+        """
         digest = self._digest(config)
-        if self._past_runs is None or digest is None:
-            return None
-        source = self._past_runs.find(config, digest)
+        source = self._copied(trial, config, digest)
+        if source is None and self._past_runs is not None and digest is not None:
+            source = self._past_runs.find(config, digest)
         if source is None:
             return None
         return take_over(
@@ -99,3 +117,11 @@ class EarlierRuns:
             provenance={"trial": trial.number},
             options=self._options,
         )
+
+    def _copied(self, trial: Trial, config: TrainConfig, digest: str | None) -> str | None:
+        """Return which of `Trial.copies` is a run of this configuration that finished or was pruned."""
+        records = [record for record in map(self._read, trial.copies) if record is not None]
+        prunes = self._prunes and all(record.status in ("finished", "pruned") for record in records)
+        ended = (record for record in records if record.status == "finished" or prunes)
+        same = (each for each in ended if own_past(self._context, each.run_id, config, digest) is not None)
+        return next((record.run_id for record in same), None)

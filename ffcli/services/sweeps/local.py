@@ -36,7 +36,8 @@ class SweepOptions:
         count: trials in all, over all resumptions; None: as many as were ever asked for.
         max_time: seconds from now after which no trial begins; None: no such time.
         retry_failed: try the trials that have failed again.
-        reuse: take over the results of identical runs of the store instead of training again.
+        reuse: take over the results of identical runs of the store instead of training again; None: as it
+            was last said.
         wandb: online or offline, where W&B is to follow the runs.
     """
 
@@ -44,7 +45,7 @@ class SweepOptions:
     pool: PoolOptions = field(default_factory=PoolOptions)
     max_time: float | None = None
     retry_failed: bool = False
-    reuse: bool = False
+    reuse: bool | None = None
     wandb: str = "disabled"
     wandb_project: str | None = None
     wandb_entity: str | None = None
@@ -67,6 +68,8 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
         keep_file(context, sweep)
         if options.count is not None:
             study.raise_count(options.count)
+        if options.reuse is not None:
+            study.set_reuse(options.reuse)
         if options.retry_failed:
             study.retry_failed()
         count = options.count or study.count
@@ -107,7 +110,7 @@ def _run(
     )
     digest = digests(context, sweep)
     # A comparison needs all weights.
-    reuse = options.reuse and sweep.paired is None
+    reuse = study.reuse and sweep.paired is None
     earlier = EarlierRuns(context, sweep, run_options, digest, reuse=reuse)
     plan = Plan(
         count,

@@ -178,7 +178,11 @@ class SearchSpace:
     runs_a_trial: int
     """Number of runs of each trial: all seeds on all folds."""
     workers: int
+    copied: int
+    """Number of trials that are copied from the sweep that is extended."""
+    start_from: list[dict[str, Any]]
+    """The known configurations that come first: their searched hyper-parameters."""
     seconds_a_run: float
     """Estimated from some measured steps."""
     seconds_estimate: float | None
-    """For all runs of all trials."""
+    """For all runs of all trials that are not copied."""

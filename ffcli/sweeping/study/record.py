@@ -83,6 +83,7 @@ class Trial:
         best_epoch: that epoch, where it has a single run.
         history: the metric after each epoch, where it was finite: its mean over the runs so far.
         retries: the number of the failed trial in whose place it is; that one no longer counts.
+        copies: stored runs whose results are taken over where they are those of its own runs.
         reused: the earlier run that the result was taken over from, if all of it was; the first of several.
         started, ended: in seconds since 1970.
     """
@@ -100,6 +101,7 @@ class Trial:
     error: str | None = None
     reused: str | None = None
     retries: int | None = None
+    copies: tuple[str, ...] = ()
     history: Mapping[int, float] = field(default_factory=dict)
     started: float | None = None
     ended: float | None = None

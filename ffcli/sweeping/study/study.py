@@ -8,23 +8,25 @@ user attributes. Trial n of the sweep is Optuna's trial n - 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ffcli.config import validate
 from ffcli.errors import RequestError
 from ffcli.runs.layout import STUDY
+from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.distributions import Distribution
-from ffcli.sweeping.spec.spec import parse_spec
+from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.study import journal
+from ffcli.sweeping.study.distributions import plain, published
 from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, at_target, tally
 from ffcli.util.safe_read import is_name, shown
 
@@ -38,11 +40,17 @@ _DIRECTIONS = {"maximize": StudyDirection.MAXIMIZE, "minimize": StudyDirection.M
 
 @dataclass(frozen=True)
 class Study:
-    """What a study holds: the sweep, how many trials were asked for in all, if that was said, its trials."""
+    """What a study holds.
+
+    Attributes:
+        count: how many trials were asked for in all, if that was said.
+        reuse: whether the results of identical runs of the store are taken over.
+    """
 
     sweep: Sweep
     count: int | None
     trials: tuple[Trial, ...]
+    reuse: bool = False
 
     @property
     def counts(self) -> Counts:
@@ -63,8 +71,42 @@ class Study:
         return reached or (planned is not None and self.counts.ended >= planned)
 
 
-def create(folder: Path, sweep: Sweep, count: int | None) -> None:
-    """Store a new sweep in its folder. Raises OSError."""
+@dataclass(frozen=True)
+class NewTrial:
+    """A trial to be recorded; see `Trial`."""
+
+    proposal: Proposal
+    starts: int = 0
+    retries: int | None = None
+    copies: tuple[str, ...] = ()
+
+    def frozen(self, number: int, distributions: Mapping[str, BaseDistribution]) -> FrozenTrial:
+        """Return the trial of this number as Optuna has it, without an end."""
+        point = self.proposal.point
+        frozen = create_trial(
+            state=TrialState.RUNNING,
+            params={name: plain(self.proposal.values[name]) for name in distributions},
+            distributions=dict(distributions),
+            user_attrs={
+                "number": number,
+                "point": None if point is None else dict(point),
+                "config": self.proposal.config.as_dict(),
+                "starts": self.starts,
+                "retries": self.retries,
+                "copies": list(self.copies),
+            },
+        )
+        frozen.datetime_start = datetime.now()
+        return frozen
+
+
+def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
+    """Return the distribution of each parameter as Optuna has it."""
+    return {name: published(each) for name, each in spec.parameters.items()}
+
+
+def create(folder: Path, sweep: Sweep, count: int | None, first: Iterable[NewTrial] = ()) -> None:
+    """Store a new sweep in its folder, with the trials that are to be the first. Raises OSError."""
     attributes = {
         "file": sweep.spec.text,
         "digest": sweep.dataset_digest,
@@ -81,6 +123,8 @@ def create(folder: Path, sweep: Sweep, count: int | None) -> None:
         study_id = storage.create_new_study([_DIRECTIONS[sweep.metric.goal]], sweep.id)
         for name, value in attributes.items():
             storage.set_study_user_attr(study_id, name, value)
+        for number, trial in enumerate(first, 1):
+            storage.create_new_trial(study_id, trial.frozen(number, distributions(sweep.spec)))
 
     journal.create(folder / STUDY, fill)
 
@@ -111,7 +155,7 @@ def read_storage(storage: BaseStorage, folder: Path) -> Study:
     for number, each in enumerate(frozen, 1):
         with journal.sound(f"trial {number} of sweep {folder.name}"):
             trials.append(_read_trial(sweep, number, each))
-    return Study(sweep, count, tuple(trials))
+    return Study(sweep, count, tuple(trials), bool(found.user_attrs.get("reuse")))
 
 
 def _read_sweep(sweep_id: str, attributes: Mapping[str, Any]) -> tuple[Sweep, int | None]:
@@ -138,12 +182,13 @@ def _read_sweep(sweep_id: str, attributes: Mapping[str, Any]) -> tuple[Sweep, in
 
 def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
     about = frozen.user_attrs
-    point, run_ids = about.get("point"), tuple(map(str, about.get("run_ids", ())))
+    point = about.get("point")
+    run_ids, copies = (tuple(map(str, about.get(name, ()))) for name in ("run_ids", "copies"))
     names = set(sweep.spec.space)
     if set(frozen.params) != names or (point is not None and set(point) != names):
         raise ValueError("its parameters are not those of the sweep's file")
     values = {name: _canonical(each, frozen, name) for name, each in sweep.spec.parameters.items()}
-    for run_id in run_ids:
+    for run_id in (*run_ids, *copies):
         if not is_name(run_id):  # it becomes the name of a folder
             raise ValueError(f"its run is {shown(run_id)}")
     state: State = ENDS.get(frozen.state, "running")
@@ -160,6 +205,7 @@ def _read_trial(sweep: Sweep, number: int, frozen: FrozenTrial) -> Trial:
         best_epoch=None if (epoch := about.get("best_epoch")) is None else int(epoch),
         error=None if (error := about.get("error")) is None else str(error),
         retries=None if (retries := about.get("retries")) is None else int(retries),
+        copies=copies,
         reused=None if (source := about.get("reused")) is None else str(source),
         history={int(epoch): float(value) for epoch, value in sorted(frozen.intermediate_values.items())},
         started=_seconds(frozen.datetime_start),

@@ -6,18 +6,21 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from optuna.trial import TrialState, create_trial
 
 from ffcli.runs.layout import STUDY
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study import journal
-from ffcli.sweeping.study.distributions import plain, published
 from ffcli.sweeping.study.record import EndState, Trial, at_target, counting
-from ffcli.sweeping.study.study import ENDS, Study, read_storage, unreadable
+from ffcli.sweeping.study.study import (
+    ENDS,
+    NewTrial,
+    Study,
+    distributions,
+    read_storage,
+    unreadable,
+)
 
 _STATES = {end: state for state, end in ENDS.items()}
 
@@ -37,11 +40,11 @@ class StudyWriter:
             raise unreadable(folder, error) from None
         study = read_storage(self._storage, folder)
         self._id = self._storage.get_all_studies()[0]._study_id
-        self.sweep, self.count = study.sweep, study.count
+        self.sweep, self.count, self.reuse = study.sweep, study.count, study.reuse
         self.counts = study.counts
         self._trials = list(study.trials)
         self._trial_ids = [each._trial_id for each in self._storage.get_all_trials(self._id, deepcopy=False)]
-        self._distributions = {name: published(each) for name, each in self.sweep.spec.parameters.items()}
+        self._distributions = distributions(self.sweep.spec)
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -51,7 +54,7 @@ class StudyWriter:
     @property
     def study(self) -> Study:
         """What the study holds now."""
-        return Study(self.sweep, self.count, tuple(self._trials))
+        return Study(self.sweep, self.count, tuple(self._trials), self.reuse)
 
     def __getitem__(self, number: int) -> Trial:
         """Return a trial by its number, from 1."""
@@ -63,6 +66,12 @@ class StudyWriter:
             self._storage.set_study_user_attr(self._id, "count", count)
             self.count = count
 
+    def set_reuse(self, reuse: bool) -> None:
+        """Record whether the results of identical runs are taken over, where it is not what it was."""
+        if self.reuse != reuse:
+            self._storage.set_study_user_attr(self._id, "reuse", reuse)
+            self.reuse = reuse
+
     @property
     def proposed(self) -> int:
         """How many trials were proposed: those in another's place were not."""
@@ -71,40 +80,36 @@ class StudyWriter:
     def retry_failed(self) -> None:
         """Record a trial in the place of each that has failed; it waits to be started.
 
-        Where the target is reached nothing is recorded, since no trial would begin.
+        The finished runs of one that has several are not trained again. Where the target is reached nothing
+        is recorded, since no trial would begin.
         """
         if at_target(self.sweep, self._trials) is not None:
             return
         for trial in counting(self._trials):
             if trial.state == "failed":
                 again = Proposal(trial.values, trial.config, trial.point)
-                self.begin(again, starts=0, retries=trial.number)
+                self.begin(again, starts=0, retries=trial.number, copies=trial.run_ids)
                 self.counts = replace(self.counts, failed=self.counts.failed - 1)
 
-    def begin(self, proposal: Proposal, *, starts: int = 1, retries: int | None = None) -> Trial:
+    def begin(
+        self,
+        proposal: Proposal,
+        *,
+        starts: int = 1,
+        retries: int | None = None,
+        copies: tuple[str, ...] = (),
+    ) -> Trial:
         """Record a new trial as started; see `Trial`."""
         number = len(self._trials) + 1
         values = {name: proposal.values[name] for name in self.sweep.spec.space}
-        now = time.time()
-        frozen = create_trial(
-            state=TrialState.RUNNING,
-            params={name: plain(value) for name, value in values.items()},
-            distributions=self._distributions,
-            user_attrs={
-                "number": number,
-                "point": None if proposal.point is None else dict(proposal.point),
-                "config": proposal.config.as_dict(),
-                "starts": starts,
-                "retries": retries,
-            },
-        )
-        frozen.datetime_start = datetime.fromtimestamp(now)
+        frozen = NewTrial(proposal, starts, retries, copies).frozen(number, self._distributions)
         self._trial_ids.append(self._storage.create_new_trial(self._id, frozen))
         about: dict[str, Any] = {
             "point": proposal.point,
-            "started": now,
+            "started": frozen.datetime_start and frozen.datetime_start.timestamp(),
             "starts": starts,
             "retries": retries,
+            "copies": copies,
         }
         self._trials.append(Trial(self.sweep.id, number, "running", values, proposal.config, **about))
         self.counts = replace(self.counts, running=self.counts.running + 1)
