@@ -137,7 +137,8 @@ class DaskPool(WorkerPool):
     def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
         """Wait for events; it returns none of them where workers have come or gone.
 
-        Raises FfnnError once the scheduler is gone, or the machines of all workers have failed.
+        Raises FfnnError once the scheduler is gone, all jobs of a batch system are over, or the machines of
+        all workers have failed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         size = self.size

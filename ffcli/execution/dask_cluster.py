@@ -43,11 +43,13 @@ class Connection:
         client: Dask's client.
         close: closes the client, and ends what was started here.
         missing: what to say of a cluster that has no worker.
+        workers: how many workers there will be in all; None where others may join at any time.
     """
 
     client: Client
     close: Callable[[], None]
     missing: str
+    workers: int | None = None
 
 
 def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
@@ -253,7 +255,7 @@ def _batch(kind: str, jobs: int) -> Connection:
         client.close()
         started.close()
 
-    return Connection(client, close, f"Waiting for the jobs at {kind}, {jobs} in all.")
+    return Connection(client, close, f"Waiting for the jobs at {kind}, {jobs} in all.", jobs * cores)
 
 
 async def _submit(cluster: Any, jobs: int) -> None:

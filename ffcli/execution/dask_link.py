@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _LOOK = 1.0  # seconds between two looks at which workers there are
 _LOOKS_PER_BEAT = 5
 _FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
+_RETURN = 60.0  # seconds that the last job of a batch system has to come back, where it was moved
 
 
 class Link:
@@ -44,7 +46,10 @@ class Link:
         self._topic = f"ffnn-{secrets.token_hex(8)}"
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._submitted = 0
+        self._most = connection.workers
         self._present: frozenset[str] = frozenset()
+        self._seen: frozenset[str] = frozenset()  # all that were ever present
+        self._left_at: float | None = None  # when the last of them had left
         self._asking: dict[str, asyncio.Task[None]] = {}  # workers that have not answered yet
         self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
         self._told: Any = None  # what was last said about the workers
@@ -58,9 +63,13 @@ class Link:
         return str(self._client.scheduler.address)
 
     def check(self) -> None:
-        """Raise FfnnError where the scheduler is gone."""
+        """Raise FfnnError where the scheduler is gone, or all jobs of a batch system are over."""
         if self._client.status != "running":
             raise FfnnError(f"The connection to the scheduler {self.address} is lost.")
+        if self._left_at is None or self._most is None or len(self._seen) < self._most:
+            return
+        if time.monotonic() - self._left_at >= _RETURN:
+            raise FfnnError(f"All jobs are over: no worker was there for {_RETURN:g} seconds.")
 
     def receive(self, timeout: float) -> list[dict[str, Any]]:
         """Wait for messages, at most ``timeout`` seconds, and return those that have come."""
@@ -157,6 +166,8 @@ class Link:
             if asking is not None:
                 asking.cancel()
         self._present = frozenset(threads)
+        self._seen |= self._present
+        self._left_at = None if self._present else self._left_at or time.monotonic()
         for address in self._present - self._refusals.keys() - self._asking.keys():
             self._asking[address] = asyncio.ensure_future(self._ask(address, threads[address]))
         if self._told is None and self._asking:  # the pool wants to know at its start what it can use
