@@ -36,6 +36,15 @@ Cluster = Annotated[
 Jobs = Annotated[str | None, option("--jobs N", POOL, "Jobs to submit to the batch system of --cluster.")]
 
 
+def cluster_words(pool: PoolOptions) -> list[str]:
+    """Return the options by which another command uses the same cluster; none for this machine."""
+    if pool.cluster is None:
+        return []
+    limits = {"--jobs": pool.jobs, "--workers": pool.workers or None}
+    limited = [word for name, limit in limits.items() if limit is not None for word in (name, str(limit))]
+    return ["--cluster", pool.cluster, *limited]
+
+
 def pool_options(
     workers: str | None, cluster: str | None, jobs: str | None, *, wandb: str | None = None
 ) -> PoolOptions:

@@ -18,11 +18,13 @@ from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, tracking
 from ffcli.cli.parsing import Command
-from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.pool import Cluster, Jobs, Workers, cluster_words, pool_options
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import Columns, shown
+from ffcli.errors import FfnnError
+from ffcli.sweeping.study.lock import SweepHeldError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def compare_loss(
         resume=resume,
         new=new,
     )
-    resume_it = out.settings.command("compare-loss", comparison.sweep.id)
+    resume_it = out.settings.command("compare-loss", comparison.sweep.id, *cluster_words(pool))
     watcher = sweep_watcher(out)
     try:
         document = run(
@@ -138,6 +140,10 @@ def compare_loss(
         )
     except KeyboardInterrupt:
         raise Interrupted(f"{watcher.how_far}Resume with: {resume_it}") from None
+    except (FfnnError, OSError) as error:
+        if not isinstance(error, SweepHeldError):
+            out.notice(f"Resume with: {resume_it}")
+        raise
     log(place, document, options)
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)

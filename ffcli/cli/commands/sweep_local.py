@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ffcli.cli.commands.sweeps import fail_where_all_failed, report, resumed
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.output import Output, refuse
+from ffcli.cli.pool import cluster_words
 from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.errors import FfnnError
 from ffcli.sweeping.study.lock import SweepHeldError
@@ -43,7 +44,8 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     from ffcli.services.sweeps.local import run_sweep
     from ffcli.services.sweeps.retention import KEPT
 
-    resume = out.settings.command("sweep", made.id)
+    again = ("sweep", made.id, *cluster_words(options.pool))
+    resume = out.settings.command(*again)
     watcher = sweep_watcher(out)
     try:
         document = run_sweep(place, made, options, watcher)
@@ -57,15 +59,15 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     more = document.ended == "count" and (most is None or most > (document.planned or 0))
     kept = []
     if made.paired is None and document.counts.finished and document.counts.finished > KEPT:
-        again = out.settings.command("train", "--config", f"{place.runs_dir}/RUN/config.yaml")
-        kept = [f"the best {KEPT} keep their networks; to train another again: {again}"]
+        train = out.settings.command("train", "--config", f"{place.runs_dir}/RUN/config.yaml")
+        kept = [f"the best {KEPT} keep their networks; to train another again: {train}"]
     further = []
     if made.paired is not None:
         further = [f"the comparison: {out.settings.command('compare-loss', made.id)}"]
     elif document.ended == "time" and document.state == "open":
         further = [f"Resume with: {resume}"]
     elif more:
-        further = [f"More runs: {out.settings.command('sweep', made.id, '--count', 'N')}"]
+        further = [f"More runs: {out.settings.command(*again, '--count', 'N')}"]
     out.result(document, *report(document, out.settings), *kept, *further)
     fail_where_all_failed(out, document, resume)
 
