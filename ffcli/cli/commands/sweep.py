@@ -92,8 +92,8 @@ def sweep(
         option(
             "--reuse/--no-reuse",
             _SWEEP,
-            "Reuse the results of identical stored runs instead of training again, also when the sweep is "
-            "resumed.",
+            "Reuse the results of identical stored runs instead of training again; a resumed sweep does as "
+            "it was told last.",
         ),
     ] = None,
     start_from: Annotated[
@@ -112,8 +112,8 @@ def sweep(
         option(
             "--extend SWEEP",
             _SWEEP,
-            "Begin a new sweep of FILE with the results of this one, of its trials that lie in FILE's space. "
-            "They count towards --count; SWEEP is kept.",
+            "Begin a new sweep of FILE with the results of this one: its trials that lie in FILE's space are "
+            "copied and count towards --count. SWEEP is kept.",
             completes=complete_sweep,
         ),
     ] = None,

@@ -13,12 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
 import pytest
 from cli_helpers import Cli, environment
 
+from ffcli.errors import FfnnError
 from ffcli.sweeping.study.lock import SweepLock
 
 GRID = """
@@ -537,3 +538,79 @@ def test_a_sweep_says_how_many_networks_it_has_kept(cli: Cli, tiny: Path) -> Non
     models = list(Path("runs").glob("*/model.safetensors"))
     assert len(models) == 5
     assert f"the best {len(models)} keep their networks" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--cluster", "slurm", "--jobs", "3"], " --cluster slurm --jobs 3"),
+        (["--cluster", "tcp://host:1", "--workers", "2"], " --cluster tcp://host:1 --workers 2"),
+        (["--workers", "2"], ""),
+    ],
+)
+def test_the_command_that_resumes_uses_the_same_cluster(
+    cli: Cli, grid: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], words: str
+) -> None:
+    def unreachable(*_: object) -> NoReturn:
+        raise FfnnError("All jobs are over.")
+
+    monkeypatch.setattr("ffcli.services.sweeps.local.open_pool", unreachable)
+    grid.write_text(f"{grid.read_text()}  loss: {{values: [cross_entropy, squared_error]}}\n")
+    for command in ("sweep", "compare-loss"):
+        backend = ["--backend", "local"] * (command == "sweep")
+        done = cli(command, grid, *backend, *options)
+        assert done.code == 1
+        (line,) = [line for line in done.err.splitlines() if line.startswith("Resume with: ")]
+        assert re.fullmatch(rf"Resume with: ffnn {command} [\w-]+{words}", line)
+
+
+def test_an_extended_sweep_has_the_folds_of_the_old_one(
+    cli: Cli, grid: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> NoReturn:
+        raise FfnnError("There is no pool.")
+
+    monkeypatch.setattr("ffcli.services.sweeps.local.open_pool", unreachable)
+    assert cli("sweep", grid, "--backend", "local", "--folds", "3").code == 1
+    (old,) = [path.name for path in (grid.parent / "runs" / "sweeps").iterdir()]
+    for options, runs in (([], 3), (["--repeats", "2"], 2)):
+        shown = json.loads(cli("sweep", grid, "--extend", old, "--dry-run", "--json", *options).out)
+        assert (shown["runs_a_trial"], shown["copied"]) == (runs, 0)
+
+
+def test_what_a_new_sweep_begins_with_is_shown_by_a_dry_run(cli: Cli, grid: Path) -> None:
+    known = grid.with_name("known.yaml")
+    known.write_text("[{optimizer: adam, hidden_size: 8, lr: 0.1}, {optimizer: nadam}]")
+    done = cli("sweep", grid, "--dry-run", "--json", "--start-from", known, "--count", "4")
+    shown = json.loads(done.out)
+    assert (shown["runs"], shown["copied"]) == (4, 0)
+    whole, drawn = shown["start_from"]
+    assert whole == {"hidden_size": 8, "optimizer": "adam", "learning_rate": 0.1}
+    assert drawn["optimizer"] == "nadam"
+    text = cli("sweep", grid, "--dry-run", "--start-from", known).out
+    assert re.search(r"^trial 1 +hidden_size 8, optimizer adam, learning_rate 0\.1", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["grid.yaml", "--backend", "wandb", "--start-from", "one.yaml"],
+        ["grid.yaml", "--backend", "wandb", "--extend", "a-sweep"],
+        ["grid.yaml", "--start-from", "far.yaml"],
+        ["grid.yaml", "--start-from", "nothing"],
+        ["grid.yaml", "--extend", "nothing"],
+        ["grid.yaml", "--resume", "--start-from", "one.yaml"],
+        ["grid.yaml", "--retry-failed", "--start-from", "one.yaml"],
+        ["a-sweep", "--start-from", "one.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_a_beginning_that_cannot_be_is_refused_before_anything_starts(
+    cli: Cli, grid: Path, words: list[str]
+) -> None:
+    grid.with_name("one.yaml").write_text("lr: 0.1")
+    grid.with_name("far.yaml").write_text("lr: 0.5")
+    done = cli("sweep", *words)
+    assert done.code == 2
+    assert any(each in done.err for each in words if each not in ("grid.yaml", "one.yaml"))
+    assert not (grid.parent / "runs").exists()
