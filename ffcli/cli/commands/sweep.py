@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,9 @@ from ffcli.cli.views.space import show_space
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.first import Beginning
+    from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.study import NewTrial
+    from ffcli.training.context import Context
 
 app = typer.Typer(add_completion=False)
 
@@ -185,7 +188,6 @@ def sweep(
     An interrupted sweep resumes where it stopped: ffnn sweep ID. With --folds or --repeats the value of a
     trial is the mean over its runs, so that no lucky seed or split is chosen.
     """
-    from ffcli.services.sweeps.create import describe_space
     from ffcli.services.sweeps.first import Beginning
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.services.sweeps.shipped import no_such_file
@@ -219,23 +221,14 @@ def sweep(
         new = _begins(source, resume=resume or retry_failed)
         many, first = first_of(place, source, beginning, many, number)
     if dry_run:
-        space = describe_space(
-            place,
-            source,
-            options.count,
-            options.pool.workers or 1,
-            repeats=many.n_repeats,
-            folds=many.n_folds,
-            first=first,
-        )
-        show_space(out, space, options.count)
+        _dry_run(out, place, source, options, many, first)
         return
     if goes_by_wandb(out, source, backend, cluster, wandb):
         for option, given in (
             ("--seed", seed),
             ("--max-time", max_time),
             ("--retry-failed", retry_failed or None),
-            ("--reuse", reuse),
+            ("--reuse", reuse or None),
             ("--live", live or None),
         ):
             if given is not None:
@@ -268,6 +261,29 @@ def _source(
     if spec is None:
         refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", f"{FIRST_LOOK} Try 'ffnn sweep --help'.")
     return SweepSource(sweep_file(spec), choose, ignore)
+
+
+def _dry_run(
+    out: Output,
+    place: Context,
+    source: SweepSource,
+    options: SweepOptions,
+    many: Repetition,
+    first: Sequence[NewTrial],
+) -> None:
+    """Show what the sweep would search, beginning with the trials ``first``."""
+    from ffcli.services.sweeps.create import describe_space
+
+    space = describe_space(
+        place,
+        source,
+        options.count,
+        options.pool.workers or 1,
+        repeats=many.n_repeats,
+        folds=many.n_folds,
+        first=first,
+    )
+    show_space(out, space, options.count)
 
 
 def _begins(source: SweepSource, *, resume: bool) -> bool:

@@ -17,7 +17,7 @@ class FirstProposals:
     def __init__(self, spec: SweepSpec, seed: int) -> None:
         self._spec = spec
         self._search = proposer(spec, seed)
-        self._taken: list[dict[str, Any]] = []
+        self._taken: set[tuple[Any, ...]] = set()
 
     def complete(self, given: Mapping[str, Any]) -> Proposal | None:
         """Return the next proposal, which has the values ``given``; the others are drawn.
@@ -32,9 +32,10 @@ class FirstProposals:
         return self._take(Proposal(values, config, self._search.point(values)))
 
     def _take(self, proposal: Proposal) -> Proposal | None:
-        values = self._spec.effective(proposal.values)
+        effective = self._spec.effective(proposal.values)
+        values = tuple(effective[name] for name in self._spec.space)
         if values in self._taken:
             return None
-        self._taken.append(values)
+        self._taken.add(values)
         self._search.learn(Known(len(self._taken), True, None, proposal.values, proposal.point))
         return proposal
