@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cached_property
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
@@ -34,6 +33,8 @@ class EarlierRuns:
         self._digest = digest
         self._past_runs = PastRuns(context) if reuse else None
         self._prunes = sweep.spec.early_terminate is not None
+        self._seen: set[str] = set()  # the runs of the store that were looked at
+        self._begun: dict[int, list[str]] = {}  # those of the sweep among them, by trial
 
     def left_over(self, trial: Trial) -> dict[int, Past]:
         """Return what the runs of an earlier start came to where they have ended; remove its other runs.
@@ -58,21 +59,20 @@ class EarlierRuns:
 
     def _runs_of(self, trial: Trial) -> list[RunRecord]:
         """Return the runs of a trial, also those that a killed process never told the sweep of."""
-        stored = (self._read(run_id) for run_id in {*trial.run_ids, *self._begun.get(trial.number, ())})
+        self._look()
+        stored = map(self._read, {*trial.run_ids, *self._begun.get(trial.number, ())})
         mine = [record for record in stored if record is not None and record.sweep_id == self._sweep.id]
         return sorted(mine, key=lambda record: record.run_id)
 
-    @cached_property
-    def _begun(self) -> dict[int, list[str]]:
-        """The runs of the sweep by trial, as they were when a trial was first started again.
-
-        All that begin later are told of by the pool.
-        """
-        begun: dict[int, list[str]] = {}
-        for record in self._context.runs.records():
-            if record.sweep_id == self._sweep.id and record.provenance.trial is not None:
-                begun.setdefault(record.provenance.trial, []).append(record.run_id)
-        return begun
+    def _look(self) -> None:
+        """Look at the runs that the store has got since the last look."""
+        for run_id in self._context.runs.ids():
+            if run_id in self._seen:
+                continue
+            self._seen.add(run_id)
+            record = self._read(run_id)
+            if record is not None and record.sweep_id == self._sweep.id:
+                self._begun.setdefault(record.provenance.trial or 0, []).append(run_id)
 
     def _read(self, run_id: str) -> RunRecord | None:
         """Return the record of a run, None where there is no sound one."""

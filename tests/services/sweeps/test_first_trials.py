@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import pytest
 from engine_helpers import epoch
 from fake_pool import FakePool, WorkerInterrupted
 from small_runs import Place, Watcher
+from stored_runs import put
 from stored_sweeps import Made, put_sweep, sweep_file, writer_of
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Task
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import SUMMARY
 from ffcli.services.sweeps import local
 from ffcli.services.sweeps.create import SweepSource, create, describe_space, read_sweep
+from ffcli.services.sweeps.earlier import EarlierRuns
 from ffcli.services.sweeps.first import Beginning, first_trials
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
@@ -307,18 +311,37 @@ def test_a_retried_trial_keeps_the_runs_that_had_finished(
     assert trials(place, sweep)[0].run_ids == trial.run_ids, "the failed trial keeps its own"
 
 
-def test_the_store_is_read_once_for_all_trials_that_start_again(
-    place: Place, fake: list[Task], monkeypatch: pytest.MonkeyPatch
+def test_each_run_of_the_store_is_read_once_for_the_trials_that_start_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep = begin(place, sweep_file(place, RATES), written(place, "k.yaml", "[{lr: 0.001}, {lr: 0.002}]"))
-    reads = []
-    records = type(place.context.runs).records
+    put_sweep(place, RATES, [])
+    sweep = create(place.context, place.folder / "sweep.yaml", 0)
+    writer = writer_of(place, sweep.id)
+    proposals = (
+        Proposal(values, sweep.spec.config(values)) for values in map(sweep.spec.combination, (0, 1))
+    )
+    first, second = [writer.begin(proposal) for proposal in proposals]
+    earlier = EarlierRuns(place.context, sweep, RunOptions(), lambda _: "digest", reuse=False)
+    reads: list[str] = []
+    read = type(place.context.runs).read
 
-    def counted(self: Any, *args: Any) -> Any:
-        reads.append(1)
-        return records(self, *args)
+    def counted(self: Any, run_id: str) -> Any:
+        reads.append(run_id)
+        return read(self, run_id)
 
-    monkeypatch.setattr(type(place.context.runs), "records", counted)
-    run(place, sweep, count=2)
-    assert len(fake) == 2
-    assert len(reads) == 2, "at the first trial, and at the end"
+    def begun(number: int, trial: int) -> str:
+        run_id = f"20260101-000000-{number:03}-aaaa"
+        about = {"provenance": Provenance(trial=trial), "sweep_id": sweep.id, "status": "running"}
+        put(place.context.runs_dir, run_id, **about)
+        return run_id
+
+    monkeypatch.setattr(type(place.context.runs), "read", counted)
+    put(place.context.runs_dir, "20260101-000000-000-aaaa")
+    mine = begun(1, first.number)
+    earlier.left_over(first)
+    assert Counter(reads)["20260101-000000-000-aaaa"] == 1
+    assert not (place.context.runs_dir / mine).exists()
+    mine = begun(2, second.number)  # by a worker that was killed before it could tell
+    earlier.left_over(second)
+    assert Counter(reads)["20260101-000000-000-aaaa"] == 1
+    assert not (place.context.runs_dir / mine).exists()
