@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -137,6 +139,7 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         summary.find_elements(By.XPATH, "../div//input")[1].click()  # none of 6
         browser.run("document.querySelector('[data-part=best] details').open = true; window.same = 1")
         before = browser.column("learning_rate")
+        assert served.sweep_id is not None
         sweeping.run(served.sweep_id, 8)  # beside the open page
         browser.until(lambda: "of 8 runs" in browser.one("#runs-count").text)
         rates = [float(each) for each in browser.column("learning_rate")]
@@ -155,15 +158,19 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         browser.driver.quit()
 
 
-def test_the_command_prints_the_address_and_ends_with_ctrl_c(sweeping: Sweeping, served: LiveReport) -> None:
-    words = [sys.executable, "-m", "ffcli", "report", served.sweep_id, "--live", "--json"]
+@pytest.mark.parametrize("of_sweep", [True, False])
+def test_the_command_prints_the_address_and_ends_with_ctrl_c(
+    sweeping: Sweeping, served: LiveReport, of_sweep: bool
+) -> None:
+    sweep_id = served.sweep_id if of_sweep else None
+    words = [sys.executable, "-m", "ffcli", "report", *filter(None, [sweep_id]), "--live", "--json"]
     with subprocess.Popen(
         words, cwd=sweeping.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
             found = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-            assert found["sweep_id"] == served.sweep_id
+            assert found["sweep_id"] == sweep_id
             assert get(found["url"]).status_code == 200
             os.kill(process.pid, signal.SIGINT)
             out, err = process.communicate(timeout=60)
@@ -180,6 +187,31 @@ def test_served_and_written_is_one_thing_too_many(sweeping: Sweeping, served: Li
     )
     assert done.returncode == 2
     assert not (sweeping.folder / "x.html").exists()
+
+
+def test_neither_a_sweep_nor_a_live_page_is_refused(sweeping: Sweeping) -> None:
+    words = [sys.executable, "-m", "ffcli", "report"]
+    assert subprocess.run(words, cwd=sweeping.folder, capture_output=True, check=False).returncode == 2
+
+
+def test_an_open_page_still_gets_the_end(sweeping: Sweeping, served: LiveReport) -> None:
+    """The end of the block waits until a page that has asked lately asks again, and no longer."""
+    assert served.sweep_id is not None
+    with ThreadPoolExecutor(1) as pool:
+        with live_report(sweeping.context, served.sweep_id, last_look=True) as page:
+            first = get(page.url + "document").json()["data"]["runs"]["number"]
+            sweeping.run(served.sweep_id, len(first) + 1)
+            get(page.url + "document")
+            ended = time.monotonic()
+            asked = pool.submit(lambda: (time.sleep(1), get(page.url + "document").json())[1])
+        assert 1 <= time.monotonic() - ended < 3
+        assert asked.result()["data"]["runs"]["number"] == [*first, len(first) + 1]
+
+
+def test_without_an_open_page_the_end_waits_for_none(sweeping: Sweeping, served: LiveReport) -> None:
+    with live_report(sweeping.context, served.sweep_id, last_look=True):
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 1
 
 
 def test_a_sweep_serves_its_page_until_it_ends(sweeping: Sweeping) -> None:
