@@ -26,7 +26,7 @@ def _live_page(out: Output, place: Context, made: Sweep) -> Iterator[None]:
     """Serve the report of a sweep within the block."""
     from ffcli.services.report.live import live_report
 
-    with live_report(place, made.id, last_look=True) as page:
+    with live_report(place, made.id) as page:
         out.notice(f"live report: {page.url}")
         yield
 

@@ -1,5 +1,7 @@
 // Learning curves.
 
+const PAPER_WIDTH = 680; // pixels of an A4 or letter page between its margins
+
 // Colours, dashes and symbols together distinguish the curves; the best run's is thicker.
 function curveStyle(slot) {
   if (slot < 0) return { line: { width: 4, color: colours().warm }, marker: { size: 8, color: colours().warm } };

@@ -1,7 +1,5 @@
 // The page of a sweep: start, a change between light and dark, a change of width, and paper.
 
-const PAPER_WIDTH = 680; // pixels of an A4 or letter page between its margins
-
 function fit(width) {
   for (const id of ["history", "time", "curves"].filter((each) => !byId(`${each}-section`).hidden)) {
     Plotly.relayout(id, width ? { width, autosize: false } : { width: undefined, autosize: true });

@@ -1,6 +1,5 @@
 // The page of the store: its sweeps and runs, the newest first, and the curves of runs.
 
-const PAPER_WIDTH = 680; // pixels of an A4 or letter page between its margins
 const STEPS = { runs: 100, sweeps: 10 };
 const SLOTS = 12; // styles of curves that differ
 const wanted = { ...STEPS }; // so many of the newest
@@ -16,7 +15,7 @@ const sweepAddress = (id) => `sweep/${id.split("/").map(encodeURIComponent).join
 function tick(id, on) {
   if (on) ticked.add(id); else ticked.delete(id);
   drawTable();
-  wake();
+  ask();
 }
 
 function tickBox(row) {
@@ -110,9 +109,9 @@ async function start() {
   drawMore();
   await drawCurves();
   byId("curves-metric").addEventListener("change", drawCurves);
-  byId("untick").addEventListener("click", () => { ticked.clear(); drawTable(); wake(); });
+  byId("untick").addEventListener("click", () => { ticked.clear(); drawTable(); ask(); });
   for (const noun of Object.keys(STEPS)) {
-    byId(`more-${noun}`).addEventListener("click", () => { wanted[noun] *= 3; drawMore(); wake(); });
+    byId(`more-${noun}`).addEventListener("click", () => { wanted[noun] *= 3; drawMore(); ask(); });
   }
   dark.addEventListener("change", drawCurves);
   addEventListener("resize", rested(drawCurves));

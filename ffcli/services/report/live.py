@@ -6,6 +6,7 @@ The page of a sweep is that of ``ffnn report``. The script of a page polls the d
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import secrets
 import socket
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.services.report.live_pages import LivePages, Version
+from ffcli.services.report.live_pages import FRESH, LivePages, Version
 from ffcli.services.report.live_store import Shown
 from ffcli.training.context import Context
 
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _STARTUP = 30.0  # seconds within which the server must listen
-_OPEN = 3.0  # seconds since its last question within which a page is taken to be open
-_LAST_LOOK = 4.0  # seconds that an open page has to ask for the end of a sweep
-_ON_ITS_WAY = 0.3  # seconds for the last answer
+_WAIT = 20.0  # seconds for which a question is held where nothing is new
+_TICK = 0.05
+_OPEN = 2.0  # seconds since its last answer within which a page is sure to ask again
+_LAST_LOOK = 3.0  # seconds for the last answers
+_ON_ITS_WAY = 0.2  # seconds until an answer has left
 _MOST_SHOWN = 1_000_000
 
 
@@ -46,12 +49,13 @@ class LiveReport:
 
 
 class _Answers:
-    """Answers questions for pages and their documents."""
+    """Answers questions for pages and their documents, until it is closed."""
 
     def __init__(self, pages: LivePages, token: str, sweep_id: str | None) -> None:
         self._pages, self._token, self._sweep_id = pages, token, sweep_id
-        self.asked_at = float("-inf")
-        """When the page that was answered last has asked."""
+        self._held = 0
+        self._answered = float("-inf")
+        self._closed = float("inf")
 
     def page(self, request: Request) -> Response:
         """Return a page."""
@@ -62,17 +66,51 @@ class _Answers:
         content = self._version(request).document.page(live=f"{address}document", home=home)
         return HTMLResponse(content, headers=_HEADERS)
 
-    def document(self, request: Request) -> Response:
-        """Return the document of a page, or that it is the one which the page has."""
+    async def document(self, request: Request) -> Response:
+        """Return the document of a page, or that it is the one which the page has.
+
+        Where the page asks to wait ("Prefer: wait", RFC 7240), for as long as there is no other: a browser
+        stops the clocks of a page that is not in view, but hands it what it is answered.
+        """
+        from starlette.concurrency import run_in_threadpool
         from starlette.responses import Response
 
-        asked_at = time.monotonic()
-        version = self._version(request)
-        self.asked_at = asked_at
-        tagged = {**_HEADERS, "ETag": version.tag}
-        if request.headers.get("If-None-Match") == version.tag:
+        deadline = time.monotonic() + (_WAIT if "wait" in request.headers.get("Prefer", "") else 0)
+        known = request.headers.get("If-None-Match")
+        self._held += 1
+        try:
+            while True:
+                last = self._closed < time.monotonic()
+                version = await run_in_threadpool(self._version, request)
+                if version.tag != known or last or time.monotonic() >= deadline:
+                    break
+                await self._rest(deadline)
+                if await request.is_disconnected():
+                    break
+        finally:
+            self._held -= 1
+            self._answered = time.monotonic()
+        tagged = {**_HEADERS, "ETag": version.tag, **({"X-Ended": "yes"} if last else {})}
+        if version.tag == known:
             return Response(status_code=304, headers=tagged)
         return Response(version.body, media_type="application/json", headers=tagged)
+
+    async def _rest(self, deadline: float) -> None:
+        """Wait a second, or until this is closed."""
+        end = min(deadline, time.monotonic() + FRESH)
+        while time.monotonic() < min(end, self._closed):
+            await asyncio.sleep(_TICK)
+
+    def close(self) -> None:
+        """Answer each open page with what there is now, as the last answer."""
+        ended = time.monotonic()
+        self._pages.expire()
+        self._closed = time.monotonic()
+        if self._answered < ended - _OPEN and not self._held:
+            return
+        while (self._held or self._answered < self._closed) and time.monotonic() < ended + _LAST_LOOK:
+            time.sleep(_TICK)
+        time.sleep(_ON_ITS_WAY)
 
     def _version(self, request: Request) -> Version:
         sweep_id = self._sweep_id or request.path_params.get("sweep_id")
@@ -130,14 +168,12 @@ def check_installed() -> None:
 
 
 @contextmanager
-def live_report(
-    context: Context, sweep_id: str | None = None, *, last_look: bool = False
-) -> Iterator[LiveReport]:
+def live_report(context: Context, sweep_id: str | None = None) -> Iterator[LiveReport]:
     """Serve the page of a sweep, or of the store, within the block, from a thread of its own.
 
-    The page of the store leads to those of its sweeps. With ``last_look`` an open page still gets what there
-    is at the end of the block. Raises RequestError for an unknown sweep, FfnnError where the server's package
-    is missing or it does not start.
+    The page of the store leads to those of its sweeps. An open page still gets what there is at the end of
+    the block. Raises RequestError for an unknown sweep, FfnnError where the server's package is missing or it
+    does not start.
     """
     check_installed()
     import uvicorn
@@ -159,9 +195,8 @@ def live_report(
         try:
             _wait_until_started(server, thread)
             yield LiveReport(f"http://{_HOST}:{listening.getsockname()[1]}/{token}/", sweep_id)
-            if last_look:
-                _wait_for_a_look(pages, answers)
         finally:
+            answers.close()
             server.should_exit = server.force_exit = True
             thread.join()
 
@@ -172,14 +207,3 @@ def _wait_until_started(server: Any, thread: threading.Thread) -> None:
         if not thread.is_alive() or time.monotonic() > deadline:
             raise FfnnError("The server of the live page does not start.")
         time.sleep(0.01)
-
-
-def _wait_for_a_look(pages: LivePages, answers: _Answers) -> None:
-    """Wait until an open page has asked for what there is now, if one is open."""
-    pages.expire()
-    ended = time.monotonic()
-    if answers.asked_at < ended - _OPEN:
-        return
-    while answers.asked_at < ended and time.monotonic() < ended + _LAST_LOOK:
-        time.sleep(0.05)
-    time.sleep(_ON_ITS_WAY)

@@ -15,7 +15,7 @@ from ffcli.services.report.live_sweep import LiveSweep
 from ffcli.services.sweeps.find import sweep_called
 from ffcli.training.context import Context
 
-_FRESH = 1.0  # seconds for which a document is served again instead of being read anew, at least
+FRESH = 1.0  # seconds for which a document is served again instead of being read anew, at least
 _REST = 10  # times what reading takes: so much longer it is served again
 _MOST = 16  # documents that are kept
 
@@ -47,7 +47,7 @@ class _Kept:
                 tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
                 self._version = Version(document, body, tag)
                 now = time.monotonic()
-                self._stale_at = now + max(_FRESH, _REST * (now - started))
+                self._stale_at = now + max(FRESH, _REST * (now - started))
             return self._version
 
     def expire(self) -> None:

@@ -195,23 +195,62 @@ def test_neither_a_sweep_nor_a_live_page_is_refused(sweeping: Sweeping) -> None:
 
 
 def test_an_open_page_still_gets_the_end(sweeping: Sweeping, served: LiveReport) -> None:
-    """The end of the block waits until a page that has asked lately asks again, and no longer."""
+    """A question is held while nothing is new; its answer at the end is the last."""
     assert served.sweep_id is not None
     with ThreadPoolExecutor(1) as pool:
-        with live_report(sweeping.context, served.sweep_id, last_look=True) as page:
-            first = get(page.url + "document").json()["data"]["runs"]["number"]
-            sweeping.run(served.sweep_id, len(first) + 1)
-            get(page.url + "document")
+        with live_report(sweeping.context, served.sweep_id) as page:
+            first = get(page.url + "document")
+            waiting = {"If-None-Match": first.headers["ETag"], "Prefer": "wait"}
+            asked = pool.submit(get, page.url + "document", **waiting)
+            time.sleep(1.5)
+            assert not asked.done()
             ended = time.monotonic()
-            asked = pool.submit(lambda: (time.sleep(1), get(page.url + "document").json())[1])
-        assert 1 <= time.monotonic() - ended < 3
-        assert asked.result()["data"]["runs"]["number"] == [*first, len(first) + 1]
+        assert time.monotonic() - ended < 2
+        last = asked.result()
+        assert (last.status_code, last.headers["X-Ended"]) == (304, "yes")
+
+
+def test_a_question_is_answered_when_there_is_something_new(sweeping: Sweeping, served: LiveReport) -> None:
+    assert served.sweep_id is not None
+    answer = get(served.url + "document")
+    runs = answer.json()["data"]["runs"]["number"]
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(sweeping.run, served.sweep_id, len(runs) + 1)
+        for _ in range(5):  # other facts may change before
+            waiting = {"If-None-Match": answer.headers["ETag"], "Prefer": "wait"}
+            answer = get(served.url + "document", **waiting)
+            assert (answer.status_code, "X-Ended" in answer.headers) == (200, False)
+            if answer.json()["data"]["runs"]["number"] != runs:
+                break
+        trained.result()
+    assert answer.json()["data"]["runs"]["number"] == [*runs, len(runs) + 1]
 
 
 def test_without_an_open_page_the_end_waits_for_none(sweeping: Sweeping, served: LiveReport) -> None:
-    with live_report(sweeping.context, served.sweep_id, last_look=True):
+    with live_report(sweeping.context, served.sweep_id):
         ended = time.monotonic()
     assert time.monotonic() - ended < 1
+
+
+def test_a_page_out_of_view_gets_the_end_too(sweeping: Sweeping, served: LiveReport) -> None:
+    browser = Browser(*SOFTWARE_GL)
+    try:
+        with live_report(sweeping.context, served.sweep_id) as page:
+            browser.open(page.url)
+            runs = len(browser.column("trial"))
+            browser.run(
+                "window.away = true;"
+                "Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })"
+            )
+            assert served.sweep_id is not None
+            sweeping.run(served.sweep_id, runs + 1)
+        browser.until(lambda: browser.one("#stopped").is_displayed())
+        assert len(browser.column("trial")) == runs
+        browser.run("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        browser.until(lambda: len(browser.column("trial")) == runs + 1)
+        assert browser.complaints() == []
+    finally:
+        browser.driver.quit()
 
 
 def test_a_sweep_serves_its_page_until_it_ends(sweeping: Sweeping) -> None:
