@@ -19,8 +19,33 @@ function stairs(name, steps, x, y) {
   return { type: "scatter", mode: "lines", name, x: steps.map(x), y: steps.map(y), hoverinfo: "skip", line: { shape: "hv", width: 2.5, color: colours().text } };
 }
 
-// The part of the y axis to begin with, and words for what it leaves out.
+// The y axes as they were given to a chart, and the charts whose y axis the reader has changed: Plotly keeps
+// the change only while what it is given is the same.
+const given = {};
+const changedByReader = new Set();
+
+function noteChange(id, change) {
+  if (!Object.keys(change).some((key) => key.startsWith("yaxis."))) return;
+  const { range, autorange } = byId(id).layout.yaxis;
+  const first = given[id].range;
+  const isFirst = first ? !autorange && first.every((end, side) => Math.abs(end - range[side]) < 1e-9) : autorange;
+  if (isFirst) changedByReader.delete(id); else changedByReader.add(id);
+}
+
 function view(id, values, up) {
+  const first = firstView(id, values, up);
+  if (!changedByReader.has(id)) given[id] = first;
+  return given[id].range ? { range: [...given[id].range] } : {};
+}
+
+async function react(id, traces, drawn) {
+  const isNew = !byId(id).data;
+  await Plotly.react(id, traces, drawn, CONFIG);
+  if (isNew) byId(id).on("plotly_relayout", (change) => noteChange(id, change));
+}
+
+// The part of the y axis to begin with, and words for what it leaves out.
+function firstView(id, values, up) {
   const end = fence(values, up);
   const outside = end === null ? 0 : values.filter((value) => (up ? value < end : value > end)).length;
   byId(`${id}-outside`).textContent = outside
@@ -53,8 +78,8 @@ function drawHistory() {
   const title = byTime ? `time since the start (${unit === 60 ? "min" : "h"})` : "number of the trial";
   byId("history-words").textContent = found.length
     ? `It starts at ${shown(runs.value[found[0]])} with the first run and ends at ${shown(runs.value[best])} with run ${runs.run_id[best] || shorts[best]}.` : "";
-  return Plotly.react("history", [...points(found, x, (row) => runs.value[row]), line],
-    layout(title, data.metric, { yaxis: view("history", found.map((row) => runs.value[row]), data.maximize) }), CONFIG);
+  return react("history", [...points(found, x, (row) => runs.value[row]), line],
+    layout(title, data.metric, { yaxis: view("history", found.map((row) => runs.value[row]), data.maximize) }));
 }
 
 function drawTime() {
@@ -68,8 +93,8 @@ function drawTime() {
     ? `The fastest takes ${duration(runs.seconds[front[0]])} for ${shown(y[front[0]])}, the best ${duration(runs.seconds[front.at(-1)])} for ${shown(y[front.at(-1)])}.` : "";
   const x = (row) => runs.seconds[row];
   const steps = logSteps(x(found[0]), x(found.at(-1)));
-  return Plotly.react("time", [...points(found, x, (row) => y[row]), stairs("Pareto front", front, x, (row) => y[row])],
-    layout("training time (s)", data.accuracy, { xaxis: { type: "log", ...steps }, yaxis: view("time", found.map((row) => y[row]), true) }), CONFIG);
+  return react("time", [...points(found, x, (row) => y[row]), stairs("Pareto front", front, x, (row) => y[row])],
+    layout("training time (s)", data.accuracy, { xaxis: { type: "log", ...steps }, yaxis: view("time", found.map((row) => y[row]), true) }));
 }
 
 function drawCurves() {
@@ -88,7 +113,7 @@ function drawCharts() {
 }
 
 function startCharts() {
-  byId("history-axis").addEventListener("change", drawHistory);
+  byId("history-axis").addEventListener("change", () => { changedByReader.delete("history"); drawHistory(); });
   byId("curves-metric").addEventListener("change", drawCurves);
   listeners.push(rested(() => { drawHistory(); drawTime(); }));
 }

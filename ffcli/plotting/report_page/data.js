@@ -106,6 +106,7 @@ function update(parent, fresh) {
   const old = new Map([...parent.children].map((each) => [each.dataset.key, each]));
   const kept = fresh.map((each) => {
     const same = old.get(each.dataset.key);
+    if (same && same.className !== each.className) same.className = each.className;
     if (!same?.isEqualNode(each)) return each;
     old.delete(each.dataset.key);
     return same;

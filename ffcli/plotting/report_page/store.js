@@ -76,11 +76,11 @@ function drawCurves() {
   for (const id of slots.keys()) if (!drawn.has(id)) slots.delete(id);
   const running = runs.status.filter((status) => status === "running").length;
   const missing = new Set([...ticked, ...runs.run_id.filter((_, row) => runs.status[row] === "running")]).size - drawn.size;
-  byId("curves").hidden = !data.curves.length;
+  if (drawn.size) byId("curves").hidden = false; // it stays: what is below would move at the end of each run
   byId("curves-words").textContent = !data.curves.length ? "There is none now."
     : missing > 0 && drawn.size === SLOTS ? `There are ${drawn.size} of ${drawn.size + missing}.` : `${counted(running, "run")} being trained.`;
   byId("untick").hidden = !ticked.size;
-  if (!data.curves.length) return undefined;
+  if (byId("curves").hidden) return undefined;
   return drawCurvesAs((row) => ({ name: `${escaped(shorts[row])} ${escaped(runs.status[row])}`, slot: slotOf(runs.run_id[row]) }));
 }
 

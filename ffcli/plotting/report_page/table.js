@@ -7,7 +7,7 @@ let first = 0;
 const isNumber = (axis) => !axis.labels || axis.labels.every((label) => !Number.isNaN(Number(label)));
 const axisColumns = () => data.axes.map((axis) => ({ name: axis.name, values: axis.values, number: isNumber(axis), axis }));
 const textColumns = () => [
-  ...(new Set(runs.tags).size > 1 ? [{ name: "tags", values: runs.tags }] : []),
+  ...(new Set(runs.tags.filter((_, row) => runs.run_id[row])).size > 1 ? [{ name: "tags", values: runs.tags }] : []),
   ...(runs.error.some(Boolean) ? [{ name: "error", values: runs.error, className: "error" }] : []),
 ];
 

@@ -33,7 +33,7 @@ _STARTUP = 30.0  # seconds within which the server must listen
 _WAIT = 20.0  # seconds for which a question is held where nothing is new
 _TICK = 0.05
 _OPEN = 2.0  # seconds since its last answer within which a page is sure to ask again
-_LAST_LOOK = 3.0  # seconds for the last answers
+_LAST_LOOK = 10.0  # seconds for the last answers, at most
 _ON_ITS_WAY = 0.2  # seconds until an answer has left
 _MOST_SHOWN = 1_000_000
 

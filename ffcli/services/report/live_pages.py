@@ -17,6 +17,7 @@ from ffcli.training.context import Context
 
 FRESH = 1.0  # seconds for which a document is served again instead of being read anew, at least
 _REST = 10  # times what reading takes: so much longer it is served again
+_LONGEST = 15.0  # seconds, since one reading may take longer than the others
 _MOST = 16  # documents that are kept
 
 
@@ -45,9 +46,10 @@ class _Kept:
                 document = self._make()
                 body = document.later()
                 tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-                self._version = Version(document, body, tag)
                 now = time.monotonic()
-                self._stale_at = now + max(FRESH, _REST * (now - started))
+                took = 0.0 if self._version is None else now - started  # the first one imports
+                self._stale_at = now + min(max(FRESH, _REST * took), _LONGEST)
+                self._version = Version(document, body, tag)
             return self._version
 
     def expire(self) -> None:

@@ -139,6 +139,19 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         summary.find_elements(By.XPATH, "../div//input")[1].click()  # none of 6
         browser.run("document.querySelector('[data-part=best] details').open = true; window.same = 1")
         before = browser.column("learning_rate")
+        browser.run("document.getElementById('history').scrollIntoView()")
+        plot = browser.run(
+            "const box = document.querySelector('#history .nsewdrag').getBoundingClientRect();"
+            "return [box.left, box.top, box.right, box.bottom]"
+        )
+        browser.drag((plot[0] + 50, plot[1] + 50), (plot[2] - 50, plot[3] - 50))
+        ranges = "const { xaxis, yaxis } = document.getElementById('history').layout;"
+        ranges += "return [xaxis.autorange ?? false, ...xaxis.range, ...yaxis.range]"
+        zoomed = browser.run(ranges)
+        assert zoomed[0] is False
+        selected = "const cell = document.querySelector('#table tbody tr').cells[1];"
+        browser.run(selected + "getSelection().selectAllChildren(cell)")
+        text = browser.run("return String(getSelection())")
         assert served.sweep_id is not None
         sweeping.run(served.sweep_id, 8)  # beside the open page
         browser.until(lambda: "of 8 runs" in browser.one("#runs-count").text)
@@ -153,6 +166,8 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         )
         points = "return document.getElementById('history').data[0].x.length"
         browser.until(lambda: browser.run(points) == 8)
+        assert browser.run(ranges) == zoomed
+        assert browser.run("return String(getSelection())") == text != ""
         assert browser.complaints() == []
     finally:
         browser.driver.quit()
