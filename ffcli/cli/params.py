@@ -36,7 +36,7 @@ _run_option = option("--run RUN", CHOICE, "The same as RUN.", completes=complete
 RunByOption = Annotated[str | None, _run_option]
 RunsByOption = Annotated[list[str] | None, _run_option]
 SweepId = Annotated[
-    str,
+    str | None,
     argument(
         "SWEEP",
         "The id of a sweep, its unique beginning or end, or its name; entity/project/id at W&B.",

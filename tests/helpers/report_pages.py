@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ffcli.plotting.report import Best, Curve, Parameter, Report, Run
+from ffcli.plotting.html import Curve, Parameter
+from ffcli.plotting.report import Best, Report, Run
 from ffcli.runs.results import HyperparameterEffect
 
 HARM = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>"

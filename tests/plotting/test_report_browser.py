@@ -17,7 +17,8 @@ from report_pages import HARM, OPTIMIZERS, report
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from ffcli.plotting.report import Parameter, page
+from ffcli.plotting.html import Parameter
+from ffcli.plotting.report import page
 
 COUNT = 60
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from report_pages import HARM, report, run
 
-from ffcli.plotting.report import Curve, Parameter, document, page
+from ffcli.plotting.html import Curve, Parameter
+from ffcli.plotting.report import document, page
 
 
 class Scripts(HTMLParser):
@@ -185,13 +186,13 @@ def test_without_importances_there_is_no_column_for_them() -> None:
 
 def test_a_live_page_may_ask_its_own_server_and_no_other_may() -> None:
     assert "connect-src" not in Scripts(page(report())).policy
-    live = page(report(), live="/token/document")
+    live = document(report()).page(live="/token/document")
     assert "connect-src 'self'" in Scripts(live).policy
     assert 'data-live="/token/document"' in live
 
 
 def test_the_document_of_a_live_page_is_what_the_page_holds() -> None:
-    received = json.loads(document(report()))
+    received = json.loads(document(report()).later())
     text = page(report())
     assert received["data"] == Scripts(text).data
     assert received["body"] in text

@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 @app.command(cls=Command)
 def report(
     ctx: typer.Context,
-    sweep: SweepId,
+    sweep: SweepId = None,
     *,
     file: Annotated[Path | None, out_file("File of the page.", "report-SWEEP.html")] = None,
     live: Annotated[
@@ -36,7 +36,10 @@ def report(
     """Show a sweep as one self-contained HTML page.
 
     For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
-    too. --live needs the extra ffnn[live].
+    too.
+
+    --live without a sweep shows all sweeps and runs, the newest first, with the learning curves of the runs
+    that are being trained. It needs the extra ffnn[live].
     """
     from ffcli.cli.views.progress import training_view
     from ffcli.services.report.report import report as run
@@ -44,12 +47,14 @@ def report(
 
     out = Output.of(ctx)
     place = context(out)
-    sweep_id = sweep_called(place, sweep)
     if live:
         if file is not None:
             refuse("--live serves the page and writes none: expected --live or --out, got both.")
-        _serve(out, sweep_id)
+        _serve(out, None if sweep is None else sweep_called(place, sweep))
         return
+    if sweep is None:
+        refuse("Expected SWEEP, or --live for all sweeps and runs.", "ffnn sweeps list shows the sweeps.")
+    sweep_id = sweep_called(place, sweep)
     result = run(
         place,
         sweep_id,
@@ -61,7 +66,7 @@ def report(
     out.result(result, f"{counted(result.runs, 'run')} in {plain(result.html)}")
 
 
-def _serve(out: Output, sweep_id: str) -> None:
+def _serve(out: Output, sweep_id: str | None) -> None:
     """Serve the page until Ctrl-C, which is the way to end it; another signal ends it as any command."""
     from ffcli.services.report.live import live_report
     from ffcli.util.signals import Terminated

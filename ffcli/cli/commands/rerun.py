@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from ffcli.cli.completion import complete_metric, complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
-from ffcli.cli.help import CHOICE, TRAINING, option
+from ffcli.cli.help import CHOICE, REPETITION, TRAINING, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, dataset_option, tracking
 from ffcli.cli.parsing import Command
@@ -22,7 +22,7 @@ from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, number_of
 from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_sd, short_name
+from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_se, short_name
 from ffcli.cli.views.tables import Columns
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def rerun(
     dataset: Annotated[
         str | None, dataset_option(TRAINING, "Train on this dataset.", "the sweep's own")
     ] = None,
-    seeds: Annotated[
+    repeats: Annotated[
         str | None,
         option(
-            "--seeds N",
-            TRAINING,
-            "Train with N other seeds and report mean and standard deviation: --repeats without its own.",
+            "--repeats --seeds N",
+            REPETITION,
+            "Train with N seeds, those after its own; the figures are means over the runs.",
             default="once, with its own seed",
         ),
     ] = None,
@@ -80,7 +80,7 @@ def rerun(
     The result is the test accuracy beside the original figures. After an interruption, run the same command
     again to resume.
 
-    --seeds N takes the N seeds after the configuration's own, which is left out because it helped the
+    --repeats N takes the N seeds after the configuration's own, which is left out because it helped the
     configuration to be chosen.
     """
     from ffcli.services.rerun import RerunOptions
@@ -90,7 +90,7 @@ def rerun(
     options = RerunOptions(
         top=integer("--top", top, least=1) or 3,
         dataset=dataset,
-        seeds=number_of("--seeds", seeds, least=1),
+        seeds=number_of("--repeats", repeats, least=1),
         folds=number_of("--folds", folds, least=2) or 0,
         metric=metric,
         pool=pool_options(workers, cluster, jobs, wandb=wandb),
@@ -102,8 +102,8 @@ def rerun(
             command_line=out.settings.command_line,
         ),
     )
-    if dataset is None and seeds is None and folds is None:
-        refuse("Give --dataset, --seeds or --folds: without one, each run would only be repeated.")
+    if dataset is None and repeats is None and folds is None:
+        refuse("Give --dataset, --repeats or --folds: without one, each run would only be repeated.")
     try:
         results = run(context(out), sweep, options, jobs_watcher(out))
     except KeyboardInterrupt:
@@ -123,15 +123,15 @@ def _report(results: Sequence[RerunResult], out: Output) -> list[RenderableType]
     before = _names(first.original.dataset for first in firsts)
     after = _names(first.dataset for first in firsts)
     each = "seeds" if firsts[0].config["fold"] == "none" else "runs"
-    spread = f", mean ± standard deviation (n - 1) of {n_runs} {each}" if n_runs > 1 else ""
+    spread = f", mean ± standard error of {n_runs} {each}" if n_runs > 1 else ""
     rows = [
         [
             first.rank,
             short_name(first.config),
             number(first.original.value),
             number(first.original.test_acc),
-            mean_and_sd(first.over_runs.val_acc),
-            mean_and_sd(first.over_runs.test_acc),
+            mean_and_se(first.over_runs.val_acc),
+            mean_and_se(first.over_runs.test_acc),
         ]
         for first in firsts
     ]

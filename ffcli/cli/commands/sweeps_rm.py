@@ -21,7 +21,7 @@ def rm(
         list[str],
         argument(
             metavar="SWEEP",
-            help="Ids of sweeps, their unique beginnings or ends, or names.",
+            help="Ids of sweeps, their unique beginnings or ends, or names; entity/project/id at W&B.",
             completes=complete_sweep,
         ),
     ],
@@ -32,14 +32,20 @@ def rm(
 ) -> None:
     """Remove sweeps from the store, with their runs.
 
-    A sweep that a process is running is never removed.
+    A sweep that a process is running is never removed. Of a sweep at W&B what is stored here is removed; the
+    sweep stays at W&B.
     """
     from ffcli.services.sweeps.remove import SweepRemoval, remove_sweeps, runs_of_sweeps
+    from ffcli.sweeping.wandb.address import is_address
 
     out = Output.of(ctx)
     place = context(out)
     found = runs_of_sweeps(place, sweeps, keep_runs=keep_runs)
-    each = [f"sweep {plain(sweep)} with {counted(len(runs), 'run')}" for sweep, runs in found.items()]
+    each = [
+        f"sweep {plain(sweep)} with {counted(len(runs), 'run')}"
+        + " here (it stays at W&B)" * is_address(sweep)
+        for sweep, runs in found.items()
+    ]
     if dry_run:
         runs = [run for its_runs in found.values() for run in its_runs]
         out.result(SweepRemoval([], list(found), runs), *(f"would remove {line}" for line in each))

@@ -123,15 +123,6 @@ def short_name(config: dict[str, Any]) -> str:
     return f"{sizes} {config['activation']} {config['optimizer']} bs{config['batch_size']}"
 
 
-def mean_and_sd(values: Spread) -> str:
-    """Return the mean and the standard deviation."""
-    return _plus_minus(values.mean, values.sd)
-
-
 def mean_and_se(values: Spread) -> str:
     """Return the mean and the standard error of the mean."""
-    return _plus_minus(values.mean, values.se)
-
-
-def _plus_minus(mean: float | None, deviation: float | None) -> str:
-    return number(mean) if deviation is None else f"{number(mean)} ± {number(deviation)}"
+    return number(values.mean) if values.se is None else f"{number(values.mean)} ± {number(values.se)}"

@@ -22,7 +22,7 @@ function load(received) {
   };
   axes = [...data.axes, metricAxis];
   texts = rows.map((row) =>
-    [runs.number[row], runs.name[row], runs.run_id[row], runs.tags[row], runs.error[row] ?? ""].join("\n").toLowerCase());
+    [titleOf(row), runs.name[row], runs.run_id[row], runs.sweep_id?.[row], runs.tags[row], runs.error[row]].join("\n").toLowerCase());
   shorts = ends(runs.run_id);
   ranked = [...valued].sort((a, b) => (runs.value[a] === runs.value[b] ? b - a : better(runs.value[a], runs.value[b]) ? 1 : -1));
   goodness = new Map(ranked.map((row, place) => [row, ranked.length > 1 ? place / (ranked.length - 1) : 1]));
@@ -95,6 +95,33 @@ function element(tag, properties = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+// Make these the children of an element. Each has a data-key; those that are there already stay, so that the
+// focus, selected text and what is being typed outlast an update.
+function update(parent, fresh) {
+  const usable = (keyed) => [...keyed.querySelectorAll("a, button, input, summary")];
+  const active = parent.contains(document.activeElement) ? document.activeElement : null;
+  const around = active?.closest("[data-key]");
+  const at = around ? usable(around).indexOf(active) : -1;
+  const old = new Map([...parent.children].map((each) => [each.dataset.key, each]));
+  const kept = fresh.map((each) => {
+    const same = old.get(each.dataset.key);
+    if (same && same.className !== each.className) same.className = each.className;
+    if (!same?.isEqualNode(each)) return each;
+    old.delete(each.dataset.key);
+    return same;
+  });
+  const staying = new Set(kept);
+  for (const each of [...parent.children]) if (!staying.has(each)) each.remove();
+  let next = parent.firstElementChild;
+  for (const each of kept) {
+    if (each === next) next = next.nextElementSibling; else parent.insertBefore(each, next);
+  }
+  if (at < 0 || document.activeElement === active) return;
+  const now = [...parent.children].find((each) => each.dataset.key === around.dataset.key);
+  if (now) usable(now)[at]?.focus({ preventScroll: true });
+}
+
 const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 function shown(value, digits = 4) {

@@ -4,20 +4,16 @@ let columns;
 const sorting = { name: null, descending: false };
 let first = 0;
 
+const isNumber = (axis) => !axis.labels || axis.labels.every((label) => !Number.isNaN(Number(label)));
+const axisColumns = () => data.axes.map((axis) => ({ name: axis.name, values: axis.values, number: isNumber(axis), axis }));
+const textColumns = () => [
+  ...(new Set(runs.tags.filter((_, row) => runs.run_id[row])).size > 1 ? [{ name: "tags", values: runs.tags }] : []),
+  ...(runs.error.some(Boolean) ? [{ name: "error", values: runs.error, className: "error" }] : []),
+];
+
 function makeColumns() {
-  const isNumber = (axis) => !axis.labels || axis.labels.every((label) => !Number.isNaN(Number(label)));
-  columns = [
-    { name: "trial", values: runs.number, number: true },
-    { name: "run", values: runs.run_id },
-    { name: "status", values: runs.status },
-    { name: data.metric, values: runs.value, number: true },
-    ...data.axes.map((axis) => ({ name: axis.name, values: axis.values, number: isNumber(axis), axis })),
-    { name: "best epoch", values: runs.best_epoch, number: true },
-    { name: "training time", values: runs.seconds, number: true, show: duration },
-    ...(new Set(runs.tags).size > 1 ? [{ name: "tags", values: runs.tags }] : []),
-    ...(runs.error.some(Boolean) ? [{ name: "error", values: runs.error, className: "error" }] : []),
-  ];
-  if (!columns.some((column) => column.name === sorting.name)) Object.assign(sorting, { name: data.metric, descending: data.maximize });
+  columns = pageColumns();
+  if (!columns.some((column) => column.name === sorting.name)) Object.assign(sorting, firstSorting());
 }
 
 function compare(a, b) {
@@ -38,6 +34,12 @@ function cellText(column, row) {
 }
 
 function drawHead() {
+  const head = byId("table").tHead;
+  if (head.dataset.names === columns.map((column) => column.name).join()) {
+    markSorted();
+    return;
+  }
+  head.dataset.names = columns.map((column) => column.name).join();
   const cells = columns.map((column) => {
     const parts = column.name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]); // it may break after _
     const button = element("button", { type: "button" }, ...parts);
@@ -50,7 +52,7 @@ function drawHead() {
     });
     return element("th", { scope: "col", className: column.number ? "number" : "" }, button);
   });
-  byId("table").tHead.replaceChildren(element("tr", {}, ...cells));
+  head.replaceChildren(element("tr", {}, ...cells));
   markSorted();
 }
 
@@ -67,9 +69,13 @@ function drawRows() {
   const size = Number(byId("rows").value) || found.length;
   first = Math.min(first, Math.max(0, found.length - 1));
   const last = Math.min(first + size, found.length);
-  byId("table").tBodies[0].replaceChildren(...found.slice(first, last).map((row) =>
-    element("tr", { className: runs.number[row] === data.best ? "best" : "", title: runs.name[row] }, ...columns.map((column) =>
-      element("td", { className: (column.number ? "number " : "") + (column.className ?? ""), textContent: cellText(column, row) })))));
+  update(byId("table").tBodies[0], found.slice(first, last).map((row) => {
+    const cells = columns.map((column) => element("td", { className: (column.number ? "number " : "") + (column.className ?? "") },
+      column.cell ? column.cell(row) : cellText(column, row)));
+    const made = element("tr", { className: rowClass(row), title: runs.name[row] }, ...cells);
+    made.dataset.key = runs.run_id[row] || runs.number[row];
+    return made;
+  }));
   byId("runs-count").textContent = `${found.length} of ${counted(rows.length, "run")}`;
   byId("page").textContent = found.length ? `${first + 1}–${last}` : "none";
   byId("previous").disabled = first === 0;
@@ -89,7 +95,8 @@ function refilter(source) {
 }
 
 function box(title, ...children) {
-  const details = element("details", {}, element("summary", { textContent: title }), element("div", {}, ...children));
+  const details = element("details", { className: "" }, element("summary", { textContent: title }), element("div", {}, ...children));
+  details.dataset.key = `filter ${title}`;
   details.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { details.open = false; details.firstChild.focus(); }
   });
@@ -141,39 +148,36 @@ function statusFilter(statuses) {
     })));
 }
 
-// The filters are made anew only where their choices differ, so that none closes while it is used.
-let made = "";
-
+// A filter is made anew only where its choices differ, so that none closes while it is used.
 function drawFilters() {
-  const statuses = [...new Set(runs.status)].sort();
-  const signature = JSON.stringify([statuses, axes.map((axis) => [axis.name, axis.labels])]);
-  if (signature !== made) {
-    const open = new Set([...byId("filters").querySelectorAll("details[open]")].map((each) => each.firstChild.textContent));
-    const search = byId("filters").querySelector("input[type=search]") ?? searchField();
-    const filters = [statusFilter(statuses), ...axes.map((axis) => (axis.labels ? choiceFilter(axis) : numberFilter(axis)))];
-    filters.forEach((details) => { details.open = open.has(details.firstChild.textContent); });
-    byId("filters").querySelectorAll("details").forEach((details) => details.remove());
-    if (!search.parentNode) byId("filters").append(search);
-    byId("filters").append(...filters);
-    made = signature;
-  }
+  const form = byId("filters");
+  const open = new Set([...form.querySelectorAll("details[open]")].map((each) => each.dataset.key));
+  const filters = [statusFilter([...new Set(runs.status)].sort()), ...axes.map((axis) => (axis.labels ? choiceFilter(axis) : numberFilter(axis)))];
+  filters.forEach((details) => {
+    details.open = open.has(details.dataset.key);
+    details.classList.toggle("active", isAsked(details));
+  });
+  update(form, [form.querySelector("input[type=search]") ?? searchField(), ...filters]);
   showFilters();
 }
 
 function searchField() {
   const search = element("input", { type: "search", placeholder: "name, id, tag or error" });
+  search.dataset.key = "search";
   search.setAttribute("aria-label", "Words in the name, id, tags or error of a run");
   search.addEventListener("input", () => { asked.text = search.value.trim().toLowerCase(); refilter("form"); });
   search.show = () => { search.value = asked.text; };
   return search;
 }
 
+function isAsked(details) {
+  const name = details.firstChild.textContent;
+  return name === "status" ? asked.hidden.size > 0 : asked.tests.has(name);
+}
+
 function showFilters() {
   byId("filters").querySelectorAll("input").forEach((input) => { if (document.activeElement !== input || input.type === "checkbox") input.show(); });
-  byId("filters").querySelectorAll("details").forEach((details) => {
-    const name = details.firstChild.textContent;
-    details.classList.toggle("active", name === "status" ? asked.hidden.size > 0 : asked.tests.has(name));
-  });
+  byId("filters").querySelectorAll("details").forEach((details) => details.classList.toggle("active", isAsked(details)));
 }
 
 function showAll() {

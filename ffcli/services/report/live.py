@@ -1,11 +1,12 @@
-"""``ffnn report --live``: the page of a sweep on 127.0.0.1, kept up to date while its trials run.
+"""``ffnn report --live``: pages on 127.0.0.1, of one sweep or of the store, kept up to date.
 
-The page is that of ``ffnn report``; its script polls the document that it shows (`plotting.report.document`).
+The page of a sweep is that of ``ffnn report``. The script of a page polls the document that it shows
+(`plotting.html.Document`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import importlib.util
 import secrets
 import socket
@@ -13,13 +14,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from ffcli.errors import FfnnError
-from ffcli.plotting.report import Best, Report, document, page
-from ffcli.services.evaluation.best import RunChoice
-from ffcli.services.report.report import best_of, stored_report
+from ffcli.errors import FfnnError, RequestError
+from ffcli.services.report.live_pages import FRESH, LivePages, Version
+from ffcli.services.report.live_store import Shown
 from ffcli.training.context import Context
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 _HOST = "127.0.0.1"
-_FRESH = 1.0  # seconds for which a document is served again instead of being read anew, at least
-_REST = 10  # times what reading takes: so much longer it is served again
 _STARTUP = 30.0  # seconds within which the server must listen
+_WAIT = 20.0  # seconds for which a question is held where nothing is new
+_TICK = 0.05
+_OPEN = 2.0  # seconds since its last answer within which a page is sure to ask again
+_LAST_LOOK = 10.0  # seconds for the last answers, at most
+_ON_ITS_WAY = 0.2  # seconds until an answer has left
+_MOST_SHOWN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -39,43 +44,97 @@ class LiveReport:
 
     url: str
     """Holds a random port and a random token: nobody else on the machine can guess it."""
-    sweep_id: str
+    sweep_id: str | None
+    """Null where the page shows the store."""
 
 
-class _Sweep:
-    """The report of a sweep, read from the store when it is asked for and not fresh."""
+class _Answers:
+    """Answers questions for pages and their documents, until it is closed."""
 
-    def __init__(self, context: Context, sweep_id: str) -> None:
-        self._context, self._sweep_id = replace(context, notify=lambda _: None), sweep_id
-        self._lock = threading.Lock()
-        self._best: tuple[str | None, Best] | None = None
-        self._stale_at, self._version, self._body = 0.0, "", ""
-        self.report = self._read()
+    def __init__(self, pages: LivePages, token: str, sweep_id: str | None) -> None:
+        self._pages, self._token, self._sweep_id = pages, token, sweep_id
+        self._held = 0
+        self._answered = float("-inf")
+        self._closed = float("inf")
 
-    def _read(self) -> Report:
-        """Return the report of now; the best run is evaluated when it is another one than before."""
-        report, best = stored_report(self._context, self._sweep_id)
-        if best is None:
-            return report
-        if self._best is None or self._best[0] != best.run_id:
-            self._best = best.run_id, best_of(self._context, best, RunChoice(str(best.run_id)))
-        return replace(report, best=self._best[1])
+    def page(self, request: Request) -> Response:
+        """Return a page."""
+        from starlette.responses import HTMLResponse
 
-    def current(self) -> tuple[str, str]:
-        """Return the version and the document. Raises FfnnError where the sweep cannot be read."""
-        with self._lock:
-            started = time.monotonic()
-            if started >= self._stale_at:
-                self.report = self._read()
-                self._body = document(self.report)
-                self._version = f'"{hashlib.sha256(self._body.encode()).hexdigest()[:32]}"'
-                now = time.monotonic()
-                self._stale_at = now + max(_FRESH, _REST * (now - started))
-            return self._version, self._body
+        address = quote(request.url.path)
+        home = f"/{self._token}/" if address != f"/{self._token}/" else None
+        content = self._version(request).document.page(live=f"{address}document", home=home)
+        return HTMLResponse(content, headers=_HEADERS)
+
+    async def document(self, request: Request) -> Response:
+        """Return the document of a page, or that it is the one which the page has.
+
+        Where the page asks to wait ("Prefer: wait", RFC 7240), for as long as there is no other: a browser
+        stops the clocks of a page that is not in view, but hands it what it is answered.
+        """
+        from starlette.concurrency import run_in_threadpool
+        from starlette.responses import Response
+
+        deadline = time.monotonic() + (_WAIT if "wait" in request.headers.get("Prefer", "") else 0)
+        known = request.headers.get("If-None-Match")
+        self._held += 1
+        try:
+            while True:
+                last = self._closed < time.monotonic()
+                version = await run_in_threadpool(self._version, request)
+                if version.tag != known or last or time.monotonic() >= deadline:
+                    break
+                await self._rest(deadline)
+                if await request.is_disconnected():
+                    break
+        finally:
+            self._held -= 1
+            self._answered = time.monotonic()
+        tagged = {**_HEADERS, "ETag": version.tag, **({"X-Ended": "yes"} if last else {})}
+        if version.tag == known:
+            return Response(status_code=304, headers=tagged)
+        return Response(version.body, media_type="application/json", headers=tagged)
+
+    async def _rest(self, deadline: float) -> None:
+        """Wait a second, or until this is closed."""
+        end = min(deadline, time.monotonic() + FRESH)
+        while time.monotonic() < min(end, self._closed):
+            await asyncio.sleep(_TICK)
+
+    def close(self) -> None:
+        """Answer each open page with what there is now, as the last answer."""
+        ended = time.monotonic()
+        self._pages.expire()
+        self._closed = time.monotonic()
+        if self._answered < ended - _OPEN and not self._held:
+            return
+        while (self._held or self._answered < self._closed) and time.monotonic() < ended + _LAST_LOOK:
+            time.sleep(_TICK)
+        time.sleep(_ON_ITS_WAY)
+
+    def _version(self, request: Request) -> Version:
+        sweep_id = self._sweep_id or request.path_params.get("sweep_id")
+        if sweep_id is not None:
+            return self._pages.sweep(sweep_id)
+        query = request.query_params
+        curves = tuple(filter(None, query.get("curves", "").split(",")))
+        return self._pages.store(
+            Shown(_number(query.get("runs"), Shown.runs), _number(query.get("sweeps"), Shown.sweeps), curves)
+        )
 
 
-def _app(sweep: _Sweep, token: str) -> Starlette:
-    """Return the server's application: the page and its document, to be read only.
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def _number(text: str | None, default: int) -> int:
+    """Return a number in an address; ``default`` where there is none."""
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 9:
+        return default
+    return min(max(int(text), 1), _MOST_SHOWN)
+
+
+def _app(answers: _Answers, token: str, sweep_id: str | None) -> Starlette:
+    """Return the server's application: pages and their documents, to be read only.
 
     Requests that name another host are refused, since a page elsewhere could make its own name mean 127.0.0.1
     (DNS rebinding); so is every path without the token.
@@ -83,27 +142,19 @@ def _app(sweep: _Sweep, token: str) -> Starlette:
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.responses import HTMLResponse, PlainTextResponse, Response
+    from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-    def show(_: Request) -> Response:
-        sweep.current()
-        return HTMLResponse(page(sweep.report, live=f"/{token}/document"), headers=headers)
-
-    def current(request: Request) -> Response:
-        version, body = sweep.current()
-        tagged = {**headers, "ETag": version}
-        if request.headers.get("If-None-Match") == version:
-            return Response(status_code=304, headers=tagged)
-        return Response(body, media_type="application/json", headers=tagged)
-
     def fail(_: Request, error: Exception) -> Response:
-        return PlainTextResponse(str(error), 503, headers=headers)
+        return PlainTextResponse(str(error), 404 if isinstance(error, RequestError) else 503, _HEADERS)
 
     hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[_HOST, "localhost"], www_redirect=False)
-    routes = [Route(f"/{token}/", show), Route(f"/{token}/document", current)]
+    folders = [f"/{token}/", *([] if sweep_id else [f"/{token}/sweep/{{sweep_id:path}}/"])]
+    routes = [
+        Route(folder + name, answer)
+        for folder in folders
+        for name, answer in (("document", answers.document), ("", answers.page))
+    ]
     return Starlette(routes=routes, middleware=[hosts], exception_handlers={FfnnError: fail})
 
 
@@ -117,17 +168,22 @@ def check_installed() -> None:
 
 
 @contextmanager
-def live_report(context: Context, sweep_id: str) -> Iterator[LiveReport]:
-    """Serve the page of a sweep within the block, from a thread of its own.
+def live_report(context: Context, sweep_id: str | None = None) -> Iterator[LiveReport]:
+    """Serve the page of a sweep, or of the store, within the block, from a thread of its own.
 
-    Raises RequestError for an unknown sweep, FfnnError where the server's package is missing or it does not
-    start.
+    The page of the store leads to those of its sweeps. An open page still gets what there is at the end of
+    the block. Raises RequestError for an unknown sweep, FfnnError where the server's package is missing or it
+    does not start.
     """
     check_installed()
     import uvicorn
 
     token = secrets.token_urlsafe(24)
-    app = _app(_Sweep(context, sweep_id), token)
+    pages = LivePages(context)
+    if sweep_id is not None:
+        pages.sweep(sweep_id)
+    answers = _Answers(pages, token, sweep_id)
+    app = _app(answers, token, sweep_id)
     config = uvicorn.Config(
         app, log_config=None, log_level="critical", access_log=False, ws="none", lifespan="off"
     )
@@ -140,6 +196,7 @@ def live_report(context: Context, sweep_id: str) -> Iterator[LiveReport]:
             _wait_until_started(server, thread)
             yield LiveReport(f"http://{_HOST}:{listening.getsockname()[1]}/{token}/", sweep_id)
         finally:
+            answers.close()
             server.should_exit = server.force_exit = True
             thread.join()
 

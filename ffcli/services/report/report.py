@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
-from ffcli.plotting.report import Best, Curve, Parameter, Report, Run, page
+from ffcli.plotting.html import Curve, Parameter
+from ffcli.plotting.report import Best, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now

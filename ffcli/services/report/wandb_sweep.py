@@ -9,7 +9,8 @@ from ffcli.errors import RequestError
 from ffcli.runs.layout import SWEEP_FILE
 from ffcli.services.sweeps.create import sweep_folder
 from ffcli.services.sweeps.epochs import epochs_of
-from ffcli.services.sweeps.wandb import check_account, records, remote_spec, trials
+from ffcli.services.sweeps.find import records_of
+from ffcli.services.sweeps.wandb import check_account, remote_spec, trials
 from ffcli.sweeping.spec.spec import load_spec
 from ffcli.sweeping.study.record import Epoch, Sweep, Trial
 from ffcli.sweeping.wandb.address import WandbAddress
@@ -24,7 +25,7 @@ def stored_part(context: Context, address: WandbAddress) -> tuple[Sweep, list[Tr
     Raises RequestError where the store holds no run of the sweep.
     """
     sweep_id = str(address)
-    if not any(True for _ in records(context, sweep_id)):
+    if not any(True for _ in records_of(context, sweep_id)):
         raise RequestError(
             f"No run of sweep {sweep_id} is stored in {context.runs_dir}: the page shows what lies here.",
             hint=f"W&B's own page of the sweep shows all its runs; ffnn sweep {sweep_id} trains some here.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ffcli.runs.ids import alone, find_id, mistaken, near, some
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS, all_sweep_ids, run_ids, sweep_ids
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.shipped import did_you_mean, named_files, sweep_file
-from ffcli.sweeping.wandb.address import is_address
+from ffcli.sweeping.wandb.address import is_address, parse_address
 from ffcli.training.context import Context
 from ffcli.util.safe_read import YAML_BYTES, parse_yaml, read_file, shown
 
@@ -45,6 +45,23 @@ def find_sweep(context: Context, word: str, *, or_file: bool = False) -> str:
 def sweep_called(context: Context, word: str) -> str:
     """Return the id that a word stands for: an address at W&B itself, else as `find_sweep`."""
     return word if is_address(word) else find_sweep(context, word)
+
+
+def any_stored_sweep(context: Context, word: str) -> str:
+    """Return the id of a sweep as `find_sweep` does, W&B's included: entity/project/id."""
+    if is_address(word):
+        return str(parse_address(word))
+    ids = all_sweep_ids(context.runs_dir)
+    return find_id("sweep", word, ids) or _named(context, word, ids) or find_sweep(context, word)
+
+
+def records_of(context: Context, sweep_id: str) -> Iterator[RunRecord]:
+    """Yield the runs of the store that belong to a sweep, the oldest first; W&B's own agents' runs too."""
+    for record in context.runs.records():
+        about = record.wandb
+        place = (about.entity, about.project, about.sweep)
+        if record.sweep_id == sweep_id or "/".join(map(str, place)) == sweep_id:
+            yield record
 
 
 def sweep_of_runs(context: Context, word: str, records: Iterable[RunRecord]) -> str:

@@ -36,10 +36,10 @@ def _reader() -> TypeAdapter[_Stored]:
     return TypeAdapter(_Stored)
 
 
-def list_sweeps(context: Context) -> list[ListedSweep]:
-    """Return the sweeps of the store, the latest first."""
+def list_sweeps(context: Context, limit: int | None = None) -> list[ListedSweep]:
+    """Return the sweeps of the store, the latest first; at most ``limit``."""
     found = []
-    for sweep_id in reversed(sweep_ids(context.runs_dir)):
+    for sweep_id in sweep_ids(context.runs_dir)[::-1][:limit]:
         folder = context.runs_dir / SWEEPS / sweep_id
         try:
             found.append(located(context, _known(folder) or write_summary(folder)))

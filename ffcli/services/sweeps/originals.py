@@ -15,8 +15,8 @@ from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.create import read_sweep
 from ffcli.services.sweeps.epochs import histories
-from ffcli.services.sweeps.find import find_sweep
-from ffcli.services.sweeps.wandb import check_account, records, remote_spec
+from ffcli.services.sweeps.find import find_sweep, records_of
+from ffcli.services.sweeps.wandb import check_account, remote_spec
 from ffcli.sweeping.study.record import Trial, best_epoch
 from ffcli.sweeping.study.study import Study
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
@@ -123,7 +123,7 @@ def _value(context: Context, trial: Trial, metric: Metric) -> float | None:
 
 def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tuple[Metric, list[Original]]:
     """Ask W&B; where it cannot be asked, the runs of the sweep in this store are used, with a notice."""
-    stored = {record.wandb.id: record for record in records(context, str(address))}
+    stored = {record.wandb.id: record for record in records_of(context, str(address))}
     finished = {key: record for key, record in stored.items() if record.status == "finished"}
     try:
         check_account()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import STUDY, SWEEP_FILE, SWEEPS
 from ffcli.services.runs.remove import remove
-from ffcli.services.sweeps.find import find_sweep
+from ffcli.services.sweeps.find import any_stored_sweep, records_of
 from ffcli.sweeping.study.lock import SweepLock
+from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
 
 
 @dataclass(frozen=True)
 class SweepRemoval:
-    """Which sweeps were removed, or would be, and their runs."""
+    """Which sweeps were removed, or would be, and their runs. Nothing is removed at W&B."""
 
     removed: list[str]
     """Ids of the removed sweeps."""
@@ -28,15 +32,20 @@ class SweepRemoval:
 def runs_of_sweeps(
     context: Context, words: Sequence[str], *, keep_runs: bool = False
 ) -> dict[str, list[str]]:
-    """Return the ids of the sweeps that are called so (see `find_sweep`), each with those of its runs.
+    """Return the ids of the sweeps that are called so, each with those of its runs.
 
-    Raises RequestError where one is unknown.
+    Of a sweep at W&B it is what is stored here. Raises RequestError where one is unknown.
     """
-    found: dict[str, list[str]] = {find_sweep(context, word): [] for word in words}
-    for record in () if keep_runs else context.runs.records():
-        if record.sweep_id in found:
-            found[record.sweep_id].append(record.run_id)
-    return found
+    found: dict[str, list[str]] = {}
+    for word in words:
+        sweep_id = any_stored_sweep(context, word)
+        found[sweep_id] = [record.run_id for record in records_of(context, sweep_id)]
+        if is_address(sweep_id) and not found[sweep_id] and not _folder(context, sweep_id).exists():
+            raise RequestError(
+                f"Nothing of sweep {sweep_id} is stored in {context.runs_dir}.",
+                hint="A sweep at W&B is removed on its page there.",
+            )
+    return {sweep_id: [] for sweep_id in found} if keep_runs else found
 
 
 def remove_sweeps(context: Context, sweeps: Mapping[str, Sequence[str]]) -> SweepRemoval:
@@ -47,10 +56,36 @@ def remove_sweeps(context: Context, sweeps: Mapping[str, Sequence[str]]) -> Swee
     """
     runs: list[str] = []
     for sweep_id, its_runs in sweeps.items():
-        folder = context.runs_dir / SWEEPS / sweep_id
-        with SweepLock(folder):
+        folder = _folder(context, sweep_id)
+        if is_address(sweep_id):
+            _refuse_running(context, sweep_id)
             runs += remove(context, its_runs).removed
-            for name in (STUDY, SWEEP_FILE):  # first, so that nothing cut short is listed
-                (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+            _remove_folder(folder)
+            for parent in (folder.parent, folder.parent.parent):  # of its project and entity
+                with suppress(OSError):  # there are more
+                    parent.rmdir()
+        else:
+            with SweepLock(folder):
+                runs += remove(context, its_runs).removed
+                _remove_folder(folder)
     return SweepRemoval(list(sweeps), [], runs)
+
+
+def _folder(context: Context, sweep_id: str) -> Path:
+    return context.runs_dir / SWEEPS / sweep_id
+
+
+def _refuse_running(context: Context, sweep_id: str) -> None:
+    """Raise FfnnError where an agent trains a run of a sweep of W&B's here, which no lock tells."""
+    for record in records_of(context, sweep_id):
+        if record.status == "running":
+            raise FfnnError(
+                f"Run {record.run_id} of sweep {sweep_id} is still running.", hint="Stop it first."
+            )
+
+
+def _remove_folder(folder: Path) -> None:
+    for name in (STUDY, SWEEP_FILE):  # first, so that nothing cut short is listed
+        (folder / name).unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # W&B's own agents make none
+        shutil.rmtree(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Literal
 
 import yaml
@@ -14,6 +13,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.create import SweepSource, any_config, holds, keep_file, load_source
+from ffcli.services.sweeps.find import records_of
 from ffcli.sweeping.spec.document import parse
 from ffcli.sweeping.spec.spec import KEYS, SweepSpec, parse_spec
 from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
@@ -103,25 +103,16 @@ def registered_before(context: Context, source: SweepSource) -> WandbAddress | N
     return parse_address("/".join(latest.parent.parts[-3:]))
 
 
-def records(context: Context, sweep_id: str) -> Iterator[RunRecord]:
-    """Yield the runs of the store that belong to a sweep, the oldest first; W&B's own agents' runs too."""
-    for record in context.runs.records():
-        about = record.wandb
-        place = (about.entity, about.project, about.sweep)
-        if record.sweep_id == sweep_id or "/".join(map(str, place)) == sweep_id:
-            yield record
-
-
 def interrupted(context: Context, sweep_id: str) -> list[str]:
     """Return the ids at W&B of the runs that were cut short here."""
-    cut = (record for record in records(context, sweep_id) if record.status == "interrupted")
+    cut = (record for record in records_of(context, sweep_id) if record.status == "interrupted")
     return [run_id for record in cut if (run_id := record.wandb.id)]
 
 
 def trials(context: Context, sweep: Sweep) -> list[Trial]:
     """Return the runs of a sweep that this store holds, as trials."""
     found: list[Trial] = []
-    for record in records(context, sweep.id):
+    for record in records_of(context, sweep.id):
         trial = _trial(context, sweep, record, len(found) + 1)
         if trial is not None:
             found.append(trial)

@@ -116,3 +116,16 @@ def test_a_damaged_run_is_listed_and_can_be_removed(cli: Cli, store: Path) -> No
     code, seen = on_terminal(store.parent, "runs", "rm", OLD[0], answer="y\n")
     assert code == 0, seen
     assert left(store) == OLD[1:]
+
+
+def test_what_is_stored_of_a_sweep_at_wandb_goes_once_it_is_confirmed(cli: Cli, store: Path) -> None:
+    folder = store / "sweeps" / "team" / "project" / "abc123"
+    folder.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text("name: remote\n")
+    assert cli("sweeps", "rm", "abc123").code == 2  # nobody to ask
+    assert folder.exists()
+    assert "W&B" in cli("sweeps", "rm", "abc123", "--dry-run").out
+    done = cli("sweeps", "rm", "team/project/abc123", "--yes")
+    assert (done.code, folder.exists()) == (0, False)
+    assert "W&B" in done.out
+    assert cli("sweeps", "rm", "team/project/abc123", "--yes").code == 2

@@ -72,7 +72,7 @@ def stored(tmp_path: Path) -> list[RunRecord]:
 
 def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, other: str) -> None:
     sweep_id = sweep(process, tmp_path)
-    command = ["rerun", "--sweep", sweep_id[-4:], "--dataset", other, "--top", "3", "--seeds", "2"]
+    command = ["rerun", "--sweep", sweep_id[-4:], "--dataset", other, "--top", "3", "--repeats", "2"]
     done = process(*command, "--json")
     assert done.code == 0, done.err
     documents = json.loads(done.out)
@@ -87,9 +87,9 @@ def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, ot
         assert document["original"]["test_acc"] is not None
     again = process(*command)
     assert again.code == 0
-    assert "mean ± standard deviation (n - 1) of 2 seeds" in again.out
+    assert "mean ± standard error of 2 seeds" in again.out
     summary = documents[0]["over_runs"]["test_acc"]
-    assert f"{summary['mean']:.4f} ± {summary['sd']:.4f}" in again.out
+    assert f"{summary['mean']:.4f} ± {summary['se']:.4f}" in again.out
     assert f"{documents[0]['original']['value']:.4f}" in again.out
     assert "runs to train" not in again.err
     assert len(stored(tmp_path)) == 4
@@ -201,8 +201,8 @@ def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(
     [
         (["--sweep", "nope", "--seeds", "1"], "no sweep 'nope'"),
         (["--seeds", "1"], "--sweep"),
-        (["--sweep", "ID"], "Give --dataset, --seeds or --folds"),
-        (["--sweep", "ID", "--seeds", "0"], "--seeds must be "),
+        (["--sweep", "ID"], "Give --dataset, --repeats or --folds"),
+        (["--sweep", "ID", "--seeds", "0"], "--repeats must be "),
         (["--sweep", "ID", "--top", "no"], "--top must be "),
         (["--sweep", "ID", "--dataset", "mnits"], "Did you mean 'mnist'"),
     ],

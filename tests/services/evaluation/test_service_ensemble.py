@@ -18,6 +18,7 @@ from ffcli.datasets import load_dataset, split_indices
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.provenance import Provenance
+from ffcli.runs.results import MeanReport
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
@@ -150,6 +151,9 @@ def test_an_ensemble_worked_by_hand(place: Place) -> None:
     assert document.tta is False
     assert [member.accuracy for member in document.members] == [1.0, 1.0]
     assert document.per_class[0].support == 1
+    assert document.macro == document.weighted == MeanReport(1.0, 1.0, 1.0)
+    wrong = evaluate_ensemble(place.context, ["two", "three"])  # (3/8, 5/8) for an image of class 0
+    assert wrong.macro == wrong.weighted == MeanReport(0.0, 0.0, 0.0)
     whole = evaluate_ensemble(place.context, ["one", "two", "three"])
     assert whole.loss == pytest.approx(math.log(2))
 

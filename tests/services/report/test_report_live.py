@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -137,6 +139,20 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         summary.find_elements(By.XPATH, "../div//input")[1].click()  # none of 6
         browser.run("document.querySelector('[data-part=best] details').open = true; window.same = 1")
         before = browser.column("learning_rate")
+        browser.run("document.getElementById('history').scrollIntoView()")
+        plot = browser.run(
+            "const box = document.querySelector('#history .nsewdrag').getBoundingClientRect();"
+            "return [box.left, box.top, box.right, box.bottom]"
+        )
+        browser.drag((plot[0] + 50, plot[1] + 50), (plot[2] - 50, plot[3] - 50))
+        ranges = "const { xaxis, yaxis } = document.getElementById('history').layout;"
+        ranges += "return [xaxis.autorange ?? false, ...xaxis.range, ...yaxis.range]"
+        zoomed = browser.run(ranges)
+        assert zoomed[0] is False
+        selected = "const cell = document.querySelector('#table tbody tr').cells[1];"
+        browser.run(selected + "getSelection().selectAllChildren(cell)")
+        text = browser.run("return String(getSelection())")
+        assert served.sweep_id is not None
         sweeping.run(served.sweep_id, 8)  # beside the open page
         browser.until(lambda: "of 8 runs" in browser.one("#runs-count").text)
         rates = [float(each) for each in browser.column("learning_rate")]
@@ -150,20 +166,26 @@ def test_it_follows_the_sweep_and_keeps_what_the_reader_chose(served: LiveReport
         )
         points = "return document.getElementById('history').data[0].x.length"
         browser.until(lambda: browser.run(points) == 8)
+        assert browser.run(ranges) == zoomed
+        assert browser.run("return String(getSelection())") == text != ""
         assert browser.complaints() == []
     finally:
         browser.driver.quit()
 
 
-def test_the_command_prints_the_address_and_ends_with_ctrl_c(sweeping: Sweeping, served: LiveReport) -> None:
-    words = [sys.executable, "-m", "ffcli", "report", served.sweep_id, "--live", "--json"]
+@pytest.mark.parametrize("of_sweep", [True, False])
+def test_the_command_prints_the_address_and_ends_with_ctrl_c(
+    sweeping: Sweeping, served: LiveReport, of_sweep: bool
+) -> None:
+    sweep_id = served.sweep_id if of_sweep else None
+    words = [sys.executable, "-m", "ffcli", "report", *filter(None, [sweep_id]), "--live", "--json"]
     with subprocess.Popen(
         words, cwd=sweeping.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
             found = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
-            assert found["sweep_id"] == served.sweep_id
+            assert found["sweep_id"] == sweep_id
             assert get(found["url"]).status_code == 200
             os.kill(process.pid, signal.SIGINT)
             out, err = process.communicate(timeout=60)
@@ -180,6 +202,70 @@ def test_served_and_written_is_one_thing_too_many(sweeping: Sweeping, served: Li
     )
     assert done.returncode == 2
     assert not (sweeping.folder / "x.html").exists()
+
+
+def test_neither_a_sweep_nor_a_live_page_is_refused(sweeping: Sweeping) -> None:
+    words = [sys.executable, "-m", "ffcli", "report"]
+    assert subprocess.run(words, cwd=sweeping.folder, capture_output=True, check=False).returncode == 2
+
+
+def test_an_open_page_still_gets_the_end(sweeping: Sweeping, served: LiveReport) -> None:
+    """A question is held while nothing is new; its answer at the end is the last."""
+    assert served.sweep_id is not None
+    with ThreadPoolExecutor(1) as pool:
+        with live_report(sweeping.context, served.sweep_id) as page:
+            first = get(page.url + "document")
+            waiting = {"If-None-Match": first.headers["ETag"], "Prefer": "wait"}
+            asked = pool.submit(get, page.url + "document", **waiting)
+            time.sleep(1.5)
+            assert not asked.done()
+            ended = time.monotonic()
+        assert time.monotonic() - ended < 2
+        last = asked.result()
+        assert (last.status_code, last.headers["X-Ended"]) == (304, "yes")
+
+
+def test_a_question_is_answered_when_there_is_something_new(sweeping: Sweeping, served: LiveReport) -> None:
+    assert served.sweep_id is not None
+    answer = get(served.url + "document")
+    runs = answer.json()["data"]["runs"]["number"]
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(sweeping.run, served.sweep_id, len(runs) + 1)
+        for _ in range(5):  # other facts may change before
+            waiting = {"If-None-Match": answer.headers["ETag"], "Prefer": "wait"}
+            answer = get(served.url + "document", **waiting)
+            assert (answer.status_code, "X-Ended" in answer.headers) == (200, False)
+            if answer.json()["data"]["runs"]["number"] != runs:
+                break
+        trained.result()
+    assert answer.json()["data"]["runs"]["number"] == [*runs, len(runs) + 1]
+
+
+def test_without_an_open_page_the_end_waits_for_none(sweeping: Sweeping, served: LiveReport) -> None:
+    with live_report(sweeping.context, served.sweep_id):
+        ended = time.monotonic()
+    assert time.monotonic() - ended < 1
+
+
+def test_a_page_out_of_view_gets_the_end_too(sweeping: Sweeping, served: LiveReport) -> None:
+    browser = Browser(*SOFTWARE_GL)
+    try:
+        with live_report(sweeping.context, served.sweep_id) as page:
+            browser.open(page.url)
+            runs = len(browser.column("trial"))
+            browser.run(
+                "window.away = true;"
+                "Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })"
+            )
+            assert served.sweep_id is not None
+            sweeping.run(served.sweep_id, runs + 1)
+        browser.until(lambda: browser.one("#stopped").is_displayed())
+        assert len(browser.column("trial")) == runs
+        browser.run("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        browser.until(lambda: len(browser.column("trial")) == runs + 1)
+        assert browser.complaints() == []
+    finally:
+        browser.driver.quit()
 
 
 def test_a_sweep_serves_its_page_until_it_ends(sweeping: Sweeping) -> None:

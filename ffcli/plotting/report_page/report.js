@@ -1,11 +1,28 @@
-// Start, a change between light and dark, a change of width, and paper.
-
-const PAPER_WIDTH = 680; // pixels of an A4 or letter page between its margins
+// The page of a sweep: start, a change between light and dark, a change of width, and paper.
 
 function fit(width) {
   for (const id of ["history", "time", "curves"].filter((each) => !byId(`${each}-section`).hidden)) {
     Plotly.relayout(id, width ? { width, autosize: false } : { width: undefined, autosize: true });
   }
+}
+
+const titleOf = (row) => `trial ${runs.number[row]}`;
+
+const rowClass = (row) => (runs.number[row] === data.best ? "best" : "");
+
+const firstSorting = () => ({ name: data.metric, descending: data.maximize });
+
+function pageColumns() {
+  return [
+    { name: "trial", values: runs.number, number: true },
+    { name: "run", values: runs.run_id },
+    { name: "status", values: runs.status },
+    { name: data.metric, values: runs.value, number: true },
+    ...axisColumns(),
+    { name: "best epoch", values: runs.best_epoch, number: true },
+    { name: "training time", values: runs.seconds, number: true, show: duration },
+    ...textColumns(),
+  ];
 }
 
 function redraw() {
@@ -18,16 +35,6 @@ function refresh(received, body) {
   replaceParts(body);
   drawTable();
   return redraw();
-}
-
-function replaceParts(body) {
-  const fresh = new DOMParser().parseFromString(body, "text/html");
-  for (const part of fresh.querySelectorAll("[data-part]")) {
-    const old = document.querySelector(`[data-part=${part.dataset.part}]`);
-    const open = old.querySelector("details")?.open;
-    if (open !== undefined && part.querySelector("details")) part.querySelector("details").open = open;
-    if (old.outerHTML !== part.outerHTML) old.replaceWith(part);
-  }
 }
 
 async function start() {
