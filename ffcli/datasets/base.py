@@ -78,6 +78,19 @@ class Dataset:
     digest: str
     split: Mapping[str, float] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        arrays: Mapping[str, Array],
+        class_names: tuple[str, ...],
+        digest: str,
+        split: Mapping[str, float] | None = None,
+    ) -> Dataset:
+        """Return the dataset of four arrays by their names."""
+        x_train, y_train, x_test, y_test = (arrays[array] for array in ARRAYS)
+        return cls(name, x_train, y_train, x_test, y_test, class_names, digest, split)
+
     @property
     def n_features(self) -> int:
         """The number of features of one image."""

@@ -32,11 +32,7 @@ from ffcli.errors import DataError, RequestError, UnavailableError, UnknownNameE
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` has left in the data folder.
-
-    ``source`` is the name of the source, or ``from`` for a path or URL that the user gave; ``origin`` is
-    the path, URL or package within it. ``train`` and ``test`` count the images.
-    """
+    """What `fetch` has left in the data folder."""
 
     dataset: str
     path: Path

@@ -43,7 +43,7 @@ class Reference:
 def parse(name: str) -> Reference:
     """Return a path and its options. A file whose name has such an ending is meant before the options are."""
     label, grayscale = None, False
-    while not _exists(path := _path(name)) and "#" in name:
+    while not os.path.lexists(path := _path(name)) and "#" in name:
         rest, _, option = name.rpartition("#")
         word, equals, value = option.partition("=")
         if word.strip().lower() == GRAYSCALE and not equals:
@@ -100,10 +100,6 @@ def with_options(name: str, *, label: str | None = None, grayscale: bool = False
 
 def _path(name: str) -> Path:
     return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)
 
 
 def _looks_like_a_path(name: str) -> bool:

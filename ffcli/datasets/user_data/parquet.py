@@ -50,7 +50,7 @@ def read_parquet(files: Sequence[File], bench: Bench) -> Found:
     unlabelled = []
     for file in files:
         with _opened(file, bench) as table:
-            label = _label_column(table, file, bench.options.label)
+            label = _label_column(table, file, bench.label)
             names = names or _class_names(table, label)
             image = _image_column(table, label)
             role = role_of(file.name)
