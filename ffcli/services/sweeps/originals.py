@@ -139,7 +139,7 @@ def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tu
         return chosen, _of_records(context, address, finished.values(), chosen)
     found = []
     for run in runs:
-        value = run.best(chosen)
+        value = chosen.best(run.values)
         # A run that early termination has stopped is finished too in W&B's eyes.
         if value is None or (run.id in stored and run.id not in finished):
             continue
