@@ -94,12 +94,8 @@ def _declare(
 
 
 @cache
-def _declared() -> tuple[TyperOption, ...]:
+def shared_options() -> tuple[TyperOption, ...]:
+    """Return the shared options, for the parameters of a command or a group."""
     app = typer.Typer(add_completion=False)
     app.command()(_declare)
     return tuple(param for param in get_command(app).params if isinstance(param, TyperOption))
-
-
-def shared_options() -> tuple[TyperOption, ...]:
-    """Return the shared options, for the parameters of a command or a group."""
-    return _declared()

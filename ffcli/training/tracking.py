@@ -140,14 +140,8 @@ def _from_agent(name: str) -> str | None:
 def _note_facts(record: RunRecord, tracker: WandbTracker) -> None:
     """Put into a run's record what the tracker knows of it at W&B by now."""
     if (facts := tracker.facts).id is not None:
-        record.wandb = replace(
-            record.wandb,
-            id=facts.id,
-            project=facts.project,
-            entity=facts.entity,
-            sweep=facts.sweep,
-            url=facts.url,
-        )
+        known = {name: getattr(facts, name) for name in ("id", "project", "entity", "sweep", "url")}
+        record.wandb = replace(record.wandb, **known)
 
 
 def _folder(mode: str, run: Path) -> str | None:
