@@ -32,7 +32,7 @@ class FieldNames:
         self._by_key |= {compact(field): field for field in fields}
 
     def field(self, name: str) -> str | None:
-        """Return the field that ``name`` stands for by itself, else None."""
+        """Return the field that ``name``, its own or an alias, stands for by itself; else None."""
         return self._by_key.get(compact(name))
 
     def resolve(self, names: Iterable[str]) -> dict[str, str | None]:

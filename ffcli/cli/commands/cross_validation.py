@@ -8,7 +8,7 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import Interrupted
 from ffcli.cli.output import Output
 from ffcli.cli.text import number
-from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_se
+from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, plus_minus
 from ffcli.cli.views.tables import Columns
 from ffcli.util.text import counted
 
@@ -47,9 +47,8 @@ def cross_validate(
     ]
     heads = ["run", *(["fold"] if folds else []), "seed", "status", "best epoch", "val_acc"]
     over = f"mean ± standard error of {counted(result.finished, 'finished run')}"
-    lines = [
-        f"val_acc {mean_and_se(result.val_acc)}, val_loss {mean_and_se(result.val_loss)}: {over}",
-    ]
+    val_acc, val_loss = (plus_minus(each.mean, each.se) for each in (result.val_acc, result.val_loss))
+    lines = [f"val_acc {val_acc}, val_loss {val_loss}: {over}"]
     if result.finished == len(result.runs) > 1:
         evaluate = out.settings.command("evaluate", *result.run_ids, "--ensemble")
         lines.append(f"the mean of their networks on the test images: {evaluate}")

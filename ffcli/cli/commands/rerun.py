@@ -22,7 +22,7 @@ from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
 from ffcli.cli.repetition import Folds, number_of
 from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, mean_and_sd, short_name
+from ffcli.cli.views.jobs import fail_unless_finished, jobs_watcher, plus_minus, short_name
 from ffcli.cli.views.tables import Columns
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ def _report(results: Sequence[RerunResult], out: Output) -> list[RenderableType]
             short_name(first.config),
             number(first.original.value),
             number(first.original.test_acc),
-            mean_and_sd(first.over_runs.val_acc),
-            mean_and_sd(first.over_runs.test_acc),
+            *(plus_minus(each.mean, each.sd) for each in (first.over_runs.val_acc, first.over_runs.test_acc)),
         ]
         for first in firsts
     ]

@@ -17,7 +17,6 @@ from ffcli.util.text import are, counted
 if TYPE_CHECKING:
     from ffcli.runs.results import RunResult
     from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
-    from ffcli.services.members import Spread
 
 
 class JobLines:
@@ -123,15 +122,6 @@ def short_name(config: dict[str, Any]) -> str:
     return f"{sizes} {config['activation']} {config['optimizer']} bs{config['batch_size']}"
 
 
-def mean_and_sd(values: Spread) -> str:
-    """Return the mean and the standard deviation."""
-    return _plus_minus(values.mean, values.sd)
-
-
-def mean_and_se(values: Spread) -> str:
-    """Return the mean and the standard error of the mean."""
-    return _plus_minus(values.mean, values.se)
-
-
-def _plus_minus(mean: float | None, deviation: float | None) -> str:
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Return a mean with its standard deviation or error, where it has one."""
     return number(mean) if deviation is None else f"{number(mean)} ± {number(deviation)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from ffcli.config import FIELDS, TrainConfig, field_name, validate
+from ffcli.config import FIELDS, NAMES, TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
@@ -171,5 +171,5 @@ def config_of(run: RemoteRun) -> TrainConfig:
 
     Raises RequestError where W&B has values that no configuration takes.
     """
-    old = {field: value for name, value in run.config.items() if (field := field_name(name)) is not None}
+    old = {field: value for name, value in run.config.items() if (field := NAMES.field(name)) is not None}
     return validate({**old, **{name: run.config[name] for name in FIELDS if name in run.config}})
