@@ -84,7 +84,10 @@ Tag = Annotated[str | None, option("--tag TEXT", CHOICE, "Only runs with this ta
 Status = Annotated[
     str | None,
     option(
-        "--status NAME", CHOICE, "Only finished, interrupted, damaged, … runs.", completes=complete_status
+        "--status NAME",
+        CHOICE,
+        "Only runs with this status: finished, interrupted, damaged, …",
+        completes=complete_status,
     ),
 ]
 OfSweep = Annotated[
@@ -140,7 +143,7 @@ def figure_file(default: str | None = None) -> Any:
 
 
 Dpi = Annotated[str | None, option("--dpi N", OUTPUT, "Dots per inch of the figure.", default=150)]
-CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Write CSV as well.")]
+CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Also write CSV.")]
 
 # Weights & Biases
 

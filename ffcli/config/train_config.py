@@ -49,7 +49,7 @@ class TrainConfig(BaseModel):
     ] = Field(0.1, gt=0, lt=1, description="fraction of the training images held out for validation")
     fold: Annotated[
         str, BeforeValidator(read_fold), Option("Data", metavar="I/K", also="cv_fold fold_number")
-    ] = Field("none", description="validate on a fold of the training images: none, or as 2/5 one of five")
+    ] = Field("none", description="validate on one fold of the training images: none, or I/K such as 2/5")
     augment: Annotated[
         str,
         BeforeValidator(read_augmentation),

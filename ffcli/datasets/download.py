@@ -106,7 +106,7 @@ def known_spec(name: str | DatasetSpec) -> DatasetSpec:
     if canonical not in KNOWN:
         raise RequestError(
             f"'{name}' is a dataset of your own and needs no download",
-            hint="Train on it as it is, by its path.",
+            hint="Train on it by its path.",
         )
     return KNOWN[canonical]
 
@@ -186,7 +186,7 @@ def _first_sound(
     tried = "\n".join(f"  {failure}" for failure in failures)
     raise UnavailableError(
         f"{spec.name} could not be fetched. Tried:\n{tried}",
-        hint=f"By hand: get it from {spec.homepage or 'elsewhere'} on any machine and copy it here "
+        hint=f"Download it from {spec.homepage or 'elsewhere'} on another machine and copy it here "
         "(the four IDX files in one folder, or a Keras .npz).",
         dataset=spec.name,
     )

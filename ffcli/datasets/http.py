@@ -209,15 +209,13 @@ class _Transfer(threading.Thread):
             else:
                 allowed = urlsplit(target).scheme == "https"
             if not allowed:
-                raise BrokenDataError("it is redirected to an address that is not HTTPS")
+                raise BrokenDataError("it redirects to an address that is not HTTPS")
             url = target
-        raise BrokenDataError(f"it is redirected more than {_MOST_REDIRECTS} times")
+        raise BrokenDataError(f"it redirects more than {_MOST_REDIRECTS} times")
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise BrokenDataError(
-                f"larger than the data can be: {size} bytes or more, at most {self.limit} expected"
-            )
+            raise BrokenDataError(f"expected at most {self.limit} bytes, got {size} or more")
 
 
 def _is_safe(url: str) -> bool:

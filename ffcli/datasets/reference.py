@@ -16,7 +16,7 @@ from ffcli.util.suggest import closest, unknown
 
 _ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".zip", ".parquet", ".gz")
 GRAYSCALE, LABEL = "grayscale", "label"
-OWN = "Your own is named by its path: a file, a zip archive or a folder."
+OWN = "Name your own by its path: a file, a zip archive or a folder."
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def canonical_name(name: str) -> str:
     if name in KNOWN:
         return KNOWN.canonical(name)
     if "\0" in name:
-        raise RequestError("a path holds no NUL", parameter="dataset")
+        raise RequestError("a path cannot contain a NUL character", parameter="dataset")
     if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
         raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
     return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up

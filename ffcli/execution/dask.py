@@ -245,7 +245,7 @@ class DaskPool(WorkerPool):
             self._events.append(TaskEpoch(opened.task.key, result))
 
     def _undelivered(self, opened: _Open, why: str) -> None:
-        """Lose a task that waits in vain for a message, unless it needs none any more."""
+        """Lose a task that a message did not reach, unless it has ended without it."""
         if opened.future.status != "finished":
             self._lost(opened, f"a message did not reach its worker ({why})")
 

@@ -92,7 +92,7 @@ def _found(
         ]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
         if best is not None and best.status == "running":
-            raise FfnnError(f"Run {best.run_id}, which is one of these, is being trained by another process.")
+            raise FfnnError(f"Run {best.run_id} is one of these runs, and another process is training it.")
         found.append(best)
     return found
 

@@ -86,7 +86,7 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
         raise FfnnError(f"Run {record.run_id} is still running in another process.")
     if record.status == "diverged":
         raise RequestError(
-            f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing would give the same.",
+            f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing it would diverge again.",
             hint="Start a new run with a smaller learning_rate.",
         )
     done = config.epochs == record.epochs_done and record.status == "finished"

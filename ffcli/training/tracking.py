@@ -150,7 +150,7 @@ def _folder(mode: str, run: Path) -> str | None:
 
 
 def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> TrackedRun:
-    """Return a run of the store as W&B is told of it; runs of one local sweep are a group."""
+    """Return a run of the store as W&B gets it; runs of one local sweep are a group."""
     about = record.wandb
     return TrackedRun(
         id=about.id or record.run_id,
@@ -172,7 +172,7 @@ def _with_short_name(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tracked_row(row: HistoryRow) -> dict[str, Any]:
-    """Return an epoch as W&B is told of it."""
+    """Return an epoch as W&B gets it."""
     result = row.result
     return {
         "epoch": result.epoch,

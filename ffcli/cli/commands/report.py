@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Show a sweep as one self-contained HTML page.
 
-    For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
-    too. --live needs the extra ffnn[live].
+    For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, it also gets the
+    page. --live needs the extra ffnn[live].
     """
     from ffcli.cli.views.progress import training_view
     from ffcli.services.report.report import report as run

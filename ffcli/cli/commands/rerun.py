@@ -53,7 +53,7 @@ def rerun(
         option(
             "--seeds N",
             TRAINING,
-            "Train with N other seeds and report mean and standard deviation: --repeats without its own.",
+            "Train with N seeds other than its own and report mean and standard deviation.",
             default="once, with its own seed",
         ),
     ] = None,
@@ -80,8 +80,8 @@ def rerun(
     The result is the test accuracy beside the original figures. After an interruption, run the same command
     again to resume.
 
-    --seeds N takes the N seeds after the configuration's own, which is left out because it helped the
-    configuration to be chosen.
+    --seeds N takes the N seeds after the configuration's own, which is left out because the configuration
+    was chosen with it.
     """
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
@@ -103,7 +103,7 @@ def rerun(
         ),
     )
     if dataset is None and seeds is None and folds is None:
-        refuse("Give --dataset, --seeds or --folds: without one, each run would only be repeated.")
+        refuse("Expected --dataset, --seeds or --folds: without one, each run would only be repeated.")
     try:
         results = run(context(out), sweep, options, jobs_watcher(out))
     except KeyboardInterrupt:

@@ -44,8 +44,8 @@ def rm(
 ) -> None:
     """Remove runs from the store, with their networks.
 
-    Name runs by their ids, or select them by options, which must all hold. A run that is being trained is
-    never removed.
+    Name the runs, or select those that match all of the given options. A run that is being trained is never
+    removed.
     """
     from ffcli.services.runs.listing import Filter
     from ffcli.services.runs.remove import Removal, Selection, named, remove, selected

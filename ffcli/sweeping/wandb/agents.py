@@ -111,13 +111,13 @@ class Agents:
             each.wake()
 
     def stop(self) -> None:
-        """Ask for no more runs; those under way go on."""
+        """Ask for no more runs; those under way continue."""
         self.stopped = True
         for agent in self._agents:
             agent.wake()
 
     def leave(self) -> None:
-        """Be heard of no more."""
+        """End all agents."""
         self.stop()
         for agent in self._agents:
             agent.leave()
