@@ -11,20 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from child_processes import die_with_parent
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.05)
+from child_processes import die_with_parent, wait_until
 
 
 class Cluster:

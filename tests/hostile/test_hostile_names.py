@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hostile_helpers import NASTY, Cli, Trained
+from cli_helpers import Cli
+from hostile_helpers import NASTY, Trained
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.store import MODEL, SUMMARY, DamagedRunError, RunStore

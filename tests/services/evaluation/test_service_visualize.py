@@ -23,10 +23,7 @@ from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def show(place: Place, **options: Any) -> Illustrated:
