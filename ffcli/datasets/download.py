@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress, data_folder
+from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress
 from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.http import Web
 from ffcli.datasets.reference import canonical_name
@@ -28,6 +28,7 @@ from ffcli.datasets.store import (
 )
 from ffcli.datasets.verify import verify
 from ffcli.errors import DataError, RequestError, UnavailableError, UnknownNameError
+from ffcli.util.folders import data_folder
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from ffcli.datasets import reference, user_data
-from ffcli.datasets.base import Dataset, Notify, Progress, data_folder, dataset_digest
+from ffcli.datasets.base import Dataset, Notify, Progress, dataset_digest
 from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
 from ffcli.errors import DataError, RequestError
+from ffcli.util.folders import data_folder
 
 
 def load_dataset(
