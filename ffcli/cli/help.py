@@ -12,7 +12,7 @@ from ffcli.cli.shared import PANEL
 
 OUTPUT = PANEL
 CHOICE, EVALUATION, NETWORK, IMAGES = "Which runs", "Evaluation", "Network", "Images"
-TRAINING, REPETITION, WANDB = "Training", "Repetition", "Weights & Biases"
+TRAINING, REPETITION, SAFETY, WANDB = "Training", "Repetition", "Safety", "Weights & Biases"
 
 
 def option(

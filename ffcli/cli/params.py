@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+from rich.console import RenderableType
+
 from ffcli.cli.completion import (
     complete_dataset,
     complete_metric,
@@ -15,8 +18,9 @@ from ffcli.cli.completion import (
     names_in,
 )
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, WANDB, argument, option
-from ffcli.cli.output import Output
+from ffcli.cli.errors import FAILED
+from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, SAFETY, WANDB, argument, option
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.values import one_of
 
 if TYPE_CHECKING:
@@ -127,6 +131,26 @@ def run_choice(
         on_event=training_view(out),
         command_line=out.settings.command_line,
     )
+
+
+# Removal
+
+DryRun = Annotated[bool, option("--dry-run", SAFETY, "Show what would be removed.")]
+Yes = Annotated[bool, option("--yes -y", SAFETY, "Remove without asking.")]
+
+
+def confirm_removal(out: Output, command: str, question: str, listed: RenderableType | None = None) -> None:
+    """Show what is ``listed`` and ask whether to remove it; end with exit code 1 where the answer is no.
+
+    Raises RequestError where nobody is there to answer.
+    """
+    if not out.can_ask:
+        refuse(f"{command}: not a terminal: confirm with --yes.")
+    if listed is not None:
+        out.stderr.print(listed)
+    if not out.ask(question):
+        out.notice("nothing was removed")
+        raise typer.Exit(FAILED)
 
 
 # Results
