@@ -127,7 +127,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         except FileExistsError:
             continue
         with suppress(OSError):  # without locks nobody removes any
-            _lock(descriptor)
+            lock_file(descriptor)
         if beside.exists():  # not removed in the moment before it was held
             return descriptor, beside
         os.close(descriptor)
@@ -149,20 +149,22 @@ def remove_leftovers(folder: Path, *, of: str | None = None) -> None:
 def _remove_if_left(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
-        if _lock(descriptor):
-            path.unlink()
+        lock_file(descriptor)
+        path.unlink()
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Hold an open file or folder; False on a system without such locks. Raises OSError where it is held."""
+def lock_file(descriptor: int, *, shared: bool = False) -> None:
+    """Hold an open file or folder until it is closed.
+
+    Raises BlockingIOError where another process holds it, and OSError where the system has no such locks.
+    """
     if sys.platform == "win32":
-        return False
+        raise OSError("Windows")
     import fcntl
 
     fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -189,7 +191,7 @@ def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> 
     # Who only asks whether a folder is held holds it shared for an instant: that is worth a second try.
     for wait in (0.01, 0.05, 0.0) if patient and not shared else (0.0,):
         try:
-            _lock(descriptor, shared=shared)
+            lock_file(descriptor, shared=shared)
         except BlockingIOError:
             if not wait:
                 os.close(descriptor)

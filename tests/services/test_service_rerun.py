@@ -371,7 +371,7 @@ def test_a_run_that_another_process_trains_is_left_alone(place: Place, long: str
 
     def meanwhile(event: PoolEvent) -> None:
         if isinstance(event, TaskEpoch) and not refused:
-            with pytest.raises(FfnnError, match="is being trained by another process") as caught:
+            with pytest.raises(FfnnError, match="another process") as caught:
                 again(place, long, seeds=1, top=1)
             refused.append(caught.value)
 

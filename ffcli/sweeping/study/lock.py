@@ -6,15 +6,14 @@ import json
 import os
 import platform
 import secrets
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 from ffcli.errors import FfnnError
 from ffcli.runs.record import utc_now
+from ffcli.util.atomic_files import lock_file
 from ffcli.util.safe_read import parse_json, read_file, shown
 
 LOCK = "lock"
@@ -58,9 +57,7 @@ class SweepLock:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def release(self) -> None:
@@ -73,7 +70,7 @@ class SweepLock:
         for pause in _TRIES:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                _flock(descriptor, shared=False)
+                lock_file(descriptor)
             except BlockingIOError:
                 os.close(descriptor)
                 if not pause:
@@ -118,7 +115,7 @@ def holder(folder: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        _flock(descriptor, shared=True)
+        lock_file(descriptor, shared=True)
     except BlockingIOError:
         return _signed(folder) or Holder("an unknown host", 0, "an unknown time")
     except OSError:
@@ -143,12 +140,3 @@ def _held(folder: Path) -> SweepHeldError:
         hint="For more workers, stop that process and resume the sweep with a larger number of workers, or "
         "add workers to the cluster that it runs on.",
     )
-
-
-def _flock(descriptor: int, *, shared: bool) -> None:
-    """Raises BlockingIOError where another process has the lock, OSError where there are no locks."""
-    if sys.platform == "win32":
-        raise OSError("Windows")
-    import fcntl
-
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
