@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -67,16 +68,13 @@ class Web:
         host = urlsplit(url).netloc.rpartition("@")[2]
         if host in self._dead:
             raise BrokenDataError(self._dead[host])
-        for attempt in (1, 2):
-            try:
+        try:
+            with suppress(_BrokenOffError):
                 return self._attempt(url, target, n_bytes + _SLACK)
-            except _UnreachableError as error:
-                self._dead[host] = str(error)
-                raise BrokenDataError(str(error)) from error
-            except _BrokenOffError as error:
-                if attempt == 2:
-                    raise BrokenDataError(str(error)) from error
-        raise AssertionError("unreachable")
+            return self._attempt(url, target, n_bytes + _SLACK)
+        except _UnreachableError as error:
+            self._dead[host] = str(error)
+            raise
 
     def _attempt(self, url: str, target: Path, limit: int) -> Path:
         # The transfer runs in a thread of its own, since no timeout of the HTTP library covers

@@ -22,6 +22,7 @@ from typing import Any
 
 _MANY = 100  # items, of which nobody reads the JSON
 _A_DAY = 24 * 3600.0
+_WAITS = (0.01, 0.05, 0.2)  # seconds: who only asks for the holder holds it shared for an instant
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -155,16 +156,23 @@ def _remove_if_left(path: Path) -> None:
         os.close(descriptor)
 
 
-def lock_file(descriptor: int, *, shared: bool = False) -> None:
+def lock_file(descriptor: int, *, shared: bool = False, patient: bool = False) -> None:
     """Hold an open file or folder until it is closed.
 
-    Raises BlockingIOError where another process holds it, and OSError where the system has no such locks.
+    Raises BlockingIOError where another process holds it, for longer than an instant if ``patient``, and
+    OSError where the system has no such locks.
     """
     if sys.platform == "win32":
         raise OSError("Windows")
     import fcntl
 
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    for wait in _WAITS if patient else ():
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind)
+            return
+        time.sleep(wait)
+    fcntl.flock(descriptor, kind)
 
 
 def sync_folder(folder: Path) -> None:
@@ -188,20 +196,13 @@ def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> 
     if sys.platform == "win32":
         return None
     descriptor = os.open(folder, os.O_RDONLY)
-    # Who only asks whether a folder is held holds it shared for an instant: that is worth a second try.
-    for wait in (0.01, 0.05, 0.0) if patient and not shared else (0.0,):
-        try:
-            lock_file(descriptor, shared=shared)
-        except BlockingIOError:
-            if not wait:
-                os.close(descriptor)
-                raise
-            time.sleep(wait)
-        except OSError:
-            os.close(descriptor)
-            return None
-        else:
-            break
+    try:
+        lock_file(descriptor, shared=shared, patient=patient and not shared)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
     return descriptor
 
 

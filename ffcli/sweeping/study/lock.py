@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import secrets
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from ffcli.util.atomic_files import lock_file
 from ffcli.util.safe_read import parse_json, read_file, shown
 
 LOCK = "lock"
-_TRIES = (0.01, 0.05, 0.2, 0.0)  # seconds between them: who only asks for the holder holds it for an instant
 
 
 @dataclass(frozen=True)
@@ -67,25 +65,19 @@ class SweepLock:
             self._descriptor = None
 
     def _acquire(self) -> int:
-        for pause in _TRIES:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                lock_file(descriptor)
-            except BlockingIOError:
-                os.close(descriptor)
-                if not pause:
-                    raise _held(self._path.parent) from None
-                time.sleep(pause)
-            except OSError as error:
-                os.close(descriptor)
-                raise FfnnError(
-                    f"The file system of {self._path.parent} has no locks ({error.strerror or error}), "
-                    "and a sweep needs one, so that only one process owns it.",
-                    hint="Use a folder for the runs on a local disk.",
-                ) from None
-            else:
-                return descriptor
-        raise AssertionError
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            lock_file(descriptor, patient=True)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise _held(self._path.parent) from None
+            raise FfnnError(
+                f"The file system of {self._path.parent} has no locks ({error.strerror or error}), "
+                "and a sweep needs one, so that only one process owns it.",
+                hint="Use a folder for the runs on a local disk.",
+            ) from None
+        return descriptor
 
     def _sign(self) -> None:
         assert self._descriptor is not None
