@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +54,12 @@ def one_blas_thread() -> Iterator[None]:
     """Small products gain nothing from more threads, and with one a seed reproduces a run bit for bit."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the test work in its own empty folder."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -67,19 +67,14 @@ def _sweep_files() -> Iterator[str]:
             yield from sorted(str(path) for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
-def _newest_first(ids: list[str]) -> list[str]:
-    return ids[::-1]
-
-
-complete_run = _completer(lambda settings: _newest_first(run_ids(settings.runs_dir)))
-complete_sweep = _completer(lambda settings: _newest_first(sweep_ids(settings.runs_dir)))
-complete_ensemble = _completer(lambda settings: _newest_first(ensemble_ids(settings.runs_dir)))
+# Ids come the newest first.
+complete_run = _completer(lambda settings: reversed(run_ids(settings.runs_dir)))
+complete_sweep = _completer(lambda settings: reversed(sweep_ids(settings.runs_dir)))
+complete_ensemble = _completer(lambda settings: reversed(ensemble_ids(settings.runs_dir)))
 complete_run_or_sweep = _completer(
-    lambda settings: _newest_first(run_ids(settings.runs_dir) + sweep_ids(settings.runs_dir))
+    lambda settings: reversed(run_ids(settings.runs_dir) + sweep_ids(settings.runs_dir))
 )
-complete_sweep_file = _completer(
-    lambda settings: [*_sweep_files(), *_newest_first(sweep_ids(settings.runs_dir))]
-)
+complete_sweep_file = _completer(lambda settings: [*_sweep_files(), *reversed(sweep_ids(settings.runs_dir))])
 complete_dataset = names_in("ffcli.datasets.catalog", "KNOWN")
 complete_metric = names_in("ffcli.runs.metric", "METRICS")
 complete_status = names_in("ffcli.runs.record", "STATUSES")

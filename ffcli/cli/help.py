@@ -8,23 +8,11 @@ import typer
 from rich.markup import escape
 
 from ffcli.cli.completion import Completer
-from ffcli.cli.shared import PANEL as OUTPUT
+from ffcli.cli.shared import PANEL
 
+OUTPUT = PANEL
 CHOICE, EVALUATION, NETWORK, IMAGES = "Which runs", "Evaluation", "Network", "Images"
-TRAINING, REPETITION, WANDB = "Training", "Repetition", "Weights & Biases"
-__all__ = [
-    "CHOICE",
-    "EVALUATION",
-    "IMAGES",
-    "NETWORK",
-    "OUTPUT",
-    "REPETITION",
-    "TRAINING",
-    "WANDB",
-    "argument",
-    "option",
-    "with_default",
-]
+TRAINING, REPETITION, SAFETY, WANDB = "Training", "Repetition", "Safety", "Weights & Biases"
 
 
 def option(

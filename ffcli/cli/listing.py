@@ -19,7 +19,7 @@ Where = Annotated[
     option(
         "--where CONDITION",
         CHOICE,
-        "Only those with such a value: optimizer=adam, 'lr<0.01', 'val_acc>=0.9'; repeatable.",
+        "Only those that meet it: optimizer=adam, 'lr<0.01', 'val_acc>=0.9'; can be repeated.",
     ),
 ]
 ColumnNames = Annotated[str | None, option("--columns NAME[,NAME…]", OUTPUT, "Show these columns.")]
@@ -28,7 +28,7 @@ Format = Annotated[
     option(
         "--format NAME",
         OUTPUT,
-        "How to print: table, csv, markdown.",
+        "Output format: table, csv or markdown.",
         default="table",
         completes=words(*FORMATS),
     ),
@@ -39,7 +39,7 @@ def table_format(out: Output, name: str | None, columns: str | None) -> str:
     """Return the format that is meant. Raises RequestError, also for --columns beside --json."""
     for label, given in (("--format", name), ("--columns", columns)):
         if given is not None and out.settings.json:
-            refuse(f"{label} is of the list for people: expected it or --json, got both.")
+            refuse(f"{label} formats the list for people: expected it or --json, got both.")
     return "table" if name is None else one_of("--format", name, FORMATS)
 
 

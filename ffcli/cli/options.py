@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -104,10 +103,6 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
     It receives them as text by the fields' names, None where they are not given, and ``alpha`` beside them.
     """
 
-    @functools.wraps(function)
-    def command(*args: Any, **kwargs: Any) -> None:
-        function(*args, **kwargs)
-
     own = inspect.signature(function, eval_str=True).parameters.values()
     fixed = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -115,8 +110,8 @@ def with_fields(function: Callable[..., None]) -> Callable[..., None]:
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     parameters = [*map(_parameter, FIELDS), _alpha(), *fixed]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return command
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return function
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+from rich.console import RenderableType
+
 from ffcli.cli.completion import (
     complete_dataset,
     complete_metric,
@@ -15,8 +18,9 @@ from ffcli.cli.completion import (
     names_in,
 )
 from ffcli.cli.context import context
-from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, WANDB, argument, option
-from ffcli.cli.output import Output
+from ffcli.cli.errors import FAILED
+from ffcli.cli.help import CHOICE, NETWORK, OUTPUT, SAFETY, WANDB, argument, option
+from ffcli.cli.output import Output, refuse
 from ffcli.cli.values import one_of
 
 if TYPE_CHECKING:
@@ -84,7 +88,10 @@ Tag = Annotated[str | None, option("--tag TEXT", CHOICE, "Only runs with this ta
 Status = Annotated[
     str | None,
     option(
-        "--status NAME", CHOICE, "Only finished, interrupted, damaged, … runs.", completes=complete_status
+        "--status NAME",
+        CHOICE,
+        "Only runs with this status: finished, interrupted, damaged, …",
+        completes=complete_status,
     ),
 ]
 OfSweep = Annotated[
@@ -126,6 +133,26 @@ def run_choice(
     )
 
 
+# Removal
+
+DryRun = Annotated[bool, option("--dry-run", SAFETY, "Show what would be removed.")]
+Yes = Annotated[bool, option("--yes -y", SAFETY, "Remove without asking.")]
+
+
+def confirm_removal(out: Output, command: str, question: str, listed: RenderableType | None = None) -> None:
+    """Show what is ``listed`` and ask whether to remove it; end with exit code 1 where the answer is no.
+
+    Raises RequestError where nobody is there to answer.
+    """
+    if not out.can_ask:
+        refuse(f"{command}: not a terminal: confirm with --yes.")
+    if listed is not None:
+        out.stderr.print(listed)
+    if not out.ask(question):
+        out.notice("nothing was removed")
+        raise typer.Exit(FAILED)
+
+
 # Results
 
 
@@ -140,7 +167,7 @@ def figure_file(default: str | None = None) -> Any:
 
 
 Dpi = Annotated[str | None, option("--dpi N", OUTPUT, "Dots per inch of the figure.", default=150)]
-CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Write CSV as well.")]
+CsvFile = Annotated[Path | None, option("--csv FILE", OUTPUT, "Also write CSV.")]
 
 # Weights & Biases
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,19 +12,17 @@ import typer
 from typer.core import TyperOption
 from typer.main import get_command
 
+from ffcli.util.folders import data_folder, runs_folder
+
 PANEL = "Folders and output"
-
-
-def _folder(variable: str, default: str) -> Path:
-    return Path(os.path.expanduser(os.environ.get(variable) or default))  # noqa: PTH111
 
 
 @dataclass
 class Settings:
     """What the shared options come to for one call of the command."""
 
-    data_dir: Path = field(default_factory=lambda: _folder("FFNN_DATA_DIR", "data"))
-    runs_dir: Path = field(default_factory=lambda: _folder("FFNN_RUNS_DIR", "runs"))
+    data_dir: Path = field(default_factory=data_folder)
+    runs_dir: Path = field(default_factory=runs_folder)
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -33,7 +30,7 @@ class Settings:
 
     def command(self, *words: str) -> str:
         """Return a command line for the user to type that looks into the same folder of runs."""
-        elsewhere = self.runs_dir != _folder("FFNN_RUNS_DIR", "runs")
+        elsewhere = self.runs_dir != runs_folder()
         return shlex.join(["ffnn", *words, *(["--runs-dir", str(self.runs_dir)] if elsewhere else [])])
 
 
@@ -45,7 +42,7 @@ def _set(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> None:
             if ctx.resilient_parsing:
                 return
             ctx.fail(f"--{param.name.replace('_', '-')} needs the path of a folder.")
-        value = Path(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
+        value = data_folder(value) if param.name == "data_dir" else runs_folder(value)
     setattr(ctx.ensure_object(Settings), param.name, value)
 
 
@@ -94,12 +91,8 @@ def _declare(
 
 
 @cache
-def _declared() -> tuple[TyperOption, ...]:
+def shared_options() -> tuple[TyperOption, ...]:
+    """Return the shared options, for the parameters of a command or a group."""
     app = typer.Typer(add_completion=False)
     app.command()(_declare)
     return tuple(param for param in get_command(app).params if isinstance(param, TyperOption))
-
-
-def shared_options() -> tuple[TyperOption, ...]:
-    """Return the shared options, for the parameters of a command or a group."""
-    return _declared()

@@ -69,7 +69,6 @@ class _Stderr(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream."""
         return self._encoding
 
     @property
@@ -78,15 +77,12 @@ class _Stderr(io.TextIOBase):
         return _ERRORS
 
     def fileno(self) -> int:
-        """Return the stream's file descriptor."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
         return os.isatty(self._descriptor)
 
     def writable(self) -> bool:
-        """Whether the stream takes text."""
         return True
 
     def write(self, text: str) -> int:

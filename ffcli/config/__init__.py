@@ -3,7 +3,7 @@
 from ffcli.config.effects import CONDITIONS, Condition, unused, used_by
 from ffcli.config.fields import Choice, Option, metadata
 from ffcli.config.folds import MOST_RUNS, members, runs_per_trial, validation_split
-from ffcli.config.loading import allowed, field_name, merge, validate
+from ffcli.config.loading import allowed, merge, validate
 from ffcli.config.recipes import Recipe, all_recipes, load_recipe
 from ffcli.config.run_name import run_name
 from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
@@ -20,7 +20,6 @@ __all__ = [
     "TrainConfig",
     "all_recipes",
     "allowed",
-    "field_name",
     "load_recipe",
     "members",
     "merge",

@@ -29,18 +29,6 @@ def used_by(name: str) -> list[str]:
     return [optimizer for optimizer in OPTIMIZERS if name in hyperparameters(optimizer)]
 
 
-def _decays(schedule: str) -> bool:
-    return schedule in ("step", "plateau")
-
-
-def _has_layers(num_layers: int) -> bool:
-    return num_layers > 0
-
-
-def _is_none(fold: str) -> bool:
-    return fold == "none"
-
-
 CONDITIONS: Mapping[str, Condition] = {
     **{
         name: _by_optimizer(name)
@@ -49,14 +37,16 @@ CONDITIONS: Mapping[str, Condition] = {
         if len(used_by(name)) < len(OPTIMIZERS)
     },
     **{
-        name: Condition("num_layers", _has_layers, "only by networks with hidden layers")
+        name: Condition("num_layers", bool, "only by networks with hidden layers")
         for name in ("hidden_size", "activation", "dropout", "batch_norm")
     },
     **{
-        name: Condition("schedule", _decays, "only by the schedules step and plateau")
+        name: Condition(
+            "schedule", ("step", "plateau").__contains__, "only by the schedules step and plateau"
+        )
         for name in ("decay_epochs", "decay_factor")
     },
-    "val_fraction": Condition("fold", _is_none, "the validation images are those of the fold"),
+    "val_fraction": Condition("fold", "none".__eq__, "the validation images are those of the fold"),
 }
 """The fields that have an effect on some conditions only."""
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from ffcli import datasets
 from ffcli.core.registry import Registry
@@ -47,19 +48,19 @@ class Choice:
 
     registry: Registry[Any]
 
+    def canonical(self, value: object) -> str:
+        """Return the first name of a value. Raises ValueError where there is none."""
+        if not isinstance(value, str):
+            raise ValueError(unknown(self.registry.kind, value, self.registry))
+        return self.registry.canonical(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self.canonical, handler(source))
+
 
 def metadata(field: FieldInfo, kind: type[Any]) -> Any:
     """Return the ``Option`` or ``Choice`` of a field, or None."""
     return next((item for item in field.metadata if isinstance(item, kind)), None)
-
-
-def choice(registry: Registry[Any]) -> tuple[Choice, BeforeValidator]:
-    def canonical(value: object) -> str:
-        if not isinstance(value, str):
-            raise ValueError(unknown(registry.kind, value, registry))
-        return registry.canonical(value)
-
-    return Choice(registry), BeforeValidator(canonical)
 
 
 def read_dataset_name(value: object) -> str:

@@ -44,7 +44,7 @@ def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[Trai
             raise RequestError(f"expected at most {MOST_RUNS}, got {wanted}", parameter=name)
     if folds and config.fold != "none":
         raise RequestError(
-            f"expected no fold beside all {folds}, got fold {config.fold}",
+            f"expected no single fold together with all {folds}, got fold {config.fold}",
             hint="Leave one of the two out.",
             parameter="folds",
         )

@@ -12,11 +12,6 @@ from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
 from ffcli.errors import InvalidValueError
 
 
-def field_name(name: str) -> str | None:
-    """Return the field that ``name`` or an alias stands for by itself; else None."""
-    return NAMES.field(name)
-
-
 def allowed(name: str) -> str:
     """Say in words what the field takes: "a number > 0", "sgd, momentum, …"."""
     return expected(name, FIELDS)

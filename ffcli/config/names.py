@@ -32,7 +32,7 @@ class FieldNames:
         self._by_key |= {compact(field): field for field in fields}
 
     def field(self, name: str) -> str | None:
-        """Return the field that ``name`` stands for by itself, else None."""
+        """Return the field that ``name``, its own or an alias, stands for by itself; else None."""
         return self._by_key.get(compact(name))
 
     def resolve(self, names: Iterable[str]) -> dict[str, str | None]:
@@ -46,11 +46,10 @@ class FieldNames:
             if compact(shown(name)) == ALPHA:
                 beside = [field for field in _ALPHAS if field in found.values()]
                 if len(beside) != 1:
-                    where = "beside both" if beside else "without either of them"
+                    got = "both" if beside else "neither"
                     raise RequestError(
-                        f"{name} is ambiguous: it is the weight_decay beside a learning_rate, the "
-                        f"learning_rate beside a weight_decay, and stands here {where}; use the name that is "
-                        "meant."
+                        f"{name} is ambiguous: with a learning_rate it is the weight_decay, with a "
+                        f"weight_decay the learning_rate, and here it comes with {got}; use one of the two."
                     )
                 found[name] = _ALPHAS[beside[0]]
         return found

@@ -15,12 +15,12 @@ from pydantic.fields import FieldInfo
 from ffcli.config.explain import explained
 from ffcli.config.fields import (
     MOST_LAYERS,
+    Choice,
     Integer,
     Number,
     Option,
     Size,
     Truth,
-    choice,
     read_augmentation,
     read_dataset_name,
     read_fold,
@@ -34,12 +34,6 @@ from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
 from ffcli.core.schedules import SCHEDULES
 from ffcli.util.text import counted
 
-_OPTIMIZER, _OPTIMIZER_NAME = choice(OPTIMIZERS)
-_LOSS, _LOSS_NAME = choice(LOSSES)
-_INIT, _INIT_NAME = choice(INITIALIZERS)
-_ACTIVATION, _ACTIVATION_NAME = choice(ACTIVATIONS)
-_SCHEDULE, _SCHEDULE_NAME = choice(SCHEDULES)
-
 
 class TrainConfig(BaseModel):
     """The hyper-parameters of one run. A wrong value or an unknown name raises RequestError."""
@@ -47,19 +41,15 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: Annotated[
-        str,
-        BeforeValidator(read_dataset_name),
-        Option("Data", ("-d",), metavar="NAME", also="dataset_name"),
+        str, BeforeValidator(read_dataset_name), Option("Data", ("-d",), metavar="NAME", also="dataset_name")
     ] = Field("fashion_mnist", description="dataset: fashion_mnist, mnist, or the path of your own")
     val_fraction: Annotated[
         Number,
         Option("Data", also="val_split validation_split validation_fraction valid_fraction val_ratio"),
     ] = Field(0.1, gt=0, lt=1, description="fraction of the training images held out for validation")
     fold: Annotated[
-        str,
-        BeforeValidator(read_fold),
-        Option("Data", metavar="I/K", also="cv_fold fold_number"),
-    ] = Field("none", description="validate on a fold of the training images: none, or as 2/5 one of five")
+        str, BeforeValidator(read_fold), Option("Data", metavar="I/K", also="cv_fold fold_number")
+    ] = Field("none", description="validate on one fold of the training images: none, or I/K such as 2/5")
     augment: Annotated[
         str,
         BeforeValidator(read_augmentation),
@@ -74,11 +64,11 @@ class TrainConfig(BaseModel):
             "Model",
             ("-nhl",),
             also="hidden_layers num_hidden_layers number_of_hidden_layers no_of_hidden_layers "
-            "no_hidden_layers num_of_hidden_layers number_hidden_layers n_hidden_layers "
-            "hidden_layer hidden_layer_count n_hidden num_hidden n_layers layers "
-            "number_of_layers num_of_layers no_of_layers layer_count nhl hl depth num_hidden_layer "
-            "n_hidden_layer hidden_layers_count hidden_layers_num layers_num no_layers number_layers "
-            "num_fc_layers n_fc_layers fc_layers num_dense_layers dense_layers",
+            "no_hidden_layers num_of_hidden_layers number_hidden_layers n_hidden_layers hidden_layer "
+            "hidden_layer_count n_hidden num_hidden n_layers layers number_of_layers num_of_layers "
+            "no_of_layers layer_count nhl hl depth num_hidden_layer n_hidden_layer hidden_layers_count "
+            "hidden_layers_num layers_num no_layers number_layers num_fc_layers n_fc_layers fc_layers "
+            "num_dense_layers dense_layers",
         ),
     ] = Field(3, ge=0, le=MOST_LAYERS, description="number of hidden layers")
     hidden_size: Annotated[
@@ -88,13 +78,12 @@ class TrainConfig(BaseModel):
             "Model",
             ("-sz",),
             metavar="SIZE[,SIZE…]",
-            also="hidden_sizes hidden_layer_size hidden_layer_sizes hidden_layers_size "
-            "hidden_layers_sizes size_of_hidden_layer size_of_hidden_layers "
-            "size_of_every_hidden_layer size_of_each_hidden_layer hidden_units hidden_nodes "
-            "hidden_neurons hidden_dim hidden_layer_units hidden_layer_nodes "
-            "hidden_layer_neurons num_hidden_units n_hidden_units num_hidden_neurons "
-            "num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer neurons "
-            "num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
+            also="hidden_sizes hidden_layer_size hidden_layer_sizes hidden_layers_size hidden_layers_sizes "
+            "size_of_hidden_layer size_of_hidden_layers size_of_every_hidden_layer "
+            "size_of_each_hidden_layer hidden_units hidden_nodes hidden_neurons hidden_dim "
+            "hidden_layer_units hidden_layer_nodes hidden_layer_neurons num_hidden_units n_hidden_units "
+            "num_hidden_neurons num_hidden_nodes neurons_per_layer units_per_layer nodes_per_layer "
+            "neurons num_neurons n_neurons number_of_neurons no_of_neurons num_neurons_per_layer "
             "num_units num_nodes nodes units layer_size layer_sizes width sz hls hs hl_size "
             "fc_layer_size fc_layer_sizes fc_size size_hidden_layer size_hidden_layers layers_size "
             "size_of_layer size_of_layers hidden_width layer_width hidden_dims dense_units n_units "
@@ -104,20 +93,18 @@ class TrainConfig(BaseModel):
     ] = Field(128, description="units per hidden layer: one size for all, or a list such as 128,64")
     activation: Annotated[
         str,
-        _ACTIVATION,
-        _ACTIVATION_NAME,
+        Choice(ACTIVATIONS),
         Option(
             "Model",
             ("-a",),
-            also="activations act act_fn act_func act_function activation_fn activation_func "
-            "activation_fun activation_function activation_functions activation_type "
-            "hidden_activation hidden_activation_function non_linearity af",
+            also="activations act act_fn act_func act_function activation_fn activation_func activation_fun "
+            "activation_function activation_functions activation_type hidden_activation "
+            "hidden_activation_function non_linearity af",
         ),
     ] = Field("relu", description="activation of the hidden layers")
     weight_init: Annotated[
         str,
-        _INIT,
-        _INIT_NAME,
+        Choice(INITIALIZERS),
         Option(
             "Model",
             ("-w_i",),
@@ -142,14 +129,13 @@ class TrainConfig(BaseModel):
     )
     optimizer: Annotated[
         str,
-        _OPTIMIZER,
-        _OPTIMIZER_NAME,
+        Choice(OPTIMIZERS),
         Option(
             "Optimizer",
             ("-o",),
-            also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization "
-            "optimisation optimization_algorithm optimizer_algorithm optimization_method optimizers "
-            "optimiser_type optimization_function optimizer_function",
+            also="opt optim optimiser optimizer_name optimiser_name optimizer_type optimization optimisation "
+            "optimization_algorithm optimizer_algorithm optimization_method optimizers optimiser_type "
+            "optimization_function optimizer_function",
         ),
     ] = Field("adam", description="optimizer; nag is another name of nesterov")
     learning_rate: Annotated[
@@ -157,8 +143,8 @@ class TrainConfig(BaseModel):
         Option(
             "Optimizer",
             ("-lr",),
-            also="lr eta step_size learn_rate learning_rates initial_learning_rate initial_lr "
-            "init_lr base_lr learning_rate_init lrate",
+            also="lr eta step_size learn_rate learning_rates initial_learning_rate initial_lr init_lr "
+            "base_lr learning_rate_init lrate",
         ),
     ] = Field(1e-3, gt=0, description="step size")
     momentum: Annotated[
@@ -178,8 +164,7 @@ class TrainConfig(BaseModel):
     )
     schedule: Annotated[
         str,
-        _SCHEDULE,
-        _SCHEDULE_NAME,
+        Choice(SCHEDULES),
         Option("Optimizer", also="scheduler lr_schedule lr_scheduler learning_rate_schedule"),
     ] = Field("constant", description="schedule of the learning rate")
     warmup_epochs: Annotated[Number, Option("Optimizer", also="warmup")] = Field(
@@ -203,13 +188,12 @@ class TrainConfig(BaseModel):
     ] = Field(0.0, ge=0, description="maximum gradient norm; 0 disables clipping")
     loss: Annotated[
         str,
-        _LOSS,
-        _LOSS_NAME,
+        Choice(LOSSES),
         Option(
             "Training",
             ("-l",),
-            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function "
-            "objective losses",
+            also="loss_func loss_fn loss_function loss_type criterion cost cost_func cost_function objective "
+            "losses",
         ),
     ] = Field(
         "cross_entropy", description="loss function; mean_squared_error is another name of squared_error"
@@ -219,9 +203,9 @@ class TrainConfig(BaseModel):
         Option(
             "Training",
             ("-e",),
-            also="epoch n_epochs n_epoch num_epochs num_epoch max_epochs max_epoch "
-            "number_of_epochs num_of_epochs no_of_epochs no_epochs training_epochs train_epochs nb_epochs "
-            "nb_epoch total_epochs epochs_num epoch_count",
+            also="epoch n_epochs n_epoch num_epochs num_epoch max_epochs max_epoch number_of_epochs "
+            "num_of_epochs no_of_epochs no_epochs training_epochs train_epochs nb_epochs nb_epoch "
+            "total_epochs epochs_num epoch_count",
         ),
     ] = Field(10, ge=1, description="passes over the training images")
     batch_size: Annotated[
@@ -237,10 +221,9 @@ class TrainConfig(BaseModel):
         Option(
             "Training",
             ("-w_d", "-wd"),
-            also="l2 l2_reg l2_regularization l2_regularisation l2_regularizer l2_lambda "
-            "l2_penalty l2_decay reg regularization regularisation regularization_strength "
-            "regularization_parameter reg_param reg_lambda reg_strength lambda lambd lmbda "
-            "lam weight_decay_rate wd",
+            also="l2 l2_reg l2_regularization l2_regularisation l2_regularizer l2_lambda l2_penalty l2_decay "
+            "reg regularization regularisation regularization_strength regularization_parameter "
+            "reg_param reg_lambda reg_strength lambda lambd lmbda lam weight_decay_rate wd",
         ),
     ] = Field(
         0.0, ge=0, description="L2 regularization: adds weight_decay·W to the gradient of each weight W"

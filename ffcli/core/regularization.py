@@ -57,7 +57,7 @@ class BatchNorm:
         units = normal.gamma.size
         self._x_hat = aligned_zeros((batch_size, units), normal.gamma.dtype)
         self._scratch = aligned_zeros((batch_size, units), normal.gamma.dtype)
-        self._slope = np.empty(units, normal.gamma.dtype)
+        self._scale = np.empty(units, normal.gamma.dtype)
         self._mean_of = np.full(batch_size, 1 / batch_size, normal.gamma.dtype)
 
     def forward(self, z: Array, beta: Array) -> None:
@@ -69,7 +69,7 @@ class BatchNorm:
         variance = self._mean_of @ scratch
         inverse = 1 / np.sqrt(variance + BATCH_NORM_EPSILON)
         np.multiply(x_hat, inverse, x_hat)
-        np.multiply(normal.gamma, inverse, self._slope)
+        np.multiply(normal.gamma, inverse, self._scale)
         np.multiply(x_hat, normal.gamma, z)
         np.add(z, beta, z)
         for running, current in ((normal.mean, mean), (normal.variance, variance)):
@@ -85,4 +85,4 @@ class BatchNorm:
         np.multiply(x_hat, mean_product, scratch)
         np.subtract(delta, scratch, delta)
         np.subtract(delta, mean, delta)
-        np.multiply(delta, self._slope, delta)
+        np.multiply(delta, self._scale, delta)

@@ -1,6 +1,6 @@
 """Datasets: their definition, sources, verification and preparation."""
 
-from ffcli.datasets.base import Dataset, NoProgress, Notify, Progress, dataset_digest
+from ffcli.datasets.base import Dataset, Notify, Progress, dataset_digest
 from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import Fetched, fetch
 from ffcli.datasets.loading import load_dataset
@@ -13,7 +13,6 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "Fetched",
-    "NoProgress",
     "Notify",
     "Progress",
     "canonical_name",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -78,6 +76,19 @@ class Dataset:
     digest: str
     split: Mapping[str, float] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        arrays: Mapping[str, Array],
+        class_names: tuple[str, ...],
+        digest: str,
+        split: Mapping[str, float] | None = None,
+    ) -> Dataset:
+        """Return the dataset of four arrays by their names."""
+        x_train, y_train, x_test, y_test = (arrays[array] for array in ARRAYS)
+        return cls(name, x_train, y_train, x_test, y_test, class_names, digest, split)
+
     @property
     def n_features(self) -> int:
         """The number of features of one image."""
@@ -102,8 +113,3 @@ def dataset_digest(digests: Mapping[str, str]) -> str:
     little-endian float32 or int64; C order; no header).
     """
     return hashlib.sha256("\n".join(digests[array] for array in ARRAYS).encode()).hexdigest()
-
-
-def data_folder(data_dir: str | Path | None) -> Path:
-    """Return the folder that holds the datasets: ``data_dir``, else FFNN_DATA_DIR, else ``data``."""
-    return Path(data_dir or os.environ.get("FFNN_DATA_DIR") or "data").expanduser()

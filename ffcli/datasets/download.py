@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress, data_folder
+from ffcli.datasets.base import BrokenDataError, NoProgress, Notify, NotOfferedError, Progress
 from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.http import Web
 from ffcli.datasets.reference import canonical_name
@@ -28,15 +28,12 @@ from ffcli.datasets.store import (
 )
 from ffcli.datasets.verify import verify
 from ffcli.errors import DataError, RequestError, UnavailableError, UnknownNameError
+from ffcli.util.folders import data_folder
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch` has left in the data folder.
-
-    ``source`` is the name of the source, or ``from`` for a path or URL that the user gave; ``origin`` is
-    the path, URL or package within it. ``train`` and ``test`` count the images.
-    """
+    """What `fetch` has left in the data folder."""
 
     dataset: str
     path: Path
@@ -110,7 +107,7 @@ def known_spec(name: str | DatasetSpec) -> DatasetSpec:
     if canonical not in KNOWN:
         raise RequestError(
             f"'{name}' is a dataset of your own and needs no download",
-            hint="Train on it as it is, by its path.",
+            hint="Train on it by its path.",
         )
     return KNOWN[canonical]
 
@@ -190,7 +187,7 @@ def _first_sound(
     tried = "\n".join(f"  {failure}" for failure in failures)
     raise UnavailableError(
         f"{spec.name} could not be fetched. Tried:\n{tried}",
-        hint=f"By hand: get it from {spec.homepage or 'elsewhere'} on any machine and copy it here "
+        hint=f"Download it from {spec.homepage or 'elsewhere'} on another machine and copy it here "
         "(the four IDX files in one folder, or a Keras .npz).",
         dataset=spec.name,
     )

@@ -210,9 +210,11 @@ def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[
         if entry.flag_bits & 1:
             raise BrokenDataError(f"{name} is encrypted: unpack it first")
         if entry.compress_type not in _PACKINGS:
-            raise BrokenDataError(f"{name} is packed in a way that is not known: use ordinary zip")
+            raise BrokenDataError(f"{name} uses an unknown compression method: use ordinary zip")
         if entry.file_size > _DEFLATE_LIMIT * max(1, entry.compress_size):
-            raise BrokenDataError(f"{name} promises {entry.file_size} bytes, more than can be packed in it")
+            raise BrokenDataError(
+                f"{name} claims to unpack to {entry.file_size} bytes, which its compressed size rules out"
+            )
         try:
             return archive.open(entry)  # type: ignore[return-value]
         except _DAMAGE as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -67,16 +68,13 @@ class Web:
         host = urlsplit(url).netloc.rpartition("@")[2]
         if host in self._dead:
             raise BrokenDataError(self._dead[host])
-        for attempt in (1, 2):
-            try:
+        try:
+            with suppress(_BrokenOffError):
                 return self._attempt(url, target, n_bytes + _SLACK)
-            except _UnreachableError as error:
-                self._dead[host] = str(error)
-                raise BrokenDataError(str(error)) from error
-            except _BrokenOffError as error:
-                if attempt == 2:
-                    raise BrokenDataError(str(error)) from error
-        raise AssertionError("unreachable")
+            return self._attempt(url, target, n_bytes + _SLACK)
+        except _UnreachableError as error:
+            self._dead[host] = str(error)
+            raise
 
     def _attempt(self, url: str, target: Path, limit: int) -> Path:
         # The transfer runs in a thread of its own, since no timeout of the HTTP library covers
@@ -209,15 +207,13 @@ class _Transfer(threading.Thread):
             else:
                 allowed = urlsplit(target).scheme == "https"
             if not allowed:
-                raise BrokenDataError("it is redirected to an address that is not HTTPS")
+                raise BrokenDataError("it redirects to an address that is not HTTPS")
             url = target
-        raise BrokenDataError(f"it is redirected more than {_MOST_REDIRECTS} times")
+        raise BrokenDataError(f"it redirects more than {_MOST_REDIRECTS} times")
 
     def _check_size(self, size: int) -> None:
         if size > self.limit:
-            raise BrokenDataError(
-                f"larger than the data can be: {size} bytes or more, at most {self.limit} expected"
-            )
+            raise BrokenDataError(f"expected at most {self.limit} bytes, got {size} or more")
 
 
 def _is_safe(url: str) -> bool:

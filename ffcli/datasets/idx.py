@@ -48,6 +48,6 @@ def open_idx(file: File) -> Iterator[RawArray]:
             raise BrokenDataError(f"{name} is {kind_of(magic + stream.read(512)).what}, not an IDX file")
         header = stream.read(4 * magic[3])
         if len(header) < 4 * magic[3]:
-            raise BrokenDataError(f"{name} is cut short within its header")
+            raise BrokenDataError(f"{name} ends within its header")
         shape = struct.unpack(f">{magic[3]}I", header)
         yield RawArray(name, shape, np.dtype(_TYPES[magic[2]]), stream.read)

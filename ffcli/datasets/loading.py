@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from ffcli.datasets import reference, user_data
-from ffcli.datasets.base import Array, Dataset, Notify, Progress, data_folder, dataset_digest
-from ffcli.datasets.catalog import ARRAYS, KNOWN, DatasetSpec
+from ffcli.datasets.base import Dataset, Notify, Progress, dataset_digest
+from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
 from ffcli.errors import DataError, RequestError
+from ffcli.util.folders import data_folder
 
 
 def load_dataset(
@@ -48,20 +48,8 @@ def load_dataset(
             parameter="dataset",
         )
     prepared, arrays = user_data.prepare(own, data_folder(data_dir), notify or (lambda _: None))
-    class_names = tuple(prepared.details["class_names"])
-    split, digest = prepared.details["split"], dataset_digest(prepared.digests)
-    return _dataset(canonical, arrays, class_names, digest, split)
-
-
-def _dataset(
-    name: str,
-    arrays: Mapping[str, Array],
-    class_names: tuple[str, ...],
-    digest: str,
-    split: Mapping[str, float] | None = None,
-) -> Dataset:
-    x_train, y_train, x_test, y_test = (arrays[array] for array in ARRAYS)
-    return Dataset(name, x_train, y_train, x_test, y_test, class_names, digest, split)
+    class_names, split = tuple(prepared.details["class_names"]), prepared.details["split"]
+    return Dataset.of(canonical, arrays, class_names, dataset_digest(prepared.digests), split)
 
 
 def _load_known(
@@ -83,4 +71,4 @@ def _map_known(spec: DatasetSpec, data_dir: Path) -> Dataset | None:
         arrays = open_arrays(folder, prepared) if prepared else None
     if arrays is None:
         return None
-    return _dataset(spec.name, arrays, spec.class_names, dataset_digest(spec.digests))
+    return Dataset.of(spec.name, arrays, spec.class_names, dataset_digest(spec.digests))

@@ -16,7 +16,7 @@ from ffcli.util.suggest import closest, unknown
 
 _ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".zip", ".parquet", ".gz")
 GRAYSCALE, LABEL = "grayscale", "label"
-OWN = "Your own is named by its path: a file, a zip archive or a folder."
+OWN = "Name your own by its path: a file, a zip archive or a folder."
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reference:
 def parse(name: str) -> Reference:
     """Return a path and its options. A file whose name has such an ending is meant before the options are."""
     label, grayscale = None, False
-    while not _exists(path := _path(name)) and "#" in name:
+    while not os.path.lexists(path := _path(name)) and "#" in name:
         rest, _, option = name.rpartition("#")
         word, equals, value = option.partition("=")
         if word.strip().lower() == GRAYSCALE and not equals:
@@ -68,7 +68,7 @@ def canonical_name(name: str) -> str:
     if name in KNOWN:
         return KNOWN.canonical(name)
     if "\0" in name:
-        raise RequestError("a path holds no NUL", parameter="dataset")
+        raise RequestError("a path cannot contain a NUL character", parameter="dataset")
     if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
         raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
     return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up
@@ -100,10 +100,6 @@ def with_options(name: str, *, label: str | None = None, grayscale: bool = False
 
 def _path(name: str) -> Path:
     return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)
 
 
 def _looks_like_a_path(name: str) -> bool:

@@ -82,13 +82,13 @@ def _pieces(raw: RawArray, size: int) -> Iterator[bytes]:
         left -= len(piece)
         if len(piece) < min(size, left + len(piece)):
             raise BrokenDataError(
-                f"{raw.name} is cut short: it lacks {left} of the {counted(raw.n_bytes, 'byte')} "
-                "that it promises"
+                f"{raw.name} is cut short: {left} of the {counted(raw.n_bytes, 'byte')} "
+                "that its header announces are missing"
             )
         yield piece
     if raw.read(1):
         raise BrokenDataError(
-            f"{raw.name} continues after the {counted(raw.n_bytes, 'byte')} that it promises"
+            f"{raw.name} continues after the {counted(raw.n_bytes, 'byte')} that its header announces"
         )
 
 

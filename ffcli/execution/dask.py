@@ -112,11 +112,9 @@ class DaskPool(WorkerPool):
 
     @property
     def free(self) -> int:
-        """How many tasks can be submitted now."""
         return max(0, self.size - len(self._open))
 
     def submit(self, task: Task) -> None:
-        """Start a task. Raises FfnnError where no worker is free or the scheduler is gone."""
         self._link.check()
         if self.free < 1:
             raise FfnnError(f"All of {counted(self.size, 'worker')} are busy.")
@@ -160,7 +158,6 @@ class DaskPool(WorkerPool):
             raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")
 
     def verdict(self, key: str, *, stop: bool) -> None:
-        """Answer the last epoch of a task that waits."""
         self._say(key, {"what": "verdict", "stop": stop})
 
     def stop(self, key: str) -> None:
@@ -248,7 +245,7 @@ class DaskPool(WorkerPool):
             self._events.append(TaskEpoch(opened.task.key, result))
 
     def _undelivered(self, opened: _Open, why: str) -> None:
-        """Lose a task that waits in vain for a message, unless it needs none any more."""
+        """Lose a task that a message did not reach, unless it has ended without it."""
         if opened.future.status != "finished":
             self._lost(opened, f"a message did not reach its worker ({why})")
 

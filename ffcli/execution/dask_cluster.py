@@ -78,7 +78,10 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
     if cluster in BATCH_SYSTEMS:
         return _batch(cluster, jobs or 1)
     if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
-        raise _no_cluster(cluster)
+        raise RequestError(
+            unknown("cluster", cluster, KINDS),
+            hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
+        )
     if cluster.startswith("tls://"):
         _check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
@@ -104,13 +107,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _no_cluster(cluster: str) -> RequestError:
-    return RequestError(
-        unknown("cluster", cluster, KINDS),
-        hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
-    )
 
 
 def _check_certificates() -> None:

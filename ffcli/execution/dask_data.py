@@ -99,9 +99,7 @@ def _open(header: Header, folder: Path) -> Dataset | None:
     arrays = open_arrays(folder, prepared)
     if arrays is None:
         return None
-    x_train, y_train, x_test, y_test = (arrays[name] for name in ARRAYS)
-    names, digest = header.class_names, header.digest
-    return Dataset(header.name, x_train, y_train, x_test, y_test, names, digest, header.split)
+    return Dataset.of(header.name, arrays, header.class_names, header.digest, header.split)
 
 
 def _store(header: Header, folder: Path, blocks: Iterator[bytes]) -> None:

@@ -43,7 +43,7 @@ class Link:
         self._client = client = connection.client
         self._close = connection.close
         self.missing = connection.missing
-        self._topic = f"ffnn-{secrets.token_hex(8)}"
+        self.topic = f"ffnn-{secrets.token_hex(8)}"  # of the tasks' events, with which their tokens begin
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._submitted = 0
         self._most = connection.workers
@@ -54,7 +54,7 @@ class Link:
         self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
         self._told: Any = None  # what was last said about the workers
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
-        client.subscribe_topic(self._topic, lambda event: self._inbox.put(event[1]))
+        client.subscribe_topic(self.topic, lambda event: self._inbox.put(event[1]))
         self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
 
     @property
@@ -83,7 +83,7 @@ class Link:
     def token(self) -> str:
         """Return the key of a new task at Dask."""
         self._submitted += 1
-        return f"{self._topic}-{self._submitted}"
+        return f"{self.topic}-{self._submitted}"
 
     def submit(self, order: Order, workers: frozenset[str]) -> Future:
         """Let Dask run a task on one of the workers."""
@@ -93,11 +93,6 @@ class Link:
         loop = self._client.loop
         future.add_done_callback(lambda _: loop.add_callback(self._fetch, future, order.token))
         return future
-
-    @property
-    def topic(self) -> str:
-        """The topic of the tasks' events, with which their tokens begin."""
-        return self._topic
 
     def say(self, address: str, token: str, message: Mapping[str, Any]) -> None:
         """Send a message to a task, or have "undelivered" in the inbox."""
@@ -155,7 +150,7 @@ class Link:
 
     async def _beat(self, addresses: list[str]) -> None:
         with suppress(Exception):
-            await self._client.run(beat, self._topic, workers=addresses, on_error="ignore")
+            await self._client.run(beat, self.topic, workers=addresses, on_error="ignore")
 
     async def _look(self) -> None:
         """Put it into the inbox when other workers are there, or can be used, than at the last look."""

@@ -1,4 +1,4 @@
-"""What runs on the workers of a Dask cluster: the training of one task, and the mail of its coordinator.
+"""What runs on the workers of a Dask cluster: the training of one task, and the messages to it.
 
 A task sends events through its worker's connection to the scheduler (``Worker.log_event``). What the
 coordinator says comes by ``Client.run``, which calls `deliver` or `beat` in the worker's event loop, beside
@@ -70,7 +70,7 @@ class NoDatasetError(Exception):
 
 
 class _Box:
-    """The mail of one task: messages, and when the coordinator was last heard of."""
+    """The messages to one task, and whether its coordinator is alive."""
 
     def __init__(self) -> None:
         self.messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -161,7 +161,7 @@ class _Line:
         self._stopped = False
 
     def close(self) -> None:
-        """Take no more mail."""
+        """Take no more messages."""
         _boxes.pop(self._token, None)
 
     @property

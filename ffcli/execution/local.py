@@ -80,16 +80,13 @@ class LocalPool(WorkerPool):
 
     @property
     def size(self) -> int:
-        """The number of workers."""
         return self.workers
 
     @property
     def free(self) -> int:
-        """How many tasks can be submitted now."""
         return self.workers - sum(not worker.is_idle for worker in self._live)
 
     def submit(self, task: Task) -> None:
-        """Start a task. Raises FfnnError where no worker is free or the pool has failed."""
         if self._failure is not None:
             raise FfnnError(self._failure)
         if self.free < 1:
@@ -111,15 +108,12 @@ class LocalPool(WorkerPool):
         return events
 
     def verdict(self, key: str, *, stop: bool) -> None:
-        """Answer the last epoch of a task that waits."""
         self._send_to_task(key, Verdict(key, stop))
 
     def stop(self, key: str) -> None:
-        """End a task as pruned after its present epoch."""
         self._send_to_task(key, Stop(key))
 
     def shut_down(self) -> None:
-        """Stop all workers now: they close their runs as interrupted, or are killed."""
         with interrupts_deferred():  # a second Ctrl-C must not leave any behind
             live, self._live = self._live, []
             for worker in live:

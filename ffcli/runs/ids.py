@@ -23,7 +23,7 @@ def find_id(kind: str, word: str, ids: Sequence[str]) -> str | None:
         return word
     matches = [known for known in ids if known.startswith(word) or known.endswith(word)] if word else []
     if len(matches) > 1:
-        raise RequestError(f"'{shown(word)}' stands for {len(matches)} {kind}s: {some(matches)}.")
+        raise RequestError(f"'{shown(word)}' matches {len(matches)} {kind}s: {some(matches)}.")
     return matches[0] if matches else None
 
 

@@ -37,6 +37,14 @@ def refuse_unreadable(record: RunRecord, settings: str) -> None:
         raise RequestError(f"The run could not be read again: {error}") from None
 
 
+def known_config(record: RunRecord) -> TrainConfig | None:
+    """Return the configuration of a stored run; None where it is of another version, or damaged."""
+    try:
+        return validate(record.config)
+    except (FfnnError, OSError):
+        return None
+
+
 def load_model(folder: Path, record: RunRecord) -> tuple[Network, dict[str, Any]]:
     """Return the network of a stored run and its description.
 

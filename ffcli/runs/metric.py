@@ -65,6 +65,10 @@ class Metric:
         other = self if word is None else Metric.named(word)
         return self if other.name == self.name else other
 
+    def of(self, epoch: object) -> float:
+        """Return the value in the result of an epoch."""
+        return float(getattr(epoch, self.name))
+
     def better(self, value: float, other: float) -> bool:
         """Whether a value beats another."""
         return value > other if self.goal == "maximize" else value < other

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from ffcli.runs.layout import BEING_BEGUN, RUN_ID
 from ffcli.util.atomic_files import sync_folder
@@ -29,9 +28,7 @@ class NewFolder:
     def __enter__(self) -> NewFolder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def appear(self) -> None:

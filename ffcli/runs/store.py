@@ -72,7 +72,9 @@ class RunStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except NotADirectoryError:
-            raise RequestError(f"{self.folder} leads through a file", parameter="runs_dir") from None
+            raise RequestError(
+                f"expected a folder, got {self.folder}, which is below a file", parameter="runs_dir"
+            ) from None
         remove_unbegun(self.folder)
         known = [entry.name for entry in self.folder.iterdir()]
         while True:
@@ -263,7 +265,7 @@ def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
 
 
 def _no_id(run_id: str) -> DamagedRunError:
-    return DamagedRunError(f"'{shown(run_id)}' cannot be the id of a run.")
+    return DamagedRunError(f"'{shown(run_id)}' is not a valid run id.")
 
 
 def _is_abandoned(path: Path) -> bool:

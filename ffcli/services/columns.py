@@ -39,9 +39,9 @@ class Column:
 def hyperparameter(word: str, config: Callable[[Any], Mapping[str, Any]]) -> Column | None:
     """Return the column of the hyper-parameter that a word stands for, or None; ``config`` is a row's."""
     # Imported only where it is needed: building the model takes longer than reading a thousand runs.
-    from ffcli.config import field_name
+    from ffcli.config import NAMES
 
-    name = field_name(word)
+    name = NAMES.field(word)
     return None if name is None else Column(name, "hyper-parameter", lambda row: config(row).get(name))
 
 

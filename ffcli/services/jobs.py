@@ -122,7 +122,7 @@ class Jobs:
         self._starts[number] -= event.worker_failed
         if self._starts[number] >= STARTS:
             run = f"Run {run_id}" if run_id else "A run that has not begun"
-            self._fail(f"{run} was started {STARTS} times without an end: {event.reason}.")
+            self._fail(f"{run} was started {STARTS} times and never finished: {event.reason}.")
             return
         if run_id is not None and not (self._context.runs.path(run_id) / CHECKPOINT).is_file():
             self._context.runs.remove(self._context.runs.path(run_id))

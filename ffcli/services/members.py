@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ffcli.config import TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError
 from ffcli.execution.open import PoolOptions, open_pool
+from ffcli.runs.integrity import known_config
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
 from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
@@ -82,7 +82,7 @@ def _found(
 ) -> list[RunRecord | None]:
     """Return of each job the stored run that has come furthest, if any."""
     stored = [record for record in context.runs.records() if is_one(record) and _is_usable(context, record)]
-    configs = [_config_of(record) for record in stored]
+    configs = [known_config(record) for record in stored]
     found: list[RunRecord | None] = []
     for job in jobs:
         same = [
@@ -92,7 +92,7 @@ def _found(
         ]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
         if best is not None and best.status == "running":
-            raise FfnnError(f"Run {best.run_id}, which is one of these, is being trained by another process.")
+            raise FfnnError(f"Run {best.run_id} is one of these runs, and another process is training it.")
         found.append(best)
     return found
 
@@ -106,11 +106,3 @@ def _is_usable(context: Context, record: RunRecord) -> bool:
 
 def _is_done(record: RunRecord) -> bool:
     return record.status in ("finished", "diverged")
-
-
-def _config_of(record: RunRecord) -> TrainConfig | None:
-    """Return the configuration of a run; None where it is of another version, or damaged."""
-    try:
-        return validate(record.config)
-    except (RequestError, OSError):
-        return None

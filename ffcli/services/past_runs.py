@@ -12,6 +12,7 @@ import yaml
 from ffcli.config import TrainConfig, run_name, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
+from ffcli.runs.integrity import known_config
 from ffcli.runs.layout import SUMMARY
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import HistoryRow, are_all, history_csv
@@ -38,13 +39,9 @@ class PastRuns:
             about = record.provenance
             if record.status != "finished" or about.core != CORE_VERSION:
                 continue
-            try:
-                config = validate(record.config)
-            except (FfnnError, OSError):  # of another version of the program, or damaged
-                continue
-            if _looked_elsewhere(config, about):
-                continue
-            self._runs.setdefault(_key(config, about.dataset_digest), []).append(record.run_id)
+            config = known_config(record)
+            if config is not None and not _looked_elsewhere(config, about):
+                self._runs.setdefault(_key(config, about.dataset_digest), []).append(record.run_id)
 
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
         """Return the earliest such run, or None; ``weights``: its network must be stored too."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from ffcli.config import TrainConfig, members, merge, validate
 from ffcli.errors import FfnnError, RequestError
@@ -114,7 +115,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
         for config in members(seeded, folds=options.folds)
     ]
     _check_new(options, chosen, jobs)
-    trained = train_missing(context, jobs, options.pool, on_event, is_one=_is_rerun_of(sweep_id))
+    trained = train_missing(context, jobs, options.pool, on_event, is_one=partial(_is_rerun_of, sweep_id))
     each = len(jobs) // len(chosen)
     return [
         result
@@ -166,11 +167,8 @@ def _seeded(original: Original, config: TrainConfig, seeds: int | None) -> list[
     return [config.model_copy(update={"seed": last + more}) for more in range(1, seeds + 1)]
 
 
-def _is_rerun_of(sweep_id: str) -> Callable[[RunRecord], bool]:
-    def is_one(record: RunRecord) -> bool:
-        return record.provenance.rerun is not None and record.provenance.rerun.sweep == sweep_id
-
-    return is_one
+def _is_rerun_of(sweep_id: str, record: RunRecord) -> bool:
+    return record.provenance.rerun is not None and record.provenance.rerun.sweep == sweep_id
 
 
 # What came of it

@@ -101,7 +101,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Assigned:
-    """The place at W&B that a sweep there has given to a run, with the sweep's own parameters."""
+    """The run at W&B that a sweep there has assigned, with the sweep's own parameters."""
 
     id: str
     sweep: str

@@ -46,7 +46,7 @@ class WandbTracker:
         self._mode = mode
         self._process: subprocess.Popen[str] | None = None
         self._commands: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._scratch = ""
         self._started = False
         self._problem: str | None = None
@@ -180,16 +180,13 @@ class WandbTracker:
         """Hear what has come so far."""
         with suppress(queue.Empty):
             while self._problem is None:
-                event = self._events.get_nowait()
-                self._hear({"event": "gone"} if event is None else event)
+                self._hear(self._events.get_nowait())
 
     def _next(self, deadline: float) -> dict[str, Any] | None:
         """Return the next event, None when the time is up."""
-        try:
-            event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            return None
-        return {"event": "gone"} if event is None else event
+        with suppress(queue.Empty):
+            return self._events.get(timeout=max(0.0, deadline - time.monotonic()))
+        return None
 
     def _hear(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "started":
@@ -231,9 +228,9 @@ def _write(commands: queue.SimpleQueue[str | None], pipe: IO[str]) -> None:
             pipe.flush()
 
 
-def _read(events: queue.SimpleQueue[dict[str, Any] | None], pipe: IO[str]) -> None:
-    """Read events until the process has gone, which None stands for."""
+def _read(events: queue.SimpleQueue[dict[str, Any]], pipe: IO[str]) -> None:
+    """Read events until the process has gone, which is the last."""
     with suppress(OSError, ValueError), pipe:
         for line in pipe:
             events.put(json.loads(line))
-    events.put(None)
+    events.put({"event": "gone"})

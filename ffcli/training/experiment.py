@@ -73,7 +73,7 @@ def check_before_loading(config: TrainConfig) -> None:
 def _check_augmentation(config: TrainConfig, name: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 2:
         reason = f"flip and shift are for gray images (height, width); {name} holds rows of shape {shape}"
-        hint = "Colour images become gray by the option grayscale." if len(shape) == 3 else None
+        hint = "The option grayscale converts colour images to gray." if len(shape) == 3 else None
     elif config.flip and name == "mnist":
         reason = "flip is not for mnist: a mirrored digit is another one or none"
         hint = "Try shift."

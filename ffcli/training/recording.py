@@ -13,14 +13,9 @@ from ffcli.training.experiment import Experiment
 
 def record_epoch(recorder: RunRecorder, experiment: Experiment, result: EpochResult) -> None:
     """Record the epoch that an experiment has just done."""
-    checkpoint = None if result.diverged else checkpoint_of(experiment)
+    checkpoint = None if result.diverged else Checkpoint(*experiment.state_dict())
     model = model_of(experiment) if experiment.best is result else None
     recorder.epoch(result, experiment.best, checkpoint, model)
-
-
-def checkpoint_of(experiment: Experiment) -> Checkpoint:
-    """Return where a training stands."""
-    return Checkpoint(*experiment.state_dict())
 
 
 def model_of(experiment: Experiment) -> Model:

@@ -13,13 +13,13 @@ from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
-from ffcli.runs.recorder import RunRecorder
+from ffcli.runs.recorder import Checkpoint, RunRecorder
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import CHECKPOINT, CONFIG, MODEL
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
-from ffcli.training.recording import checkpoint_of, model_of, restore
+from ffcli.training.recording import model_of, restore
 from ffcli.training.runner import run
 from ffcli.training.tracking import Tracking
 from ffcli.util.text import are, counted
@@ -86,7 +86,7 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
         raise FfnnError(f"Run {record.run_id} is still running in another process.")
     if record.status == "diverged":
         raise RequestError(
-            f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing would give the same.",
+            f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing it would diverge again.",
             hint="Start a new run with a smaller learning_rate.",
         )
     done = config.epochs == record.epochs_done and record.status == "finished"
@@ -121,7 +121,7 @@ def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining)
                 if result.epoch == recorder.record.best_epoch and not (recorder.path / MODEL).is_file():
                     recorder.model(model_of(experiment))
                 if result.epoch == recorder.record.epochs_done:
-                    recorder.checkpoint(checkpoint_of(experiment))
+                    recorder.checkpoint(Checkpoint(*experiment.state_dict()))
                     return
     finally:
         on_event(TrainingOver())

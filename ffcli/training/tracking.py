@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
@@ -51,9 +50,7 @@ class Tracking:
     def __enter__(self) -> Tracking:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._tracker is not None:
             self._tracker.close()
 
@@ -143,14 +140,8 @@ def _from_agent(name: str) -> str | None:
 def _note_facts(record: RunRecord, tracker: WandbTracker) -> None:
     """Put into a run's record what the tracker knows of it at W&B by now."""
     if (facts := tracker.facts).id is not None:
-        record.wandb = replace(
-            record.wandb,
-            id=facts.id,
-            project=facts.project,
-            entity=facts.entity,
-            sweep=facts.sweep,
-            url=facts.url,
-        )
+        known = {name: getattr(facts, name) for name in ("id", "project", "entity", "sweep", "url")}
+        record.wandb = replace(record.wandb, **known)
 
 
 def _folder(mode: str, run: Path) -> str | None:
@@ -159,7 +150,7 @@ def _folder(mode: str, run: Path) -> str | None:
 
 
 def tracked_run(record: RunRecord, config: dict[str, Any] | None = None) -> TrackedRun:
-    """Return a run of the store as W&B is told of it; runs of one local sweep are a group."""
+    """Return a run of the store as W&B gets it; runs of one local sweep are a group."""
     about = record.wandb
     return TrackedRun(
         id=about.id or record.run_id,
@@ -181,7 +172,7 @@ def _with_short_name(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tracked_row(row: HistoryRow) -> dict[str, Any]:
-    """Return an epoch as W&B is told of it."""
+    """Return an epoch as W&B gets it."""
     result = row.result
     return {
         "epoch": result.epoch,

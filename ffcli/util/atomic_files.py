@@ -22,6 +22,7 @@ from typing import Any
 
 _MANY = 100  # items, of which nobody reads the JSON
 _A_DAY = 24 * 3600.0
+_WAITS = (0.01, 0.05, 0.2)  # seconds: who only asks for the holder holds it shared for an instant
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -127,7 +128,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         except FileExistsError:
             continue
         with suppress(OSError):  # without locks nobody removes any
-            _lock(descriptor)
+            lock_file(descriptor)
         if beside.exists():  # not removed in the moment before it was held
             return descriptor, beside
         os.close(descriptor)
@@ -149,20 +150,29 @@ def remove_leftovers(folder: Path, *, of: str | None = None) -> None:
 def _remove_if_left(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
-        if _lock(descriptor):
-            path.unlink()
+        lock_file(descriptor)
+        path.unlink()
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Hold an open file or folder; False on a system without such locks. Raises OSError where it is held."""
+def lock_file(descriptor: int, *, shared: bool = False, patient: bool = False) -> None:
+    """Hold an open file or folder until it is closed.
+
+    Raises BlockingIOError where another process holds it, for longer than an instant if ``patient``, and
+    OSError where the system has no such locks.
+    """
     if sys.platform == "win32":
-        return False
+        raise OSError("Windows")
     import fcntl
 
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    return True
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    for wait in _WAITS if patient else ():
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, kind)
+            return
+        time.sleep(wait)
+    fcntl.flock(descriptor, kind)
 
 
 def sync_folder(folder: Path) -> None:
@@ -186,20 +196,13 @@ def lock_folder(folder: Path, *, shared: bool = False, patient: bool = True) -> 
     if sys.platform == "win32":
         return None
     descriptor = os.open(folder, os.O_RDONLY)
-    # Who only asks whether a folder is held holds it shared for an instant: that is worth a second try.
-    for wait in (0.01, 0.05, 0.0) if patient and not shared else (0.0,):
-        try:
-            _lock(descriptor, shared=shared)
-        except BlockingIOError:
-            if not wait:
-                os.close(descriptor)
-                raise
-            time.sleep(wait)
-        except OSError:
-            os.close(descriptor)
-            return None
-        else:
-            break
+    try:
+        lock_file(descriptor, shared=shared, patient=patient and not shared)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise
+        return None
     return descriptor
 
 

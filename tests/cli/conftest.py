@@ -1,32 +1,18 @@
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import Cli, Done, environment
-
-from ffcli.cli.app import main
+from cli_helpers import Cli, Done, environment, in_process
 
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Calls the command within this process, in an empty folder and away from any terminal."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("FFNN_DATA_DIR", "FFNN_RUNS_DIR", "COLUMNS", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-
-    def call(*args: object) -> Done:
-        capsys.readouterr()
-        code = main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        return Done(code, out, err)
-
-    return call
+    return in_process(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

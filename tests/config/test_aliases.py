@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from ffcli.config import FIELDS, NAMES, Option, TrainConfig, field_name, merge, metadata, validate
+from ffcli.config import FIELDS, NAMES, Option, TrainConfig, merge, metadata, validate
 from ffcli.errors import FfnnError, InvalidValueError, RequestError, UnknownNameError
 from ffcli.util.suggest import compact
 
@@ -36,8 +36,8 @@ PROMISED = {
 def test_each_is_understood_in_any_spelling(field, names):
     for name in names.split():
         for spelling in (name, name.upper(), name.replace("_", "-"), name.replace("_", " "), name.title()):
-            assert field_name(spelling) == field
-            assert field_name(spelling.replace("_", "")) == field
+            assert NAMES.field(spelling) == field
+            assert NAMES.field(spelling.replace("_", "")) == field
 
 
 def test_no_alias_stands_for_two_fields():

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from ffcli.config import (
     FIELDS,
+    NAMES,
     Choice,
     Option,
     TrainConfig,
     allowed,
-    field_name,
     merge,
     metadata,
     run_name,
@@ -163,7 +163,7 @@ def test_a_users_file_is_stored_by_its_resolved_path(tmp_path, monkeypatch):
     "key", ["num_layers", "num-layers", "NUM_LAYERS", "hidden_layers", "hidden-layers", " Hidden_Layers "]
 )
 def test_keys_know_hyphens_case_and_older_names(key):
-    assert field_name(key) == "num_layers"
+    assert NAMES.field(key) == "num_layers"
     assert validate({key: 2}).num_layers == 2
 
 

@@ -172,7 +172,7 @@ def test_an_archive_that_agrees_with_such_a_header(mine, data_dir):
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x_train.npy", header + bytes(100))
         archive.filelist[-1].file_size = len(header) + 12 * 2**24
-    refused(path, data_dir, "x_train.npy promises 201326")
+    refused(path, data_dir, r"x_train.npy .* 201326")
 
 
 def test_a_header_that_is_endless(mine, data_dir):

@@ -65,7 +65,7 @@ def test_from_a_url_of_unpacked_files(server, data_dir, arrays, idx_folder):
         ("half", "broke off"),
         ("drip", "too slow"),
         ("silent", "no answer"),
-        ("endless", "larger"),
+        ("endless", "expected at most"),
     ],
 )
 @pytest.mark.parametrize("file", ["", "tiny.npz"])

@@ -279,7 +279,7 @@ class TestClassFolders:
         "files", [{"a.png": picture(np.ones((8, 8), np.uint8))}, {"ant/a.png": picture(np.ones((8, 8)) > 0)}]
     )
     def test_no_classes(self, tmp_path: Path, load: Load, files: dict[str, bytes]) -> None:
-        with pytest.raises(RequestError, match="folders"):
+        with pytest.raises(RequestError, match="CLASS/PICTURE"):
             load(write_files(tmp_path / "a", files))
 
 

@@ -52,8 +52,8 @@ def test_a_file_arrives_whole(server, idx_folder, tmp_path, manner):
         ("drip", "too slow", 1),
         ("stall", "too slow|broke off", None),
         ("silent", "no answer within", 1),
-        ("huge", "larger than the data", 1),
-        ("endless", "larger than the data", 1),
+        ("huge", "1114112 bytes, got 10000000000000", 1),
+        ("endless", "expected at most 1114112 bytes", 1),
     ],
 )
 def test_a_bad_answer_ends_with_a_reason(server, tmp_path, manner, message, tries):
@@ -178,7 +178,7 @@ def test_no_redirect_leads_away_from_https(moved, certificate, tmp_path, monkeyp
     safe, plain = moved(certificate), moved()
     for target in (plain, safe + quote(plain), "file:///etc/passwd", "ftp://127.0.0.1/a"):
         for web in (Web(patience=PATIENT), Web(patience=PATIENT, plain_http=True)):
-            with pytest.raises(BrokenDataError, match="redirected to an address that is not HTTPS"):
+            with pytest.raises(BrokenDataError, match="HTTPS"):
                 web.download(safe + quote(target, safe=""), tmp_path / "got", 9)
 
 
@@ -189,7 +189,7 @@ def test_a_redirect_may_lead_to_https(moved, certificate, tmp_path, monkeypatch)
 
 
 def test_redirects_end(moved, tmp_path):
-    with pytest.raises(BrokenDataError, match="redirected more than"):
+    with pytest.raises(BrokenDataError, match="10 times"):
         Web(patience=PATIENT).download(moved() + quote("?"), tmp_path / "got", 9)
 
 

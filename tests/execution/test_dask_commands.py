@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from child_processes import die_with_parent
-from dask_clusters import Cluster, wait_until
+from child_processes import die_with_parent, wait_until
+from dask_clusters import Cluster
 from small_runs import Place
 
 SPEC = """
@@ -57,7 +57,7 @@ def test_the_first_interrupt_of_a_terminal_lets_running_trials_finish(place: Pla
     records = place.context.runs.records
     with sweep(place, str(spec), "--cluster", "local", "--workers", "1", start_new_session=True) as process:
         # A run that trains: its epochs are written after five seconds, when it may be over.
-        wait_until(lambda: any(run.status == "running" for run in records()), 120)
+        wait_until(lambda: any(run.status == "running" for run in records()))
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
@@ -76,7 +76,7 @@ def test_a_sweep_is_resumed_with_exact_counts(cluster: Cluster, place: Place, vi
     spec.write_text(SPEC.format(dataset=place.dataset))
     cluster.worker(2)
     with sweep(place, str(spec), "--cluster", cluster.address) as process:
-        wait_until(lambda: finished(place) >= 2, 180)
+        wait_until(lambda: finished(place) >= 2, seconds=180)
         if victim == "scheduler":
             cluster.end(cluster.scheduler)
         else:

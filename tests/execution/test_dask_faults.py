@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from child_processes import die_with_parent, is_gone
-from dask_clusters import Cluster, Proxy, wait_until
+from child_processes import die_with_parent, is_gone, wait_until
+from dask_clusters import Cluster, Proxy
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError

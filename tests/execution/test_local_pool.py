@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from child_processes import die_with_parent, is_gone
-from dask_clusters import wait_until
+from child_processes import die_with_parent, is_gone, wait_until
 from pool_helpers import Pool
 from small_runs import Place, write_dataset
 from tracking_helpers import UNBEGUN

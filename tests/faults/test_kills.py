@@ -16,7 +16,8 @@ from typing import Any
 
 import optuna
 import pytest
-from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, members, wait_until
+from child_processes import wait_until
+from fault_helpers import INGREDIENTS, SIGNALS, Done, Site, assert_same_run, members
 
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.services.train import train as train_here

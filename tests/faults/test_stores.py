@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fault_helpers import Site, wait_until
+from child_processes import wait_until
+from fault_helpers import Site
 
 from ffcli.config import TrainConfig
 from ffcli.runs.record import RunRecord

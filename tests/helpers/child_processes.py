@@ -6,6 +6,8 @@ import ctypes
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +27,19 @@ def is_gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that the first thread of a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(true: Callable[[], object], message: str = "it did not happen", seconds: float = 120) -> None:
+    """Wait until something is so; the test fails with ``message`` where it is not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.02)
 
 
 def mark() -> None:

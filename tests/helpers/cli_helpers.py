@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -13,6 +14,10 @@ import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+
+from ffcli.cli.app import main
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,21 @@ class Done:
 
 
 Cli = Callable[..., Done]
+
+
+def in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Return what calls the command within this process, in a folder and away from any terminal."""
+    monkeypatch.chdir(folder)
+    for variable in ("FFNN_DATA_DIR", "FFNN_RUNS_DIR", "COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    def call(*args: object) -> Done:
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        return Done(code, *capsys.readouterr())
+
+    return call
 
 
 def environment(**more: str) -> Mapping[str, str]:

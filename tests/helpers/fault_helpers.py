@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from child_processes import wait_until
 from small_runs import without_times, write_dataset
 from tiny_datasets import write_idx
 from wandb_standin import StandIn
@@ -248,13 +248,6 @@ def assert_same_run(path: Path, reference: Path) -> None:
     ours, theirs = (json.loads((each / SUMMARY).read_text()) for each in (path, reference))
     for key in ("status", "epochs_done", "best_epoch", "best_val_acc", "best", "config"):
         assert ours[key] == theirs[key], key
-
-
-def wait_until(true: Any, message: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < until, message
-        time.sleep(0.02)
 
 
 def members(session: int) -> list[int]:

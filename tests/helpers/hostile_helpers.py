@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,18 +99,6 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a call of the command came to."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Done]
-
-
-@dataclass(frozen=True)
 class Trained:
     """A folder with a dataset, an interrupted run of two epochs of three, and a finished one.
 
@@ -179,24 +165,3 @@ def small_memory(
         check=False,
         preexec_fn=limit,
     )
-
-
-def on_terminal(folder: Path, *args: str) -> tuple[int, str]:
-    """Return the exit code of a command and everything that a terminal got to see."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "TERM": "xterm-256color"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ffcli", *args],
-        cwd=folder,
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    seen = b""
-    with suppress(OSError):  # the terminal is gone with its last process
-        while piece := os.read(ours, 65536):
-            seen += piece
-    os.close(ours)
-    return process.wait(60), seen.decode("utf-8", "replace")

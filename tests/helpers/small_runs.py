@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
@@ -96,6 +97,12 @@ class Place:
     def train(self, **values: Any) -> RunResult:
         """Train a run to its end."""
         return train(self.context, self.config(**values), RunOptions(), Watcher())
+
+    def interrupted(self, epoch: int, **values: Any) -> Path:
+        """Interrupt a run after an epoch and return its folder."""
+        with pytest.raises(KeyboardInterrupt):
+            train(self.context, self.config(**values), RunOptions(), interrupt_after(epoch))
+        return self.path(self.context.runs.ids()[-1])
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run."""

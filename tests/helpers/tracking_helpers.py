@@ -7,14 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from child_processes import die_with_parent
+from child_processes import die_with_parent, wait_until
 from wandb_standin import Run, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -146,14 +145,6 @@ def _tiny(path: Path) -> Path:
     labels = labels.astype(np.uint8)
     np.savez(path, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
     return path
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.05)
 
 
 def wait_for_rows(server: StandIn) -> Run:

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hostile_helpers import SWEEP, Cli, Done, Trained, write_tiny
+from cli_helpers import Cli, Done, in_process
+from hostile_helpers import SWEEP, Trained, write_tiny
 
 from ffcli.cli.app import main
 
@@ -15,24 +15,19 @@ from ffcli.cli.app import main
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Calls the command within this process; whatever it is given, it ends as it has promised."""
-    monkeypatch.chdir(tmp_path)
-    for variable in ("FFNN_DATA_DIR", "FFNN_RUNS_DIR", "COLUMNS", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+    call = in_process(tmp_path, monkeypatch, capsys)
 
-    def call(*args: object) -> Done:
-        capsys.readouterr()
-        code = main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        assert code in (0, 1, 2)
-        assert "This is a bug in ffnn" not in err, err
-        assert "Traceback" not in err
-        assert "\x1b" not in out + err, "an escape that would be obeyed"
-        if "--json" in args and out:
-            json.loads(out, parse_constant=_refuse)
-        return Done(code, out, err)
+    def checked(*args: object) -> Done:
+        done = call(*args)
+        assert done.code in (0, 1, 2)
+        assert "This is a bug in ffnn" not in done.err, done.err
+        assert "Traceback" not in done.err
+        assert "\x1b" not in done.out + done.err, "an escape that would be obeyed"
+        if "--json" in args and done.out:
+            json.loads(done.out, parse_constant=_refuse)
+        return done
 
-    return call
+    return checked
 
 
 def _refuse(word: str) -> None:

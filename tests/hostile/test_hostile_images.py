@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile_helpers import Cli, Trained, damaged, few_or_many, fuzz, small_memory
+from cli_helpers import Cli
+from hostile_helpers import Trained, damaged, few_or_many, fuzz, small_memory
 from hypothesis import strategies as st
 from PIL import Image
 

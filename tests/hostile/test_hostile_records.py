@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile_helpers import ANYTHING, Cli, Trained, damaged, few_or_many, fuzz, refusal, spoiled
+from cli_helpers import Cli
+from hostile_helpers import ANYTHING, Trained, damaged, few_or_many, fuzz, refusal, spoiled
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hostile_helpers import ROOT, Cli, Trained, write_tiny
+from cli_helpers import Cli
+from hostile_helpers import ROOT, Trained, write_tiny
 
 SECRET = "S3CRET-hunter2-p4ssw0rd"
 KEY = "0123456789abcdef" * 3  # as long as a key of W&B, and like one

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hostile_helpers import ANYTHING, NASTY, Cli, Trained, few_or_many, fuzz, refusal
+from cli_helpers import Cli
+from hostile_helpers import ANYTHING, NASTY, Trained, few_or_many, fuzz, refusal
 from hypothesis import strategies as st
 
 from ffcli.errors import FfnnError

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hostile_helpers import NASTY, Cli, Trained, on_terminal, write_tiny
+from cli_helpers import Cli, on_terminal
+from hostile_helpers import NASTY, Trained, write_tiny
 
 from ffcli.cli.app import main
 from ffcli.runs.store import CONFIG, SUMMARY, RunStore

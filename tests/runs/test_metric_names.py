@@ -1,11 +1,11 @@
-"""The names that people give metrics."""
+"""The names that people give metrics, and the best of their values."""
 
 from __future__ import annotations
 
 import pytest
 
 from ffcli.errors import RequestError, UnknownNameError
-from ffcli.runs.metric import METRICS, known_metric, metric_name, names_no_images
+from ffcli.runs.metric import METRICS, Metric, known_metric, metric_name, names_no_images
 
 SPELLED = {
     "val_acc": "val_acc val_accuracy validation_accuracy valid_acc val/acc ValidationAccuracy acc accuracy "
@@ -37,3 +37,10 @@ def test_others_are_refused(name, meant):
     with pytest.raises(UnknownNameError) as caught:
         metric_name(name)
     assert caught.value.meant == meant
+
+
+def test_the_best_value_is_finite_and_by_the_goal():
+    values = (0.5, float("nan"), 0.7, float("inf"), 0.6)
+    assert Metric("val_acc", "maximize").best(values) == 0.7
+    assert Metric("val_loss", "minimize").best(values) == 0.5
+    assert Metric("val_acc", "maximize").best([]) is None

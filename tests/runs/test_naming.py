@@ -55,7 +55,7 @@ def test_all_kinds_of_ids_are_found_alike(kind: Callable[[Path], Found], tmp_pat
     for word, found in (("aaaa", IDS[0]), ("20260101", IDS[0]), ("copy", IDS[2]), (IDS[1], IDS[1])):
         assert find(word) == found
     name = kind.__name__
-    with pytest.raises(RequestError, match=f"'20260102' stands for 2 {name}s: {IDS[1]}, {IDS[2]}"):
+    with pytest.raises(RequestError, match=f"2 {name}s: {IDS[1]}, {IDS[2]}"):
         find("20260102")
     for word in ("", "nosuch"):
         with pytest.raises(RequestError, match=f"no {name} '{word}' in .* The latest are {IDS[0]}, {IDS[1]}"):
@@ -67,7 +67,7 @@ def test_all_kinds_of_ids_are_found_alike(kind: Callable[[Path], Found], tmp_pat
 def test_of_many_the_latest_are_named() -> None:
     many = [f"id{number}" for number in range(10)]
     assert some(many) == "id7, id8, id9 and 7 more"
-    with pytest.raises(RequestError, match=f"^'{'x' * 77}...' stands for 2 runs"):
+    with pytest.raises(RequestError, match=f"^'{'x' * 77}...' .* 2 runs"):
         find_id("run", "x" * 100, ["x" * 100 + "a", "x" * 100 + "b"])
     assert near("zzz", []) == ""
     assert near("zzz", ["id0"]) == " The only one is id0."

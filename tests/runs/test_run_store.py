@@ -87,7 +87,7 @@ class TestIds:
         for ask in (store.ids, lambda: store.find("x")):
             with pytest.raises(RequestError, match="the file"):
                 ask()
-        with pytest.raises(RequestError, match="leads through a file"):
+        with pytest.raises(RequestError, match=r"runs_dir: .*deeper"):
             RunStore(tmp_path / "runs" / "deeper").create()
 
 
@@ -104,7 +104,7 @@ class TestFind:
         assert store.find(OLD).name == OLD
 
     def test_an_ambiguous_word_names_what_it_stands_for(self, store: RunStore) -> None:
-        with pytest.raises(RequestError, match=f"'20260101' stands for 2 runs: {OLD}, {MIDDLE}"):
+        with pytest.raises(RequestError, match=f"2 runs: {OLD}, {MIDDLE}"):
             store.find("20260101")
 
     def test_an_unknown_run_names_the_nearest(self, store: RunStore) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from small_runs import Place, Watcher, interrupt_after
+from small_runs import Place, Watcher
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import recorder
@@ -21,13 +21,6 @@ from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.train import train
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
-
-
-def interrupted(place: Place, epoch: int, **values: Any) -> Path:
-    """Interrupt a run after an epoch and return its folder."""
-    with pytest.raises(KeyboardInterrupt):
-        train(place.context, place.config(**values), RunOptions(), interrupt_after(epoch))
-    return place.path(place.context.runs.ids()[-1])
 
 
 def edit(path: Path, **values: Any) -> None:
@@ -47,7 +40,7 @@ CHANGES = [{"learning_rate": 0.5}, {"seed": 7}, {"optimizer": "sgd"}, {"hidden_s
 def test_a_run_is_not_continued_with_another_configuration(
     place: Place, change: dict[str, Any], done: bool
 ) -> None:
-    path = place.train().path if done else interrupted(place, 2)
+    path = place.train().path if done else place.interrupted(2)
     edit(path, **change)
     before = contents(path)
     with pytest.raises(RequestError) as caught:
@@ -59,7 +52,7 @@ def test_a_run_is_not_continued_with_another_configuration(
 
 
 def test_nor_where_its_record_was_changed_as_well(place: Place) -> None:
-    path = interrupted(place, 2)
+    path = place.interrupted(2)
     edit(path, learning_rate=0.5)
     record = json.loads((path / SUMMARY).read_text())
     record["config"]["learning_rate"] = 0.5
@@ -70,7 +63,7 @@ def test_nor_where_its_record_was_changed_as_well(place: Place) -> None:
 
 def test_a_changed_number_of_epochs_is_recorded(place: Place) -> None:
     """It is what `resume` may change, so that the record tells of it whoever did."""
-    path = interrupted(place, 2)
+    path = place.interrupted(2)
     edit(path, epochs=5)
     document = resume_run(place.context, path.name, Watcher())
     assert document.config["epochs"] == len(document.epochs) == 5
@@ -89,7 +82,7 @@ def test_the_weights_of_another_run_are_refused(place: Place) -> None:
 
 def test_a_run_is_not_continued_from_the_weights_of_another(place: Place) -> None:
     for seed in range(20):  # until the best epoch is not the last one done
-        path = interrupted(place, 3, epochs=9, seed=seed, learning_rate=0.3)
+        path = place.interrupted(3, epochs=9, seed=seed, learning_rate=0.3)
         if place.context.runs.read(path.name).best_epoch != 3:
             break
     other = place.train(seed=99).path

@@ -22,13 +22,6 @@ from ffcli.training.resuming import resume_run
 from ffcli.util.atomic_files import lock_folder, unlock
 
 
-def interrupted(place: Place, epoch: int, **values: Any) -> Path:
-    """Interrupt a run after an epoch and return its folder."""
-    with pytest.raises(KeyboardInterrupt):
-        train(place.context, place.config(**values), RunOptions(), interrupt_after(epoch))
-    return place.path(place.context.runs.ids()[-1])
-
-
 def go_on(place: Place, path: Path, epochs: int | None = None) -> dict[str, Any]:
     return resume_run(place.context, path.name, Watcher(), epochs=epochs)
 
@@ -53,7 +46,7 @@ def assert_same_run(path: Path, reference: dict[str, Any], *, same_epochs: bool 
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_an_interrupted_run_goes_on_to_the_same_end(place: Place, optimizer: str, epoch: int) -> None:
     reference = place.train(optimizer=optimizer)
-    path = interrupted(place, epoch, optimizer=optimizer)
+    path = place.interrupted(epoch, optimizer=optimizer)
     document = go_on(place, path)
     assert document.status == "finished"
     assert [row.epoch for row in document.epochs] == [1, 2, 3, 4]
@@ -135,7 +128,7 @@ def test_a_run_that_crashes_again_and_again_comes_to_the_same_end(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reference = place.train(epochs=6)
-    path = interrupted(place, 1, epochs=6)
+    path = place.interrupted(1, epochs=6)
     for write in (3, 4, 5, 6, 7):
         with monkeypatch.context() as patch:
             crash_at(write, patch)
@@ -150,7 +143,7 @@ def test_a_run_that_crashes_again_and_again_comes_to_the_same_end(
 def test_a_model_that_was_not_yet_written_comes_from_the_checkpoint(place: Place) -> None:
     """The best epoch is the last one done: the process died after its checkpoint, before its model."""
     for seed in range(20):
-        path = interrupted(place, 3, epochs=3, seed=seed)
+        path = place.interrupted(3, epochs=3, seed=seed)
         if place.context.runs.read(path.name).best_epoch == 3:
             break
     else:
@@ -163,7 +156,7 @@ def test_a_model_that_was_not_yet_written_comes_from_the_checkpoint(place: Place
 
 def test_an_interrupted_run_goes_on_with_more_epochs(place: Place) -> None:
     reference = place.train(epochs=6)
-    path = interrupted(place, 2, epochs=3)
+    path = place.interrupted(2, epochs=3)
     document = go_on(place, path, 6)
     assert document.config["epochs"] == 6
     assert yaml.safe_load((path / CONFIG).read_text())["epochs"] == 6
@@ -172,7 +165,7 @@ def test_an_interrupted_run_goes_on_with_more_epochs(place: Place) -> None:
 
 def test_an_interrupted_run_can_end_earlier(place: Place) -> None:
     reference = place.train(epochs=3)
-    path = interrupted(place, 2, epochs=6)
+    path = place.interrupted(2, epochs=6)
     go_on(place, path, 3)
     assert_same_run(path, reference, same_epochs=False)
 
@@ -191,7 +184,7 @@ def test_a_finished_run_goes_on_with_more_epochs(place: Place, optimizer: str) -
 def test_a_finished_run_with_its_checkpoint_left_goes_on_from_it(place: Place) -> None:
     """The process was killed between the last summary and the removal of the checkpoint."""
     reference = place.train(epochs=5)
-    path = interrupted(place, 3, epochs=3)
+    path = place.interrupted(3, epochs=3)
     checkpoint = (path / CHECKPOINT).read_bytes()
     go_on(place, path)
     assert place.context.runs.read(path.name).status == "finished"
@@ -244,12 +237,12 @@ def test_a_finished_run_without_more_epochs_is_refused(place: Place, epochs: int
 
 def test_fewer_epochs_than_done_are_refused(place: Place) -> None:
     with pytest.raises(RequestError, match="has done 3 epochs: nothing is left to train for epochs=2"):
-        go_on(place, interrupted(place, 3), 2)
+        go_on(place, place.interrupted(3), 2)
 
 
 def test_epochs_out_of_bounds_are_refused(place: Place) -> None:
     with pytest.raises(RequestError, match="epochs must be "):
-        go_on(place, interrupted(place, 1), 0)
+        go_on(place, place.interrupted(1), 0)
 
 
 def test_a_diverged_run_is_refused(place: Place) -> None:
@@ -262,7 +255,7 @@ def test_a_diverged_run_is_refused(place: Place) -> None:
 
 def test_a_pruned_run_begins_again(place: Place) -> None:
     reference = place.train()
-    path = interrupted(place, 2)
+    path = place.interrupted(2)
     summary = json.loads((path / SUMMARY).read_text())
     (path / SUMMARY).write_text(json.dumps({**summary, "status": "pruned"}))
     (path / CHECKPOINT).unlink()
@@ -271,7 +264,7 @@ def test_a_pruned_run_begins_again(place: Place) -> None:
 
 
 def test_changed_data_is_refused(place: Place) -> None:
-    path = interrupted(place, 1)
+    path = place.interrupted(1)
     before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
     write_dataset(place.dataset, seed=1)
     with pytest.raises(FfnnError, match=r"no longer the one that run .* began with") as caught:
@@ -281,14 +274,14 @@ def test_changed_data_is_refused(place: Place) -> None:
 
 
 def test_data_that_is_gone_is_refused(place: Place) -> None:
-    path = interrupted(place, 1)
+    path = place.interrupted(1)
     place.dataset.unlink()
     with pytest.raises(RequestError, match=r"mine\.npz"):
         go_on(place, path)
 
 
 def test_a_run_in_use_is_refused(place: Place) -> None:
-    path = interrupted(place, 1)
+    path = place.interrupted(1)
     lock = lock_folder(path)
     with pytest.raises(FfnnError, match="still running in another process"):
         go_on(place, path)
@@ -297,7 +290,7 @@ def test_a_run_in_use_is_refused(place: Place) -> None:
 
 
 def test_an_unknown_run_is_refused(place: Place) -> None:
-    path = interrupted(place, 1)
+    path = place.interrupted(1)
     with pytest.raises(RequestError, match=f"Did you mean '{path.name}'"):
         resume_run(place.context, path.name[:-1] + "_", Watcher())
 
@@ -305,7 +298,7 @@ def test_an_unknown_run_is_refused(place: Place) -> None:
 @pytest.mark.parametrize("name", [SUMMARY, CONFIG, HISTORY, CHECKPOINT, MODEL])
 def test_a_damaged_file_is_refused_with_one_message(place: Place, name: str) -> None:
     for seed in range(10):
-        path = interrupted(place, 3, seed=seed)
+        path = place.interrupted(3, seed=seed)
         if place.context.runs.read(path.name).best_epoch != 3:
             break
     else:
@@ -317,7 +310,7 @@ def test_a_damaged_file_is_refused_with_one_message(place: Place, name: str) -> 
 
 
 def test_a_configuration_without_epochs_takes_the_default(place: Place) -> None:
-    path = interrupted(place, 1)
+    path = place.interrupted(1)
     values = yaml.safe_load((path / CONFIG).read_text())
     del values["epochs"]
     (path / CONFIG).write_text(yaml.safe_dump(values))
@@ -325,7 +318,7 @@ def test_a_configuration_without_epochs_takes_the_default(place: Place) -> None:
 
 
 def test_a_copy_of_a_run_goes_on_by_itself(place: Place) -> None:
-    path = interrupted(place, 2)
+    path = place.interrupted(2)
     copy = path.with_name("20200101-copy")
     shutil.copytree(path, copy)
     document = go_on(place, copy)
@@ -360,7 +353,7 @@ def test_an_extended_run_without_its_weights_can_be_interrupted(place: Place) ->
 
 def test_an_unfinished_run_without_its_checkpoint_is_trained_again_from_the_start(place: Place) -> None:
     reference = place.train(epochs=5)
-    path = interrupted(place, 3, epochs=5)
+    path = place.interrupted(3, epochs=5)
     (path / CHECKPOINT).unlink()
     go_on(place, path)
     assert_same_run(path, reference)

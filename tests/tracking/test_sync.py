@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tracking_helpers import Ffnn, wait_until
+from child_processes import wait_until
+from tracking_helpers import Ffnn
 from wandb_standin import StandIn
 
 SWEEP = """

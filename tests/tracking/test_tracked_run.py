@@ -6,7 +6,8 @@ import signal
 from datetime import datetime
 
 import pytest
-from tracking_helpers import Ffnn, no_run_begins, wait_for_rows, wait_until
+from child_processes import wait_until
+from tracking_helpers import Ffnn, no_run_begins, wait_for_rows
 from wandb_standin import KEY, StandIn
 
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")

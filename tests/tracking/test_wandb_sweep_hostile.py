@@ -15,9 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from child_processes import wait_until
 from test_wandb_sweep_trouble import hand_out, path_of, sweeper
 from test_wandb_sweeps import stored
-from tracking_helpers import Done, Ffnn, wait_until
+from tracking_helpers import Done, Ffnn
 from wandb_standin import StandIn
 
 __all__ = ["sweeper"]  # a fixture
@@ -66,7 +67,7 @@ class Round:
 
     def wait_for(self, true: Callable[[], bool]) -> None:
         """Wait until something is so, or the command has ended."""
-        wait_until(lambda: self.process.poll() is not None or true(), 60)
+        wait_until(lambda: self.process.poll() is not None or true())
         time.sleep(self.rng.random() * 0.5)
         self.known |= set(descendants(self.process.pid))
 
@@ -83,7 +84,7 @@ class Round:
     def end(self) -> Done:
         """Wait for the command's end, and until all that it had started has ended."""
         done = self.sweeper.done(self.process)
-        wait_until(lambda: not any(map(is_alive, self.known - {self.process.pid})), 60)
+        wait_until(lambda: not any(map(is_alive, self.known - {self.process.pid})))
         return done
 
 

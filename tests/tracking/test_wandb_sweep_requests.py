@@ -10,7 +10,6 @@ from test_wandb_sweeps import SPEC
 
 from ffcli.cli.app import main
 from ffcli.errors import RequestError
-from ffcli.runs.metric import Metric
 from ffcli.services.sweeps.originals import config_of
 from ffcli.services.sweeps.wandb import choose_backend
 from ffcli.sweeping.wandb.address import WandbAddress, is_address, parse_address
@@ -103,13 +102,6 @@ def test_addresses() -> None:
             parse_address(wrong)
     words = ["a/b/c", "sweeps/own/grid.yaml", "./b/c", "/tmp/x", "20260131-120000-123-x7k2", "a/b", ""]
     assert [word for word in words if is_address(word)] == ["a/b/c"]
-
-
-def test_the_value_of_a_run_is_that_of_its_best_epoch() -> None:
-    run = RemoteRun("r", "finished", {}, (0.5, 0.7, 0.6))
-    assert run.best(Metric("val_acc", "maximize")) == 0.7
-    assert run.best(Metric("val_loss", "minimize")) == 0.5
-    assert RemoteRun("r", "finished", {}, ()).best(Metric("val_acc", "maximize")) is None
 
 
 def test_the_configuration_of_a_run_at_wandb() -> None:

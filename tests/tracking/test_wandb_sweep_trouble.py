@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from child_processes import children, wait_until
 from test_wandb_sweeps import SPEC, at_wandb, stored
-from tracking_helpers import Ffnn, no_run_begins, wait_until
+from tracking_helpers import Ffnn, no_run_begins
 from wandb_standin import Request, StandIn
 from wandb_standin import Sweep as RemoteSweep
 
@@ -45,10 +46,6 @@ def start(sweeper: Ffnn, count: int, workers: int) -> subprocess.Popen[str]:
 def path_of(server: StandIn) -> str:
     (sweep,) = server.sweeps.values()
     return f"tester/nets/{sweep.name}"
-
-
-def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def workers(process: subprocess.Popen[str]) -> list[int]:

@@ -75,7 +75,7 @@ def compare_loss(
         option(
             "--runs N",
             _COMPARISON,
-            "Runs in all, two for each configuration.",
+            "Total number of runs, two for each configuration.",
             default="those of the comparison that is resumed, the file's run_cap, or 50",
         ),
     ] = None,
@@ -85,7 +85,7 @@ def compare_loss(
     file: Annotated[Path | None, figure_file("compare-loss.png")] = None,
     dpi: Dpi = None,
     csv_file: Annotated[
-        Path | None, option("--csv FILE", OUTPUT, "Write the table of pairs as CSV as well.")
+        Path | None, option("--csv FILE", OUTPUT, "Also write the table of pairs as CSV.")
     ] = None,
     resume: Annotated[
         bool, option("--resume", _COMPARISON, "Resume the last comparison of this FILE.")
@@ -110,7 +110,7 @@ def compare_loss(
     out = Output.of(ctx)
     place = context(out)
     if resume and new:
-        refuse("Give --resume or --new, one of the two.")
+        refuse("Expected --resume or --new, got both.")
     options = tracking(wandb, wandb_project, wandb_entity)
     pool = pool_options(workers, cluster, jobs)
     dots = integer("--dpi", dpi)

@@ -59,7 +59,7 @@ def confusion(
 
     out = Output.of(ctx)
     if run is not None and run_option is not None:
-        refuse("Give a RUN or --run, one of the two.")
+        refuse("Expected a RUN or --run, got both.")
     run = run if run is not None else run_option
     if metric is not None and run is not None:
         out.notice("--metric is not used with a RUN")

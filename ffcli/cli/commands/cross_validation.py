@@ -47,9 +47,7 @@ def cross_validate(
     ]
     heads = ["run", *(["fold"] if folds else []), "seed", "status", "best epoch", "val_acc"]
     over = f"mean ± standard error of {counted(result.finished, 'finished run')}"
-    lines = [
-        f"val_acc {mean_and_se(result.val_acc)}, val_loss {mean_and_se(result.val_loss)}: {over}",
-    ]
+    lines = [f"val_acc {mean_and_se(result.val_acc)}, val_loss {mean_and_se(result.val_loss)}: {over}"]
     if result.finished == len(result.runs) > 1:
         evaluate = out.settings.command("evaluate", *result.run_ids, "--ensemble")
         lines.append(f"the mean of their networks on the test images: {evaluate}")

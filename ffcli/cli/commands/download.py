@@ -41,7 +41,7 @@ def download(
         option(
             "--from PATH_OR_URL",
             _SOURCE,
-            "A folder (also torchvision's), zip archive or URL of IDX files, or a Keras-style .npz.",
+            "Read this folder (also torchvision's), zip archive or URL of IDX files, or Keras-style .npz.",
         ),
     ] = None,
     source: Annotated[

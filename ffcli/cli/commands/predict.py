@@ -132,7 +132,7 @@ def predict(
 
 
 def _check_index(index: str | None, image: Path | None) -> None:
-    """Refuse a run in the place of INDEX, which is named by ``--run``."""
+    """Refuse a run where INDEX is expected: ``--run`` names it."""
     if index is None:
         return
     by_option = f"A run is named by an option: --run {index}"

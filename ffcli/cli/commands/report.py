@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Show a sweep as one self-contained HTML page.
 
-    For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, the page goes there
-    too.
+    For a sweep at W&B it shows the runs that are stored here. Where W&B tracks the runs, it also gets the
+    page.
 
     --live without a sweep shows all sweeps and runs, the newest first, with the learning curves of the runs
     that are being trained. It needs the extra ffnn[live].

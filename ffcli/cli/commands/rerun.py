@@ -80,8 +80,8 @@ def rerun(
     The result is the test accuracy beside the original figures. After an interruption, run the same command
     again to resume.
 
-    --repeats N takes the N seeds after the configuration's own, which is left out because it helped the
-    configuration to be chosen.
+    --repeats N takes the N seeds after the configuration's own, which is left out because the configuration
+    was chosen with it.
     """
     from ffcli.services.rerun import RerunOptions
     from ffcli.services.rerun import rerun as run
@@ -103,7 +103,7 @@ def rerun(
         ),
     )
     if dataset is None and repeats is None and folds is None:
-        refuse("Give --dataset, --repeats or --folds: without one, each run would only be repeated.")
+        refuse("Expected --dataset, --repeats or --folds: without one, each run would only be repeated.")
     try:
         results = run(context(out), sweep, options, jobs_watcher(out))
     except KeyboardInterrupt:

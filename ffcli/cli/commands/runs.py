@@ -113,7 +113,7 @@ def compare(
     runs: Annotated[list[str], argument("RUN RUN", "Two to six runs.", completes=complete_run)],
     *,
     everything: Annotated[
-        bool, option("--all", OUTPUT, "Show the hyper-parameters that all runs share as well.")
+        bool, option("--all", OUTPUT, "Also show the hyper-parameters that all runs share.")
     ] = False,
     png: Annotated[Path | None, figure_file("runs-compare.png")] = None,
     dpi: Dpi = None,

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from ffcli.cli.context import context
-from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, option
 from ffcli.cli.output import Output, refuse
-from ffcli.cli.params import OfSweep, OnDataset, RunIds, Status, Tag
+from ffcli.cli.params import DryRun, OfSweep, OnDataset, RunIds, Status, Tag, Yes, confirm_removal
 from ffcli.cli.text import plain, size
 from ffcli.cli.values import age, integer
 from ffcli.cli.views.runs import run_table
@@ -39,13 +38,13 @@ def rm(
     dataset: OnDataset = None,
     sweep: OfSweep = None,
     tag: Tag = None,
-    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Remove runs from the store, with their networks.
 
-    Name runs by their ids, or select them by options, which must all hold. A run that is being trained is
-    never removed.
+    Name the runs, or select those that match all of the given options. A run that is being trained is never
+    removed.
     """
     from ffcli.services.runs.listing import Filter
     from ffcli.services.runs.remove import Removal, Selection, named, remove, selected
@@ -75,13 +74,8 @@ def rm(
         out.result(Removal([], list(sizes), sum(sizes.values())), *shown)
         return
     if found and not yes:
-        if not out.can_ask:
-            refuse("runs rm: not a terminal: confirm with --yes.")
-        if not runs:
-            out.stderr.print(listed)
-        if not out.ask(f"Remove {', '.join(sizes) if runs else total}?"):
-            out.notice("nothing was removed")
-            raise typer.Exit(FAILED)
+        question = f"Remove {', '.join(sizes) if runs else total}?"
+        confirm_removal(out, "runs rm", question, None if runs else listed)
     removal = remove(place, list(sizes))
     lines = [f"removed {plain(run)}" for run in removal.removed] or [f"{nothing} was removed"]
     out.result(removal, *lines)

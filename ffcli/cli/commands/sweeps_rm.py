@@ -8,9 +8,9 @@ import typer
 
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
-from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
-from ffcli.cli.output import Output, refuse
+from ffcli.cli.output import Output
+from ffcli.cli.params import DryRun, Yes, confirm_removal
 from ffcli.cli.text import plain
 from ffcli.util.text import counted
 
@@ -27,8 +27,8 @@ def rm(
     ],
     *,
     keep_runs: Annotated[bool, option("--keep-runs", CHOICE, "Keep the runs of the sweeps.")] = False,
-    dry_run: Annotated[bool, option("--dry-run", "Safety", "Show what would be removed.")] = False,
-    yes: Annotated[bool, option("--yes -y", "Safety", "Remove without asking.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
 ) -> None:
     """Remove sweeps from the store, with their runs.
 
@@ -51,9 +51,5 @@ def rm(
         out.result(SweepRemoval([], list(found), runs), *(f"would remove {line}" for line in each))
         return
     if not yes:
-        if not out.can_ask:
-            refuse("sweeps rm: not a terminal: confirm with --yes.")
-        if not out.ask(f"Remove {', '.join(each)}?"):
-            out.notice("nothing was removed")
-            raise typer.Exit(FAILED)
+        confirm_removal(out, "sweeps rm", f"Remove {', '.join(each)}?")
     out.result(remove_sweeps(place, found), *(f"removed {line}" for line in each))

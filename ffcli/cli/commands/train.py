@@ -143,7 +143,7 @@ def train(
     pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
     many = Repetition.read(folds, repeats)
     if not many.given and (alone := list(given(pool))):
-        refuse(f"{flag(alone[0])}: expected --folds or --repeats with it, got a single run.")
+        refuse(f"{flag(alone[0])}: expected --folds or --repeats with it.")
     where = pool_options(**pool, wandb=wandb)
     if notices := unused(settings, flags):
         out.notice("; ".join(notices))

@@ -109,8 +109,8 @@ class Gallery:
         return (available - _GAP * (columns - 1)) // columns
 
 
-def bar(share: float, width: int) -> str:
-    """Return a bar for a share of 0 … 1, to an eighth of a column; something for all that is not nothing."""
-    eighths = max(round(share * width * 8), 1 if share > 0.0005 else 0)
+def bar(fraction: float, width: int) -> str:
+    """Return a bar for a fraction, to an eighth of a column; at least an eighth from 0.0005 on."""
+    eighths = max(round(fraction * width * 8), 1 if fraction > 0.0005 else 0)
     whole, rest = divmod(eighths, 8)
     return "█" * whole + " ▏▎▍▌▋▊▉"[rest].strip()

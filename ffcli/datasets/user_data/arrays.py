@@ -74,7 +74,7 @@ def array_pairs(files: Sequence[File]) -> dict[str, Pair]:
     """Return for each role ("train", "test", "val", or "" for none) its file of images and of labels.
 
     Raises:
-        BrokenDataError: an array is missing, or two go by the same name.
+        BrokenDataError: an array is missing, or two have the same meaning.
     """
     pairs: dict[str, Pair] = {}
     named = _positional(files) or [(file, _array_name(file)) for file in files]
@@ -84,7 +84,9 @@ def array_pairs(files: Sequence[File]) -> dict[str, Pair]:
             continue
         pair = pairs.setdefault(role, {})
         if kind in pair:
-            raise BrokenDataError(f"{_array_name(pair[kind])} and {_array_name(file)} may both be meant")
+            raise BrokenDataError(
+                f"{_array_name(pair[kind])} and {_array_name(file)} mean the same: expected one of them"
+            )
         pair[kind] = file
     held = ", ".join(_array_name(file) for file in files[:8]) or "nothing"
     for role, pair in pairs.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,11 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a user says about a dataset: see `reference`."""
-
-    label: str | None = None
-    grayscale: bool = False
-
-
-@dataclass(frozen=True)
 class Bench:
-    """What a reader works with: the user's options, and a folder for what has to lie on disk."""
+    """What a reader works with: a folder for what has to lie on disk, and the column of labels, if given."""
 
     scratch: Path
-    options: Options = field(default_factory=Options)
+    label: str | None = None
 
 
 Reader = Callable[[Sequence[File], Bench], Found]

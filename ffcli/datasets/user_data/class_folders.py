@@ -34,7 +34,7 @@ def read_class_folders(files: Sequence[File], bench: Bench) -> Found:
         placed = [parts[1:] for parts in placed]
     depth = min(map(len, placed))
     if depth < 2:
-        raise BrokenDataError("its pictures lie in no folders of classes: expected CLASS/PICTURE")
+        raise BrokenDataError("its pictures are not in one folder per class: expected CLASS/PICTURE")
     has_roles = depth > 2 and all(role_of(parts[0]) for parts in placed)
     classes = [parts[1] if has_roles else parts[0] for parts in placed]
     if len(set(classes)) < 2:

@@ -110,7 +110,7 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
             if alone and kind == "npy":
                 raise BrokenDataError("it is one array: expected images and labels, as in an .npz")
             if alone and kind == "picture":
-                raise BrokenDataError("it is one picture: expected a folder of a folder for each class")
+                raise BrokenDataError("it is one picture: expected a folder with one folder per class")
             return Layout(kind, found)
     archives = by_kind.get("zip", [])
     if archives and depth < _NESTED:
@@ -164,7 +164,11 @@ def _refusal(files: Sequence[File], *, alone: bool) -> BrokenDataError:
     named = "it" if alone else file.name
     return BrokenDataError(
         f"{named} is {kind.what}. {kind.advice}".rstrip(". ")
-        + ("" if kind.advice else ": expected arrays, a table, IDX files or pictures in folders of classes")
+        + (
+            ""
+            if kind.advice
+            else ": expected arrays, a table, IDX files, or pictures in one folder per class"
+        )
     )
 
 

@@ -50,7 +50,7 @@ def read_parquet(files: Sequence[File], bench: Bench) -> Found:
     unlabelled = []
     for file in files:
         with _opened(file, bench) as table:
-            label = _label_column(table, file, bench.options.label)
+            label = _label_column(table, file, bench.label)
             names = names or _class_names(table, label)
             image = _image_column(table, label)
             role = role_of(file.name)
@@ -95,7 +95,7 @@ def _opened(file: File, bench: Bench) -> Iterator[ParquetFile]:
             if table.metadata.num_rows > MOST_ROWS or any(
                 group.total_byte_size > _MOST_GROUP for group in groups
             ):
-                raise BrokenDataError(f"{file.name} promises more than can be read")
+                raise BrokenDataError(f"{file.name} is larger than can be read")
             texts = [field.name for field in table.schema_arrow if types.is_string(field.type)]
         # As dictionaries, for a text that is stored once would be unpacked for each row.
         with ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as table:

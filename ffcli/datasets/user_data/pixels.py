@@ -18,14 +18,6 @@ _LEAST_SIDE = 8  # of a square as which flat pixels are read
 
 
 @dataclass(frozen=True)
-class Converted:
-    """Rows as they are to be stored, uint8 or float32, and what is to be said of it."""
-
-    rows: list[Rows]
-    notices: list[str]
-
-
-@dataclass(frozen=True)
 class _Range:
     """What values an array holds."""
 
@@ -37,8 +29,8 @@ class _Range:
         return _Range(min(self.low, other.low), max(self.high, other.high), self.whole and other.whole)
 
 
-def convert(parts: list[Rows], *, grayscale: bool) -> Converted:
-    """Return the training rows, and the test rows if any, in one layout and on one scale.
+def convert(parts: list[Rows], *, grayscale: bool) -> tuple[list[Rows], list[str]]:
+    """Return the training rows, and the test rows if any, as uint8 or float32, and what is to be said of it.
 
     - One channel, (N, H, W, 1) or (N, 1, H, W), is left out; channels that come first go last.
     - With ``grayscale`` colours become gray: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, as Pillow does.
@@ -67,7 +59,7 @@ def convert(parts: list[Rows], *, grayscale: bool) -> Converted:
             f"the images have {shape[3]} channels, of {size_of(*shape[1:3])}, and are taken as "
             f"{prod(shape[1:])} features; augment (flip, shift) needs gray images, as grayscale makes"
         )
-    return Converted(parts, notices)
+    return parts, notices
 
 
 def _mapped(rows: Rows, change: Callable[[Array], Array], shape: tuple[int, ...], dtype: Any = None) -> Rows:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from ffcli.datasets.store import (
     workspace,
 )
 from ffcli.datasets.streams import Saved, save
-from ffcli.datasets.user_data.base import Bench, Found, Options, Part, Rows, selected
+from ffcli.datasets.user_data.base import Bench, Found, Part, Rows, selected
 from ffcli.datasets.user_data.labels import as_codes
 from ffcli.datasets.user_data.layout import READERS, laid_out, members
 from ffcli.datasets.user_data.pixels import convert
@@ -44,14 +44,6 @@ TEST_FRACTION, TEST_SEED = 0.2, 20260731
 _VERSION = 1  # of the conversion: with another one everything is read again
 _LARGE = 1 << 24  # bytes of files that take seconds to read, which is said before
 _CLASSES, _SPLIT = "class_names", "split"
-
-
-@dataclass(frozen=True)
-class Split:
-    """How a test part was split off: at random, stratified by class, from a fixed seed."""
-
-    test_fraction: float
-    seed: int
 
 
 def prepare(reference: Reference, data_dir: Path, notify: Notify) -> tuple[Prepared, dict[str, Array]]:
@@ -130,7 +122,7 @@ def _converted(reference: Reference, work: Path, notify: Notify) -> tuple[Prepar
         with laid_out(reference.path, scratch) as layout:
             if sum(file.size for file in layout.files) > _LARGE:
                 notify(f"reading {reference} …")
-            bench = Bench(scratch, Options(reference.label, reference.grayscale))
+            bench = Bench(scratch, reference.label)
             found = READERS[layout.kind](layout.files, bench)
             notices = [*_named_companions(reference.path, layout.files), *found.notices]
             prepared = _written(reference, found, layout.kind, work, notices)
@@ -149,14 +141,15 @@ def _named_companions(path: Path, files: Sequence[File]) -> list[str]:
 def _written(reference: Reference, found: Found, kind: str, work: Path, notices: list[str]) -> Prepared:
     parts = [found.train] if found.test is None else [found.train, found.test]
     codes, names = as_codes([(part.labels_name, part.labels) for part in parts], found.class_names)
-    converted = convert([part.rows for part in parts], grayscale=reference.grayscale)
-    notices += converted.notices
-    rows, split = converted.rows, None
+    rows, said = convert([part.rows for part in parts], grayscale=reference.grayscale)
+    notices += said
+    split = None
     if found.test is None:
-        rows, codes, split = _split(found.train, rows[0], codes[0])
+        rows, codes = _split(found.train, rows[0], codes[0])
+        split = {"test_fraction": TEST_FRACTION, "seed": TEST_SEED}
         notices.append(
             f"there is no test part: {counted(len(rows[1]), 'row')} of {len(found.train.labels)} are split "
-            f"off as one, stratified by class, from seed {split.seed}"
+            f"off as one, stratified by class, from seed {TEST_SEED}"
         )
     missing = np.setdiff1d(np.arange(len(names)), codes[0]).tolist()
     if missing:
@@ -172,12 +165,12 @@ def _written(reference: Reference, found: Found, kind: str, work: Path, notices:
         _CLASSES: list(names),
         "format": kind,
         "notices": list(notices),
-        _SPLIT: None if split is None else asdict(split),
+        _SPLIT: split,
     }
     return Prepared({array: saved[array] for array in ARRAYS}, "file", str(reference), details)
 
 
-def _split(train: Part, rows: Rows, codes: Array) -> tuple[list[Rows], list[Array], Split]:
+def _split(train: Part, rows: Rows, codes: Array) -> tuple[list[Rows], list[Array]]:
     """Return training and test part of rows that come without one."""
     try:
         _, test = split_indices(codes, TEST_FRACTION, seed=TEST_SEED)
@@ -189,7 +182,7 @@ def _split(train: Part, rows: Rows, codes: Array) -> tuple[list[Rows], list[Arra
     chosen = np.zeros(len(codes), bool)
     chosen[test] = True
     parts = [replace(selected(rows, mask), name=rows.name) for mask in (~chosen, chosen)]
-    return parts, [codes[~chosen], codes[chosen]], Split(TEST_FRACTION, TEST_SEED)
+    return parts, [codes[~chosen], codes[chosen]]
 
 
 def _listed(names: list[str]) -> str:

@@ -53,8 +53,8 @@ def read_tables(files: Sequence[File], bench: Bench) -> Found:
     """
     notices: list[str] = []
     first = min(files, key=lambda file: role_of(file.name) not in ("train", None))
-    layout = layout_of(first, bench.options.label)
-    if bench.options.label is None:
+    layout = layout_of(first, bench.label)
+    if bench.label is None:
         is_named = layout.header is not None and simplified(layout.header[layout.label]) in LABEL_NAMES
         another = "" if is_named else "; name another as in PATH#label=COLUMN"
         notices.append(f"labels are taken from {layout.column(layout.label)}{another}")

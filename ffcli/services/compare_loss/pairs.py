@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ffcli.config import TrainConfig, validation_split
 from ffcli.core.metrics import brier_score, negative_log_likelihood
-from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError
 from ffcli.services.compare_loss.results import ComparedNetwork, ComparedPair
 from ffcli.services.compare_loss.statistics import GOALS, LOSSES
+from ffcli.services.evaluation.evaluate import accuracy
+from ffcli.services.evaluation.inference import unseen_indices
 from ffcli.services.runs.select import load_run
 from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
@@ -57,7 +57,6 @@ def find_pairs(trials: Iterable[Trial], curves: Mapping[int, list[float]]) -> li
 
 def evaluate_pairs(context: Context, pairs: Iterable[Pair]) -> None:
     """Evaluate the stored networks, those of the best epochs, on the validation and the test images."""
-    evaluation = _Evaluation(context)
     for pair in pairs:
         for loss in LOSSES:
             trial = pair.trials.get(loss)
@@ -70,7 +69,7 @@ def evaluate_pairs(context: Context, pairs: Iterable[Pair]) -> None:
                 pair.reasons.append(f"{loss}: {trial.error or trial.state}")
                 continue
             try:
-                measures = evaluation.measures(trial)
+                measures = _measures(context, trial)
             except FfnnError as error:
                 pair.reasons.append(f"{loss}: {error}")
                 continue
@@ -85,44 +84,24 @@ def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
     return next((epoch for epoch, value in enumerate(curve, start=1) if value >= goal), None)
 
 
-class _Evaluation:
-    """Holds the datasets while networks are evaluated on them."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._datasets: dict[str, Dataset] = {}
-        self._val_indices: dict[tuple[str, float, str], Any] = {}
-
-    def measures(self, trial: Trial) -> dict[str, Any]:
-        """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
-        assert trial.run_id is not None
-        run = load_run(trial.run_id, self._context.runs_dir)
-        data = self._dataset(trial.config.dataset)
-        if data.digest != run.record.provenance.dataset_digest:
-            raise FfnnError(f"{data.name} has changed since run {trial.run_id} was trained on it")
-        val = self._validation(data, trial.config)
-        found = {}
-        for name, images, labels in (
-            ("val", data.x_train[val], data.y_train[val]),
-            ("test", data.x_test, data.y_test),
-        ):
-            with np.errstate(all="ignore"):
-                logits = run.network.logits(images)
-            if not np.isfinite(logits).all():
-                raise FfnnError(f"run {trial.run_id} gives no finite numbers for some {name} images")
-            labels = labels.astype(np.intp)
-            found[f"{name}_acc"] = float(np.mean(logits.argmax(axis=1) == labels))
-            found[f"{name}_nll"] = negative_log_likelihood(logits, labels)
-            found[f"{name}_brier"] = brier_score(logits, labels)
-        return found
-
-    def _dataset(self, name: str) -> Dataset:
-        if name not in self._datasets:
-            self._datasets[name] = self._context.dataset(name)
-        return self._datasets[name]
-
-    def _validation(self, data: Dataset, config: TrainConfig) -> Any:
-        key = (data.name, config.val_fraction, config.fold)
-        if key not in self._val_indices:
-            self._val_indices[key] = validation_split(config, data.y_train)[1]
-        return self._val_indices[key]
+def _measures(context: Context, trial: Trial) -> dict[str, Any]:
+    """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
+    assert trial.run_id is not None
+    run = load_run(trial.run_id, context.runs_dir)
+    data = context.dataset(trial.config.dataset)
+    val = unseen_indices(trial.config, run, data)
+    if val is None:
+        raise FfnnError(f"{data.name} has changed since run {trial.run_id} was trained on it")
+    found = {}
+    for name, images, labels in (
+        ("val", data.x_train[val], data.y_train[val]),
+        ("test", data.x_test, data.y_test),
+    ):
+        with np.errstate(all="ignore"):
+            logits = run.network.logits(images)
+        if not np.isfinite(logits).all():
+            raise FfnnError(f"run {trial.run_id} gives no finite numbers for some {name} images")
+        found[f"{name}_acc"] = accuracy(logits, labels)
+        found[f"{name}_nll"] = negative_log_likelihood(logits, labels.astype(np.intp))
+        found[f"{name}_brier"] = brier_score(logits, labels.astype(np.intp))
+    return found

@@ -76,8 +76,8 @@ def _train_again(
     options = RunOptions(tags=tags, threads=best.threads, command_line=command_line)
     result = train(context, best.config, options, on_event)
     if result.status != "finished":
-        raise FfnnError(f"Trained again, the run {result.status}: see run {result.run_id}.")
-    value = best.metric.best(getattr(row, best.metric.name) for row in result.epochs)
+        raise FfnnError(f"The training was repeated as run {result.run_id}, which ended as {result.status}.")
+    value = best.metric.best(map(best.metric.of, result.epochs))
     if value != best.value and not best.members:  # of several runs the value is the mean
         context.notify(
             f"run {result.run_id} differs from the record (another processor, NumPy or number of threads): "

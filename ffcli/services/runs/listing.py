@@ -146,14 +146,10 @@ def listed(context: Context, record: RunRecord) -> ListedRun:
 
 def listed_damaged(context: Context, run_id: str) -> ListedRun:
     """Return a run without a readable record as it is listed."""
-    unknown_: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedRun))
+    about: dict[str, Any] = dict.fromkeys(field.name for field in fields(ListedRun))
     size = sum(context.runs.files(run_id).values())
-    return ListedRun(
-        **{
-            **unknown_,
-            **{"run_id": run_id, "status": DAMAGED, "tags": [], "config": {}, "best": {}, _SIZE: size},
-        }
-    )
+    about |= {"run_id": run_id, "status": DAMAGED, "tags": [], "config": {}, "best": {}, _SIZE: size}
+    return ListedRun(**about)
 
 
 def run_columns(context: Context, words: Iterable[str], parameter: str = "columns") -> list[Column]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ffcli.runs.metric import Metric, Standing
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import CONFIG, MODEL, RunStore
 from ffcli.training.context import Context
+from ffcli.util.folders import runs_folder
 
 _SPLIT = ("val_fraction", "fold")  # the fields that say which images validate
 
@@ -39,7 +39,7 @@ def load_run(run: str, runs_dir: str | Path | None = None) -> StoredRun:
     ``runs_dir`` defaults to FFNN_RUNS_DIR, else to ``runs``. Raises RequestError where there is no such
     run, FfnnError where it holds no weights.
     """
-    store = RunStore(Path(runs_dir or os.environ.get("FFNN_RUNS_DIR") or "runs"))
+    store = RunStore(runs_folder(runs_dir))
     path = store.find(run)
     record = store.read(path.name)
     if not (path / MODEL).exists():

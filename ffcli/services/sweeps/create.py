@@ -45,7 +45,7 @@ def sweep_folder(context: Context, sweep_id: str) -> Path:
     """
     parts = sweep_id.split("/")
     if len(parts) not in (1, 3) or not all(map(is_name, parts)):
-        raise RequestError(f"'{shown(sweep_id)}' cannot be the id of a sweep.")
+        raise RequestError(f"'{shown(sweep_id)}' is not a valid sweep id.")
     return context.runs_dir.joinpath(SWEEPS, *parts)
 
 

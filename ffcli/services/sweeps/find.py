@@ -128,7 +128,7 @@ def _refuse_others(context: Context, word: str) -> None:
     elsewhere = alone(word, all_sweep_ids(context.runs_dir))
     if elsewhere is not None:
         raise RequestError(
-            f"Sweep {elsewhere} is one of W&B's, whose server has its trials.",
+            f"Sweep {elsewhere} belongs to W&B, whose server holds its trials.",
             hint=f"ffnn report {elsewhere} shows the runs that are stored here.",
         )
     _refuse_run(context, word)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ffcli.services.sweeps.results import BestTrial, TrialCounts
 from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
 from ffcli.util.cores import usable_cores
+from ffcli.util.folders import data_folder, runs_folder
 
 REPORT = "report.html"
 
@@ -66,9 +66,7 @@ def sweep(
 
     Raises RequestError for what is wrong in the sweep, FfnnError where it cannot be run.
     """
-    data = Path(data_dir or os.environ.get("FFNN_DATA_DIR") or "data")
-    runs = Path(runs_dir or os.environ.get("FFNN_RUNS_DIR") or "runs")
-    context = Context(data, runs, notify=notify)
+    context = Context(data_folder(data_dir), runs_folder(runs_dir), notify=notify)
     source = SweepSource(config if isinstance(config, Mapping) else Path(config), ignore=ignore)
     made = create(context, source, seed, count=count, repeats=repeats, folds=folds)
     options = SweepOptions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
@@ -135,13 +136,5 @@ def _run(
 
 def digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:
     """Return what tells the digest of a configuration's dataset; each is read once, at its first use."""
-    known: dict[str, str] = {}
-
-    def digest(config: TrainConfig) -> str:
-        if sweep.has_one_dataset:
-            return sweep.dataset_digest
-        if config.dataset not in known:
-            known[config.dataset] = context.dataset(config.dataset).digest
-        return known[config.dataset]
-
-    return digest
+    known = cache(lambda name: context.dataset(name).digest)
+    return lambda config: sweep.dataset_digest if sweep.has_one_dataset else known(config.dataset)

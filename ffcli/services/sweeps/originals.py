@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from ffcli.config import FIELDS, TrainConfig, field_name, validate
+from ffcli.config import FIELDS, NAMES, TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
@@ -139,7 +139,7 @@ def _of_wandb(context: Context, address: WandbAddress, metric: str | None) -> tu
         return chosen, _of_records(context, address, finished.values(), chosen)
     found = []
     for run in runs:
-        value = run.best(chosen)
+        value = chosen.best(run.values)
         # A run that early termination has stopped is finished too in W&B's eyes.
         if value is None or (run.id in stored and run.id not in finished):
             continue
@@ -171,5 +171,5 @@ def config_of(run: RemoteRun) -> TrainConfig:
 
     Raises RequestError where W&B has values that no configuration takes.
     """
-    old = {field: value for name, value in run.config.items() if (field := field_name(name)) is not None}
+    old = {field: value for name, value in run.config.items() if (field := NAMES.field(name)) is not None}
     return validate({**old, **{name: run.config[name] for name in FIELDS if name in run.config}})

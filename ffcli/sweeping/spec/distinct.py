@@ -49,7 +49,7 @@ class Distinct:
 
     def _fixed(self, name: str) -> Any:
         distribution = self._all[name]
-        return distribution.value(0) if distribution.is_finite else distribution.from_uniform(0.5)
+        return distribution.value(0) if distribution.size is not None else distribution.from_uniform(0.5)
 
     @property
     def combinations(self) -> int | None:

@@ -51,13 +51,13 @@ class Distribution(ABC):
     def describe(self) -> str:
         """Return the distribution in a few words."""
 
-    @abstractmethod
     def probes(self) -> list[tuple[str, Any]]:
         """Return values that stand for all when a field checks them, each with its key in the file or "".
 
         These are all choices, or both bounds and a value one step beside, or the quantiles at 0.1 %, 50 % and
         99.9 %, between which a draw of an unbounded distribution nearly always lies.
         """
+        return [("", self.from_uniform(u)) for u in (0.001, 0.5, 0.999)]
 
     def sample(self, rng: np.random.Generator) -> Any:
         """Draw a value."""
@@ -67,11 +67,6 @@ class Distribution(ABC):
     def size(self) -> int | None:
         """How many values there are, None where they are infinitely many."""
         return None
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether ``size`` is a number."""
-        return self.size is not None
 
     def value(self, index: int) -> Any:
         """Return a value of a finite distribution, 0 ≤ index < size: choices as listed, numbers rising."""
@@ -143,7 +138,7 @@ class Uniform(Distribution):
         return f"{self.low:g} to {self.high:g}"
 
     def probes(self) -> list[tuple[str, Any]]:
-        return [("min", self.low), ("max", self.high), *quantiles(self)]
+        return [("min", self.low), ("max", self.high), *super().probes()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +158,7 @@ class LogUniform(Distribution):
 
     def probes(self) -> list[tuple[str, Any]]:
         ends = ("min", "max") if self.kind.endswith("_values") else ("", "")
-        return [*zip(ends, (self.low, self.high)), *quantiles(self)]
+        return [*zip(ends, (self.low, self.high)), *super().probes()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,9 +176,6 @@ class Normal(Distribution):
         shape = "log-normal" if self.log else "normal"
         return f"{shape}, mean {self.mu:g}, deviation {self.sigma:g}" + " of the logarithm" * self.log
 
-    def probes(self) -> list[tuple[str, Any]]:
-        return quantiles(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Beta(Distribution):
@@ -200,15 +192,7 @@ class Beta(Distribution):
     def describe(self) -> str:
         return f"beta({self.a:g}, {self.b:g})"
 
-    def probes(self) -> list[tuple[str, Any]]:
-        return quantiles(self)
-
 
 def within(index: int, n: int) -> int:
     """Return the index of 0 … n - 1 that is nearest."""
     return min(max(index, 0), n - 1)
-
-
-def quantiles(distribution: Distribution) -> list[tuple[str, Any]]:
-    """Return the probes of a distribution that the file gives no values of."""
-    return [("", distribution.from_uniform(u)) for u in (0.001, 0.5, 0.999)]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ffcli.sweeping.spec.distributions import Distribution, LogUniform, Uniform, quantiles, within
+from ffcli.sweeping.spec.distributions import Distribution, LogUniform, Uniform, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Quantized(Distribution):
 
     def probes(self) -> list[tuple[str, Any]]:
         if self._ends is None:
-            return [*quantiles(self), ("", self.from_uniform(0.001) + self.step)]
+            return [*super().probes(), ("", self.from_uniform(0.001) + self.step)]
         first, last = self._ends
         return [("", multiple * self.step) for multiple in (first, min(first + 1, last), last)]
 

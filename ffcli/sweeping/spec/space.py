@@ -89,7 +89,7 @@ def _choices(leaf: Leaf, name: str, listed: Categorical, values: list[Any], grid
 
 
 def _registered(name: str, value: Any, given: Any) -> Any:
-    """Return a canonical value as W&B is told of it.
+    """Return a canonical value as W&B gets it.
 
     The path of a user's own dataset stays as the file has it: another machine that joins the sweep resolves
     it there, and the folders of this one stay private.

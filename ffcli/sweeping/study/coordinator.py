@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 
-from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
 from ffcli.execution.pool import (
     Notice,
@@ -20,6 +18,7 @@ from ffcli.execution.pool import (
 )
 from ffcli.sweeping.search.base import Known
 from ffcli.sweeping.search.methods import proposer
+from ffcli.sweeping.study.ending import why_over
 from ffcli.sweeping.study.events import (
     EpochDone,
     OnEvent,
@@ -30,15 +29,13 @@ from ffcli.sweeping.study.events import (
     unfailing,
 )
 from ffcli.sweeping.study.plan import Plan
-from ffcli.sweeping.study.record import Ended, EndState, Past, Trial, at_target
+from ffcli.sweeping.study.record import Ended, EndState, Trial
 from ffcli.sweeping.study.stopping import stops_after
 from ffcli.sweeping.study.under_way import UnderWay
 from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.util.signals import Terminated, interrupts_deferred
-from ffcli.util.text import are, counted
 
 STARTS = 3  # a trial that was started so often without an end fails
-_FIRST_FAILURES = 3  # so many at the start end the sweep
 TICK = 0.25  # seconds after which Ctrl-C is heeded at the latest
 
 
@@ -96,7 +93,8 @@ class Coordinator:
         """Propose, submit and listen, until no run is open and none is to begin."""
         while True:
             with interrupts_deferred():  # Ctrl-C between a change and its record would leave them apart
-                self._look_at_the_time()
+                if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
+                    self._late = self._stopping = True  # whether or not a worker is free
                 if not self._stopping and self._pool.free > 0 and self._begin_one():
                     continue
                 if not self._tasks and (self._stopping or not self._open):
@@ -108,11 +106,6 @@ class Coordinator:
                     self._hear(event)
 
     # What comes next
-
-    def _look_at_the_time(self) -> None:
-        """Begin nothing from the deadline on, whether or not a worker is free."""
-        if self._plan.deadline is not None and time.monotonic() >= self._plan.deadline:
-            self._late = self._stopping = True
 
     def _begin_one(self) -> bool:
         """Begin one run of an open trial, else one trial; False where there is none to begin now."""
@@ -127,7 +120,7 @@ class Coordinator:
         else:
             trial = self._study.begin(self._proposer.propose(self._study.proposed + 1))
             self._learn(trial)
-            self._start(trial)
+            self._train(UnderWay.of(trial, self._sweep, {}))
         return True
 
     def _may_begin_a_trial(self) -> bool:
@@ -136,21 +129,10 @@ class Coordinator:
         return self._ended is None and (self._most is None or taken < self._most)
 
     def _why_over(self) -> Ended | None:
-        """Return why no trial is to begin any more, None where one may."""
-        metric, counts = self._sweep.metric, self._study.counts
-        best = at_target(self._sweep, self._study.trials)
-        if best is not None:
-            return Ended("target", f"{metric.name} {best:g} has reached the target {metric.target:g}.")
-        failed = counts.failed - self._forgiven
-        if failed >= _FIRST_FAILURES and not counts.finished + counts.pruned:
-            last = [trial.error or "" for trial in self._study.trials if trial.state == "failed"]
-            each = " | ".join(dict.fromkeys(last[-_FIRST_FAILURES:]))
-            return Ended("failures", f"The first {_FIRST_FAILURES} trials all failed: {each}")
-        if self._open or self._most is None or counts.ended < self._most:
-            return Ended("time", "Its time is over.") if self._late else None
-        if counts.ended == self._sweep.spec.size:
-            return Ended("space", f"The whole space of {counted(counts.ended, 'combination')} was tried.")
-        return Ended("count", f"{counted(counts.ended, 'trial')} {are(counts.ended)} done.")
+        under_way = bool(self._open)
+        return why_over(
+            self._study, self._most, forgiven=self._forgiven, under_way=under_way, late=self._late
+        )
 
     def _next_waiting(self) -> Trial:
         """Return the trial that was started most often, the first of several."""
@@ -160,27 +142,14 @@ class Coordinator:
 
     def _again(self, trial: Trial) -> None:
         """Start a trial again that has no end, unless one has come of it or it was started too often."""
-        opened = self._opened(trial, self._plan.left_over(trial))
+        opened = UnderWay.of(trial, self._sweep, self._plan.left_over(trial))
         self._record_runs(opened)
         if opened.waiting and not opened.begins_no_more:
             if trial.starts >= STARTS:
-                times = counted(trial.starts, "time")
-                self._end(opened, "failed", error=f"it was started {times} without an end")
+                self._end(opened, "failed", error=f"it was started {trial.starts} times and never finished")
                 return
             opened.trial = self._study.set_starts(trial, trial.starts + 1)
         self._train(opened)
-
-    def _start(self, trial: Trial) -> None:
-        """Have a trial trained that is recorded as started."""
-        self._train(self._opened(trial, {}))
-
-    def _opened(self, trial: Trial, left: Mapping[int, Past]) -> UnderWay:
-        """Return a trial with what the runs of an earlier start came to; the others wait."""
-        opened = UnderWay(trial, self._sweep.members(trial.config))
-        opened.waiting = [run for run in range(len(opened.configs)) if run not in left]
-        for run, past in left.items():
-            opened.take_over(run, past)
-        return opened
 
     def _train(self, opened: UnderWay) -> None:
         """Train the runs of a trial that stored runs do not tell; end it where none is left."""
@@ -191,7 +160,7 @@ class Coordinator:
                     opened.waiting.remove(run)
                     opened.take_over(run, past)
         for epoch in opened.epochs():
-            self._study.epoch(opened.trial, epoch, self._metric(opened.after(epoch)))
+            self._study.epoch(opened.trial, epoch, self._sweep.metric.of(opened.after(epoch)))
         self._record_runs(opened)
         self._open[opened.trial.number] = opened
         if not opened.waiting or opened.begins_no_more:
@@ -257,7 +226,7 @@ class Coordinator:
     def _epoch(self, opened: UnderWay, run: int, event: TaskEpoch) -> None:
         epoch = event.result.epoch
         opened.add(run, event.result)
-        self._study.epoch(opened.trial, epoch, self._metric(opened.after(epoch)))
+        self._study.epoch(opened.trial, epoch, self._sweep.metric.of(opened.after(epoch)))
         hyperband = self._sweep.spec.early_terminate
         if hyperband is not None:
             means = [opened.after(each) for each in opened.epochs() if each <= epoch]
@@ -267,14 +236,12 @@ class Coordinator:
             self._pool.verdict(event.key, stop=opened.pruned or opened.error is not None)
         self._tell(EpochDone(opened.trial.number, event.result, opened.pruned, run + 1))
 
-    def _metric(self, result: EpochResult) -> float:
-        return float(getattr(result, self._sweep.metric.name))
-
     def _task_ended(self, event: TaskEnded, opened: UnderWay, run: int) -> None:
         if event.status == "interrupted" or event.fatal:
             opened.given_back = True
-            if event.fatal:
-                self._fail(event.error or "A worker cannot go on.")
+            if event.fatal:  # no further trial begins, and those under way end before this is raised
+                self._failure = self._failure or FfnnError(event.error or "A worker cannot continue.")
+                self._stopping = True
         elif event.status == "pruned":
             opened.pruned = True
         elif event.status != "finished":
@@ -307,11 +274,6 @@ class Coordinator:
         self._learn(trial)
         self._plan.ended(trial)
         self._tell(TrialEnded(trial.number, state, value, epoch, error, opened.seconds, reused))
-
-    def _fail(self, message: str) -> None:
-        """Begin no further trial, and raise FfnnError once those under way have ended."""
-        self._failure = self._failure or FfnnError(message)
-        self._stopping = True
 
     # What is known
 

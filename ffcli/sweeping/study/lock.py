@@ -6,19 +6,16 @@ import json
 import os
 import platform
 import secrets
-import sys
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 from ffcli.errors import FfnnError
 from ffcli.runs.record import utc_now
+from ffcli.util.atomic_files import lock_file
 from ffcli.util.safe_read import parse_json, read_file, shown
 
 LOCK = "lock"
-_TRIES = (0.01, 0.05, 0.2, 0.0)  # seconds between them: who only asks for the holder holds it for an instant
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,7 @@ class SweepLock:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def release(self) -> None:
@@ -70,25 +65,19 @@ class SweepLock:
             self._descriptor = None
 
     def _acquire(self) -> int:
-        for pause in _TRIES:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                _flock(descriptor, shared=False)
-            except BlockingIOError:
-                os.close(descriptor)
-                if not pause:
-                    raise _held(self._path.parent) from None
-                time.sleep(pause)
-            except OSError as error:
-                os.close(descriptor)
-                raise FfnnError(
-                    f"The file system of {self._path.parent} has no locks ({error.strerror or error}), "
-                    "and a sweep needs one, so that only one process owns it.",
-                    hint="Use a folder for the runs on a local disk.",
-                ) from None
-            else:
-                return descriptor
-        raise AssertionError
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            lock_file(descriptor, patient=True)
+        except OSError as error:
+            os.close(descriptor)
+            if isinstance(error, BlockingIOError):
+                raise _held(self._path.parent) from None
+            raise FfnnError(
+                f"The file system of {self._path.parent} has no locks ({error.strerror or error}), "
+                "and a sweep needs one, so that only one process owns it.",
+                hint="Use a folder for the runs on a local disk.",
+            ) from None
+        return descriptor
 
     def _sign(self) -> None:
         assert self._descriptor is not None
@@ -118,7 +107,7 @@ def holder(folder: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        _flock(descriptor, shared=True)
+        lock_file(descriptor, shared=True)
     except BlockingIOError:
         return _signed(folder) or Holder("an unknown host", 0, "an unknown time")
     except OSError:
@@ -143,12 +132,3 @@ def _held(folder: Path) -> SweepHeldError:
         hint="For more workers, stop that process and resume the sweep with a larger number of workers, or "
         "add workers to the cluster that it runs on.",
     )
-
-
-def _flock(descriptor: int, *, shared: bool) -> None:
-    """Raises BlockingIOError where another process has the lock, OSError where there are no locks."""
-    if sys.platform == "win32":
-        raise OSError("Windows")
-    import fcntl
-
-    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

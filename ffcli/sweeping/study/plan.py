@@ -10,19 +10,6 @@ from ffcli.sweeping.study.record import Past, Trial
 from ffcli.training.options import RunOptions
 
 
-def _none_left(_: Trial) -> dict[int, Past]:
-    """Find nothing."""
-    return {}
-
-
-def _none_reusable(_: Trial, __: TrainConfig) -> None:
-    """Find nothing."""
-
-
-def _nothing(_: Trial) -> None:
-    """Do nothing."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """How far a sweep is to go, and how its trials run.
@@ -40,8 +27,8 @@ class Plan:
 
     count: int | None
     digest: Callable[[TrainConfig], str | None]
-    left_over: Callable[[Trial], Mapping[int, Past]] = _none_left
-    reusable: Callable[[Trial, TrainConfig], Past | None] = _none_reusable
-    ended: Callable[[Trial], None] = _nothing
+    left_over: Callable[[Trial], Mapping[int, Past]] = lambda _: {}
+    reusable: Callable[[Trial, TrainConfig], Past | None] = lambda _, __: None
+    ended: Callable[[Trial], None] = lambda _: None
     deadline: float | None = None
     options: RunOptions = field(default_factory=RunOptions)

@@ -212,7 +212,7 @@ def best_epoch(metric: Metric, results: Iterable[EpochResult]) -> tuple[float | 
     value: float | None = None
     epoch: int | None = None
     for result in results:
-        new = float(getattr(result, metric.name))
+        new = metric.of(result)
         if not result.diverged and math.isfinite(new) and (value is None or metric.better(new, value)):
             value, epoch = new, result.epoch
     return value, epoch

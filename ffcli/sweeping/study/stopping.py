@@ -57,6 +57,6 @@ def stops_after(
     band = band_of(hyperband, results[-1].epoch, epochs)
     if band is None or results[-1].diverged:
         return False
-    own = [float(getattr(result, metric.name)) for result in results]
+    own = [metric.of(result) for result in results]
     at_band = [trial.history[band] for trial in trials if band in trial.history]
     return should_stop(hyperband, metric, band, own, at_band)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ffcli.config import TrainConfig
 from ffcli.core.training import EpochResult
 from ffcli.runs.metric import Metric
-from ffcli.sweeping.study.record import Past, Trial, best_epoch, mean_result
+from ffcli.sweeping.study.record import Past, Sweep, Trial, best_epoch, mean_result
 
 
 @dataclass
@@ -43,6 +43,15 @@ class UnderWay:
     lost: bool = False
     given_back: bool = False
     began: float | None = None
+
+    @classmethod
+    def of(cls, trial: Trial, sweep: Sweep, left: Mapping[int, Past]) -> UnderWay:
+        """Return a trial with what the runs of an earlier start have come to; the others wait."""
+        opened = cls(trial, sweep.members(trial.config))
+        opened.waiting = [run for run in range(len(opened.configs)) if run not in left]
+        for run, past in left.items():
+            opened.take_over(run, past)
+        return opened
 
     @property
     def begins_no_more(self) -> bool:

@@ -93,7 +93,7 @@ class Agents:
         self._uncounted = set(uncounted)
         self._turn = threading.Lock()  # to ask for a run, one agent at a time, so that no run is too many
         self._ours: dict[str, bool] = {}  # the runs of this process: whether they are under way
-        self._stopped = False
+        self.stopped = False  # whether no more runs are to be asked for
         self._agents = [_Agent(self, number, tell) for number in range(agents)]
 
     def ready(self, agent: int) -> None:
@@ -111,23 +111,18 @@ class Agents:
             each.wake()
 
     def stop(self) -> None:
-        """Ask for no more runs; those under way go on."""
-        self._stopped = True
+        """Ask for no more runs; those under way continue."""
+        self.stopped = True
         for agent in self._agents:
             agent.wake()
 
     def leave(self) -> None:
-        """Be heard of no more."""
+        """End all agents."""
         self.stop()
         for agent in self._agents:
             agent.leave()
 
     # For the agents
-
-    @property
-    def stopped(self) -> bool:
-        """Whether no more runs are to be asked for."""
-        return self._stopped
 
     def register(self) -> str:
         """Return the id of a new agent."""
@@ -140,7 +135,7 @@ class Agents:
     def next_run(self, agent: str) -> Train | Ended | Released | None:
         """Return a run to train, None where there is none now."""
         with self._turn:
-            if self._stopped:
+            if self.stopped:
                 return Released()
             under_way = sum(self._ours.values())
             if self._count is not None:

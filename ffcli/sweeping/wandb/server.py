@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.metric import Metric
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
 from ffcli.sweeping.wandb.private import end_in_time, failed_request, service_of, set_up
 from ffcli.util.redact import without_keys
@@ -59,11 +58,6 @@ class RemoteRun:
     state: str
     config: Mapping[str, Any]
     values: tuple[float, ...]
-
-    def best(self, metric: Metric) -> float | None:
-        """Return the metric at its best epoch, None where the run has logged no finite value of it."""
-        pick = max if metric.goal == "maximize" else min
-        return pick(self.values, default=None)
 
 
 class WandbServer:

@@ -359,7 +359,7 @@ def test_what_cannot_be_compared_is_refused(cli: Cli, spec: Path, change: tuple[
     ("args", "said"),
     [
         (["nope"], "no sweep 'nope'"),
-        (["losses.yaml", "--resume", "--new"], "one of the two"),
+        (["losses.yaml", "--resume", "--new"], "--new"),
         (["losses.yaml", "--resume"], "--resume: no comparison in runs is of losses.yaml"),
         (["losses.yaml", "--runs", "0"], "--runs"),
         (["losses.yaml", "--runs", "many"], "--runs must be an integer"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from child_processes import children
 from cli_helpers import Cli, bare, environment, on_terminal
 from stored_sweeps import Made, put_trial
 
@@ -118,10 +119,6 @@ def under_way(tmp_path: Path, long: str, other: str) -> Iterator[subprocess.Pope
     started.communicate()
 
 
-def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def wait_until_gone(pids: list[int]) -> None:
     until = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
@@ -201,7 +198,7 @@ def test_a_terminal_of_80_columns_shows_bars_and_holds_the_table(
     [
         (["--sweep", "nope", "--seeds", "1"], "no sweep 'nope'"),
         (["--seeds", "1"], "--sweep"),
-        (["--sweep", "ID"], "Give --dataset, --repeats or --folds"),
+        (["--sweep", "ID"], "Expected --dataset, --repeats or --folds"),
         (["--sweep", "ID", "--seeds", "0"], "--repeats must be "),
         (["--sweep", "ID", "--top", "no"], "--top must be "),
         (["--sweep", "ID", "--dataset", "mnits"], "Did you mean 'mnist'"),

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import optuna
 import pytest
+from child_processes import children
 from cli_helpers import Cli, environment
 
 from ffcli.errors import FfnnError
@@ -72,10 +73,6 @@ def lines_until(process: subprocess.Popen[str], word: str) -> list[str]:
 
 def id_in(lines: list[str]) -> str:
     return next(line.split()[1] for line in lines if line.startswith("sweep "))
-
-
-def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.fixture

@@ -28,9 +28,7 @@ PREDICTED = [0, 0, 1, 1, 0, 1, 1]  # class 2 is never predicted, class 3 neither
 MATRIX = [[2, 2, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def shown(place: Place, run: str | None = None, **options: Any) -> ConfusionMatrix:

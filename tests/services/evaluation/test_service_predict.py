@@ -12,7 +12,6 @@ from small_runs import Place, Watcher
 
 from ffcli.config import validate
 from ffcli.datasets import Dataset
-from ffcli.datasets.base import data_folder
 from ffcli.errors import RequestError
 from ffcli.runs.results import ClassLabel
 from ffcli.runs.store import MODEL
@@ -23,6 +22,7 @@ from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text
+from ffcli.util.folders import data_folder
 
 OFF = RunOptions()
 
@@ -50,7 +50,7 @@ def data(place: Place) -> Dataset:
 )
 def test_the_ends_of_fashion_mnist(tmp_path: Path, index: int, split: str, label: int) -> None:
     """The labels of the first and last images: ankle boots and sandals, as published."""
-    context = Context(data_folder(None), tmp_path)
+    context = Context(data_folder(), tmp_path)
     document = ask(context, index=index, untrained=validate({"hidden_size": [16, 8]}))
     assert (document.index, document.split, document.true.label) == (index, split, label)
     assert document.true.name == {9: "Ankle boot", 5: "Sandal"}[label]

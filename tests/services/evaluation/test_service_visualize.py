@@ -12,7 +12,6 @@ from small_runs import Place, write_dataset
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import Dataset
-from ffcli.datasets.base import data_folder
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import save_network
 from ffcli.runs.store import MODEL
@@ -22,11 +21,9 @@ from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text
+from ffcli.util.folders import data_folder
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def show(place: Place, **options: Any) -> Illustrated:
@@ -89,7 +86,7 @@ def test_one_image_by_its_index(place: Place, index: int, split: str) -> None:
 
 
 def test_the_first_image_of_fashion_mnist_is_an_ankle_boot() -> None:
-    context = Context(data_folder(None), Path("runs"))
+    context = Context(data_folder(), Path("runs"))
     shown = visualize(context, RunOptions(), dataset=None, index=1, seed=0, out=None)
     (sample,) = shown.result.samples
     assert (sample.label, sample.name) == (9, "Ankle boot")

@@ -28,9 +28,7 @@ FEATURES = RNG.normal(0, 1, (50, 30)).astype(np.float32)
 NAMES = ["T-shirt/top", "été", "2"]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def network(activation: str = "relu", sizes: tuple[int, ...] = (30, 7, 6, 3)) -> Network:

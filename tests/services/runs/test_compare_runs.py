@@ -18,10 +18,7 @@ from ffcli.services.train import train
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text, json_value
 
-
-@pytest.fixture(autouse=True)
-def in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def put(place: Place, run_id: str, **values: Any) -> None:

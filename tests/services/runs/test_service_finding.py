@@ -44,7 +44,7 @@ def test_runs_of_an_unknown_sweep_are_refused_with_the_sweeps_that_are_there(pla
         of(place, "quick")
     assert "storage" not in str(caught.value.hint)
     place.put("c", sweep_id="20260106-000000-000-aaaa")
-    with pytest.raises(RequestError, match="'2' stands for 2 sweeps"):
+    with pytest.raises(RequestError, match=r"'2' .* 2 sweeps"):
         of(place, "2")
 
 
@@ -125,6 +125,6 @@ def test_a_sweep_or_an_ensemble_is_no_run(place: Place) -> None:
 def test_a_sweep_whose_trials_are_elsewhere_says_where(place: Place) -> None:
     (place.context.runs_dir / "sweeps" / REMOTE).mkdir(parents=True)
     (place.context.runs_dir / "sweeps" / REMOTE / "sweep.yaml").touch()
-    with pytest.raises(RequestError, match=f"Sweep {REMOTE} is one of W&B's") as caught:
+    with pytest.raises(RequestError, match=REMOTE) as caught:
         find_sweep(place.context, "abc123")
     assert f"ffnn report {REMOTE}" in str(caught.value.hint)

@@ -118,7 +118,7 @@ def test_every_distribution_rises_within_its_bounds_on_its_steps(parameter, leve
             multiple = (value - origin) / distribution.step
             assert multiple == pytest.approx(round(multiple), abs=1e-6)
             assert isinstance(value, int) == isinstance(distribution.step, int)
-    if distribution.is_finite:
+    if distribution.size is not None:
         assert all(value in [distribution.value(0), *list(distribution.values())] for value in values)
 
 

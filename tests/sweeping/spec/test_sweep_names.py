@@ -12,9 +12,7 @@ SHIPPED = Path(__file__).parents[3] / "sweeps"
 NAMES = sorted(path.stem for path in SHIPPED.iterdir())
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize("name", NAMES)
