@@ -10,11 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ids import find_id, near
+from ffcli.runs.ids import find_id, near, new_run_id
 from ffcli.runs.layout import ENSEMBLES, RECORD, ensemble_ids
 from ffcli.runs.record import Count, Finite
 from ffcli.runs.results import ClassReport, MeanReport
-from ffcli.runs.store import new_run_id
 from ffcli.util.atomic_files import json_text, write_atomic
 from ffcli.util.safe_read import parse_json, read_file, shown
 

@@ -1,17 +1,21 @@
-"""Resolving an id from a word: the id itself, or its unique beginning or end."""
+"""New ids, and resolving one from a word: the id itself, or its unique beginning or end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from ffcli.errors import RequestError
-from ffcli.runs.layout import all_sweep_ids, ensemble_ids, sweep_ids
+from ffcli.runs.layout import ALPHABET, RUN_ID, all_sweep_ids, ensemble_ids, sweep_ids
 from ffcli.util.safe_read import shown
 from ffcli.util.suggest import nearest, question
 
 _NAMED = 3  # of many ids
+_MILLISECOND = timedelta(milliseconds=1)
+_CLOCK_ERROR = timedelta(days=1)  # a clock that was wrong by more leaves no ids to go by
 
 
 def find_id(kind: str, word: str, ids: Sequence[str]) -> str | None:
@@ -69,4 +73,30 @@ def no_run(folder: Path, word: str) -> RequestError | None:
     if ensemble := alone(word, ensemble_ids(folder)):
         hint = f"ffnn ensembles show {ensemble} shows it."
         return RequestError(mistaken(word, ensemble, "ensemble", "run"), hint=hint)
+    return None
+
+
+def new_run_id(known: Iterable[str] = ()) -> str:
+    """Return an id that is unique and sorts by time: 20260131-120000-123-x7k2.
+
+    Where the clock has been set back it comes after the latest of the ``known`` ids all the same.
+    """
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    stamp = _stamp(now)
+    later = [time for time in map(_time_of, (name for name in known if name[: len(stamp)] > stamp)) if time]
+    ahead = max((time for time in later if time - now < _CLOCK_ERROR), default=None)
+    if ahead is not None:
+        stamp = _stamp(ahead + _MILLISECOND)
+    return f"{stamp}-{''.join(secrets.choice(ALPHABET) for _ in range(4))}"
+
+
+def _stamp(time: datetime) -> str:
+    return f"{time:%Y%m%d-%H%M%S}-{time.microsecond // 1000:03d}"
+
+
+def _time_of(name: str) -> datetime | None:
+    if not RUN_ID.fullmatch(name):
+        return None
+    with suppress(ValueError):
+        return datetime.strptime(name[:19], "%Y%m%d-%H%M%S-%f")
     return None

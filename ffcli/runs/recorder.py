@@ -20,8 +20,8 @@ from ffcli.runs.layout import SUMMARY
 from ffcli.runs.model_file import digest, load_arrays, load_network, network_bytes, save_arrays
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
 from ffcli.runs.staging import NewFolder
-from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL
-from ffcli.util.atomic_files import append, json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED, HISTORY, MODEL, lock_run
+from ffcli.util.atomic_files import append, json_text, remove_leftovers, unlock, write_atomic
 from ffcli.util.redact import without_secrets
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.text import counted
@@ -64,24 +64,31 @@ class RunRecorder:
     """
 
     def __init__(
-        self, path: Path, record: RunRecord, rows: Sequence[HistoryRow] = (), *, new: NewFolder | None = None
+        self,
+        path: Path,
+        record: RunRecord,
+        rows: Sequence[HistoryRow] = (),
+        *,
+        new: NewFolder | None = None,
+        seen: bytes | None = None,
     ) -> None:
-        """``new``: the folder of a run that is not there yet, which ``path`` will be."""
+        """``new``: the folder of a run that is not there yet, which ``path`` will be.
+
+        ``seen``: the record of a stored run when it was read, which has to be the same when the run is held.
+        """
         self.path = path
         self.record = record
         self.rows = list(rows)
         self._history_bytes: int | None = None  # of the file as it was written here
         self._behind = False  # the files lack epochs that the record has
         self._new = new
+        self._seen = seen
         self._lock: int | None = None
 
     def __enter__(self) -> RunRecorder:
-        """Raises FfnnError where another process has the run."""
+        """Raises FfnnError where another process has the run, or has changed it since it was read."""
         if self._new is None:
-            try:
-                self._lock = lock_folder(self.path)
-            except BlockingIOError:
-                raise FfnnError(f"Run {self.path.name} is still running in another process.") from None
+            self._lock = lock_run(self.path, self._seen)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.ids import find_id, near, no_run, some
-from ffcli.runs.layout import ALPHABET, RESERVED, RUN_ID, SUMMARY, run_ids
+from ffcli.runs.ids import find_id, near, new_run_id, no_run, some
+from ffcli.runs.layout import RESERVED, SUMMARY, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
 from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
@@ -23,34 +21,6 @@ from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
-_MILLISECOND = timedelta(milliseconds=1)
-_CLOCK_ERROR = timedelta(days=1)  # a clock that was wrong by more leaves no ids to go by
-
-
-def new_run_id(known: Iterable[str] = ()) -> str:
-    """Return an id that is unique and sorts by time: 20260131-120000-123-x7k2.
-
-    Where the clock has been set back it comes after the latest of the ``known`` ids all the same.
-    """
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
-    stamp = _stamp(now)
-    later = [time for time in map(_time_of, (name for name in known if name[: len(stamp)] > stamp)) if time]
-    ahead = max((time for time in later if time - now < _CLOCK_ERROR), default=None)
-    if ahead is not None:
-        stamp = _stamp(ahead + _MILLISECOND)
-    return f"{stamp}-{''.join(secrets.choice(ALPHABET) for _ in range(4))}"
-
-
-def _stamp(time: datetime) -> str:
-    return f"{time:%Y%m%d-%H%M%S}-{time.microsecond // 1000:03d}"
-
-
-def _time_of(name: str) -> datetime | None:
-    if not RUN_ID.fullmatch(name):
-        return None
-    with suppress(ValueError):
-        return datetime.strptime(name[:19], "%Y%m%d-%H%M%S-%f")
-    return None
 
 
 class DamagedRunError(FfnnError):
@@ -145,11 +115,22 @@ class RunStore:
 
         Raises DamagedRunError where there is no sound one.
         """
+        try:
+            record = RunRecord.from_json(self.summary(run_id))
+        except ValueError as error:
+            raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
+        record.run_id = run_id  # a folder may have been copied or renamed
+        if record.status == "running" and _is_abandoned(self.folder / run_id):
+            record.status = "interrupted"
+        return record
+
+    def summary(self, run_id: str) -> bytes:
+        """Return the file of a run's record. Raises DamagedRunError where it cannot be read."""
         if not is_name(run_id) or run_id in RESERVED:
             raise _no_id(run_id)
         try:
             # Without Path, which takes as long as the reading: there may be thousands.
-            record = RunRecord.from_json(read_file(os.path.join(self.folder, run_id, SUMMARY)))  # noqa: PTH118
+            return read_file(os.path.join(self.folder, run_id, SUMMARY))  # noqa: PTH118
         except FileNotFoundError:
             raise DamagedRunError(
                 f"Run {run_id} has no record: it was removed in part.",
@@ -157,22 +138,26 @@ class RunStore:
             ) from None
         except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
-        record.run_id = run_id  # a folder may have been copied or renamed
-        if record.status == "running" and _is_abandoned(self.folder / run_id):
-            record.status = "interrupted"
-        return record
 
-    def note_test_acc(self, run_id: str, accuracy: float, *, tta: bool) -> None:
-        """Record the test accuracy of an ended run, with or without test-time averaging.
+    def note_test_acc(self, evaluated: RunRecord, accuracy: float, *, tta: bool) -> None:
+        """Record the test accuracy of the network of a run, with or without test-time averaging.
 
-        Nothing where the disk does not take it: the store may be another user's.
+        Nothing where the run is being trained or has another network by now, or where the disk does not take
+        it: the store may be another user's.
         """
-        name = "test_acc_tta" if tta else "test_acc"
-        with suppress(OSError, DamagedRunError):
+        run_id, name = evaluated.run_id, "test_acc_tta" if tta else "test_acc"
+        with suppress(OSError, FfnnError):
+            seen = self.summary(run_id)
             record = self.read(run_id)
-            if record.status != "running" and getattr(record, name) != accuracy:
+            same = record.model_sha256 == evaluated.model_sha256
+            if record.status == "running" or not same or getattr(record, name) == accuracy:
+                return
+            lock = lock_run(self.folder / run_id, seen)
+            try:
                 setattr(record, name, accuracy)
                 write_atomic(self.folder / run_id / SUMMARY, json_text(record.as_dict()))
+            finally:
+                unlock(lock)
 
     def records(self, damaged: list[str] | None = None) -> Iterator[RunRecord]:
         """Yield every sound record, the oldest first; ``damaged`` receives the ids of the others."""
@@ -248,6 +233,25 @@ class RunStore:
             shutil.rmtree(path)
         finally:
             unlock(lock)
+
+
+def lock_run(path: Path, seen: bytes | None = None) -> int | None:
+    """Hold a run's folder, as `lock_folder` does.
+
+    Raises FfnnError where another process holds it, or where its record is no longer what was ``seen``.
+    """
+    try:
+        lock = lock_folder(path)
+    except BlockingIOError:
+        raise FfnnError(f"Run {path.name} is still running in another process.") from None
+    try:
+        is_same = seen is None or read_file(path / SUMMARY) == seen
+    except (OSError, ValueError):  # just removed
+        is_same = False
+    if not is_same:
+        unlock(lock)
+        raise FfnnError(f"Another process has just changed run {path.name}.", hint="Try again.")
+    return lock
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
-from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskLost, TaskStarted, WorkerPool
-from ffcli.runs.store import CHECKPOINT
+from ffcli.execution.pool import (
+    Notice,
+    PoolEvent,
+    Task,
+    TaskEnded,
+    TaskLost,
+    TaskStarted,
+    TaskStatus,
+    WorkerPool,
+)
+from ffcli.runs.store import CHECKPOINT, ENDED
 from ffcli.sweeping.study.coordinator import STARTS, TICK
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
@@ -107,7 +117,7 @@ class Jobs:
             self._run_ids[number] = event.run_id
         elif isinstance(event, TaskLost):
             del self._open[event.key]
-            self._lost(number, event)
+            event = self._lost(number, event)
         elif isinstance(event, TaskEnded):
             del self._open[event.key]
             if event.status == "interrupted":
@@ -116,20 +126,32 @@ class Jobs:
                 self._fail(event.error or f"A run of {run_name(self._jobs[number].config)} failed.")
         self._on_event(JobEvent(number, event))
 
-    def _lost(self, number: int, event: TaskLost) -> None:
-        """Try a job again whose worker is gone."""
+    def _lost(self, number: int, event: TaskLost) -> TaskLost | TaskEnded:
+        """Try a job again whose worker is gone, unless its run had ended before; return what to tell."""
         run_id = event.run_id or self._run_ids[number]
+        status = None if run_id is None else self._ended(run_id)
+        if run_id is not None and status is not None:
+            self._run_ids[number] = run_id
+            return TaskEnded(event.key, run_id, status, None, 0.0)
         self._starts[number] -= event.worker_failed
         if self._starts[number] >= STARTS:
             run = f"Run {run_id}" if run_id else "A run that has not begun"
-            self._fail(f"{run} was started {STARTS} times and never finished: {event.reason}.")
-            return
+            self._fail(f"{run} was started {STARTS} times without an end: {event.reason}.")
+            return event
         if run_id is not None and not (self._context.runs.path(run_id) / CHECKPOINT).is_file():
             self._context.runs.remove(self._context.runs.path(run_id))
             run_id = None
         self._run_ids[number] = run_id
         if self._failure is None:
             self._waiting.appendleft(number)
+        return event
+
+    def _ended(self, run_id: str) -> TaskStatus | None:
+        """Return the status of a run that has ended, else None."""
+        with suppress(FfnnError):
+            status = self._context.runs.read(run_id).status
+            return cast("TaskStatus", status) if status in ENDED else None
+        return None
 
     def _fail(self, message: str) -> None:
         self._failure = self._failure or message

@@ -62,12 +62,13 @@ def stored_run(
     Raises as `resume_run`.
     """
     path = context.runs.find(run_id)
+    seen = context.runs.summary(path.name)
     record = context.runs.read(path.name)
     config = _config(context, record, epochs)
     dataset = context.dataset(config.dataset)
     if record.provenance.dataset_digest != dataset.digest:
         raise FfnnError(f"The dataset {config.dataset} is no longer the one that run {path.name} began with.")
-    return config, dataset, RunRecorder(path, record, context.runs.history(path.name))
+    return config, dataset, RunRecorder(path, record, context.runs.history(path.name), seen=seen)
 
 
 def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainConfig:
@@ -80,6 +81,12 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
             hint=f"Restore its {CONFIG}, or start a new run with it.",
         )
     begun_for = record.config.get("epochs")
+    of_trial = record.sweep_id is not None and record.wandb.sweep is None
+    if of_trial and (record.status != "interrupted" or config.epochs != begun_for):
+        raise RequestError(
+            f"Run {record.run_id} is a trial of sweep {record.sweep_id}, whose results it belongs to.",
+            hint=f"Train the {CONFIG} in its folder as a run of its own, which begins with the same epochs.",
+        )
     if config.epochs != begun_for and record.provenance.begun_for_epochs is None:
         record.provenance = replace(record.provenance, begun_for_epochs=begun_for)
     if record.status == "running":

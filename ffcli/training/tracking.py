@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
 from ffcli.datasets.reference import short_name
+from ffcli.runs.ids import new_run_id
 from ffcli.runs.metric import METRICS, SPELLINGS
 from ffcli.runs.record import HistoryRow, RunRecord, utc_now
 from ffcli.runs.recorder import RunRecorder
-from ffcli.runs.store import MODEL, new_run_id
+from ffcli.runs.store import MODEL
 from ffcli.tracking.base import Additions, Assigned, Facts, Model, Outcome, TrackedRun
 from ffcli.tracking.modes import decide, under_agent
 from ffcli.training.context import Context

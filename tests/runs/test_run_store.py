@@ -13,9 +13,10 @@ from stored_runs import put, record
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import store as store_module
+from ffcli.runs.ids import new_run_id
 from ffcli.runs.record import HISTORY_COLUMNS, HistoryRow, history_csv
 from ffcli.runs.staging import remove_unbegun
-from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore, new_run_id
+from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, SUMMARY, DamagedRunError, RunStore
 from ffcli.services.runs.listing import list_runs
 from ffcli.training.context import Context
 from ffcli.util import atomic_files as files_module

@@ -289,6 +289,44 @@ def test_a_run_in_use_is_refused(place: Place) -> None:
     assert go_on(place, path).status == "finished"
 
 
+def test_a_run_that_another_process_continues_meanwhile_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read its record, and the other one is done with it before this one holds it."""
+    path = place.interrupted(1)
+    history = type(place.context.runs).history
+    monkeypatch.setattr(
+        type(place.context.runs),
+        "history",
+        lambda self, run_id: [history(self, run_id), monkeypatch.undo(), go_on(place, path, 6)][0],
+    )
+    with pytest.raises(FfnnError, match=path.name):
+        go_on(place, path)
+    assert place.context.runs.read(path.name).epochs_done == 6
+    assert [row.result.epoch for row in place.context.runs.history(path.name)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("status", "epochs", "goes"),
+    [("interrupted", None, True), ("interrupted", 6, False), ("pruned", None, False), ("finished", 6, False)],
+)
+def test_a_trial_of_a_sweep_stays_what_the_sweep_counts(
+    place: Place, status: str, epochs: int | None, goes: bool
+) -> None:
+    path = place.interrupted(1)
+    summary = json.loads((path / SUMMARY).read_text())
+    (path / SUMMARY).write_text(
+        json.dumps({**summary, "status": status, "sweep_id": "20260101-000000-000-aaaa"})
+    )
+    if goes:
+        assert go_on(place, path, epochs).status == "finished"
+        return
+    before = {entry.name: entry.read_bytes() for entry in path.iterdir()}
+    with pytest.raises(RequestError, match="20260101-000000-000-aaaa"):
+        go_on(place, path, epochs)
+    assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
+
+
 def test_an_unknown_run_is_refused(place: Place) -> None:
     path = place.interrupted(1)
     with pytest.raises(RequestError, match=f"Did you mean '{path.name}'"):

@@ -68,7 +68,7 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, tra
         views=over.count,
     )
     if dataset.digest == run.record.provenance.dataset_digest:
-        context.runs.note_test_acc(run.record.run_id, evaluation.accuracy, tta=tta)
+        context.runs.note_test_acc(run.record, evaluation.accuracy, tta=tta)
     if track and dataset.name == run.record.dataset:
         attach(context, run.record, _additions(evaluation, matrix, dataset))
     return evaluation

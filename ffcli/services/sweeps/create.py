@@ -16,8 +16,8 @@ from ffcli.config import TrainConfig, members, runs_per_trial, validation_split
 from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.ids import new_run_id
 from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
-from ffcli.runs.store import new_run_id
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of

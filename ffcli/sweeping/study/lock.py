@@ -103,7 +103,7 @@ class SweepLock:
 def holder(folder: Path) -> Holder | None:
     """Return the process that owns a sweep now, None where no process does."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # it may be a pipe
     except OSError:
         return None
     try:

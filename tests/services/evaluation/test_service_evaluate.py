@@ -19,7 +19,7 @@ from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import by_class, evaluate
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.training.resuming import resume_run
-from ffcli.util.atomic_files import json_text
+from ffcli.util.atomic_files import json_text, lock_folder, unlock
 
 TRUE = [0, 0, 0, 1, 1, 2]
 PREDICTED = [0, 0, 1, 1, 0, 1]  # class 2 is never predicted, class 3 neither there nor predicted
@@ -193,3 +193,22 @@ def test_the_accuracy_is_kept_until_the_network_changes(place: Place) -> None:
     resume_run(place.context, run_id, Watcher(), epochs=2)
     record = place.context.runs.read(run_id)
     assert (record.test_acc, record.test_acc_tta) == (None, None)
+
+
+def test_the_accuracy_of_an_earlier_network_is_not_kept(place: Place) -> None:
+    run_id = place.train(epochs=1).run_id
+    evaluated = place.context.runs.read(run_id)
+    resume_run(place.context, run_id, Watcher(), epochs=2)
+    before = place.context.runs.summary(run_id)
+    place.context.runs.note_test_acc(evaluated, 0.25, tta=False)
+    assert place.context.runs.summary(run_id) == before
+    place.context.runs.note_test_acc(place.context.runs.read(run_id), 0.25, tta=False)
+    assert place.context.runs.read(run_id).test_acc == 0.25
+
+
+def test_the_accuracy_of_a_run_in_use_is_not_kept(place: Place) -> None:
+    run_id = place.train(epochs=1).run_id
+    lock = lock_folder(place.path(run_id))
+    place.context.runs.note_test_acc(place.context.runs.read(run_id), 0.25, tta=False)
+    unlock(lock)
+    assert place.context.runs.read(run_id).test_acc is None

@@ -118,3 +118,9 @@ def test_who_asks_is_no_obstacle(tmp_path: Path) -> None:
         with SweepLock(tmp_path):
             pass
         holder(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_in_place_of_the_lock_file_blocks_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    assert holder(tmp_path) is None
