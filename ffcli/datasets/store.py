@@ -15,9 +15,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +26,7 @@ from ffcli.datasets.streams import Saved
 from ffcli.errors import DataError, RequestError
 from ffcli.util.atomic_files import sync_folder, write_atomic
 from ffcli.util.held_folder import HeldFolder, remove_abandoned
-from ffcli.util.safe_read import read_file
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from ffcli.util.safe_read import parse_json, read_file
 
 MANIFEST = "dataset.json"
 _PREFIX = ".fetch-"
@@ -129,17 +125,19 @@ def _stamps(folder: Path) -> dict[str, int]:
 def read_manifest(folder: Path) -> Prepared | None:
     """Return what the manifest of ``folder`` says, or None where there is no sound one."""
     try:
-        prepared = _reader().validate_json(read_file(folder / MANIFEST))
-    except (FileNotFoundError, ValueError):  # a damaged one, too: the data is prepared again
+        entries = parse_json(read_file(folder / MANIFEST))
+        arrays = {
+            array: Saved(tuple(map(int, saved["shape"])), str(saved["dtype"]), str(saved["sha256"]))
+            for array, saved in entries["arrays"].items()
+        }
+        stamps = {array: int(stamp) for array, stamp in entries.get("stamps", {}).items()}
+        origin = str(entries["source"]), str(entries["origin"])
+        prepared = Prepared(arrays, *origin, dict(entries["details"]), stamps)
+    except FileNotFoundError:
         return None
-    return prepared if set(prepared.arrays) == set(ARRAYS) else None
-
-
-@cache
-def _reader() -> TypeAdapter[Prepared]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Prepared)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None  # damaged: the data is prepared again
+    return prepared if set(arrays) == set(ARRAYS) else None
 
 
 def open_arrays(folder: Path, prepared: Prepared) -> dict[str, Array] | None:
