@@ -91,6 +91,7 @@ def test_every_command_works_in_a_folder_of_this_name(
         ["sweep", "FILE"],
         ["sweep", "FILE", "--dry-run"],
         ["compare-loss", "FILE"],
+        ["sweep", "quick", "--start-from", "FILE"],
         ["train", "--config", "FILE"],
         ["train", "-d", "FILE"],
         ["evaluate", "FILE/x"],
@@ -110,7 +111,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(
         "device": lambda path: path.symlink_to("/dev/zero"),
         "folder": lambda path: path.mkdir(),
     }
-    monkeypatch.setattr("ffcli.cli.options._PATIENCE", 0.1)
+    monkeypatch.setattr("ffcli.config.files._PATIENCE", 0.1)
     monkeypatch.chdir(tmp_path)
     make[kind](tmp_path / "given.yaml")
     assert main([word.replace("FILE", "given.yaml") for word in words]) == 2
