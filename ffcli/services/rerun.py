@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -116,12 +116,13 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     ]
     _check_new(options, chosen, jobs)
     trained = train_missing(context, jobs, options.pool, on_event, is_one=partial(_is_rerun_of, sweep_id))
+    tested = _tested(context, trained.run_ids, trained.new)
     each = len(jobs) // len(chosen)
     return [
         result
         for rank, (original, _) in enumerate(chosen, 1)
         for result in _results(
-            context, rank, original, trained.run_ids[(rank - 1) * each : rank * each], trained.new
+            context, rank, original, trained.run_ids[(rank - 1) * each : rank * each], tested
         )
     ]
 
@@ -174,10 +175,25 @@ def _is_rerun_of(sweep_id: str, record: RunRecord) -> bool:
 # What came of it
 
 
+def _tested(context: Context, run_ids: Sequence[str], new: Collection[str]) -> dict[str, Evaluation]:
+    """Evaluate the finished runs, each by its id; W&B gets the figures of the ``new`` ones."""
+    finished = [run_id for run_id in run_ids if context.runs.read(run_id).status == "finished"]
+    tested: dict[str, Evaluation] = {}
+    for track in (True, False):
+        choices = [RunChoice(run_id) for run_id in finished if (run_id in new) is track]
+        if choices:
+            tested |= {each.run_id: each for each in evaluate(context, choices, track=track)}
+    return tested
+
+
 def _results(
-    context: Context, rank: int, original: Original, run_ids: Sequence[str], new: Collection[str]
+    context: Context,
+    rank: int,
+    original: Original,
+    run_ids: Sequence[str],
+    tested: Mapping[str, Evaluation],
 ) -> list[RerunResult]:
-    """Return the runs of one configuration; W&B gets the figures of the ``new`` ones."""
+    """Return the runs of one configuration, with the evaluations of those that have finished."""
     before = RerunOriginal(
         sweep_id=original.sweep_id,
         run_id=original.run_id,
@@ -188,16 +204,11 @@ def _results(
         test_acc=None if original.members else _original_test_acc(context, original.run_id),
     )
     runs = [show_run(context, run_id) for run_id in run_ids]
-    tested = {
-        run.run_id: _evaluate(context, run.run_id, track=run.run_id in new)
-        for run in runs
-        if run.status == "finished"
-    }
     finished = [run for run in runs if run.run_id in tested]
     over_runs = OverRuns(
         finished=len(finished),
         val_acc=spread([run.best_val_acc for run in finished if run.best_val_acc is not None]),
-        test_acc=spread([each.accuracy for each in tested.values()]),
+        test_acc=spread([tested[run.run_id].accuracy for run in finished]),
     )
     return [
         RerunResult(
@@ -211,17 +222,13 @@ def _results(
     ]
 
 
-def _evaluate(context: Context, run_id: str, *, track: bool) -> Evaluation:
-    (tested,) = evaluate(context, [RunChoice(run_id)], track=track)
-    return tested
-
-
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     """Return it where the weights lie in this store; a sweep keeps those of its best runs only."""
     if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
         return None
     try:
-        return _evaluate(context, run_id, track=False).accuracy
+        (tested,) = evaluate(context, [RunChoice(run_id)], track=False)
     except FfnnError as error:
         context.notify(f"run {run_id} of the sweep could not be evaluated: {error}")
         return None
+    return tested.accuracy

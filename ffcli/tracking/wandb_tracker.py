@@ -107,7 +107,8 @@ class WandbTracker:
                 event = self._next(deadline)
                 if event is None:
                     # Another run would have to wait as long.
-                    self._problem = self._broken = f"{NO_ANSWER} in time"
+                    silent = NO_ANSWER if self._mode == "online" else "its process does not answer"
+                    self._problem = self._broken = f"{silent} in time"
                     self._kill()
                 elif event["event"] == "finished":
                     self._broken = None
@@ -120,7 +121,9 @@ class WandbTracker:
         return Outcome(self._problem)
 
     def close(self) -> None:
-        """Let the process go, and end it if it does not."""
+        """Let the process go, and end it if it does not; at once where the server does not answer."""
+        if self._broken is not None:
+            self._kill()
         process, self._process = self._process, None
         if process is None:
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,24 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.config import TrainConfig
 from ffcli.datasets.reference import short_name
-from ffcli.runs.ids import new_run_id
 from ffcli.runs.metric import METRICS, SPELLINGS
-from ffcli.runs.record import HistoryRow, RunRecord, utc_now
+from ffcli.runs.record import HistoryRow, RunRecord
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import MODEL
-from ffcli.tracking.base import Additions, Assigned, Facts, Model, Outcome, TrackedRun
+from ffcli.tracking.base import Assigned, Facts, Model, Outcome, TrackedRun
 from ffcli.tracking.modes import decide, under_agent
 from ffcli.training.context import Context
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.tracking.wandb_tracker import WandbTracker
-    from ffcli.training.options import RunOptions
 
 _TURN_ON = (
     "W&B is off: no key is configured (wandb login turns it on; ffnn train --wandb offline keeps files)"
 )
-_EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B marks what was stopped; else 1
+EXIT_CODES = {"finished": 0, "pruned": 0, "interrupted": 255}  # 255: as W&B marks what was stopped; else 1
 
 
 class Tracking:
@@ -42,7 +40,7 @@ class Tracking:
         decision = decide(request)
         self.mode = decision.mode
         self._context = context
-        self._tracker = None if self.mode == "disabled" else _tracker(self.mode)
+        self._tracker = None if self.mode == "disabled" else new_tracker(self.mode)
         self._begun = self._told_url = False
         self._followed = 0  # epochs of the present run
         if decision.keyless and hint:
@@ -87,7 +85,7 @@ class Tracking:
         rows = [tracked_row(row) for row in recorder.rows]
         self._followed = len(rows)
         self._begun, self._told_url = True, False
-        self._tracker.start(run, rows, _folder(self.mode, recorder.path))
+        self._tracker.start(run, rows, wandb_folder(self.mode, recorder.path))
 
     def epoch(self, recorder: RunRecorder) -> None:
         """Follow the run up to the last epoch that the recorder has written."""
@@ -121,7 +119,8 @@ class Tracking:
             self._context.notify(f"W&B: {facts.url}")
 
 
-def _tracker(mode: str) -> WandbTracker:
+def new_tracker(mode: str) -> WandbTracker:
+    """Return a tracker for ``mode``, online or offline."""
     from ffcli.tracking.wandb_tracker import WandbTracker
 
     return WandbTracker("online" if mode == "online" else "offline")
@@ -145,7 +144,7 @@ def _note_facts(record: RunRecord, tracker: WandbTracker) -> None:
         record.wandb = replace(record.wandb, **known)
 
 
-def _folder(mode: str, run: Path) -> str | None:
+def wandb_folder(mode: str, run: Path) -> str | None:
     """Return where W&B keeps its files: in WANDB_DIR, else those of an offline run with the run."""
     return os.environ.get("WANDB_DIR") or (str(run.resolve()) if mode == "offline" else None)
 
@@ -195,7 +194,7 @@ def finish(tracker: WandbTracker, recorder: RunRecorder) -> Outcome:
         about = {"best_epoch": record.best_epoch, "best_val_acc": record.best_val_acc}
         about |= _with_short_name(record.config)
         model = Model(path, f"model-{record.wandb.id or record.run_id}", about)
-    outcome = tracker.finish(_EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
+    outcome = tracker.finish(EXIT_CODES.get(record.status, 1), {"status": record.status}, model)
     _note_facts(record, tracker)
     if outcome.problem is None and tracker.facts.url is not None:
         record.wandb = replace(record.wandb, mode="online", synced=synced_as(record))
@@ -215,81 +214,3 @@ def tell_of_tracking(context: Context, sweep_id: str) -> None:
     if any(record.wandb.mode == "offline" for record in tracked):
         where = os.environ.get("WANDB_DIR") or context.runs_dir / "*"
         context.notify(f"W&B: kept offline; wandb sync {where}/wandb/offline-run-* sends the runs.")
-
-
-def attach(context: Context, record: RunRecord, additions: Additions) -> None:
-    """Add to the W&B run as which a run of the store was tracked; nothing where it was not.
-
-    What does not work is told to the user, and costs nothing else.
-    """
-    mode, now = record.wandb.mode, decide("auto")
-    if mode not in ("online", "offline") or (now.mode == "disabled" and not now.keyless):
-        return
-    if mode == "online" and not record.wandb.synced:
-        context.notify(
-            f"W&B does not have all of run {record.run_id} yet, so nothing is added to it: "
-            f"ffnn sync {record.run_id} first."
-        )
-        return
-    known = tracked_run(record)
-    run = TrackedRun(known.id, record.started, sweep=known.sweep, project=known.project, entity=known.entity)
-    mode = "offline" if now.mode == "offline" else mode
-    _log(context, mode, run, additions, folder=context.runs.path(record.run_id), status=record.status)
-
-
-def log_alone(
-    context: Context, options: RunOptions, *, name: str, job_type: str, additions: Additions
-) -> None:
-    """Make a W&B run of something that is no training, where ``options.wandb`` comes to online or offline."""
-    mode = decide(options.wandb).mode
-    if mode == "disabled":
-        return
-    run = TrackedRun(
-        new_run_id(),
-        utc_now(),
-        name=name,
-        project=options.wandb_project,
-        entity=options.wandb_entity,
-        job_type=job_type,
-    )
-    _log(context, mode, run, additions, folder=context.runs_dir, status="finished")
-
-
-def log_about(
-    context: Context,
-    options: RunOptions,
-    records: Iterable[RunRecord],
-    *,
-    name: str,
-    job_type: str,
-    additions: Additions,
-) -> None:
-    """Make a W&B run of something that is about runs of the store, beside them unless a project is named.
-
-    With ``options.wandb`` at "auto" only where one of the runs was tracked.
-    """
-    tracked = [record for record in records if record.wandb.mode in ("online", "offline")]
-    if options.wandb == "auto" and not tracked:
-        return
-    if tracked and options.wandb_project is None and options.wandb_entity is None:
-        about = tracked[0].wandb
-        options = replace(options, wandb_project=about.project, wandb_entity=about.entity)
-    log_alone(context, options, name=name, job_type=job_type, additions=additions)
-
-
-def _log(
-    context: Context, mode: str, run: TrackedRun, additions: Additions, *, folder: Path, status: str
-) -> None:
-    tracker = _tracker(mode)
-    try:
-        tracker.start(run, folder=_folder(mode, folder))
-        tracker.add(additions)
-        outcome = tracker.finish(_EXIT_CODES.get(status, 1), {})
-    finally:
-        tracker.close()
-    if outcome.problem is not None:
-        context.notify(f"W&B: {outcome.problem}. Nothing was added at W&B.")
-    else:
-        context.notify(f"W&B: {tracker.facts.url or f'kept offline in {tracker.facts.folder}'}")
-    if outcome.interrupted:
-        raise KeyboardInterrupt

@@ -47,18 +47,25 @@ def mark() -> None:
     os.environ[_MARK] = f"{os.getpid()}-{os.urandom(8).hex()}"
 
 
-def end_marked() -> list[int]:
-    """Kill what carries the mark of this process, whoever its parent is, and return the process numbers.
+def marked() -> list[int]:
+    """Return what carries the mark of this process, whoever its parent is, without this process.
 
-    The tracker of multiprocessing's own resources is spared, which ends with this process.
+    The tracker of multiprocessing's own resources is left out, which ends with this process.
     """
-    wanted, ended = f"{_MARK}={os.environ[_MARK]}".encode(), list[int]()
+    wanted, found = f"{_MARK}={os.environ[_MARK]}".encode(), list[int]()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
             is_ours = wanted in (folder / "environ").read_bytes().split(b"\0")
             if is_ours and b"resource_tracker" not in (folder / "cmdline").read_bytes():
-                number = int(folder.name)
-                if number != os.getpid():
-                    os.kill(number, signal.SIGKILL)
-                    ended.append(number)
+                found.append(int(folder.name))
+    return [number for number in found if number != os.getpid()]
+
+
+def end_marked() -> list[int]:
+    """Kill what carries the mark of this process, and return the process numbers."""
+    ended = list[int]()
+    for number in marked():
+        with suppress(OSError):  # it has ended
+            os.kill(number, signal.SIGKILL)
+            ended.append(number)
     return ended

@@ -67,7 +67,7 @@ def test_a_server_that_is_gone_does_not_fail_an_evaluation(ffnn: Ffnn, server: S
     done = ffnn("evaluate", run_id, "--json", WANDB_INIT_TIMEOUT="2")
     assert done.code == 0
     assert done.document["run_id"] == run_id
-    assert "Nothing was added" in done.err
+    assert f"ffnn evaluate {run_id}" in done.err
 
 
 def test_visualize_makes_a_run_of_its_own(ffnn: Ffnn, server: StandIn) -> None:

@@ -23,9 +23,9 @@ from ffcli.sweeping.spec.spec import SweepSpec, load_spec
 from ffcli.sweeping.study.events import OnEvent
 from ffcli.sweeping.study.record import Sweep
 from ffcli.tracking.base import Additions
+from ffcli.training.attaching import log_alone
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.tracking import log_alone
 from ffcli.util.text import counted
 
 PAIRED = "loss"  # the field whose values are compared
@@ -137,6 +137,7 @@ def log(context: Context, comparison: LossComparison, options: RunOptions) -> No
                 images={"learning curves": picture},
                 charts=native_charts(comparison.pairs),
             ),
+            again=f"ffnn compare-loss {comparison.sweep_id} with the same options",
         )
 
 

@@ -17,8 +17,8 @@ from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
+from ffcli.training.attaching import attach
 from ffcli.training.context import Context
-from ffcli.training.tracking import attach
 from ffcli.util.atomic_files import csv_text
 from ffcli.util.text import percentage
 
@@ -63,7 +63,7 @@ def confusion(
             )
         else:
             additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": picture})
-        attach(context, stored.record, additions)
+        attach(context, [(stored.record, additions)])
     return ConfusionMatrix(
         run_id=run_id,
         name=stored.record.name,

@@ -15,6 +15,7 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix, mean_score
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
+from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.inference import (
@@ -28,9 +29,9 @@ from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.select import StoredRun
 from ffcli.tracking.base import Additions
+from ffcli.training.attaching import attach
 from ffcli.training.context import Context
 from ffcli.training.experiment import l2_rate
-from ffcli.training.tracking import attach
 
 
 def evaluate(
@@ -46,10 +47,20 @@ def evaluate(
             "Expected either runs or the best one, got neither.",
             hint="ffnn runs list shows the runs; ffnn evaluate --best evaluates the best one.",
         )
-    return [_evaluate(context, *chosen_run(context, choice), tta, track) for choice in choices]
+    evaluations: list[Evaluation] = []
+    found: list[tuple[RunRecord, Additions]] = []
+    for choice in choices:
+        run, dataset = chosen_run(context, choice)
+        evaluation, matrix = _evaluate(context, run, dataset, tta)
+        evaluations.append(evaluation)
+        if track and dataset.name == run.record.dataset:
+            found.append((run.record, _additions(evaluation, matrix, dataset)))
+    attach(context, found, command=None if tta else "ffnn evaluate")
+    return evaluations
 
 
-def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, track: bool) -> Evaluation:
+def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> tuple[Evaluation, np.ndarray]:
+    """Evaluate a run; return its figures and the confusion matrix."""
     config = validate(run.record.config)
     over = own_views(context, run, dataset) if tta else Views()
     logits = _logits(run, dataset.x_test, over)
@@ -69,9 +80,7 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool, tra
     )
     if dataset.digest == run.record.provenance.dataset_digest:
         context.runs.note_test_acc(run.record, evaluation.accuracy, tta=tta)
-    if track and dataset.name == run.record.dataset:
-        attach(context, run.record, _additions(evaluation, matrix, dataset))
-    return evaluation
+    return evaluation, matrix
 
 
 def _logits(run: StoredRun, images: Array, over: Views) -> Array:

@@ -20,10 +20,10 @@ from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
+from ffcli.training.attaching import attach, log_alone
 from ffcli.training.context import Context
 from ffcli.training.experiment import untrained_network
 from ffcli.training.options import RunOptions
-from ffcli.training.tracking import attach, log_alone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,7 @@ def _track(
     if record is None:
         log_alone(context, options, name=f"untrained, {shown}", job_type="predict", additions=additions)
     elif options.wandb != "disabled":
-        attach(context, record, additions)
+        attach(context, [(record, additions)])
 
 
 def _figure(result: Prediction, images: list[Array]) -> Figure:

@@ -24,9 +24,9 @@ from ffcli.services.evaluation.images import (
 from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Mistake, Mistakes, Sample, Samples
 from ffcli.tracking.base import Additions, Rows
+from ffcli.training.attaching import attach, log_alone
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.tracking import attach, log_alone
 from ffcli.util.text import percentage
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def visualize_mistakes(
         rows = [[each.index, each.name, each.predicted.name, each.probability] for each in mistakes]
         table = Rows("mistakes", ["image", "class", "predicted as", "probability"], rows)
         with as_png(png, lambda: figure) as picture:
-            attach(context, stored.record, Additions(images={"misclassified": picture}, charts=[table]))
+            additions = Additions(images={"misclassified": picture}, charts=[table])
+            attach(context, [(stored.record, additions)])
     return Illustrated(Mistakes(run_id, data.name, len(data.y_test), len(wrong), png, mistakes), images)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from ffcli.plotting.report import Report
 from ffcli.runs.record import RunRecord
 from ffcli.tracking.base import Additions, Bars, Lines, Rows
+from ffcli.training.attaching import log_about
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.tracking import log_about
 from ffcli.util.atomic_files import joined
 
 

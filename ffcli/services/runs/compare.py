@@ -15,9 +15,9 @@ from ffcli.runs.results import EpochRow, RunResult
 from ffcli.services.runs.curves import run_curves
 from ffcli.services.runs.listing import show_run
 from ffcli.tracking.base import Additions, Lines, Rows
+from ffcli.training.attaching import log_about
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
-from ffcli.training.tracking import log_about
 from ffcli.util.atomic_files import joined
 
 
