@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffcli.cli.commands.sweep_local import first_of, local_sweep, run_here
-from ffcli.cli.commands.sweep_wandb import Wanted, goes_by_wandb, sweep_by_wandb
+from ffcli.cli.commands.sweep_wandb import Wanted, runs_at_wandb, sweep_by_wandb
 from ffcli.cli.completion import complete_run, complete_sweep, complete_sweep_file, names_in
 from ffcli.cli.completion import words as words_of
 from ffcli.cli.context import context
@@ -79,7 +79,7 @@ def sweep(
         option(
             "--count N",
             _SWEEP,
-            "Trials in all, over all resumptions.",
+            "Total number of trials, over all resumptions.",
             default="the last --count of a local sweep, else the file's run_cap",
         ),
     ] = None,
@@ -95,8 +95,8 @@ def sweep(
         option(
             "--reuse/--no-reuse",
             _SWEEP,
-            "Reuse the results of identical stored runs instead of training again; a resumed sweep does as "
-            "it was told last.",
+            "Reuse the results of identical stored runs instead of training again; a resumed sweep keeps "
+            "the last choice.",
         ),
     ] = None,
     start_from: Annotated[
@@ -105,7 +105,7 @@ def sweep(
             "--start-from RUN|FILE",
             _SWEEP,
             "Try known configurations first: the searched values of a stored run, or a YAML or JSON file "
-            "of one configuration or a list; what is left open is drawn at random. They count towards "
+            "of one configuration or a list; values left open are drawn at random. They count towards "
             "--count. Can be repeated.",
             completes=complete_run,
         ),
@@ -125,7 +125,9 @@ def sweep(
     ] = False,
     max_time: Annotated[
         str | None,
-        option("--max-time TIME", _SWEEP, "Begin no run after this time, such as 30m; running ones end."),
+        option(
+            "--max-time TIME", _SWEEP, "Start no new run after this time, such as 30m; runs under way finish."
+        ),
     ] = None,
     seed: Annotated[str | None, option("--seed INT", _SWEEP, "Seed of the search.", default=0)] = None,
     words: Annotated[
@@ -133,7 +135,7 @@ def sweep(
         option(
             "--set NAME=VALUES",
             _SWEEP,
-            "Search a hyper-parameter, without a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
+            "Search a hyper-parameter, in place of a FILE; can be repeated. lr=1e-3,1e-4 lists its values, "
             "dropout=0..0.5 is a range, lr=1e-4..1e-1:log a logarithmic one.",
             completes=names_in("ffcli.config", "FIELDS"),
         ),
@@ -143,7 +145,7 @@ def sweep(
         option(
             "--method NAME",
             _SWEEP,
-            "Method of a sweep by --set: grid, random or bayes. In a grid a :log range is its powers of 2 "
+            "Search method for --set: grid, random or bayes. In a grid, a :log range is its powers of 2 "
             "(integers) or 10.",
             default="grid where all are lists, else random",
             completes=words_of("grid", "random", "bayes"),
@@ -154,7 +156,7 @@ def sweep(
         option(
             "--sweep-name NAME",
             _SWEEP,
-            "Sweep of a script or notebook, by its variable, function, name or line.",
+            "Which sweep of a script or notebook to run: its variable, function, name or line.",
         ),
     ] = None,
     ignore: Annotated[
@@ -214,7 +216,7 @@ def sweep(
     number = integer("--seed", seed)
     first: list[NewTrial] = []
     if new and (resume or retry_failed):
-        refuse(f"Give {'--resume' if resume else '--retry-failed'} or --new, one of the two.")
+        refuse(f"Give either {'--resume' if resume else '--retry-failed'} or --new, not both.")
     if dry_run and not source.exists:
         refuse(f"--dry-run: {no_such_file(source.called)}")
     if beginning.is_given:
@@ -223,7 +225,7 @@ def sweep(
     if dry_run:
         _dry_run(out, place, source, options, many, first)
         return
-    if goes_by_wandb(out, source, backend, cluster, wandb):
+    if runs_at_wandb(out, source, backend, cluster, wandb):
         for option, given in (
             ("--seed", seed),
             ("--max-time", max_time),
@@ -254,10 +256,10 @@ def _source(
 
     if words:
         if spec is not None:
-            refuse(f"--set makes a sweep of its own: expected it or FILE|SWEEP, got both ({spec}).")
+            refuse(f"Expected --set or FILE|SWEEP, got both ({spec}).")
         return SweepSource(typed_sweep(words, method and one_of("--method", method, METHODS)), None, ignore)
     if method is not None:
-        refuse("--method is of a sweep by --set; a file has its own.")
+        refuse("--method is for sweeps with --set: a file names its own method.")
     if spec is None:
         refuse("Expected FILE|SWEEP, or --set NAME=VALUES.", f"{FIRST_LOOK} Try 'ffnn sweep --help'.")
     return SweepSource(sweep_file(spec), choose, ignore)

@@ -35,7 +35,7 @@ class Wanted:
     new: bool
 
 
-def goes_by_wandb(
+def runs_at_wandb(
     out: Output, source: SweepSource, backend: str | None, cluster: str | None, mode: str | None
 ) -> bool:
     """Whether W&B's agents run the sweep; says so where that was not the user's choice.

@@ -88,7 +88,7 @@ def extended(context: Context, word: str) -> Sweep:
     sweep = read_sweep(context, find_sweep(context, word)).sweep
     if sweep.paired is not None:
         raise RequestError(
-            f"sweep {sweep.id} compares values of {sweep.paired} in pairs, which a sweep does not continue",
+            f"sweep {sweep.id} compares values of {sweep.paired} in pairs, and cannot be extended",
             parameter="extend",
         )
     return sweep
@@ -114,8 +114,8 @@ class _Known:
 def _outside(place: str, name: str, value: Any, space: str) -> RequestError:
     text = ",".join(map(str, value)) if isinstance(value, tuple) else shown(value)
     return RequestError(
-        f"{place}: {name} {text} lies outside of the sweep's space, which is {space}",
-        hint="Leave the value out, or widen the space. Of a stored run only searched values are taken.",
+        f"{place}: {name} {text} lies outside the sweep's space, which is {space}",
+        hint="Leave it out, or widen the space. From a stored run, only the searched values are taken.",
         parameter=_PARAMETER,
     )
 
@@ -204,7 +204,7 @@ def _copied(
         elif trial.state == "pruned" and spec.early_terminate is None:
             left["pruned, which this sweep does not do"] += 1
         elif values is None or spec.config(values) != trial.config:
-            left["outside of the space"] += 1
+            left["outside the space"] += 1
         elif not is_stored(trial):
             left["without a stored run on this data by this version"] += 1
         elif (proposal := first.whole(values, trial.config)) is not None:

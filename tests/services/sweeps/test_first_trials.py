@@ -211,10 +211,10 @@ def test_a_larger_space_takes_over_the_trials_of_the_old_one(place: Place, fake:
 @pytest.mark.parametrize(
     ("search", "copied", "says"),
     [
-        ("learning_rate: {values: [0.001, 0.005]}", 1, "1 is outside of the space"),
-        (f"{RATES}\n  epochs: {{value: 5}}", 0, "2 are outside of the space"),
+        ("learning_rate: {values: [0.001, 0.005]}", 1, "1 is outside the space"),
+        (f"{RATES}\n  epochs: {{value: 5}}", 0, "2 are outside the space"),
         (f"{RATES}\n  batch_size: {{values: [32, 64]}}", 2, "2 of 2 trials"),
-        (f"{RATES}\n  batch_size: {{values: [32, 128]}}", 0, "2 are outside of the space"),
+        (f"{RATES}\n  batch_size: {{values: [32, 128]}}", 0, "2 are outside the space"),
         ("learning_rate: {min: 0.001, max: 0.003}", 2, "2 of 2 trials"),
     ],
 )
