@@ -64,7 +64,8 @@ class _Answers:
         address = quote(request.url.path)
         home = f"/{self._token}/" if address != f"/{self._token}/" else None
         content = self._version(request).document.page(live=f"{address}document", home=home)
-        return HTMLResponse(content, headers=_HEADERS)
+        # A name that came from the command line may hold bytes that are no text.
+        return HTMLResponse(content.encode("utf-8", "backslashreplace"), headers=_HEADERS)
 
     async def document(self, request: Request) -> Response:
         """Return the document of a page, or that it is the one which the page has.

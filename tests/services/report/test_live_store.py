@@ -125,6 +125,14 @@ def test_the_document_holds_what_is_asked_for(served: LiveReport, stored: Stored
         assert get(f"{served.url}document?sweeps={number}&runs=4").status_code == 200
 
 
+def test_names_cannot_break_the_page(served: LiveReport, stored: Stored) -> None:
+    harm = "<script>window.harmed = 1</script>"
+    stored.add(1, name="half a character: \udcff", sweep_id=harm, tags=[harm], config={"dataset": harm})
+    stored.add(2, name=harm, error=harm)
+    assert harm not in get(served.url).text
+    assert get(served.url + "document").json()["data"]["runs"]["name"][0] == harm
+
+
 def test_it_serves_the_pages_of_its_sweeps_and_no_others(stored: Stored, served: LiveReport) -> None:
     sweep = put_sweep(stored.place, RATES, [Made([(0.5, 0.1)])])
     assert f'href="sweep/{sweep}/"' in get(served.url).text
