@@ -16,7 +16,7 @@ from ffcli.cli import completion
 from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
 from ffcli.cli.shared import PANEL, Settings
-from ffcli.cli.streams import make_streams_safe
+from ffcli.cli.streams import make_streams_safe, writing_stdout
 
 # Each is the module of the same name (_ for -) in this package, which holds an ``app``.
 COMMANDS = {
@@ -102,7 +102,8 @@ def main(args: Sequence[str] | None = None) -> int:
     make_streams_safe()
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
-        sys.stdout.flush()
+        with writing_stdout():
+            pass  # what Rich has printed, such as help
     except SystemExit as left:  # by Rich or Typer, where a reader of help or of the version has gone
         if completion.asked() or left.code != 1:
             raise

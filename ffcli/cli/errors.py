@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperArgument
 
 from ffcli.cli.shared import Settings
+from ffcli.cli.streams import StdoutError
 from ffcli.cli.text import plain_lines
 from ffcli.errors import (
     FfnnError,
@@ -126,6 +127,8 @@ def report(error: BaseException, settings: Settings) -> int:
     if isinstance(error, (BrokenPipeError, ReaderGone)):
         silence_stdout()
         return 0
+    if isinstance(error, StdoutError):
+        silence_stdout()
     failure = _explain(error)
     if failure is None:
         if settings.verbose:
@@ -141,7 +144,7 @@ def report(error: BaseException, settings: Settings) -> int:
 
 
 def silence_stdout() -> None:
-    """Let what is still buffered for a reader that has gone (``| head -1``) vanish without a word."""
+    """Let what is still buffered vanish without a word: its reader has gone, or the disk is full."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

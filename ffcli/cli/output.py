@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ffcli.cli.shared import Settings
+from ffcli.cli.streams import writing_stdout
 from ffcli.cli.text import plain, plain_lines
 from ffcli.errors import RequestError
 from ffcli.util.atomic_files import json_text
@@ -79,15 +80,16 @@ class Output:
 
     def result(self, document: Any, *shown: RenderableType) -> None:
         """Print what was asked for: ``document`` with ``--json``, else what is ``shown``."""
-        if self.settings.json:
-            print(json_text(document))
-            return
-        console = _Console(stderr=False)
-        for item in shown:
-            if isinstance(item, str):
-                console.prose(_text(item))
-            else:
-                console.print(item)
+        with writing_stdout():
+            if self.settings.json:
+                print(json_text(document))
+                return
+            console = _Console(stderr=False)
+            for item in shown:
+                if isinstance(item, str):
+                    console.prose(_text(item))
+                else:
+                    console.print(item)
 
     def notice(self, message: str) -> None:
         """Print a line for the user's information."""

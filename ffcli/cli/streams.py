@@ -8,7 +8,11 @@ import os
 import select
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from ffcli.errors import FfnnError
 
 _ERRORS = "ffnn.plainer"  # the name of what is done with characters that an encoding lacks
 _PLAINER = {
@@ -101,3 +105,25 @@ class _Stderr(io.TextIOBase):
         _, ready, _ = select.select([], [self._descriptor], [], self._patience)
         self._patience = _PATIENCE if ready else 0.0
         return bool(ready)
+
+
+class StdoutError(FfnnError):
+    """What was asked for cannot be written to stdout; what the command has stored is there."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"stdout: {error.strerror or error}. The result could not be written there.",
+            hint="What the command has stored is kept: ffnn runs list.",
+        )
+
+
+@contextmanager
+def writing_stdout() -> Iterator[None]:
+    """Write all that the block prints. Raises StdoutError where stdout does not take it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StdoutError(error) from None

@@ -142,6 +142,8 @@ class DaskPool(WorkerPool):
         size = self.size
         while not self._events and self.size == size:
             self._link.check()
+            if word := self._link.silence():
+                self._tell(word)
             self._check_workers()
             left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
             if left < 0:

@@ -27,6 +27,7 @@ _LOOK = 1.0  # seconds between two looks at which workers there are
 _LOOKS_PER_BEAT = 5
 _FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
+_SILENCE = 30.0  # seconds that the scheduler may take to answer without a word about it
 _RETURN = 60.0  # seconds that the last job of a batch system has to come back, where it was moved
 
 
@@ -53,6 +54,8 @@ class Link:
         self._asking: dict[str, asyncio.Task[None]] = {}  # workers that have not answered yet
         self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
         self._told: Any = None  # what was last said about the workers
+        self._answered = time.monotonic()  # when the scheduler last did, which is asked at each look
+        self._is_silent = False
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
         client.subscribe_topic(self.topic, lambda event: self._inbox.put(event[1]))
         self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
@@ -70,6 +73,15 @@ class Link:
             return
         if time.monotonic() - self._left_at >= _RETURN:
             raise FfnnError(f"All jobs are over: no worker was there for {_RETURN:g} seconds.")
+
+    def silence(self) -> str | None:
+        """Return a notice where the scheduler no longer answers, or answers again, since this was asked."""
+        is_silent = time.monotonic() - self._answered > _SILENCE
+        if is_silent == self._is_silent:
+            return None
+        self._is_silent = is_silent
+        what = f"has not answered for {_SILENCE:g} s. Waiting for it" if is_silent else "answers again"
+        return f"The scheduler {self.address} {what}."
 
     def receive(self, timeout: float) -> list[dict[str, Any]]:
         """Wait for messages, at most ``timeout`` seconds, and return those that have come."""
@@ -155,6 +167,7 @@ class Link:
     async def _look(self) -> None:
         """Put it into the inbox when other workers are there, or can be used, than at the last look."""
         threads: dict[str, int] = await self._client.nthreads()
+        self._answered = time.monotonic()
         for address in self._present - threads.keys():
             self._refusals.pop(address, None)  # another worker may have its address later
             asking = self._asking.pop(address, None)

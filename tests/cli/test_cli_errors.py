@@ -111,8 +111,8 @@ def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith(b"Error: ")
-    assert b"No space left on device" in done.stderr
+    assert done.stderr.startswith(b"Error: stdout: No space left on device")
+    assert b"--data-dir" not in done.stderr
     assert b"Traceback" not in done.stderr
 
 

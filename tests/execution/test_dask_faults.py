@@ -17,7 +17,7 @@ from dask_clusters import Cluster, Proxy
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
-from ffcli.execution import dask_cluster
+from ffcli.execution import dask_cluster, dask_link
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost
 
@@ -321,6 +321,21 @@ def test_a_scheduler_that_is_killed_fails_the_pool(cluster: Cluster, opened: Ope
     assert not pool.of(TaskLost), "no start is to be counted"
     pool.pool.shut_down()
     assert pool.place.context.runs.read(run_id).status == "interrupted"
+
+
+def test_notice_is_given_of_a_scheduler_that_does_not_answer(
+    cluster: Cluster, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_link, "_SILENCE", 2)
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    pool.events.clear()
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    pool.until(lambda: notices(pool).count(cluster.address) == 1)
+    cluster.scheduler.send_signal(signal.SIGCONT)
+    pool.until(lambda: notices(pool).count(cluster.address) == 2)
+    pool.submit()
+    assert pool.ended().status == "finished"
 
 
 COORDINATOR = """

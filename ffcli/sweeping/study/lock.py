@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import secrets
+import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,6 +67,9 @@ class SweepLock:
 
     def _acquire(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FfnnError(f"{self._path} is no ordinary file.", hint="Remove it, and try again.")
         try:
             lock_file(descriptor, patient=True)
         except OSError as error:

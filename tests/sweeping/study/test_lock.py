@@ -124,3 +124,5 @@ def test_who_asks_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_pipe_in_place_of_the_lock_file_blocks_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
     assert holder(tmp_path) is None
+    with pytest.raises(FfnnError, match=LOCK), SweepLock(tmp_path):
+        pass
