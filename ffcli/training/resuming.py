@@ -85,7 +85,7 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
     if of_trial and (record.status != "interrupted" or config.epochs != begun_for):
         raise RequestError(
             f"Run {record.run_id} is a trial of sweep {record.sweep_id}, whose results it belongs to.",
-            hint=f"Train the {CONFIG} in its folder as a run of its own, which begins with the same epochs.",
+            hint=f"Train the {CONFIG} in its folder as a run of its own.",
         )
     if config.epochs != begun_for and record.provenance.begun_for_epochs is None:
         record.provenance = replace(record.provenance, begun_for_epochs=begun_for)
