@@ -221,7 +221,7 @@ def sweep(
         refuse(f"--dry-run: {no_such_file(source.called)}")
     if beginning.is_given:
         new = _begins(source, resume=resume or retry_failed)
-        many, first = first_of(place, source, beginning, many, number)
+        many, first = first_of(place, source, beginning, many, number, options.count)
     if dry_run:
         _dry_run(out, place, source, options, many, first)
         return

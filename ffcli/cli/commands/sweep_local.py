@@ -73,16 +73,24 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
 
 
 def first_of(
-    place: Context, source: SweepSource, beginning: Beginning, many: Repetition, seed: int | None
+    place: Context,
+    source: SweepSource,
+    beginning: Beginning,
+    many: Repetition,
+    seed: int | None,
+    count: int | None,
 ) -> tuple[Repetition, list[NewTrial]]:
-    """Return what makes the runs of a trial, and the trials that a new sweep begins with."""
+    """Return what makes the runs of a trial, and the trials that a new sweep of ``count`` begins with."""
     from ffcli.cli.repetition import Repetition
     from ffcli.services.sweeps.first import extended, first_trials
 
     if beginning.extend is not None and not many.given:
         old = extended(place, beginning.extend)
         many = Repetition(old.folds or None, old.repeats)
-    return many, first_trials(place, source, beginning, seed or 0, repeats=many.n_repeats, folds=many.n_folds)
+    first = first_trials(place, source, beginning, seed or 0, repeats=many.n_repeats, folds=many.n_folds)
+    if count is not None and count < len(first):
+        refuse(f"--count must be at least {len(first)}, the trials that the sweep begins with, got {count}.")
+    return many, first
 
 
 def local_sweep(

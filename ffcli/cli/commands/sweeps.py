@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,14 +55,16 @@ def list_(ctx: typer.Context) -> None:
             document.method,
             *vars(document.counts).values(),
             document.planned or "no end",
+            document.metric.name,
             number(document.best.value) if document.best else "–",
             document.name,
         ]
         for document in documents
     ]
-    heads = ["sweep", "state", "method", "finished", "pruned", "failed", "of", "best", "name"]
-    spare = ["method", "failed", "pruned"]
-    out.result(documents, Columns(heads, rows, right=heads[3:8], cut=["name"], spare=spare))
+    heads = ["sweep", "state", "method", "finished", "pruned", "failed", "of", "metric", "best", "name"]
+    spare = ["method", "failed", "pruned", "metric"]
+    right = [*heads[3:7], "best"]
+    out.result(documents, Columns(heads, rows, right=right, cut=["name"], spare=spare))
 
 
 @app.command(cls=Command)
@@ -74,7 +77,10 @@ def show(
         ),
     ],
     *,
-    top: Annotated[str | None, option("--top N", CHOICE, "Show at most N configurations.", default=5)] = None,
+    top: Annotated[
+        str | None,
+        option("--top N", CHOICE, "Show at most N configurations.", default="5 in a table, else all"),
+    ] = None,
     sort: Annotated[
         str | None, option("--sort COLUMN", CHOICE, "Sort them by this column.", default="the metric")
     ] = None,
@@ -96,7 +102,7 @@ def show(
     document = show_sweep(
         place,
         find_sweep(place, sweep),
-        top=integer("--top", top, least=1),
+        top=integer("--top", top, least=1) or (None if kind == "table" else sys.maxsize),
         where=where or (),
         sort=sort,
     )
@@ -107,7 +113,8 @@ def show(
         chosen.insert(1, by)
     if kind != "table":
         rows = ([_trial_value(trial, name) for name in chosen] for trial in document.top)
-        show_list(out, kind, document, _trial_table(document, chosen), chosen, rows)
+        names = [metric if name == "value" else name for name in chosen]
+        show_list(out, kind, document, _trial_table(document, chosen), names, rows)
         return
     command = "sweep" if document.paired is None else "compare-loss"
     resume = out.settings.command(command, document.sweep_id)

@@ -77,6 +77,8 @@ def first_trials(
             continue
         each.check_fixed(proposal.config)
         trials.append(NewTrial(proposal))
+        if each.run is not None and (changes := _changes(each.run, proposal.config)):
+            context.notify(f"trial {len(trials)} differs from run {each.place} in {changes}")
     if repeated:
         known_ones = counted(repeated, "known configuration")
         context.notify(f"{known_ones} {are(repeated)} left out: each is tried once")
@@ -96,11 +98,15 @@ def extended(context: Context, word: str) -> Sweep:
 
 @dataclass(frozen=True)
 class _Known:
-    """A known configuration: values of searched parameters, and the others that it gives, with its place."""
+    """A known configuration: values of searched parameters, and the others that it gives, with its place.
+
+    ``run`` is the whole configuration where it is that of a stored run.
+    """
 
     place: str
     values: Mapping[str, Any]
     others: Mapping[str, Any]
+    run: TrainConfig | None = None
 
     def check_fixed(self, config: TrainConfig) -> None:
         """Raise RequestError where a field that is not searched has another value in the sweep."""
@@ -129,7 +135,7 @@ def _known(context: Context, spec: SweepSpec, word: str) -> Iterator[_Known]:
             name: each.value(0) if each.size == 1 else getattr(config, name)
             for name, each in spec.parameters.items()
         }
-        yield _Known(word, _in_space(spec, word, values, config), {})
+        yield _Known(word, _in_space(spec, word, values, config), {}, config)
         return
     for settings in read_configs(path, f"{word}: "):
         config = validate(settings)
@@ -203,8 +209,13 @@ def _copied(
             left["without an end"] += 1
         elif trial.state == "pruned" and spec.early_terminate is None:
             left["pruned, which this sweep does not do"] += 1
-        elif values is None or spec.config(values) != trial.config:
-            left["outside the space"] += 1
+        elif values is None:
+            outside = next(
+                name for name, each in spec.parameters.items() if _member(each, name, trial.config) is None
+            )
+            left[f"outside the space ({_setting(outside, trial.config)})"] += 1
+        elif changes := _changes(trial.config, spec.config(values)):
+            left[f"outside the space ({changes})"] += 1
         elif not is_stored(trial):
             left["without a stored run on this data by this version"] += 1
         elif (proposal := first.whole(values, trial.config)) is not None:
@@ -218,5 +229,19 @@ def _copied(
 
 def _as_searched(parameters: Mapping[str, Distribution], config: TrainConfig) -> dict[str, Any] | None:
     """Return the searched values of a configuration, None where one is not in the space."""
-    values = {name: member(each, getattr(config, name)) for name, each in parameters.items()}
+    values = {name: _member(each, name, config) for name, each in parameters.items()}
     return None if None in values.values() else values
+
+
+def _member(distribution: Distribution, name: str, config: TrainConfig) -> Any:
+    return member(distribution, getattr(config, name))
+
+
+def _setting(name: str, config: TrainConfig) -> str:
+    return f"{name} {shown(getattr(config, name))}"
+
+
+def _changes(one: TrainConfig, other: TrainConfig) -> str:
+    """Return which fields differ between two configurations, with both values."""
+    names = [name for name in TrainConfig.model_fields if getattr(one, name) != getattr(other, name)]
+    return ", ".join(f"{_setting(name, one)} → {shown(getattr(other, name))}" for name in names)

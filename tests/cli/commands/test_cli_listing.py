@@ -53,7 +53,7 @@ def test_runs_as_table_csv_and_markdown(cli: Cli, tiny: Path) -> None:
     assert marked == f"| run | learning_rate |\n| --- | --: |\n| {second} | 0.002 |\n| {first} | 0.01 |\n"
 
 
-def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
+def test_the_trials_of_a_sweep(cli: Cli, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tiny.parent / "grid.yaml").write_text(GRID)
     sweep = json.loads(cli("sweep", "grid.yaml", "--workers", 1, "--backend", "local", "--json", "-q").out)
     trials = {trial["number"]: trial for trial in sweep["top"]}
@@ -63,7 +63,7 @@ def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
     small = json.loads(cli(*show, "--where", "sz<16", "--sort", "sz", "--json").out)["top"]
     assert [trial["values"]["hidden_size"] for trial in small] == [4, 8]
     text = cli(*show, "--columns", "number,sz,epochs,val_acc", "--sort", "number", "--format", "csv").out
-    assert text.splitlines()[0] == "number,hidden_size,epochs,value"
+    assert text.splitlines()[0] == "number,hidden_size,epochs,val_acc"
     assert [float(line.split(",")[3]) for line in text.splitlines()[1:]] == [
         trials[number]["value"] for number in (1, 2, 3)
     ]
@@ -71,6 +71,8 @@ def test_the_trials_of_a_sweep(cli: Cli, tiny: Path) -> None:
     layers = json.loads(cli("sweep", *words, "--json", "-q").out)["sweep_id"]
     text = cli("sweeps", "show", layers, "--columns", "number,num_layers", "--sort", "number", "--format=csv")
     assert text.out == "number,num_layers\n1,1\n2,2\n"
+    monkeypatch.setattr("ffcli.services.sweeps.summary.TOP", 2)
+    assert len(cli(*show, "--format", "csv").out.splitlines()) == 1 + 3, "all trials"
     table = cli(*show).out
     assert "correlation" not in table, "three trials tell nothing"
     runs = cli("runs", "list").out

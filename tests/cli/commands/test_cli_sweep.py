@@ -595,6 +595,7 @@ def test_what_a_new_sweep_begins_with_is_shown_by_a_dry_run(cli: Cli, grid: Path
         ["grid.yaml", "--backend", "wandb", "--extend", "a-sweep"],
         ["grid.yaml", "--start-from", "far.yaml"],
         ["grid.yaml", "--start-from", "nothing"],
+        ["grid.yaml", "--start-from", "two.yaml", "--count", "1"],
         ["grid.yaml", "--extend", "nothing"],
         ["grid.yaml", "--resume", "--start-from", "one.yaml"],
         ["grid.yaml", "--retry-failed", "--start-from", "one.yaml"],
@@ -606,6 +607,7 @@ def test_a_beginning_that_cannot_be_is_refused_before_anything_starts(
     cli: Cli, grid: Path, words: list[str]
 ) -> None:
     grid.with_name("one.yaml").write_text("lr: 0.1")
+    grid.with_name("two.yaml").write_text("[{lr: 0.1, hidden_size: 4}, {lr: 0.1, hidden_size: 8}]")
     grid.with_name("far.yaml").write_text("lr: 0.5")
     done = cli("sweep", *words)
     assert done.code == 2

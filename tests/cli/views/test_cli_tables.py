@@ -239,7 +239,7 @@ def test_a_sweep_is_shown_with_all_that_was_searched(tmp_path: Path, cli: Cli, s
     assert listed[0].split() == ["sweep", "state", "finished", "of", "best", "name"]
     row = rf"{sweep}  ended +3 +3  [01]\.\d{{4}}  a name that is far .*…"
     assert re.fullmatch(row, listed[1])
-    assert listed[2:] == ["method, failed, pruned: in a wider terminal or with --json"]
+    assert listed[2:] == ["method, failed, pruned, metric: in a wider terminal or with --json"]
 
 
 def tops(cli: Cli, *args: object) -> dict[str, str]:

@@ -68,6 +68,7 @@ def test_the_matrix_is_the_one_counted_by_hand(place: Place, identity: str) -> N
 def test_it_agrees_with_evaluate(place: Place) -> None:
     run = place.train().run_id
     document = shown(place, run)
+    assert place.context.runs.read(run).test_acc == document.accuracy
     (evaluation,) = evaluate(place.context, [RunChoice(run)])
     for key in ("run_id", "name", "dataset", "n", "accuracy", "per_class"):
         assert getattr(document, key) == getattr(evaluation, key)

@@ -82,6 +82,7 @@ def test_known_configurations_are_tried_first_and_count(place: Place, fake: list
     one = written(place, "one.json", json.dumps({"learning_rate": 0.002}))
     sweep = begin(place, sweep_file(place, RATES), stored.run_id, listed, one)
     assert any("1 known configuration" in notice for notice in place.notices)
+    assert any("momentum 0.8 → 0.9, epochs 1 → 3" in notice for notice in place.notices)
     assert run(place, sweep, count=3).counts.finished == 3
     # Fixed values are those of the sweep's file.
     assert [(task.config.learning_rate, task.config.epochs) for task in fake] == [
@@ -212,9 +213,9 @@ def test_a_larger_space_takes_over_the_trials_of_the_old_one(place: Place, fake:
     ("search", "copied", "says"),
     [
         ("learning_rate: {values: [0.001, 0.005]}", 1, "1 is outside the space"),
-        (f"{RATES}\n  epochs: {{value: 5}}", 0, "2 are outside the space"),
+        (f"{RATES}\n  epochs: {{value: 5}}", 0, "2 are outside the space (epochs 3)"),
         (f"{RATES}\n  batch_size: {{values: [32, 64]}}", 2, "2 of 2 trials"),
-        (f"{RATES}\n  batch_size: {{values: [32, 128]}}", 0, "2 are outside the space"),
+        (f"{RATES}\n  batch_size: {{values: [32, 128]}}", 0, "2 are outside the space (batch_size 64)"),
         ("learning_rate: {min: 0.001, max: 0.003}", 2, "2 of 2 trials"),
     ],
 )
