@@ -78,6 +78,8 @@ def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
     if _lacks_threads(error):
         error = OSError(errno.EAGAIN, "no more threads can be started")
+    elif isinstance(error, OSError) and _while_interrupted(error):
+        error = KeyboardInterrupt()
     if isinstance(error, FfnnError):
         hint = error.hint or next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), None)
         if isinstance(error, UnknownNameError) and error.parameter == "recipe":
@@ -103,6 +105,12 @@ def _explain(error: BaseException) -> _Failure | None:
         where = f"{error.filename}: " if error.filename is not None else ""
         return _Failure(FAILED, f"{where}{error.strerror or error}", _OS_HINTS.get(error.errno))
     return None
+
+
+def _while_interrupted(error: BaseException) -> bool:
+    """Whether an error came up while an interruption unwound the stack, as where a library locks a file."""
+    before = error.__context__
+    return before is not None and (isinstance(before, KeyboardInterrupt) or _while_interrupted(before))
 
 
 def _lacks_threads(error: BaseException) -> bool:

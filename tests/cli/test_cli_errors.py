@@ -66,6 +66,19 @@ def test_table(error: BaseException, code: int, said: str, capsys: pytest.Captur
     assert "Traceback" not in err
 
 
+def test_what_fails_while_an_interruption_unwinds_is_an_interruption(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As Optuna's lock of a file does that is interrupted in the middle of its release."""
+    with pytest.raises(OSError) as caught:  # noqa: PT011, PT012 - any
+        try:
+            raise KeyboardInterrupt
+        finally:
+            Path("/no/such/file").unlink()
+    assert report(caught.value, Settings()) == 130
+    assert "No such file" not in capsys.readouterr().err
+
+
 def test_long_messages_stay_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     report(RequestError("word " * 100), Settings())
     assert len(capsys.readouterr().err.splitlines()) == 1
