@@ -37,6 +37,12 @@ from ffcli.training.context import Context
 TARGET = 0.9
 EPOCHS = 8
 _PER_PROCESS = 64  # workers
+# What each worker does beside its task, made rare: real workers do it on machines of their own.
+_HOUSEKEEPING = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -57,6 +63,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def serve(address: str, workers: int, seconds: float) -> None:
     """Be so many workers, in one process, that sleep in place of training."""
+    import dask
     from distributed import Worker
 
     from ffcli.execution import dask_task
@@ -74,6 +81,7 @@ def serve(address: str, workers: int, seconds: float) -> None:
         return Report("finished", results=tuple(results))
 
     dask_task._train = sleep
+    dask.config.set(_HOUSEKEEPING)
 
     async def work() -> None:
         started = [Worker(address, nthreads=1, dashboard=False) for _ in range(workers)]

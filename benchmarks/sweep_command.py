@@ -117,9 +117,8 @@ def memory_of(pid: int) -> Memory:
 
 
 def _is_worker(pid: str) -> bool:
-    """Whether a child is a worker, and not multiprocessing's own resource tracker."""
     try:
-        return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"ffcli.execution.local_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

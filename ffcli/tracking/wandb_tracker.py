@@ -26,6 +26,7 @@ from ffcli.util.processes import python_command
 LIMITS = {"init_timeout": 15.0, "finish_timeout": 20.0}
 _BESIDE = 20.0
 _LONGEST = 55.0
+_AGAIN = 15.0  # for a further run, once W&B has not answered
 
 
 class WandbTracker:
@@ -36,7 +37,7 @@ class WandbTracker:
 
     Offline runs lie in the ``wandb`` folder below the one that a run is started with; online and without one,
     nothing is kept. Once a server does not answer or refuses the key, no further run tries it, but for those
-    that a sweep of the server's has handed out since.
+    that a sweep of the server's has handed out since, which wait less.
     """
 
     def __init__(self, mode: Literal["online", "offline"]) -> None:
@@ -109,6 +110,7 @@ class WandbTracker:
                     self._problem = self._broken = f"{NO_ANSWER} in time"
                     self._kill()
                 elif event["event"] == "finished":
+                    self._broken = None
                     return Outcome()
                 else:
                     self._hear(event)
@@ -135,7 +137,7 @@ class WandbTracker:
         for name, text in given.items():
             with suppress(ValueError):
                 limits[name] = float(text)
-        return min(sum(limits.values()) + _BESIDE, _LONGEST)
+        return min(sum(limits.values()) + _BESIDE, _LONGEST if self._broken is None else _AGAIN)
 
     def _launch(self) -> None:
         """Start the process and the threads that write to it and read from it."""

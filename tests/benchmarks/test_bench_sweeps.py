@@ -183,6 +183,7 @@ def test_workers_end_to_end(tmp_path: Path, tiny: Path, capsys: pytest.CaptureFi
         assert taken["images_per_second"] > taken["images_per_second_with_start"]
     assert [taken["workers"] for taken in stored["growth"]] == [1, 2]
     assert all(taken["main_mb"] > 5 for taken in stored["growth"])
+    assert [len(taken["worker_mb"]) for taken in stored["growth"]] == [1, 2]
     assert sweep_workers.growth_table(stored["growth"]) in capsys.readouterr().out
     assert [entry.name for entry in out.iterdir()] == ["sweep_workers.json"]
 

@@ -130,6 +130,24 @@ def test_a_server_that_is_lost_is_not_waited_for_by_each_run(
     tracker.close()
 
 
+def test_a_further_run_of_a_servers_sweep_waits_less_until_one_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wandb_tracker, "python_command", lambda *_: [sys.executable, "-c", ENDING, NO_ANSWER])
+    tracker = WandbTracker("online")
+    waits = [tracker._patience()]
+    follow(tracker)
+    waits.append(tracker._patience())
+    tracker.close()
+
+    taken = ENDING.replace('{"event": "problem", "message": sys.argv[1]}', '{"event": "finished"}')
+    monkeypatch.setattr(wandb_tracker, "python_command", lambda *_: [sys.executable, "-c", taken, "ends"])
+    assert follow(tracker, replace(RUN, sweep="s1")) is None
+    waits.append(tracker._patience())
+    tracker.close()
+    assert waits == [55, 15, 55]
+
+
 def test_an_offline_run_on_a_full_disk_is_not_said_to_be_kept(tmp_path: Path) -> None:
     """The SDK ends it without an error, cut short."""
     told: list[str] = []
