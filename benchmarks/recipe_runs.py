@@ -114,14 +114,30 @@ class Results:
         """Write the rows."""
         write_csv(self.folder / "runs.csv", COLUMNS, self.rows)
 
-    def note(self, variants: Iterable[Variant], core: int) -> None:
-        """Write ``about.json``: the machine, and the configuration of each variant that was ever run here."""
+    def about(self) -> dict[str, Any]:
+        """Return what ``about.json`` holds."""
         path = self.folder / "about.json"
-        about = json.loads(path.read_text("utf-8")) if path.is_file() else {"configs": {}}
-        for variant in variants:
-            config = variant.config(0).as_dict()
-            del config["seed"]
-            about["configs"][variant.name] = {"recipe": variant.recipe, **config}
+        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {"configs": {}}
+
+    def current(self, variant: Variant) -> tuple[list[Row], bool]:
+        """Return the rows of a variant as it is configured now, else all, and whether they are of it."""
+        rows = self.of(variant.name)
+        if now := [row for row in rows if row["config"] == config_key(variant.config(int(row["seed"])))]:
+            return now, True
+        stored = self.about()["configs"].get(variant.name, {})
+        config = variant.config(0).as_dict()
+        defaults = TrainConfig().as_dict()
+        same = not stored or all(
+            stored.get(key, defaults[key]) == config[key] for key in config if key != "seed"
+        )
+        return rows, same
+
+    def note(self, variant: Variant, core: int) -> None:
+        """Write ``about.json``: the machine, and the configuration of each variant that was ever run here."""
+        path, about = self.folder / "about.json", self.about()
+        config = variant.config(0).as_dict()
+        del config["seed"]
+        about["configs"][variant.name] = {"recipe": variant.recipe, **config}
         about |= {
             "updated": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "machine": machine.describe(),
@@ -174,18 +190,19 @@ def train_all(
 ) -> None:
     """Train what is missing; runs of the same configuration in the ``known`` results are taken over."""
     results.folder.mkdir(parents=True, exist_ok=True)
-    results.note({variant.name: variant for variant, _ in jobs}.values(), bench.core)
     for number, (variant, seed) in enumerate(jobs, start=1):
         key = config_key(variant.config(seed))
         row = results.find(variant.name, seed)
         title = f"{number}/{len(jobs)} {variant.name}, seed {seed}"
         if row is not None and row["config"] == key and (row["test_acc"] or bench.has_weights(row["run_id"])):
+            results.note(variant, bench.core)
             _say(f"{title}: is there")
             continue
         taken = next(filter(None, (other.with_config(key) for other in known)), None)
         if taken is not None and (taken[0]["test_acc"] or bench.has_weights(taken[0]["run_id"])):
             new = {"variant": variant.name, "seed": seed}
             results.put({**taken[0], **new}, [{**epoch, **new} for epoch in taken[1]])
+            results.note(variant, bench.core)
             _say(f"{title}: taken over from {taken[0]['variant']}")
             continue
         document, cost = _train(bench, variant, seed)
@@ -203,6 +220,7 @@ def train_all(
             },
             [{**epoch, **new} for epoch in document["epochs"]],
         )
+        results.note(variant, bench.core)
         _say(f"{title}: val_acc {document['best_val_acc']:.4f} in {cost['seconds']:.0f} s")
 
 

@@ -123,18 +123,19 @@ def spread(rows: Sequence[Row], column: str) -> str:
 
 
 def table(results: Results) -> str:
-    """Return the recipes as a Markdown table, the quickest first."""
+    """Return the recipes as a Markdown table, the quickest first, and mark those of other settings."""
     lines = [
         "| recipe | seeds | epochs | validation | with `--tta` | test | with `--tta` | time |",
         "| --- | --- | --: | --: | --: | --: | --: | --: |",
     ]
-    names = dict.fromkeys(row["variant"] for row in results.rows)
-    for rows in sorted(map(results.of, names), key=_seconds):
-        name = rows[0]["variant"]
+    names = [name for name in dict.fromkeys(row["variant"] for row in results.rows) if name in recipe_names()]
+    found = [(name, *results.current(Variant(name, name))) for name in names]
+    for name, rows, is_current in sorted(found, key=lambda each: _seconds(each[1])):
+        title = f"`{name}`" if is_current else f"`{name}`, other settings"
         seeds = ", ".join(sorted((row["seed"] for row in rows), key=int))
         figures = [spread(rows, column) for column in ("val_acc", "val_acc_tta", "test_acc", "test_acc_tta")]
         lines.append(
-            f"| `{name}` | {seeds} | {rows[0]['epochs']} | {' | '.join(figures)} | {_seconds(rows):,.0f} s |"
+            f"| {title} | {seeds} | {rows[0]['epochs']} | {' | '.join(figures)} | {_seconds(rows):,.0f} s |"
         )
     return "\n".join(lines)
 
@@ -216,7 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
         for page in (DOCS, README):
             put_between(page, "recipes", tables)
         for name in recipe_names():
-            if rows := results.of(name):
+            rows, is_current = results.current(Variant(name, name))
+            if rows and is_current:
                 write_measured(load_recipe(name).path, measured(rows))
     return 0
 

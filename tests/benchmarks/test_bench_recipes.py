@@ -76,7 +76,7 @@ def test_recipes_are_trained_evaluated_and_shown_once(
     assert about["configs"]["accurate"]["augment"] == "flip,shift:1"
     assert about["machine"]["cpu"]
     shown = capsys.readouterr().out
-    assert "| `fast` | 1 | 2 |" in shown
+    assert "| `fast`, other settings | 1 | 2 |" in shown
     assert f"| {ensemble} | 2 |" in shown
 
     before = len(store.ids())
@@ -92,7 +92,7 @@ def test_the_ablation_takes_runs_over_and_trains_the_rest(
     monkeypatch.setattr(ablation, "ROOT", tmp_path)
     folder = tmp_path / "docs" / "results" / "recipes"
     assert recipes.main(["--recipes", "accurate", "--seeds", "1", *words, "--out", str(folder)]) == 0
-    chosen = "accurate,without dropout,without flips and shifts"
+    chosen = "accurate,without label smoothing,without flips and shifts"
     assert ablation.main(["--variants", chosen, "--seeds", "1", *words]) == 0
     rows = {row["variant"]: row for row in rows_of(tmp_path / "results")}
     assert list(rows) == chosen.split(",")
@@ -103,11 +103,11 @@ def test_the_ablation_takes_runs_over_and_trains_the_rest(
     changed = {
         name: value
         for name, value in configs["accurate"].items()
-        if configs["without dropout"][name] != value
+        if configs["without label smoothing"][name] != value
     }
-    assert changed == {"dropout": load_recipe("accurate").config.dropout}
+    assert changed == {"label_smoothing": load_recipe("accurate").config.label_smoothing}
     assert configs["without flips and shifts"]["augment"] == "none"
-    assert "| without dropout |" in capsys.readouterr().out
+    assert "| without label smoothing |" in capsys.readouterr().out
     assert ablation.main(["--variants", "without salt", *words]) == 2
     assert "without salt is none of: accurate, without dropout" in capsys.readouterr().err
 

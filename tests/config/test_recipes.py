@@ -13,7 +13,7 @@ FIGURES = ["seeds", "val_acc", "val_acc_tta", "test_acc", "test_acc_std", "test_
 
 
 def test_these_are_the_recipes():
-    assert recipe_names() == ["accurate", "fast", "mnist", "plain"]
+    assert recipe_names() == ["accurate", "best", "fast", "mnist", "plain"]
     assert {path.name for path in FOLDER.iterdir()} == {f"{name}.yaml" for name in recipe_names()}
 
 

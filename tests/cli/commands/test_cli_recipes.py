@@ -53,7 +53,7 @@ def test_a_recipes_file_is_a_configuration_file(cli: Cli, tiny: Path) -> None:
 
 def test_the_list(cli: Cli) -> None:
     documents = json.loads(cli("train", "--recipe", "list", "--json").out)
-    assert {document["recipe"] for document in documents} == {"plain", "fast", "accurate", "mnist"}
+    assert {document["recipe"] for document in documents} == {"plain", "fast", "accurate", "best", "mnist"}
     for document in documents:
         recipe = load_recipe(document["recipe"])
         assert document["config"] == recipe.config.as_dict()
