@@ -50,6 +50,7 @@ def test_jobs_start_workers_outside_of_the_current_folder_and_are_cancelled(comm
     start = next(line for line in script if "dask_worker" in line)
     assert start.split()[start.split().index("--nworkers") :][:2] == ["--nworkers", "2"]
     assert script.index("cd /") < script.index("module load python") < script.index(start)
+    assert "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False" in script
     assert sorted((folder / "cancelled").read_text().split()) == ["1", "2", "3"]
 
 
