@@ -115,14 +115,19 @@ class RunStore:
 
         Raises DamagedRunError where there is no sound one.
         """
+        return self.read_seen(run_id)[0]
+
+    def read_seen(self, run_id: str) -> tuple[RunRecord, bytes]:
+        """Return a run's record as `read` does, and the bytes that it was read from, for `lock_run`."""
+        seen = self.summary(run_id)
         try:
-            record = RunRecord.from_json(self.summary(run_id))
+            record = RunRecord.from_json(seen)
         except ValueError as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
         record.run_id = run_id  # a folder may have been copied or renamed
         if record.status == "running" and _is_abandoned(self.folder / run_id):
             record.status = "interrupted"
-        return record
+        return record, seen
 
     def summary(self, run_id: str) -> bytes:
         """Return the file of a run's record. Raises DamagedRunError where it cannot be read."""
@@ -147,8 +152,7 @@ class RunStore:
         """
         run_id, name = evaluated.run_id, "test_acc_tta" if tta else "test_acc"
         with suppress(OSError, FfnnError):
-            seen = self.summary(run_id)
-            record = self.read(run_id)
+            record, seen = self.read_seen(run_id)
             same = record.model_sha256 == evaluated.model_sha256
             if record.status == "running" or not same or getattr(record, name) == accuracy:
                 return

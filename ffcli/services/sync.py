@@ -120,7 +120,7 @@ def _chosen(context: Context, words: Iterable[str]) -> list[RunRecord]:
 def _send(context: Context, run_id: str, tracker: WandbTracker, options: SyncOptions) -> str | None:
     """Send one run, and return what went wrong, None for success."""
     try:
-        seen, record = context.runs.summary(run_id), context.runs.read(run_id)
+        record, seen = context.runs.read_seen(run_id)
         rows = context.runs.history(run_id)
         with RunRecorder(context.runs.path(run_id), record, rows, seen=seen) as recorder:
             about = recorder.record.wandb

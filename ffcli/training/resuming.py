@@ -62,8 +62,7 @@ def stored_run(
     Raises as `resume_run`.
     """
     path = context.runs.find(run_id)
-    seen = context.runs.summary(path.name)
-    record = context.runs.read(path.name)
+    record, seen = context.runs.read_seen(path.name)
     config = _config(context, record, epochs)
     dataset = context.dataset(config.dataset)
     if record.provenance.dataset_digest != dataset.digest:
