@@ -18,7 +18,6 @@ from ffcli.services.sweeps.create import SweepSource, read_sweep
 from ffcli.services.sweeps.find import find_sweep
 from ffcli.sweeping.search.first import FirstProposals
 from ffcli.sweeping.spec.distinct import member
-from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import SweepSpec
 from ffcli.sweeping.study.record import Sweep, Trial, counting
 from ffcli.sweeping.study.study import NewTrial
@@ -202,17 +201,15 @@ def _copied(
     trials, left = [], Counter[str]()
     known = counting(read_sweep(context, old.id).trials)
     for trial in known:
-        values = _as_searched(spec.parameters, trial.config)
+        values = {name: member(each, getattr(trial.config, name)) for name, each in spec.parameters.items()}
+        outside = next((name for name, value in values.items() if value is None), None)
         if trial.state == "failed":
             left["failed"] += 1
         elif trial.state == "running":
             left["without an end"] += 1
         elif trial.state == "pruned" and spec.early_terminate is None:
             left["pruned, which this sweep does not do"] += 1
-        elif values is None:
-            outside = next(
-                name for name, each in spec.parameters.items() if _member(each, name, trial.config) is None
-            )
+        elif outside is not None:
             left[f"outside the space ({_setting(outside, trial.config)})"] += 1
         elif changes := _changes(trial.config, spec.config(values)):
             left[f"outside the space ({changes})"] += 1
@@ -225,16 +222,6 @@ def _copied(
         f"{len(trials)} of {counted(len(known), 'trial')} of sweep {old.id} {are(len(trials))} copied{why}"
     )
     return trials
-
-
-def _as_searched(parameters: Mapping[str, Distribution], config: TrainConfig) -> dict[str, Any] | None:
-    """Return the searched values of a configuration, None where one is not in the space."""
-    values = {name: _member(each, name, config) for name, each in parameters.items()}
-    return None if None in values.values() else values
-
-
-def _member(distribution: Distribution, name: str, config: TrainConfig) -> Any:
-    return member(distribution, getattr(config, name))
 
 
 def _setting(name: str, config: TrainConfig) -> str:
