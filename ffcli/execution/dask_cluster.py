@@ -34,7 +34,7 @@ _GRACE = 5.0  # seconds that workers of a local cluster have to end before they 
 # Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
 _FOLDER = "/"
 # Dask's profiler wakes each worker a hundred times per second, which costs a training some 5 %.
-_PROFILER = ("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False")
+_ENVIRONMENT = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _local(workers: int) -> Connection:
                 *("--nworkers", str(workers), "--nthreads", "1", "--death-timeout", str(_START)),
             ),
             cwd=_FOLDER,
-            env={**dict([_PROFILER]), **os.environ},
+            env={**_ENVIRONMENT, **os.environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -224,13 +224,14 @@ def _batch(kind: str, jobs: int) -> Connection:
     memory = configured.get("memory") or f"{cores}GB"
     security = Security()
     scheduler = configured.get("scheduler-options") or {}
-    prologue = configured.get("job-script-prologue") or configured.get("env-extra") or []
+    prologue = [f"cd {_FOLDER}", *(f"export {name}={value}" for name, value in _ENVIRONMENT.items())]
+    prologue += configured.get("job-script-prologue") or configured.get("env-extra") or []
     try:
         started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
             cores=cores,
             processes=cores,
             memory=memory,
-            job_script_prologue=[f"cd {_FOLDER}", f"export {'='.join(_PROFILER)}", *prologue],
+            job_script_prologue=prologue,
             security=security if security.tls_ca_file else None,
             # On a login node the dashboard's port is often taken, and everybody could look at it.
             scheduler_options={"dashboard": False, "dashboard_address": ":0", **scheduler},
