@@ -144,12 +144,14 @@ class RunStore:
         except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
 
-    def note_test_acc(self, evaluated: RunRecord, accuracy: float, *, tta: bool) -> None:
+    def note_test_acc(self, evaluated: RunRecord, digest: str, accuracy: float, *, tta: bool) -> None:
         """Record the test accuracy of the network of a run, with or without test-time averaging.
 
-        Nothing where the run is being trained or has another network by now, or where the disk does not take
-        it: the store may be another user's.
+        Nothing where the dataset with this digest is not the run's own, where the run is being trained or has
+        another network by now, or where the disk does not take it: the store may be another user's.
         """
+        if digest != evaluated.provenance.dataset_digest:
+            return
         run_id, name = evaluated.run_id, "test_acc_tta" if tta else "test_acc"
         with suppress(OSError, FfnnError):
             record, seen = self.read_seen(run_id)

@@ -45,8 +45,7 @@ def confusion(
     stored, data = chosen_run(context, choice)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)
-    if data.digest == stored.record.provenance.dataset_digest:
-        context.runs.note_test_acc(stored.record, accuracy, tta=False)
+    context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")

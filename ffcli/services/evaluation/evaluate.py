@@ -78,8 +78,7 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> 
         tta=tta,
         views=over.count,
     )
-    if dataset.digest == run.record.provenance.dataset_digest:
-        context.runs.note_test_acc(run.record, evaluation.accuracy, tta=tta)
+    context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
     return evaluation, matrix
 
 

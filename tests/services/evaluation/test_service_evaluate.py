@@ -200,15 +200,17 @@ def test_the_accuracy_of_an_earlier_network_is_not_kept(place: Place) -> None:
     evaluated = place.context.runs.read(run_id)
     resume_run(place.context, run_id, Watcher(), epochs=2)
     before = place.context.runs.summary(run_id)
-    place.context.runs.note_test_acc(evaluated, 0.25, tta=False)
+    digest = place.context.dataset(str(place.dataset)).digest
+    place.context.runs.note_test_acc(evaluated, digest, 0.25, tta=False)
     assert place.context.runs.summary(run_id) == before
-    place.context.runs.note_test_acc(place.context.runs.read(run_id), 0.25, tta=False)
+    place.context.runs.note_test_acc(place.context.runs.read(run_id), digest, 0.25, tta=False)
     assert place.context.runs.read(run_id).test_acc == 0.25
 
 
 def test_the_accuracy_of_a_run_in_use_is_not_kept(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
+    digest = place.context.dataset(str(place.dataset)).digest
     lock = lock_folder(place.path(run_id))
-    place.context.runs.note_test_acc(place.context.runs.read(run_id), 0.25, tta=False)
+    place.context.runs.note_test_acc(place.context.runs.read(run_id), digest, 0.25, tta=False)
     unlock(lock)
     assert place.context.runs.read(run_id).test_acc is None
