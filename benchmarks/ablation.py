@@ -1,6 +1,6 @@
 """What each ingredient of the recipe ``accurate`` is worth: ``python -m benchmarks.ablation --seeds 1,2``.
 
-Each ingredient is taken out once and the rest left as it is. What is stored in ``docs/results/ablation`` is
+Each ingredient is removed once and the rest left as it is. What is stored in ``docs/results/ablation`` is
 not trained again, and the runs of ``docs/results/recipes`` count. ``--render`` shows the table of what is
 there, ``--write`` puts it into ``docs/recipes.md``.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from statistics import mean
+from math import sqrt
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.measure import ROOT, MeasurementError
-from benchmarks.recipe_runs import Results, Row, Variant, judge_all, percent, put_between, train_all
+from benchmarks.recipe_runs import Results, Row, Variant, evaluate_all, percent, put_between, train_all
 from benchmarks.recipes import DOCS, add_options, bench_of, overrides, read_options
 from ffcli.config import TrainConfig, load_recipe
 
@@ -22,9 +23,10 @@ Settings = Mapping[str, Any]
 
 
 def without(config: TrainConfig) -> dict[str, Settings]:
-    """Return the settings that take out each ingredient that a configuration has."""
+    """Return the settings that remove each ingredient that a configuration has."""
     shift = f"shift:{config.shift}" if config.shift else "none"
     ingredients: dict[str, Settings] = {
+        "relu": {"activation": "relu"},
         "without dropout": {"dropout": 0.0},
         "without input dropout": {"input_dropout": 0.0},
         "without batch norm": {"batch_norm": False},
@@ -54,12 +56,12 @@ def _half(size: int | tuple[int, ...]) -> int:
 def variants(recipe: str, changed: Settings) -> list[Variant]:
     """Return the recipe, and it without each of its ingredients."""
     whole = Variant(recipe, recipe, changed)
-    taken_out = without(whole.config(0))
-    return [whole, *(Variant(name, recipe, {**changed, **taken_out[name]}) for name in taken_out)]
+    removed = without(whole.config(0))
+    return [whole, *(Variant(name, recipe, {**changed, **removed[name]}) for name in removed)]
 
 
-def judged(row: Row, part: str) -> float | None:
-    """Return the accuracy in percent as the run is to be judged: averaged over views where it knows any."""
+def accuracy(row: Row, part: str) -> float | None:
+    """Return the accuracy of a run in percent, with ``--tta`` where the run has augmentation."""
     averaged = percent(row[f"{part}_acc_tta"])
     return percent(row[f"{part}_acc"]) if averaged is None else averaged
 
@@ -93,21 +95,21 @@ def _groups(results: Results, whole: Mapping[str, Row], recipe: str) -> list[tup
             groups.setdefault(row["variant"], []).append(row)
 
     def loss(rows: Sequence[Row]) -> float:
-        pairs = ((judged(row, "val"), judged(whole[row["seed"]], "val")) for row in rows)
+        pairs = ((accuracy(row, "val"), accuracy(whole[row["seed"]], "val")) for row in rows)
         return mean((value or 0.0) - (other or 0.0) for value, other in pairs)
 
     return sorted(groups.items(), key=lambda group: (group[0] != recipe, loss(group[1])))
 
 
 def _cells(rows: Sequence[Row], whole: Mapping[str, Row], part: str) -> tuple[str, str]:
-    """Return the mean over the seeds, and the mean of the differences with each of them."""
-    values = [judged(row, part) for row in rows]
-    against = [judged(whole[row["seed"]], part) for row in rows]
+    """Return the mean over the seeds, and the mean of the differences with its standard error."""
+    values = [accuracy(row, part) for row in rows]
+    against = [accuracy(whole[row["seed"]], part) for row in rows]
     return _shown(values, against)
 
 
 def _cells_without_tta(rows: Sequence[Row], part: str) -> tuple[str, str]:
-    return _shown([percent(row[f"{part}_acc"]) for row in rows], [judged(row, part) for row in rows])
+    return _shown([percent(row[f"{part}_acc"]) for row in rows], [accuracy(row, part) for row in rows])
 
 
 def _shown(values: Sequence[float | None], against: Sequence[float | None]) -> tuple[str, str]:
@@ -117,9 +119,12 @@ def _shown(values: Sequence[float | None], against: Sequence[float | None]) -> t
     if len(pairs) < len(values):
         return "–", "–"
     differences = [value - other for value, other in pairs]
-    each = " / ".join(f"{difference:+.2f}" for difference in differences)
-    shown = "" if not any(differences) else f"**{mean(differences):+.2f}** ({each})"
+    shown = "" if not any(differences) else f"{mean(differences):+.2f}{_standard_error(differences)}"
     return f"{mean(value for value, _ in pairs):.2f}", shown
+
+
+def _standard_error(values: Sequence[float]) -> str:
+    return f" ± {stdev(values) / sqrt(len(values)):.2f}" if len(values) > 1 else ""
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -133,7 +138,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train and judge what is missing, and show the table. Returns the exit code."""
+    """Train and evaluate what is missing, and show the table. Returns the exit code."""
     options = parse(arguments)
     results = Results(options.out)
     recipe = load_recipe(options.recipe).name
@@ -151,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             train_all(bench, results, jobs, [Results(ROOT / "docs" / "results" / "recipes")])
             if not options.no_test:
-                judge_all(bench, results, jobs)
+                evaluate_all(bench, results, jobs)
         except MeasurementError as error:
             print(error, file=sys.stderr)
             return 1

@@ -233,8 +233,8 @@ def _train(bench: Bench, variant: Variant, seed: int) -> tuple[dict[str, Any], d
     return document, {"seconds": round(ended - started, 2), "cpu_seconds": round(cpu, 2)}
 
 
-def judge_all(bench: Bench, results: Results, jobs: Sequence[tuple[Variant, int]]) -> None:
-    """Judge what was trained and not judged yet, on the test images: the only place where they are read."""
+def evaluate_all(bench: Bench, results: Results, jobs: Sequence[tuple[Variant, int]]) -> None:
+    """Evaluate the runs that have no test accuracy yet: the only place where the test images are read."""
     for variant, seed in jobs:
         row = results.find(variant.name, seed)
         if row is None or row["test_acc"]:
@@ -244,7 +244,7 @@ def judge_all(bench: Bench, results: Results, jobs: Sequence[tuple[Variant, int]
             averaged = bench.ffnn("evaluate", row["run_id"], "--tta")
             row["val_acc_tta"], row["test_acc_tta"] = str(averaged["val_acc"]), str(averaged["accuracy"])
         results.save()
-        _say(f"{variant.name}, seed {seed}: judged")
+        _say(f"{variant.name}, seed {seed}: evaluated")
 
 
 def _say(line: str) -> None:

@@ -1,10 +1,10 @@
-"""What each recipe comes to: ``python -m benchmarks.recipes --seeds 1,2,3`` trains and judges, on one core.
+"""What each recipe reaches: ``python -m benchmarks.recipes --seeds 1,2,3`` trains and evaluates on one core.
 
 ``--render`` shows the tables of what is stored in ``docs/results/recipes``; ``--write`` puts them into
 ``docs/recipes.md`` and the README, and the figures into the recipes' own files, which
 ``ffnn train --recipe list`` shows.
 
-``--ensemble accurate:1,2,3+fast:1,2,3`` judges runs that are there together; its seconds are theirs.
+``--ensemble accurate:1,2,3+fast:1,2,3`` evaluates runs that are there together; its seconds are their sum.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.recipe_runs import (
     Row,
     Variant,
     default_core,
-    judge_all,
+    evaluate_all,
     percent,
     put_between,
     read_csv,
@@ -76,8 +76,8 @@ def bench_of(options: argparse.Namespace) -> Bench:
     return Bench(Folders(options.data_dir, options.runs_dir), options.core)
 
 
-def judge_ensemble(bench: Bench, results: Results, members: str) -> None:
-    """Judge an ensemble such as ``accurate:1,2+fast:1`` and store its row. Raises MeasurementError."""
+def evaluate_ensemble(bench: Bench, results: Results, members: str) -> None:
+    """Evaluate an ensemble such as ``accurate:1,2+fast:1`` and store its row. Raises MeasurementError."""
     rows = [_trained(results, name, seed) for name, seed in _members(members)]
     if not all(bench.has_weights(row["run_id"]) for row in rows):
         raise MeasurementError(f"--ensemble {members}: not all of its networks are in {bench.folders.runs}")
@@ -166,8 +166,8 @@ def measured(rows: Sequence[Row]) -> dict[str, Any]:
         cells = [float(row[column]) for row in rows if row[column]]
         found[column] = round(mean(cells), 4) if len(cells) == len(rows) else None
         if column == "test_acc":
-            judged = len(cells) == len(rows) > 1
-            found["test_acc_std"] = round(stdev(cells), 4) if judged else None
+            several = len(cells) == len(rows) > 1
+            found["test_acc_std"] = round(stdev(cells), 4) if several else None
     found["seconds"] = round(_seconds(rows))
     return found
 
@@ -193,7 +193,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train and judge what is missing, and show the tables. Returns the exit code."""
+    """Train and evaluate what is missing, and show the tables. Returns the exit code."""
     options = parse(arguments)
     results = Results(options.out)
     if not options.render and not options.write:
@@ -205,9 +205,9 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             train_all(bench, results, jobs)
             if not options.no_test:
-                judge_all(bench, results, jobs)
+                evaluate_all(bench, results, jobs)
                 for members in options.ensemble:
-                    judge_ensemble(bench, results, members)
+                    evaluate_ensemble(bench, results, members)
         except MeasurementError as error:
             print(error, file=sys.stderr)
             return 1
