@@ -63,8 +63,8 @@ class TrialLines:
         self._sweep, self.best = sweep, counts.best
         self.counts = {"finished": counts.finished, "pruned": counts.pruned, "failed": counts.failed}
         self.total = sweep.spec.most_trials(event.count)
-        by = counted(event.workers, "worker")
-        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}, {self._of_all(event.count)}")
+        by = f"{counted(event.workers, 'worker')}, " if event.workers else ""
+        self._out.notice(f"sweep {sweep.id} ({sweep.spec.method}), {by}{self._of_all(event.count)}")
 
     def _of_all(self, count: int | None) -> str:
         """Return in words how many runs there will be, and how many there are."""

@@ -125,7 +125,7 @@ def _run(
     with open_pool(context, options.pool) as pool:
         most, workers = sweep.spec.most_trials(count), pool.size
         if most is not None:
-            workers = max(1, min(workers, (most - counts.ended) * sweep.runs_per_trial))
+            workers = min(workers, max(1, most - counts.ended) * sweep.runs_per_trial)
         on_event(SweepStarted(sweep, sweep_folder(context, sweep.id), counts, count, workers))
         try:
             return Coordinator(study, pool, plan, on_event).run()

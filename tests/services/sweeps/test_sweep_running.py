@@ -98,6 +98,14 @@ def test_no_more_workers_are_told_of_than_trials_are_left(
     assert [pool.shut for pool in fake] == [True]
 
 
+@pytest.mark.usefixtures("fake")
+def test_a_pool_whose_workers_are_yet_to_come_has_none(place: Place) -> None:
+    """The jobs of a batch system start after the sweep."""
+    onlooker = Onlooker()
+    run(place, put_sweep(place, FOUR, []), onlooker, count=3, pool=PoolOptions(0), max_time=0.0)
+    assert onlooker.workers == 0
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_worker_has_one_blas_thread(place: Place, fake: list[FakePool], workers: int) -> None:
     """So that a trial comes out the same with any number of workers."""
