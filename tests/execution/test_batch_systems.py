@@ -1,15 +1,21 @@
-"""Clusters whose workers are jobs of a batch system, of which there are only the commands."""
+"""Clusters whose workers are jobs of a batch system: of stand-ins for its commands, and of a real Slurm."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from child_processes import wait_until
+from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
+from ffcli.execution import dask_link
 from ffcli.execution.dask_cluster import connect
+from ffcli.execution.open import PoolOptions
 from ffcli.util.signals import interrupts_deferred
 
 dask = pytest.importorskip("dask")
@@ -68,3 +74,49 @@ def test_a_job_that_is_refused_is_told_and_no_other_is_left(
         connect("slurm", 0, 2)
     assert caught.value.exit_code == 1
     assert says in str(caught.value)
+
+
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Submits small jobs to a real Slurm; returns the ids of this test's jobs in its queue."""
+    if shutil.which("sinfo") is None or "up" not in _said("sinfo", "-h", "-o", "%a"):
+        pytest.skip("needs a Slurm cluster (docs/testing.md)")
+    name = f"ffnn-{os.getpid()}"
+    settings = {"cores": 1, "memory": "1GB", "walltime": "00:10:00", "name": name}
+    monkeypatch.setattr(dask_link, "_RETURN", 5.0)
+    with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
+        yield lambda: _said("squeue", "-h", "-n", name, "-o", "%A").split()
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_real_jobs_train_are_cancelled_and_leave_nothing(
+    opened: Callable[[PoolOptions], Pool], slurm: Callable[[], list[str]]
+) -> None:
+    pool = opened(PoolOptions(0, "slurm", jobs=2))
+    pool.until(lambda: pool.pool.size == 2)
+    pool.submit()
+    assert pool.ended().status == "finished"
+    pool.submit("long", config={"epochs": 100_000, "batch_size": 1})
+    pool.epoch(1, "long")
+    jobs = slurm()
+    assert len(jobs) == 2
+    subprocess.run(["scancel", *jobs], check=True)
+    pool.lost("long")
+    with pytest.raises(FfnnError) as caught:
+        pool.until(lambda: False)
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.slow
+def test_a_pool_that_is_shut_down_cancels_its_real_jobs(
+    opened: Callable[[PoolOptions], Pool], slurm: Callable[[], list[str]]
+) -> None:
+    pool = opened(PoolOptions(0, "slurm", jobs=2))
+    assert len(slurm()) == 2
+    pool.until(lambda: pool.pool.size > 0)
+    pool.pool.shut_down()
+    wait_until(lambda: not slurm(), "jobs are left")
