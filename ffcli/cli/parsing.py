@@ -24,6 +24,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ffcli.cli.shared import PANEL, shared_options
+from ffcli.cli.streams import writing_stdout
 from ffcli.util.suggest import closest, compact, guesses, question
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class _WithGrammar(_Base):
         if option is not None:
             option.rich_help_panel = PANEL
         return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help; Rich does, and not into ``formatter``."""
+        with writing_stdout():
+            super().format_help(ctx, formatter)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Leave types such as "<bool>" and "<list[str]>" out: they are Python's, not the user's."""

@@ -112,10 +112,11 @@ def test_a_runs_folder_that_cannot_be_made(cli: Cli, tiny: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["runs", "list", "--json"], ["train", "--help"], ["--help"]])
+def test_a_full_disk_behind_stdout(tmp_path: Path, words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "ffcli", "runs", "list", "--json"],
+            [sys.executable, "-m", "ffcli", *words],
             cwd=tmp_path,
             env=environment(),
             stdout=full,
