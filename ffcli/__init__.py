@@ -1,9 +1,8 @@
 """Feed-forward neural networks from scratch in NumPy: train, tune and evaluate them."""
 
-from typing import TYPE_CHECKING, Any
-
 from ffcli.version import __version__
 
+TYPE_CHECKING = False  # as typing's, whose import takes as long as all of this file's
 if TYPE_CHECKING:
     from ffcli.config import TrainConfig
     from ffcli.core.network import Network
@@ -50,7 +49,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import the public names when they are asked for, so that ``ffnn --help`` loads no NumPy."""
     if name not in _MODULES:
         raise AttributeError(f"module 'ffcli' has no attribute '{name}'")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import sys
+import sys  # nothing else: an interrupt that comes before `main` ends in a traceback
+
+SIGINT = 2
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
             except KeyboardInterrupt:
                 return exit_code()
     except KeyboardInterrupt as interrupt:  # before or after that block was there to know the signal
-        return 128 + int(getattr(interrupt, "number", signal.SIGINT))
+        return 128 + int(getattr(interrupt, "number", SIGINT))
 
 
 if __name__ == "__main__":

@@ -145,6 +145,19 @@ def check_figure(path: Path | None, dpi: int | None = None) -> Path | None:
     return None if path is None else check_target("out", path, *FORMATS)
 
 
+def check_table(path: Path | None, figure: Path | None) -> Path | None:
+    """Return the path of a CSV file to write beside a figure, as `check_target`; None for None.
+
+    Raises RequestError that names ``csv``, also where both are the same file.
+    """
+    if path is None:
+        return None
+    target = check_target("csv", path)
+    if figure is not None and target.resolve() == figure.resolve() and not _is_written_through(target):
+        raise RequestError(f"expected another file than that of the figure, got {path}", parameter="csv")
+    return target
+
+
 @contextmanager
 def as_png(path: Path, draw: Callable[[], Figure]) -> Iterator[Path]:
     """Yield the PNG of the figure that was written to ``path``: that file, or a temporary one that is drawn.

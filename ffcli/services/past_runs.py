@@ -14,6 +14,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.integrity import known_config
 from ffcli.runs.layout import SUMMARY
+from ffcli.runs.model_file import digest
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import HistoryRow, are_all, history_csv
 from ffcli.runs.store import CONFIG, ENDED, HISTORY, MODEL
@@ -121,7 +122,9 @@ def take_over(
         write_atomic(new.place / HISTORY, history_csv(rows))
         write_atomic(new.place / CONFIG, yaml.safe_dump(config.as_dict(), sort_keys=False))
         with suppress(FileNotFoundError):  # its sweep may drop them at any moment
-            write_atomic(new.place / MODEL, (context.runs.path(source) / MODEL).read_bytes())
+            model = (context.runs.path(source) / MODEL).read_bytes()
+            if digest(model) == record.model_sha256:  # else somebody has trained the run further
+                write_atomic(new.place / MODEL, model)
         write_atomic(new.place / SUMMARY, json_text(record.as_dict()))
         new.appear()
         results = tuple(row.result for row in rows)

@@ -103,7 +103,7 @@ def compare_loss(
     Both networks of a pair start from the same weights and see the same batches. An
     interrupted comparison resumes where it stopped: ffnn compare-loss ID.
     """
-    from ffcli.plotting.style import check_figure, check_target
+    from ffcli.plotting.style import check_figure, check_table
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log
 
@@ -115,7 +115,7 @@ def compare_loss(
     pool = pool_options(workers, cluster, jobs)
     dots = integer("--dpi", dpi)
     target = check_figure(file, dots) or Path("compare-loss.png")
-    csv_target = None if csv_file is None else check_target("csv", csv_file)
+    csv_target = check_table(csv_file, target)
     comparison = _comparison(
         out,
         place,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ffcli.core.metrics import confusion_matrix
 from ffcli.plotting.confusion import confusion_figure, row_fractions
-from ffcli.plotting.style import as_png, check_figure, check_target, label, save_figure, save_file
+from ffcli.plotting.style import as_png, check_figure, check_table, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
@@ -40,8 +40,7 @@ def confusion(
     Raises RequestError, and errors as `chosen_run` does.
     """
     out = check_figure(out, dpi)
-    if csv_file is not None:
-        csv_file = check_target("csv", csv_file)
+    csv_file = check_table(csv_file, out)
     stored, data = chosen_run(context, choice)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)

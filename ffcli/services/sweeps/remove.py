@@ -85,6 +85,10 @@ def _refuse_running(context: Context, sweep_id: str) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
+    """Remove the folder of a sweep. Of a link to a folder elsewhere only the link goes."""
+    if folder.is_symlink():
+        folder.unlink()
+        return
     for name in (STUDY, SWEEP_FILE):  # first, so that nothing cut short is listed
         (folder / name).unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # W&B's own agents make none

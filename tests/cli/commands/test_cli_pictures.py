@@ -105,6 +105,9 @@ def test_confusion_writes_its_files_and_says_it_in_words(cli: Cli, run: str) -> 
     assert np.array(found["matrix"]).sum() == 30
     assert Path(found["png"]).is_file()
     assert Path("x.csv").read_text().splitlines()[0] == "true \\ predicted,0,1,2"
+    same = cli("confusion", run, "-o", "same.svg", "--csv", "./same.svg")
+    assert (same.code, same.out, Path("same.svg").exists()) == (2, "", False)
+    assert "--csv" in same.err
     done = cli("confusion", run, "-o", "y.png")
     assert (done.code, done.err) == (0, "")
     top = found["confusions"][0]

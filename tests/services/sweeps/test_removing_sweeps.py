@@ -83,3 +83,16 @@ def test_nothing_goes_while_an_agent_trains_a_run_of_it(place: Place) -> None:
     finally:
         unlock(lock)
     assert (runs(place), folder.exists()) == (["ended", "open"], True)
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_of_a_link_to_a_folder_elsewhere_only_the_link_goes(place: Place, remote: bool) -> None:
+    sweep = REMOTE if remote else put_sweep(place, "epochs: {values: [1, 2]}", [])
+    folder = put_remote(place) if remote else place.context.runs_dir / "sweeps" / sweep
+    put(place.context.runs_dir, "ours", sweep_id=sweep)
+    elsewhere = folder.rename(place.folder / "elsewhere")
+    kept = {path.name for path in elsewhere.iterdir()}
+    folder.symlink_to(elsewhere)
+    removal = remove_sweeps(place.context, runs_of_sweeps(place.context, [sweep]))
+    assert (removal.removed, removal.runs, folder.is_symlink()) == ([sweep], ["ours"], False)
+    assert kept <= {path.name for path in elsewhere.iterdir()}

@@ -153,6 +153,18 @@ def test_reuse_takes_over_what_has_run(place: Place, file: Path) -> None:
     )
 
 
+def test_reuse_takes_no_network_that_the_record_does_not_name(place: Place, file: Path) -> None:
+    """As where the run is trained further between the reading of its record and that of its network."""
+    first, again = create(place.context, file, 0), create(place.context, file, 0)
+    run(place, first.id, 1)
+    (source,) = place.context.runs.ids()
+    (place.path(source) / MODEL).write_bytes(b"of another epoch")
+    run(place, again.id, 1, reuse=True)
+    (copy,) = read_sweep(place.context, again.id).trials[0].run_ids
+    assert "reused" in place.context.runs.read(copy).tags
+    assert not (place.path(copy) / MODEL).exists()
+
+
 def test_the_same_file_with_other_runs_is_another_sweep(place: Place, file: Path) -> None:
     plain = create(place.context, file, 0).id
     folded = create(place.context, file, 0, folds=3, repeats=2).id
