@@ -103,7 +103,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         with writing_stdout():
-            pass  # what Rich has printed, such as help
+            sys.stdout.flush()  # what Rich has printed, such as help
     except SystemExit as left:  # by Rich or Typer, where a reader of help or of the version has gone
         if completion.asked() or left.code != 1:
             raise

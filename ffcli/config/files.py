@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ffcli.config.loading import allowed, validate
-from ffcli.config.names import by_field
 from ffcli.config.recipes import ABOUT
 from ffcli.config.train_config import NAMES
 from ffcli.errors import RequestError
@@ -60,7 +59,7 @@ def _settings(content: Any, place: str) -> dict[str, Any]:
             raise RequestError(f"{place}{key} must be {allowed(str(fields[key]))}, got a nested value.")
     try:
         validate(values, lambda name: place + name)
-        return by_field(values, NAMES)
+        return NAMES.by_field(values)
     except RequestError as error:
         raise RequestError(place + str(error).removeprefix(place), hint=error.hint) from None
 

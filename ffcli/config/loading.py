@@ -7,7 +7,6 @@ from typing import Any
 
 from ffcli.config.explain import expected
 from ffcli.config.fields import read_sizes
-from ffcli.config.names import by_field
 from ffcli.config.train_config import FIELDS, NAMES, TrainConfig
 from ffcli.errors import InvalidValueError
 
@@ -24,7 +23,7 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     below with it, and a ``num_layers`` on top turns a list of equal sizes below into that size.
     """
     merged: dict[str, Any] = {}
-    for layer in (by_field(layer, NAMES) for layer in layers):
+    for layer in map(NAMES.by_field, layers):
         sizes = read_sizes(layer.get("hidden_size"))
         if isinstance(sizes, tuple):
             merged["num_layers"] = len(sizes)
@@ -42,6 +41,6 @@ def validate(values: Mapping[str, Any], label: Callable[[str], str] = str) -> Tr
     Raises RequestError for an unknown name, and for the first bad value, whose field it names by ``label``.
     """
     try:
-        return TrainConfig(**by_field(values, NAMES))
+        return TrainConfig(**NAMES.by_field(values))
     except InvalidValueError as error:
         raise error.named(label) from None

@@ -27,7 +27,7 @@ class FieldNames:
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        self.aliases = {alias: field for field, info in fields.items() for alias in _aliases(info)}
+        self.aliases = {alias: field for field, info in fields.items() for alias in metadata(info, Option).aliases}
         self._by_key = {compact(spelling): field for spelling, field in self.aliases.items()}
         self._by_key |= {compact(field): field for field in fields}
 
@@ -54,6 +54,24 @@ class FieldNames:
                 found[name] = _ALPHAS[beside[0]]
         return found
 
+    def by_field(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return settings under the fields' own names.
+
+        Raises RequestError for unknown names, all at once, and for a field that is given under two names.
+        """
+        fields = self.resolve(values)
+        if strange := [name for name, field in fields.items() if field is None]:
+            raise self.unknown(strange)
+        known, given = dict[str, Any](), dict[str, str]()
+        for name, field in fields.items():
+            assert field is not None
+            if field in known:
+                raise RequestError(
+                    f"{field} is given twice, as {given[field]} and as {name}; leave one of them out."
+                )
+            known[field], given[field] = values[name], name
+        return known
+
     def meant(self, name: str) -> list[str]:
         """Return the fields that an unknown name may stand for."""
         flags = [field for field, info in self._fields.items() if f"-{name}" in metadata(info, Option).flags]
@@ -78,27 +96,3 @@ class FieldNames:
         for name in names[:_MOST_NAMED]:
             meant = " or ".join(self.meant(name))
             yield f"'{name}' ({meant}?)" if meant else f"'{name}'"
-
-
-def _aliases(info: FieldInfo) -> tuple[str, ...]:
-    option = metadata(info, Option)
-    return option.aliases if isinstance(option, Option) else ()
-
-
-def by_field(values: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
-    """Return settings under the fields' own names.
-
-    Raises RequestError for unknown names, all at once, and for a field that is given under two names.
-    """
-    fields = names.resolve(values)
-    if strange := [name for name, field in fields.items() if field is None]:
-        raise names.unknown(strange)
-    known, given = dict[str, Any](), dict[str, str]()
-    for name, field in fields.items():
-        assert field is not None
-        if field in known:
-            raise RequestError(
-                f"{field} is given twice, as {given[field]} and as {name}; leave one of them out."
-            )
-        known[field], given[field] = values[name], name
-    return known

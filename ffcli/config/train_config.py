@@ -26,7 +26,7 @@ from ffcli.config.fields import (
     read_fold,
     read_sizes,
 )
-from ffcli.config.names import FieldNames, by_field
+from ffcli.config.names import FieldNames
 from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.initializers import INITIALIZERS
 from ffcli.core.losses import LOSSES
@@ -245,7 +245,7 @@ class TrainConfig(BaseModel):
     )
 
     def __init__(self, **values: Any) -> None:
-        known = by_field(values, NAMES)
+        known = NAMES.by_field(values)
         try:
             super().__init__(**known)
         except ValidationError as invalid:
