@@ -27,7 +27,9 @@ class FieldNames:
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        self.aliases = {alias: field for field, info in fields.items() for alias in metadata(info, Option).aliases}
+        self.aliases = {
+            alias: field for field, info in fields.items() for alias in metadata(info, Option).aliases
+        }
         self._by_key = {compact(spelling): field for spelling, field in self.aliases.items()}
         self._by_key |= {compact(field): field for field in fields}
 
