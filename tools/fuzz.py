@@ -52,7 +52,7 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     from ffcli.datasets.pictures import decode
     from ffcli.datasets.streams import RawArray, blocks
     from ffcli.runs.layout import STUDY
-    from ffcli.runs.model_file import load_network, save_network
+    from ffcli.runs.model_file import load_network, network_bytes
     from ffcli.runs.record import HistoryRow, RunRecord, history_csv
     from ffcli.runs.store import HISTORY, SUMMARY, RunStore
     from ffcli.sweeping.spec.spec import SweepSpec, load_spec, parse_spec
@@ -133,7 +133,7 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     np.savez_compressed(archive, x_train=np.zeros((2, 3, 3), np.uint8))
     network = Network([9, 4, 3], "relu")
     network.initialize("xavier", np.random.default_rng(0))
-    save_network(file, network, {"config": config})
+    file.write_bytes(network_bytes(network, {"config": config}))
     sweeps = [path.read_bytes() for path in SWEEPS.glob("*.yaml")]
     return {
         "idx": (idx, [header, gzip.compress(header, mtime=0)]),

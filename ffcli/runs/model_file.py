@@ -88,11 +88,6 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         raise FfnnError(f"{path} cannot be read as a model of ffnn: {error}") from None
 
 
-def save_network(path: Path, network: Network, about: Mapping[str, Any]) -> None:
-    """Write a network as `network_bytes` has it."""
-    write_atomic(path, network_bytes(network, about))
-
-
 def network_bytes(network: Network, about: Mapping[str, Any]) -> bytes:
     """Return a model file: ``layers.N.weight`` (fan_in, fan_out), ``layers.N.bias`` (fan_out,), architecture.
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError
-from ffcli.runs.model_file import load_arrays, load_network, save_arrays, save_network
+from ffcli.runs.model_file import load_arrays, load_network, network_bytes, save_arrays
 
 
 def network(sizes: tuple[int, ...] = (4, 3, 2), activation: str = "tanh", seed: int = 0) -> Network:
@@ -50,7 +50,7 @@ def test_a_saved_network_predicts_the_same_bits(
     made = network(tuple(sizes), activation, seed)
     for b in made.biases:
         b[...] = rng.normal(size=b.shape)
-    save_network(tmp_path / "m", made, {"note": "täxt"})
+    (tmp_path / "m").write_bytes(network_bytes(made, {"note": "täxt"}))
     again, about = load_network(tmp_path / "m")
     images = rng.normal(size=(7, sizes[0])).astype(np.float32)
     assert again.predict_proba(images).tobytes() == made.predict_proba(images).tobytes()
@@ -60,7 +60,7 @@ def test_a_saved_network_predicts_the_same_bits(
 
 def test_any_reader_of_safetensors_can_use_the_file(tmp_path: Path) -> None:
     made = network()
-    save_network(tmp_path / "m", made, {"epoch": 3})
+    (tmp_path / "m").write_bytes(network_bytes(made, {"epoch": 3}))
     arrays = load_file(tmp_path / "m")
     assert {name: array.shape for name, array in arrays.items()} == {
         "layers.0.weight": (4, 3),
@@ -79,8 +79,8 @@ def test_any_reader_of_safetensors_can_use_the_file(tmp_path: Path) -> None:
 
 
 def test_the_same_network_gives_the_same_file(tmp_path: Path) -> None:
-    save_network(tmp_path / "a", network(), {"x": 1})
-    save_network(tmp_path / "b", network(), {"x": 1})
+    (tmp_path / "a").write_bytes(network_bytes(network(), {"x": 1}))
+    (tmp_path / "b").write_bytes(network_bytes(network(), {"x": 1}))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -103,7 +103,7 @@ def test_a_folder_is_no_model(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    save_network(tmp_path / "m", network(), {})
+    (tmp_path / "m").write_bytes(network_bytes(network(), {}))
     whole = (tmp_path / "m").read_bytes()
     for size in range(len(whole)):
         (tmp_path / "m").write_bytes(whole[:size])
@@ -122,7 +122,7 @@ def test_random_bytes_are_refused(tmp_path: Path, content: bytes) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_changed_byte_gives_a_network_or_one_message(tmp_path: Path, data: st.DataObject) -> None:
-    save_network(tmp_path / "m", network(), {"epoch": 1})
+    (tmp_path / "m").write_bytes(network_bytes(network(), {"epoch": 1}))
     content = bytearray((tmp_path / "m").read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "m").write_bytes(content)
@@ -217,7 +217,7 @@ def test_a_huge_declared_architecture_takes_no_memory(tmp_path: Path) -> None:
 
 
 def test_a_failed_save_keeps_the_old_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_network(tmp_path / "m", network(seed=1), {})
+    (tmp_path / "m").write_bytes(network_bytes(network(seed=1), {}))
     before = (tmp_path / "m").read_bytes()
 
     def full(_: int) -> None:
@@ -225,6 +225,6 @@ def test_a_failed_save_keeps_the_old_model(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        save_network(tmp_path / "m", network(seed=2), {})
+        (tmp_path / "m").write_bytes(network_bytes(network(seed=2), {}))
     assert (tmp_path / "m").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m"]

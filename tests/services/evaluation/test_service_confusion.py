@@ -15,7 +15,7 @@ from stored_sweeps import Made, put_sweep
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.model_file import save_network
+from ffcli.runs.model_file import network_bytes
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.confusion import confusion, matrix_csv
@@ -47,7 +47,7 @@ def identity(place: Place) -> str:
     place.put("identity", dataset=str(path), config=config.as_dict(), best={"val_acc": 1.0}, sweep_id="s")
     network = Network([4, 4])
     network.weights[0][...] = np.eye(4)
-    save_network(place.path("identity") / MODEL, network, {})
+    (place.path("identity") / MODEL).write_bytes(network_bytes(network, {}))
     return "identity"
 
 

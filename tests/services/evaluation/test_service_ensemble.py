@@ -16,7 +16,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import load_dataset, split_indices
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.model_file import save_network
+from ffcli.runs.model_file import network_bytes
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.results import MeanReport
 from ffcli.runs.store import MODEL
@@ -50,7 +50,7 @@ def put_linear(place: Place, run_id: str, W: list[list[float]], **values: Any) -
     place.put(run_id, dataset=str(path), config=config.as_dict(), best={"val_acc": 0.5}, provenance=about)
     network = Network([2, 2])
     network.weights[0][...] = W
-    save_network(place.path(run_id) / MODEL, network, {})
+    (place.path(run_id) / MODEL).write_bytes(network_bytes(network, {}))
 
 
 FIRST = [[1.0, 0.0], [0.0, 0.0]]  # the logits are (first pixel, 0)

@@ -12,7 +12,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.model_file import save_network
+from ffcli.runs.model_file import network_bytes
 from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
@@ -49,7 +49,7 @@ def put_identity(place: Place, **values: Any) -> str:
     place.put("identity", dataset=str(path), config=config.as_dict(), best={"val_acc": 1.0})
     network = Network([4, 4])
     network.weights[0][...] = np.eye(4)
-    save_network(place.path("identity") / MODEL, network, {})
+    (place.path("identity") / MODEL).write_bytes(network_bytes(network, {}))
     return str(path)
 
 

@@ -13,7 +13,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.model_file import save_network
+from ffcli.runs.model_file import network_bytes
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.images import Illustrated, as_pictures
@@ -149,7 +149,7 @@ def put_classifier(place: Place) -> str:
     place.put("pair", dataset=str(path), config=config.as_dict(), best={"val_acc": 1.0})
     network = Network([2, 2])
     network.weights[0][...] = np.eye(2) * 10
-    save_network(place.path("pair") / MODEL, network, {})
+    (place.path("pair") / MODEL).write_bytes(network_bytes(network, {}))
     return str(path)
 
 

@@ -17,7 +17,7 @@ from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.losses import softmax
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.model_file import save_network
+from ffcli.runs.model_file import network_bytes
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.export.export import FORMATS, export
@@ -52,7 +52,7 @@ def put(place: Place, model: Network, *, pixels: bool = True, run: str = "r1", *
         "image_shape": [6, 5] if pixels else [30],
         "input": "uint8 pixels / 255" if pixels else "float features",
     }
-    save_network(place.path(run) / MODEL, model, {**described, **about})
+    (place.path(run) / MODEL).write_bytes(network_bytes(model, {**described, **about}))
     return model
 
 
