@@ -71,12 +71,11 @@ class UnknownNameError(RequestError):
         meant: Sequence[str] | None = None,
         place: str = "",
         also: str = "",
-        hint: str | None = None,
         parameter: str | None = None,
     ) -> None:
         meant = closest(name, dict(zip(choices, choices))) if meant is None else meant
         message = f"{place}{unknown(kind, name, choices, meant)}{also}"
-        super().__init__(message, hint=hint, parameter=parameter)
+        super().__init__(message, parameter=parameter)
         self.kind, self.name, self.choices, self.meant = kind, name, tuple(choices), tuple(meant)
 
 
@@ -85,11 +84,7 @@ class UnknownParameterError(UnknownNameError):
 
 
 class SeveralSweepsError(RequestError):
-    """A script or notebook holds several sweeps, ``choices``, and none or no known one is chosen."""
-
-    def __init__(self, message: str, choices: Sequence[str], *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.choices = tuple(choices)
+    """A script or notebook holds several sweeps, and none or no known one is chosen."""
 
 
 class DataError(FfnnError):

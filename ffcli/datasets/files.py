@@ -122,9 +122,9 @@ def open_ordinary(path: Path) -> BinaryIO:
     return file
 
 
-def file_at(path: Path, name: str | None = None) -> File:
+def file_at(path: Path) -> File:
     """Return the file at ``path``. Raises OSError where there is none."""
-    return _file(path, name or path.name, path.stat())
+    return _file(path, path.name, path.stat())
 
 
 def _file(path: Path, name: str, state: os.stat_result) -> File:

@@ -42,10 +42,6 @@ class Standing:
     pruned: bool = False
 
 
-class IncomparableError(RequestError):
-    """Runs that were trained with different losses are to be ranked by a loss."""
-
-
 @dataclass(frozen=True)
 class Metric:
     """What runs are ranked by: one of `METRICS`; ``target`` ends a sweep once a run reaches it."""
@@ -88,7 +84,7 @@ class Metric:
         """Return the items that have a value, the best first and the earlier first on a tie.
 
         Finished ones come before pruned ones. Losses of different kinds are never compared: ranked by a loss,
-        items of several losses raise IncomparableError, or with ``mixed`` form one group for each loss, the
+        items of several losses raise RequestError, or with ``mixed`` form one group for each loss, the
         groups in the order of the losses' names.
         """
         known = [(item, standing(item)) for item in items]
@@ -99,7 +95,7 @@ class Metric:
                 f"{counted(sum((at.loss or '') == kind for _, at in known), 'run')} with {kind or 'another'}"
                 for kind in kinds
             )
-            raise IncomparableError(
+            raise RequestError(
                 f"Runs with different losses cannot be ranked by {self.name} ({trained}).",
                 hint=f"Rank them by {'train_acc' if self.name.startswith('train') else 'val_acc'}.",
             )

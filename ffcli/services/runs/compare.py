@@ -20,6 +20,8 @@ from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import joined
 
+_LEAST_SHORT = 4  # characters of an id's end
+
 
 @dataclass(frozen=True)
 class ComparedRun(RunResult):
@@ -116,9 +118,9 @@ def log(context: Context, runs: Sequence[ComparedRun], options: RunOptions) -> N
         )
 
 
-def _shorts(ids: Sequence[str], least: int = 4) -> list[str]:
+def _shorts(ids: Sequence[str]) -> list[str]:
     """Return the shortest ends of the ids, all of one length if they are long enough, that differ."""
-    for length in range(least, max(map(len, ids))):
+    for length in range(_LEAST_SHORT, max(map(len, ids))):
         ends = [run_id[-length:] for run_id in ids]
         if len(set(ends)) == len(ids):
             return ends

@@ -69,7 +69,7 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
     """Return the finished run of one dataset with the best ``metric``; the earliest on a tie.
 
     The value of a run is that of its best epoch: the highest accuracy or the lowest loss. Notice is given
-    where the runs were validated on different images. Raises IncomparableError where a loss is to rank runs
+    where the runs were validated on different images. Raises RequestError where a loss is to rank runs
     that were trained with different losses, FfnnError where no run has finished.
     """
     name, standing = canonical_name(dataset or "fashion_mnist"), standing_by(metric)

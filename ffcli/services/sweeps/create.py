@@ -175,7 +175,7 @@ def any_config(spec: SweepSpec) -> TrainConfig:
 
 
 def read_sweep(context: Context, sweep_id: str) -> Study:
-    """Return what is stored of a sweep. Raises RequestError where there is none, DamagedSweepError."""
+    """Return what is stored of a sweep. Raises RequestError where there is none, FfnnError."""
     return study.read(sweep_folder(context, sweep_id))
 
 

@@ -52,9 +52,8 @@ def ranked_originals(
     """Return the finished runs of a sweep, the best first and the earlier first on a tie: at least one.
 
     ``sweep`` is a sweep of the store, or entity/project/id at W&B. The sweep's own metric ranks unless
-    another is given. Raises RequestError for an unknown sweep or metric, IncomparableError where a loss is to
-    rank runs with different losses, FfnnError where no run has finished (on ``dataset``, if given) or W&B
-    cannot be asked.
+    another is given. Raises RequestError for an unknown sweep or metric, or where a loss is to rank runs of
+    different losses; FfnnError where no run has finished (on ``dataset``, if given) or W&B cannot be asked.
     """
     only = canonical_name(dataset) if dataset else None
     if is_address(sweep):

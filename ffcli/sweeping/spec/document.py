@@ -100,10 +100,10 @@ class Section:
         """Raise RequestError: where, why, a full stop."""
         raise RequestError(f"{self.place(key)}: {reason}.", hint=hint)
 
-    def wrong(self, key: str, expected: str, hint: str | None = None) -> NoReturn:
+    def wrong(self, key: str, expected: str) -> NoReturn:
         """Refuse the value of a key by saying what is expected."""
         got = shown(self.values[key])
-        raise RequestError(f"{self.place(key)} must be {expected}, got {got or 'nothing'}.", hint=hint)
+        raise RequestError(f"{self.place(key)} must be {expected}, got {got or 'nothing'}.")
 
     def only(self, keys: Collection[str], kind: str) -> None:
         """Refuse any other key; ``kind`` says in words of what these are the keys."""

@@ -52,13 +52,6 @@ class Found:
     keywords: Mapping[str, Any] | None = None
 
 
-class NotLiteralError(ValueError):
-    """A value holds something that is not a literal."""
-
-    def __init__(self, opaque: Opaque) -> None:
-        super().__init__(f"{opaque.line}: {_code(opaque.node)} is not a literal")
-
-
 @dataclass
 class Program:
     """What is found in a program: ``assigned`` values and ``calls`` of functions named sweep, in their order.
@@ -283,7 +276,7 @@ def plain(value: Any) -> Any:
         if left[0] < 0 or depth > _MOST_DEPTH:
             raise ValueError("it holds itself, or too many values")
         if isinstance(part, Opaque):
-            raise NotLiteralError(part)
+            raise ValueError(f"{part.line}: {_code(part.node)} is not a literal")
         if isinstance(part, dict):
             return {key: copy(item, depth + 1) for key, item in part.items()}
         return [copy(item, depth + 1) for item in part] if isinstance(part, list) else part

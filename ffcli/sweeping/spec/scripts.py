@@ -150,6 +150,4 @@ def _is_sweep(value: Any) -> bool:
 
 def _several(sweeps: list[Found], message: str) -> SeveralSweepsError:
     named = [f"{found.name or 'a dict'} ({found.line})" for found in sweeps]
-    return SeveralSweepsError(
-        f"{message}: {', '.join(named)}.", [found.name or found.line for found in sweeps]
-    )
+    return SeveralSweepsError(f"{message}: {', '.join(named)}.")

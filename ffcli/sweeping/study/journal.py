@@ -20,8 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.storages.journal._file import get_lock_file
 
-from ffcli.errors import RequestError
-from ffcli.sweeping.study.record import DamagedSweepError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.util.atomic_files import append, sync_folder
 from ffcli.util.safe_read import shown
 
@@ -40,16 +39,16 @@ _UNSOUND = (
 
 @contextmanager
 def sound(what: str) -> Iterator[None]:
-    """Raise DamagedSweepError where the block finds that a study is none of ours, or no study at all."""
+    """Raise FfnnError where the block finds that a study is none of ours, or no study at all."""
     try:
         yield
     except _UNSOUND as error:
         raise damaged(what, str(error) or type(error).__name__) from None
 
 
-def damaged(what: str, reason: str) -> DamagedSweepError:
+def damaged(what: str, reason: str) -> FfnnError:
     """Return the error of a record that cannot be read."""
-    return DamagedSweepError(
+    return FfnnError(
         f"The record of {what} is damaged: {shown(reason)}",
         hint="Its runs are stored on their own and are not affected; a new sweep of the same file can reuse "
         "their results.",
@@ -84,7 +83,7 @@ class _Backend(JournalFileBackend):
 
 
 def open_to_read(path: Path) -> JournalStorage:
-    """Return a study's storage. Raises DamagedSweepError where it cannot be read, OSError."""
+    """Return a study's storage. Raises FfnnError where it cannot be read, OSError."""
     path.stat()  # Optuna would make the file
     with sound(f"sweep {path.parent.name}"):
         return JournalStorage(JournalFileBackend(str(path.absolute())))

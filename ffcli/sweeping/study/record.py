@@ -11,17 +11,12 @@ from typing import Any, Literal
 
 from ffcli.config import TrainConfig, members, runs_per_trial
 from ffcli.core.training import EpochResult
-from ffcli.errors import FfnnError
 from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
 from ffcli.sweeping.spec.spec import SweepSpec
 
 State = Literal["running", "finished", "pruned", "failed"]
 EndState = Literal["finished", "pruned", "failed"]
 END_STATES: tuple[EndState, ...] = ("finished", "pruned", "failed")
-
-
-class DamagedSweepError(FfnnError):
-    """The record of a sweep holds what no ffnn has written."""
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def create(folder: Path, sweep: Sweep, count: int | None, first: Iterable[NewTri
 
 
 def read(folder: Path) -> Study:
-    """Return the sweep of a folder. Raises RequestError where there is none, DamagedSweepError."""
+    """Return the sweep of a folder. Raises RequestError where there is none, FfnnError."""
     try:
         storage = journal.open_to_read(folder / STUDY)
     except OSError as error:
@@ -146,7 +146,7 @@ def unreadable(folder: Path, error: OSError) -> Exception:
 
 
 def read_storage(storage: BaseStorage, folder: Path) -> Study:
-    """Return the sweep of a folder that an opened storage holds. Raises DamagedSweepError."""
+    """Return the sweep of a folder that an opened storage holds. Raises FfnnError where it is damaged."""
     with journal.sound(f"sweep {folder.name}"):
         (found,) = storage.get_all_studies()
         sweep, count = _read_sweep(folder.name, found.user_attrs)

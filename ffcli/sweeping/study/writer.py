@@ -33,7 +33,7 @@ class StudyWriter:
     """
 
     def __init__(self, folder: Path, may_append: Callable[[], None]) -> None:
-        """Raises RequestError where there is no sweep, DamagedSweepError."""
+        """Raises RequestError where there is no sweep, FfnnError where it is damaged."""
         try:
             self._storage = journal.open_to_append(folder / STUDY, may_append)
         except FileNotFoundError as error:

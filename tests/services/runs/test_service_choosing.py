@@ -11,7 +11,7 @@ from small_runs import Place, Watcher, interrupt_after
 import ffcli
 from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.metric import BY_VAL_ACC, IncomparableError, Metric
+from ffcli.runs.metric import BY_VAL_ACC, Metric
 from ffcli.runs.model_file import load_network
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.runs.select import best_run, load_run
@@ -82,7 +82,7 @@ def test_losses_of_different_kinds_are_never_compared(place: Place) -> None:
 
     put("8-ce", "cross_entropy", 0.3)
     put("9-se", "squared_error", 0.01)
-    with pytest.raises(IncomparableError) as caught:
+    with pytest.raises(RequestError) as caught:
         best_run(place.context, Metric.named("val_loss"), "mnist")
     assert caught.value.exit_code == 2
     assert best_run(place.context, BY_VAL_ACC, "mnist").run_id == "9-se"

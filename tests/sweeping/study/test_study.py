@@ -15,12 +15,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from ffcli.core.training import EpochResult
-from ffcli.errors import RequestError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.pool import Task
 from ffcli.runs.layout import STUDY
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study import journal, study
-from ffcli.sweeping.study.record import Counts, DamagedSweepError, Sweep
+from ffcli.sweeping.study.record import Counts, Sweep
 from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.util.atomic_files import append
 
@@ -175,7 +175,7 @@ def test_a_flipped_byte_names_the_sweep(engine: Engine, swept: Sweep, at: float)
     content[position] ^= 0x40
     path.write_bytes(content)
     for use in (lambda: engine.trials(swept), lambda: engine.writer(swept)):
-        with pytest.raises(DamagedSweepError, match="sweep s1") as caught:
+        with pytest.raises(FfnnError, match="sweep s1") as caught:
             use()
         assert caught.value.hint
     assert path.read_bytes() == content
@@ -203,7 +203,7 @@ def test_what_no_ffnn_has_written_is_damage(engine: Engine, swept: Sweep, change
     content = path.read_bytes()
     assert before.encode() in content
     path.write_bytes(content.replace(before.encode(), after.encode("utf-8", "surrogateescape")))
-    with pytest.raises(DamagedSweepError, match="s1"):
+    with pytest.raises(FfnnError, match="s1"):
         engine.trials(swept)
 
 
@@ -211,7 +211,7 @@ def test_a_file_that_is_no_journal_is_left_as_it_is(engine: Engine, swept: Sweep
     path = path_of(engine, swept)
     for content in (b"", b"\n", b"\0" * 100 + b"\n", b"[]\n[]\n", b"SQLite format 3\0\n"):
         path.write_bytes(content)
-        with pytest.raises(DamagedSweepError):
+        with pytest.raises(FfnnError):
             engine.trials(swept)
 
 
@@ -292,10 +292,10 @@ def test_a_foreign_token_stops_the_owner_before_it_appends(engine: Engine, swept
     before = path.read_bytes()
 
     def taken() -> None:
-        raise DamagedSweepError("taken over")
+        raise FfnnError("taken over")
 
     writer = StudyWriter(path.parent, taken)
-    with pytest.raises(DamagedSweepError, match="taken over"):
+    with pytest.raises(FfnnError, match="taken over"):
         writer.raise_count(99)
     assert path.read_bytes() == before
 
