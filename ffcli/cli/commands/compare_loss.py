@@ -10,10 +10,11 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from ffcli.cli.commands.sweeps import fail_where_all_failed, resumed
+from ffcli.cli.commands.resuming import resumed, watched
+from ffcli.cli.commands.sweeps import fail_where_all_failed
 from ffcli.cli.completion import complete_sweep_file
 from ffcli.cli.context import context
-from ffcli.cli.errors import FAILED, Interrupted
+from ffcli.cli.errors import FAILED
 from ffcli.cli.help import OUTPUT, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import Dpi, WandbEntity, WandbMode, WandbProject, figure_file, tracking
@@ -21,10 +22,7 @@ from ffcli.cli.parsing import Command
 from ffcli.cli.pool import Cluster, Jobs, Workers, cluster_words, pool_options
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
-from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.cli.views.tables import Columns, shown
-from ffcli.errors import FfnnError
-from ffcli.sweeping.study.lock import SweepHeldError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
@@ -126,8 +124,7 @@ def compare_loss(
         new=new,
     )
     resume_it = out.settings.command("compare-loss", comparison.sweep.id, *cluster_words(pool))
-    watcher = sweep_watcher(out)
-    try:
+    with watched(out, resume_it) as watcher:
         document = run(
             place,
             comparison,
@@ -138,12 +135,6 @@ def compare_loss(
             csv_file=csv_target,
             command_line=out.settings.command_line,
         )
-    except KeyboardInterrupt:
-        raise Interrupted(f"{watcher.how_far}Resume with: {resume_it}") from None
-    except (FfnnError, OSError) as error:
-        if not isinstance(error, SweepHeldError):
-            out.notice(f"Resume with: {resume_it}")
-        raise
     log(place, document, options)
     out.result(document, *_report(document))
     fail_where_all_failed(out, document, resume_it)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffcli.cli.commands.sweep_local import first_of, local_sweep, run_here
-from ffcli.cli.commands.sweep_wandb import Wanted, runs_at_wandb, sweep_by_wandb
+from ffcli.cli.commands.sweep_wandb import runs_at_wandb, sweep_by_wandb
 from ffcli.cli.completion import complete_run, complete_sweep, complete_sweep_file, names_in
 from ffcli.cli.completion import words as words_of
 from ffcli.cli.context import context
@@ -220,7 +220,8 @@ def sweep(
     if dry_run and not source.exists:
         refuse(f"--dry-run: {no_such_file(source.called)}")
     if beginning.is_given:
-        new = _begins(source, resume=resume or retry_failed)
+        _check_begins(source, resume=resume or retry_failed)
+        new = True
         many, first = first_of(place, source, beginning, many, number, options.count)
     if dry_run:
         _dry_run(out, place, source, options, many, first)
@@ -235,7 +236,7 @@ def sweep(
         ):
             if given is not None:
                 out.notice(f"{option} is not used by --backend wandb")
-        sweep_by_wandb(out, place, Wanted(source, wandb_entity, wandb_project, resume, new), options)
+        sweep_by_wandb(out, place, source, options, resume=resume, new=new)
         return
     if live:
         from ffcli.services.report.live import check_installed
@@ -288,8 +289,8 @@ def _dry_run(
     show_space(out, space, options.count)
 
 
-def _begins(source: SweepSource, *, resume: bool) -> bool:
-    """Return that a new sweep is begun. Raises RequestError where that cannot be."""
+def _check_begins(source: SweepSource, *, resume: bool) -> None:
+    """Raise RequestError where no new sweep can be begun."""
     from ffcli.services.sweeps.shipped import no_such_file
 
     begins = "--start-from and --extend begin a new sweep of a FILE:"
@@ -297,4 +298,3 @@ def _begins(source: SweepSource, *, resume: bool) -> bool:
         refuse(f"{begins} leave out --resume and --retry-failed.")
     if not source.exists:
         refuse(f"{begins} {no_such_file(source.called)}")
-    return True

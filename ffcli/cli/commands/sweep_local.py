@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffcli.cli.commands.sweeps import fail_where_all_failed, report, resumed
-from ffcli.cli.errors import Interrupted
+from ffcli.cli.commands.resuming import resumed, watched
+from ffcli.cli.commands.sweeps import fail_where_all_failed, report
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.pool import cluster_words
-from ffcli.cli.views.sweep import sweep_watcher
-from ffcli.errors import FfnnError
-from ffcli.sweeping.study.lock import SweepHeldError
 
 if TYPE_CHECKING:
     from ffcli.cli.repetition import Repetition
@@ -24,19 +20,15 @@ if TYPE_CHECKING:
     from ffcli.training.context import Context
 
 
-@contextmanager
-def _live_page(out: Output, place: Context, made: Sweep) -> Iterator[None]:
-    """Serve the report of a sweep within the block."""
+def run_here(out: Output, place: Context, made: Sweep, options: SweepOptions, *, live: bool) -> None:
+    """Run a sweep and show what came of it; with ``live`` its report is served meanwhile."""
+    if not live:
+        _run(out, place, made, options)
+        return
     from ffcli.services.report.live import live_report
 
     with live_report(place, made.id) as page:
         out.notice(f"live report: {page.url}")
-        yield
-
-
-def run_here(out: Output, place: Context, made: Sweep, options: SweepOptions, *, live: bool) -> None:
-    """Run a sweep and show what came of it; with ``live`` its report is served meanwhile."""
-    with _live_page(out, place, made) if live else nullcontext():
         _run(out, place, made, options)
 
 
@@ -46,15 +38,8 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
 
     again = ("sweep", made.id, *cluster_words(options.pool))
     resume = out.settings.command(*again)
-    watcher = sweep_watcher(out)
-    try:
+    with watched(out, resume) as watcher:
         document = run_sweep(place, made, options, watcher)
-    except KeyboardInterrupt:
-        raise Interrupted(f"{watcher.how_far}Resume with: {resume}") from None
-    except (FfnnError, OSError) as error:
-        if not isinstance(error, SweepHeldError):
-            out.notice(f"Resume with: {resume}")
-        raise
     most = made.spec.most_trials()
     more = document.ended == "count" and (most is None or most > (document.planned or 0))
     kept = []

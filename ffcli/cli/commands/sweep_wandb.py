@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,21 +17,8 @@ from ffcli.util.text import are
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
     from ffcli.services.sweeps.local import SweepOptions
-    from ffcli.sweeping.study.record import Sweep
     from ffcli.sweeping.wandb.address import WandbAddress
-    from ffcli.sweeping.wandb.server import WandbServer
     from ffcli.training.context import Context
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line wants of a sweep by W&B."""
-
-    source: SweepSource
-    entity: str | None
-    project: str | None
-    resume: bool
-    new: bool
 
 
 def runs_at_wandb(
@@ -68,53 +54,56 @@ def runs_at_wandb(
     return chosen == "wandb"
 
 
-def sweep_by_wandb(out: Output, place: Context, wanted: Wanted, options: SweepOptions) -> None:
+def sweep_by_wandb(
+    out: Output, place: Context, source: SweepSource, options: SweepOptions, *, resume: bool, new: bool
+) -> None:
     """Register or join the sweep, run it, and show what came of it."""
+    from ffcli.services.sweeps.wandb import check_account, join, register
     from ffcli.services.sweeps.wandb_run import run_wandb_sweep
     from ffcli.sweeping.wandb.address import parse_address
+    from ffcli.sweeping.wandb.server import WandbServer
 
-    server, sweep = _connected(out, place, wanted)
+    address = _address(out, place, source, resume=resume, new=new)
+    check_account()
+    server = WandbServer()
+    if address is not None:
+        sweep = join(place, server, address)
+    else:
+        sweep = register(place, server, source, options.wandb_entity, options.wandb_project)
     out.notice(f"W&B: {parse_address(sweep.id).url(server.site)}")
     count = [] if options.count is None else ["--count", str(options.count)]  # the server does not know it
-    resume = out.settings.command("sweep", sweep.id, *count)
+    again = out.settings.command("sweep", sweep.id, *count)
     try:
         document = run_wandb_sweep(place, server, sweep, options, sweep_watcher(out))
     except KeyboardInterrupt:
-        raise Interrupted(f"Resume with: {resume}") from None
+        raise Interrupted(f"Resume with: {again}") from None
     out.result(document, *report(document, out.settings))
     unsent, push = len(document.unsent), out.settings.command("sync", sweep.id)
     missing = f"{unsent} of its runs {are(unsent)} stored here and not, or not wholly, at W&B"
     missing += f": {push} pushes them"
     if document.ended == "lost":
-        out.error(f"{document.message} {missing if unsent else 'All that ran is there'}.", f"Then: {resume}")
+        out.error(f"{document.message} {missing if unsent else 'All that ran is there'}.", f"Then: {again}")
         raise typer.Exit(FAILED)
     if unsent:
         out.notice(missing)
-    fail_where_all_failed(out, document, resume)
+    fail_where_all_failed(out, document, again)
 
 
-def _connected(out: Output, place: Context, wanted: Wanted) -> tuple[WandbServer, Sweep]:
-    """Return the connection and the sweep, joined or new; what is wrong is refused before W&B is asked."""
+def _address(
+    out: Output, place: Context, source: SweepSource, *, resume: bool, new: bool
+) -> WandbAddress | None:
+    """Return the sweep to join, None for a new one; what is wrong is refused before W&B is asked."""
     from ffcli.services.sweeps.shipped import no_such_file
-    from ffcli.services.sweeps.wandb import check_account, join, register
     from ffcli.sweeping.wandb.address import parse_address
-    from ffcli.sweeping.wandb.server import WandbServer
 
-    source = wanted.source
     if source.exists or Path(source.called).suffix.lower() in (".yaml", ".yml"):
         source.read()
-        address = None if wanted.new else _earlier(out, place, source, resume=wanted.resume)
-    elif "/" not in source.called:
+        return None if new else _earlier(out, place, source, resume=resume)
+    if "/" not in source.called:
         refuse(
             f"--backend wandb: {no_such_file(source.called)}", "A sweep of W&B is named entity/project/id."
         )
-    else:
-        address = parse_address(source.called)
-    check_account()
-    server = WandbServer()
-    if address is not None:
-        return server, join(place, server, address)
-    return server, register(place, server, source, wanted.entity, wanted.project)
+    return parse_address(source.called)
 
 
 def _earlier(out: Output, place: Context, source: SweepSource, *, resume: bool) -> WandbAddress | None:

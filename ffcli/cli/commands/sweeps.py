@@ -15,20 +15,18 @@ from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.listing import ColumnNames, Format, Where, show_list, table_format
-from ffcli.cli.output import Output, refuse
+from ffcli.cli.output import Output
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import duration, number, plain
 from ffcli.cli.values import integer
 from ffcli.cli.views.tables import Columns
-from ffcli.errors import FfnnError
 from ffcli.util.text import counted
 
 if TYPE_CHECKING:
     from ffcli.runs.results import HyperparameterEffect
     from ffcli.services.compare_loss.results import LossComparison
     from ffcli.services.sweeps.results import Effects, SweepOutcome, SweepReport, TopTrial
-    from ffcli.training.context import Context
 
 app = typer.Typer(cls=Group, add_completion=False, subcommand_metavar="COMMAND …")
 
@@ -123,57 +121,6 @@ def show(
 
 
 app.command(cls=Command)(rm)
-
-
-def wants_to_resume(
-    out: Output, place: Context, what: str, sweep_id: str, *, count: int | None
-) -> bool | None:
-    """Ask whether to resume an earlier sweep of the same file, which ``what`` names in the question.
-
-    None where nobody is there to answer, or where it has as many trials as are asked for.
-    """
-    from ffcli.services.sweeps.summary import progress
-
-    if not out.can_ask:
-        return None
-    far = ""
-    try:
-        known = progress(place, sweep_id)
-    except FfnnError:  # damaged: then a new one is what the user wants, who is asked all the same
-        pass
-    else:
-        ended = sum(vars(known.counts).values())
-        if known.state == "ended" and (count is None or count <= ended):
-            return None
-        of = f" of {known.planned}" if known.planned else ""
-        best = f", best {known.metric.name} {number(known.best.value)}" if known.best is not None else ""
-        far = f" ({known.state}: {counted(ended, 'run')}{of}{best})"
-    return out.ask(f"Resume {what} {sweep_id} of the same file{far}? n begins a new one.", default=True)
-
-
-def resumed(
-    out: Output,
-    place: Context,
-    command: str,
-    file: object,
-    earlier: str | None,
-    *,
-    by: str | None,
-    count: int | None,
-) -> str | None:
-    """Return the earlier sweep of the same file if the user wants to resume it with ``command``.
-
-    ``by`` is the option that says so, if any: RequestError where there is none to resume.
-    """
-    what = "comparison" if command == "compare-loss" else "sweep"
-    if earlier is None:
-        if by is not None:
-            refuse(f"{by}: no {what} in {place.runs_dir} is of {file}.")
-        return None
-    wanted = by is not None or wants_to_resume(out, place, what, earlier, count=count)
-    if wanted is None:
-        out.notice(f"{file} was run before: {out.settings.command(command, earlier)} resumes that {what}")
-    return earlier if wanted else None
 
 
 def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:
