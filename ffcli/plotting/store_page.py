@@ -13,31 +13,16 @@ _SCRIPTS = ("data", "table", "figure", "curves", "live", "store")
 
 
 @dataclass(frozen=True)
-class SweepRow:
-    """A sweep as it is listed; ``best`` is the best value of its ``metric``, None where it has none yet."""
-
-    sweep_id: str
-    name: str
-    method: str
-    state: str
-    finished: int
-    pruned: int
-    failed: int
-    planned: int | None
-    metric: str
-    best: float | None
-
-
-@dataclass(frozen=True)
 class StorePage:
     """All that the page shows: the newest of ``n_sweeps`` sweeps and ``n_runs`` runs, the newest first.
 
-    ``numbers`` are those of the ``runs``, from 1 for the oldest run of the store; ``curves`` have them too.
+    ``sweeps`` are those that ``ffnn sweeps list`` lists (`ListedSweep`). ``numbers`` are those of the
+    ``runs``, from 1 for the oldest run of the store; ``curves`` have them too.
     """
 
     folder: str
     about: Mapping[str, str]
-    sweeps: Sequence[SweepRow]
+    sweeps: Sequence[Any]
     n_sweeps: int
     runs: Sequence[RunRecord]
     numbers: Sequence[int]

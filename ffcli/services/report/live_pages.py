@@ -10,8 +10,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
 from ffcli.plotting.html import Document
+from ffcli.plotting.report import Best, document
+from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.report.live_store import LiveStore, Shown
-from ffcli.services.report.live_sweep import LiveSweep
+from ffcli.services.report.report import best_of, stored_report
 from ffcli.services.sweeps.find import sweep_called
 from ffcli.training.context import Context
 
@@ -57,6 +59,23 @@ class _Kept:
             self._stale_at = 0.0
 
 
+class _LiveSweep:
+    """The report of a sweep, read from the store when it is asked for."""
+
+    def __init__(self, context: Context, sweep_id: str) -> None:
+        self._context, self._sweep_id = context, sweep_id
+        self._best: tuple[str | None, Best] | None = None
+
+    def document(self) -> Document:
+        """Return the report of now; the best run is evaluated when it is another one than before."""
+        report, best = stored_report(self._context, self._sweep_id)
+        if best is None:
+            return document(report)
+        if self._best is None or self._best[0] != best.run_id:
+            self._best = best.run_id, best_of(self._context, best, RunChoice(str(best.run_id)))
+        return document(replace(report, best=self._best[1]))
+
+
 class LivePages:
     """All that a live server shows of a store."""
 
@@ -69,7 +88,7 @@ class LivePages:
     def sweep(self, sweep_id: str) -> Version:
         """Return the page of a sweep. Raises RequestError where there is none, FfnnError as its reader."""
         called = sweep_called(self._context, sweep_id)
-        return self._get(called, lambda: LiveSweep(self._context, called).document)
+        return self._get(called, lambda: _LiveSweep(self._context, called).document)
 
     def store(self, shown: Shown) -> Version:
         """Return the page of the store."""

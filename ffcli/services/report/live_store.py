@@ -7,14 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ffcli.plotting.html import Curve, Document
-from ffcli.plotting.store_page import StorePage, SweepRow, store_document
+from ffcli.plotting.store_page import StorePage, store_document
 from ffcli.runs.layout import sweep_ids
 from ffcli.runs.metric import METRICS
 from ffcli.runs.record import RunRecord
 from ffcli.runs.statuses import RunStatuses
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.sweeps.listing import list_sweeps
-from ffcli.services.sweeps.results import ListedSweep
 from ffcli.training.context import Context
 
 MOST_CURVES = 12
@@ -57,7 +56,7 @@ class LiveStore:
             StorePage(
                 folder=str(self._context.runs_dir),
                 about=about,
-                sweeps=list(map(_row, list_sweeps(self._context, shown.sweeps))),
+                sweeps=list_sweeps(self._context, shown.sweeps),
                 n_sweeps=n_sweeps,
                 runs=records,
                 numbers=[numbers[record.run_id] for record in records],
@@ -80,18 +79,3 @@ class LiveStore:
                 metrics = {name: [getattr(result, name) for result in results] for name in METRICS}
                 return Curve(number, [result.epoch for result in results], metrics)
         return None
-
-
-def _row(sweep: ListedSweep) -> SweepRow:
-    return SweepRow(
-        sweep_id=sweep.sweep_id,
-        name=sweep.name or "",
-        method=sweep.method,
-        state=sweep.state or "",
-        finished=sweep.counts.finished,
-        pruned=sweep.counts.pruned,
-        failed=sweep.counts.failed,
-        planned=sweep.planned,
-        metric=sweep.metric.name,
-        best=None if sweep.best is None else sweep.best.value,
-    )
