@@ -14,7 +14,7 @@ from hostile_helpers import NASTY, Trained, write_tiny
 
 from ffcli.cli.app import main
 from ffcli.runs.store import CONFIG, SUMMARY, RunStore
-from ffcli.services.sweeps.table import write_table
+from ffcli.services.sweeps.local import write_table
 from ffcli.sweeping.study import study
 from ffcli.training.context import Context
 from ffcli.util.atomic_files import cell

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
@@ -16,17 +17,20 @@ from ffcli.services.sweeps.listing import write_summary
 from ffcli.services.sweeps.results import SweepOutcome
 from ffcli.services.sweeps.retention import BestWeights
 from ffcli.services.sweeps.summary import sweep_report
-from ffcli.services.sweeps.table import write_table
 from ffcli.sweeping.study.coordinator import Coordinator
 from ffcli.sweeping.study.events import OnEvent, SweepOver, SweepStarted, unfailing
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.study.plan import Plan
-from ffcli.sweeping.study.record import Ended, Sweep
+from ffcli.sweeping.study.record import Ended, Sweep, Trial
 from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking
+from ffcli.util.atomic_files import csv_text, write_atomic
 from ffcli.util.signals import interrupts_deferred
+
+TABLE = "runs.csv"
+_COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,18 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
         message=ended.message if ended else None,
         seconds=time.monotonic() - began,
     )
+
+
+def write_table(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> None:
+    """Write ``runs.csv`` into the sweep's folder: a row for each trial, with its runs and searched values."""
+    rows: list[list[Any]] = [[*_COLUMNS, *sweep.spec.space]]
+    for trial in trials:
+        about = [trial.number, " ".join(trial.run_ids) or None, trial.state, trial.value]
+        about += [trial.best_epoch, trial.reused, trial.error]
+        rows.append([*about, *(trial.values[name] for name in sweep.spec.space)])
+    # A name that came from the command line may hold bytes that are no text.
+    content = csv_text(rows).encode("utf-8", "backslashreplace")
+    write_atomic(sweep_folder(context, sweep.id) / TABLE, content)
 
 
 def _write_lists(context: Context, study: StudyWriter) -> None:

@@ -11,16 +11,18 @@ from ffcli.config import validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
-from ffcli.runs.record import RunRecord
+from ffcli.runs.record import RunRecord, utc_now
 from ffcli.services.sweeps.create import SweepSource, any_config, holds, keep_file, load_source
 from ffcli.services.sweeps.find import records_of
 from ffcli.sweeping.spec.document import parse
 from ffcli.sweeping.spec.spec import KEYS, SweepSpec, parse_spec
 from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
 from ffcli.sweeping.wandb.address import WandbAddress, parse_address
+from ffcli.sweeping.wandb.agents import Train
 from ffcli.sweeping.wandb.server import SweepGoneError, WandbServer
-from ffcli.tracking.base import PROJECT
+from ffcli.tracking.base import PROJECT, TrackedRun
 from ffcli.tracking.modes import decide, has_key
+from ffcli.tracking.wandb_tracker import WandbTracker
 from ffcli.training.context import Context
 
 Backend = Literal["local", "wandb"]
@@ -64,19 +66,20 @@ def register(
 ) -> Sweep:
     """Register a sweep at W&B and return it. Raises RequestError for what is wrong in its file."""
     spec = load_source(context, source)
-    dataset = context.dataset(any_config(spec).dataset)
+    digest = context.dataset(any_config(spec).dataset).digest
     project = project or spec.project or os.environ.get("WANDB_PROJECT") or PROJECT
-    address = server.register(spec.document, entity or spec.entity, project)
-    sweep = Sweep(str(address), spec, dataset.digest, CORE_VERSION, 0, 0.0)
-    keep_file(context, sweep)
-    return sweep
+    return _kept(context, server.register(spec.document, entity or spec.entity, project), spec, digest)
 
 
 def join(context: Context, server: WandbServer, address: WandbAddress) -> Sweep:
     """Return a sweep of W&B's. Raises RequestError where there is none, or none that can be trained here."""
     spec = remote_spec(server, address)
-    dataset = context.dataset(any_config(spec).dataset)
-    sweep = Sweep(str(address), spec, dataset.digest, CORE_VERSION, 0, 0.0)
+    return _kept(context, address, spec, context.dataset(any_config(spec).dataset).digest)
+
+
+def _kept(context: Context, address: WandbAddress, spec: SweepSpec, dataset_digest: str) -> Sweep:
+    """Return a sweep of W&B's, whose file is kept in the store."""
+    sweep = Sweep(str(address), spec, dataset_digest, CORE_VERSION, 0, 0.0)
     keep_file(context, sweep)
     return sweep
 
@@ -142,3 +145,21 @@ def _trial(context: Context, sweep: Sweep, record: RunRecord, number: int) -> Tr
         best_epoch=epoch,
         error=record.error,
     )
+
+
+def tell_of_failure(address: WandbAddress, order: Train, error: str) -> None:
+    """Give a run that W&B has handed out, and that cannot be trained, its end as failed. Raises OSError."""
+    tracker = WandbTracker("online")
+    tracker.start(
+        TrackedRun(
+            order.run_id,
+            utc_now(),
+            name=f"refused-{order.run_id}",
+            config=dict(order.values),
+            sweep=address.id,
+            project=address.project,
+            entity=address.entity,
+        )
+    )
+    tracker.finish(1, {"status": "failed", "error": error})
+    tracker.close()

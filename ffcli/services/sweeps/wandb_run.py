@@ -17,7 +17,7 @@ from ffcli.services.sweeps.local import SweepOptions, digests
 from ffcli.services.sweeps.results import WandbSweepOutcome
 from ffcli.services.sweeps.retention import BestWeights
 from ffcli.services.sweeps.summary import wandb_report
-from ffcli.services.sweeps.wandb import interrupted, trials
+from ffcli.services.sweeps.wandb import interrupted, tell_of_failure, trials
 from ffcli.sweeping.study.events import (
     EpochDone,
     OnEvent,
@@ -32,7 +32,6 @@ from ffcli.sweeping.study.events import (
 from ffcli.sweeping.study.record import Ended, EndState, Sweep, best_epoch, tally
 from ffcli.sweeping.wandb.address import parse_address
 from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Train
-from ffcli.sweeping.wandb.refusal import tell_of_failure
 from ffcli.sweeping.wandb.server import WandbServer
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
