@@ -56,9 +56,12 @@ class RunStore:
 
         Ids also come from studies, from W&B and from the files of other runs.
         """
-        if not is_name(run_id) or run_id in RESERVED:
-            raise _no_id(run_id)
+        self._check_id(run_id)
         return self.folder / run_id
+
+    def _check_id(self, run_id: str) -> None:
+        if not is_name(run_id) or run_id in RESERVED:
+            raise DamagedRunError(f"'{shown(run_id)}' is not a valid run id.")
 
     def of_sweep(self, run_id: str, sweep_id: str) -> Path | None:
         """Return the folder of a run of this very sweep, or None where there is none.
@@ -131,8 +134,7 @@ class RunStore:
 
     def summary(self, run_id: str) -> bytes:
         """Return the file of a run's record. Raises DamagedRunError where it cannot be read."""
-        if not is_name(run_id) or run_id in RESERVED:
-            raise _no_id(run_id)
+        self._check_id(run_id)
         try:
             # Without Path, which takes as long as the reading: there may be thousands.
             return read_file(os.path.join(self.folder, run_id, SUMMARY))  # noqa: PTH118
@@ -221,16 +223,21 @@ class RunStore:
             finally:
                 unlock(lock)
 
-    def remove(self, path: Path) -> None:
+    def has_model(self, run_id: str) -> bool:
+        """Whether the network of a run is stored."""
+        return (self.path(run_id) / MODEL).is_file()
+
+    def remove(self, run_id: str) -> None:
         """Remove a run. The summary goes first, so that a removal cut short leaves nothing that lists.
 
         Of a link to a folder elsewhere only the link goes. Raises FfnnError where a process is still training
         the run.
         """
+        path = self.folder / run_id
         try:
             lock = lock_folder(path)
         except BlockingIOError:
-            raise FfnnError(f"Run {path.name} is still running.", hint="Stop it first.") from None
+            raise FfnnError(f"Run {run_id} is still running.", hint="Stop it first.") from None
         try:
             if path.is_symlink():
                 path.unlink()
@@ -272,10 +279,6 @@ def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
                 yield from _files(entry.path, f"{prefix}{entry.name}/")
             else:
                 yield prefix + entry.name, entry.stat(follow_symlinks=False).st_size
-
-
-def _no_id(run_id: str) -> DamagedRunError:
-    return DamagedRunError(f"'{shown(run_id)}' is not a valid run id.")
 
 
 def _is_abandoned(path: Path) -> bool:

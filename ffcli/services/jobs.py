@@ -139,7 +139,7 @@ class Jobs:
             self._fail(f"{run} was started {STARTS} times without an end: {event.reason}.")
             return event
         if run_id is not None and not (self._context.runs.path(run_id) / CHECKPOINT).is_file():
-            self._context.runs.remove(self._context.runs.path(run_id))
+            self._context.runs.remove(run_id)
             run_id = None
         self._run_ids[number] = run_id
         if self._failure is None:

@@ -12,7 +12,6 @@ from ffcli.errors import FfnnError
 from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.runs.integrity import known_config
 from ffcli.runs.record import RunRecord
-from ffcli.runs.store import MODEL
 from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
 from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
@@ -101,7 +100,7 @@ def _is_usable(context: Context, record: RunRecord) -> bool:
     """Whether a run has this version's core, and can be evaluated where it is finished."""
     if record.provenance.core != CORE_VERSION:
         return False
-    return record.status != "finished" or (context.runs.path(record.run_id) / MODEL).is_file()
+    return record.status != "finished" or context.runs.has_model(record.run_id)
 
 
 def _is_done(record: RunRecord) -> bool:

@@ -47,7 +47,7 @@ class PastRuns:
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
         """Return the earliest such run, or None; ``weights``: its network must be stored too."""
         for run_id in self._runs.get(_key(config, dataset_digest), []):
-            if not weights or (self._context.runs.path(run_id) / MODEL).is_file():
+            if not weights or self._context.runs.has_model(run_id):
                 return run_id
         return None
 

@@ -12,7 +12,6 @@ from ffcli.execution.open import PoolOptions
 from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import Evaluation
@@ -224,7 +223,7 @@ def _results(
 
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
     """Return it where the weights lie in this store; a sweep keeps those of its best runs only."""
-    if run_id is None or not (context.runs.path(run_id) / MODEL).is_file():
+    if run_id is None or not context.runs.has_model(run_id):
         return None
     try:
         (tested,) = evaluate(context, [RunChoice(run_id)], track=False)

@@ -187,7 +187,7 @@ def test_a_killed_worker_loses_its_task_and_no_other(pool: Pool) -> None:
     lost = pool.lost("one")
     assert lost.run_id == pool.started("one").run_id
     assert lost.reason
-    pool.place.context.runs.remove(pool.place.path(lost.run_id))  # nobody holds it
+    pool.place.context.runs.remove(lost.run_id)  # nobody holds it
     pool.submit("again")
     assert pool.ended("again").status == "finished"
     pool.pool.verdict("two", stop=True)

@@ -169,7 +169,7 @@ class TestList:
         assert damaged == [OLD]
         with pytest.raises(DamagedRunError, match="has no record: it was removed in part"):
             store.read(OLD)
-        store.remove(store.find(OLD))
+        store.remove(OLD)
         assert store.ids() == [MIDDLE, NEW]
 
 
@@ -401,17 +401,17 @@ class TestDamage:
 
 class TestRemove:
     def test_a_removed_run_is_gone_and_the_others_stay(self, store: RunStore) -> None:
-        store.remove(store.folder / MIDDLE)
+        store.remove(MIDDLE)
         assert sorted(path.name for path in store.folder.iterdir()) == [OLD, NEW]
 
     def test_a_run_in_use_stays(self, store: RunStore) -> None:
         lock = lock_folder(store.folder / OLD)
         with pytest.raises(FfnnError, match=f"Run {OLD} is still running") as caught:
-            store.remove(store.folder / OLD)
+            store.remove(OLD)
         assert caught.value.exit_code == 1
         assert store.read(OLD) == record(OLD)
         unlock(lock)
-        store.remove(store.folder / OLD)
+        store.remove(OLD)
 
     def test_a_removal_cut_short_leaves_a_damaged_run_that_can_be_removed(
         self, store: RunStore, monkeypatch: pytest.MonkeyPatch
@@ -421,12 +421,12 @@ class TestRemove:
 
         monkeypatch.setattr(store_module.shutil, "rmtree", fail)
         with pytest.raises(OSError, match="the disk is gone"):
-            store.remove(store.folder / OLD)
+            store.remove(OLD)
         damaged: list[str] = []
         assert [one.run_id for one in store.records(damaged)] == [MIDDLE, NEW]
         assert damaged == [OLD]
         monkeypatch.undo()
-        store.remove(store.folder / OLD)
+        store.remove(OLD)
         assert store.ids() == [MIDDLE, NEW]
 
 

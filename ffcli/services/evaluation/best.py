@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ffcli.errors import RequestError
 from ffcli.runs.metric import BY_VAL_ACC
-from ffcli.runs.store import MODEL
 from ffcli.services.runs.select import best_run
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
@@ -48,7 +47,7 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
     if choice.sweep_id is None:
         by = BY_VAL_ACC.or_named(choice.metric)
         record = best_run(context, by, choice.dataset)
-        if (context.runs.path(record.run_id) / MODEL).is_file():
+        if context.runs.has_model(record.run_id):
             return record.run_id
     # Optuna and all that trains take as long to import as thousands of records to read.
     from ffcli.services.evaluation.retrained import of_store, with_weights

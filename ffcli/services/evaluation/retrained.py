@@ -9,7 +9,6 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.metric import Metric
 from ffcli.runs.record import RunRecord
-from ffcli.runs.store import MODEL
 from ffcli.services.past_runs import PastRuns
 from ffcli.services.sweeps.originals import Original
 from ffcli.services.train import train
@@ -47,7 +46,7 @@ def with_weights(
     if best.members:
         context.notify(f"{best.title} is the first of the {len(best.members)} runs of its trial")
         best = replace(best, config=best.members[0])
-    if best.run_id is not None and (context.runs.path(best.run_id) / MODEL).is_file():
+    if best.run_id is not None and context.runs.has_model(best.run_id):
         return best.run_id
     digest = context.dataset(best.config.dataset).digest
     if best.dataset_digest not in (None, digest):

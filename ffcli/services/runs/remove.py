@@ -154,7 +154,7 @@ def remove(context: Context, run_ids: Sequence[str]) -> Removal:
     busy = None
     for run_id in run_ids:
         try:
-            context.runs.remove(context.runs_dir / run_id)
+            context.runs.remove(run_id)
         except FileNotFoundError:  # another process was faster
             continue
         except FfnnError as error:

@@ -54,7 +54,7 @@ class EarlierRuns:
                     break
             else:
                 with suppress(FfnnError, OSError):  # see `remove_replaced`
-                    self._context.runs.remove(self._context.runs.path(run_id))
+                    self._context.runs.remove(run_id)
         return found
 
     def _runs_of(self, trial: Trial) -> list[RunRecord]:
@@ -80,12 +80,6 @@ class EarlierRuns:
             return self._context.runs.read(run_id)
         return None
 
-    def _remove(self, run_id: str) -> None:
-        try:
-            self._context.runs.remove(self._context.runs.path(run_id))
-        except (FfnnError, OSError) as error:
-            self._context.notify(f"run {run_id} of an earlier start could not be removed: {error}")
-
     def remove_replaced(self, trials: Iterable[Trial]) -> None:
         """Remove the unfinished runs of trials that have ended with another run.
 
@@ -96,7 +90,11 @@ class EarlierRuns:
             kept = runs.get(record.provenance.trial or 0)
             is_ours = record.sweep_id == self._sweep.id and record.status not in ENDED
             if is_ours and kept is not None and record.run_id not in kept:
-                self._remove(record.run_id)
+                try:
+                    self._context.runs.remove(record.run_id)
+                except (FfnnError, OSError) as error:
+                    which = f"run {record.run_id} of an earlier start"
+                    self._context.notify(f"{which} could not be removed: {error}")
 
     def reusable(self, trial: Trial, config: TrainConfig) -> Past | None:
         """Return what a run comes to where a stored one is the same, copied as the trial's.

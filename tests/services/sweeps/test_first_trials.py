@@ -254,7 +254,7 @@ def test_a_run_that_is_gone_is_not_copied(place: Place) -> None:
     old = trained_sweep(place)
     gone = trials(place, old)[0].run_id
     assert gone is not None
-    place.context.runs.remove(place.path(gone))
+    place.context.runs.remove(gone)
     new = begin(place, sweep_file(place, MORE), extend=old.id)
     assert [trial.values["learning_rate"] for trial in trials(place, new)] == [0.002]
 

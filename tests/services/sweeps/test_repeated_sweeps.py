@@ -112,7 +112,7 @@ def test_what_a_killed_sweep_left_is_taken_over_run_by_run(place: Place, file: P
     """As where the coordinator was killed while the second of three runs was trained."""
     sweep = create(place.context, file, 0, repeats=3)
     before = run_and_cut(place, sweep.id)
-    place.context.runs.remove(place.path(before.run_ids[2]))
+    place.context.runs.remove(before.run_ids[2])
     kept = {path.name: path.stat().st_mtime_ns for path in place.path(before.run_ids[0]).iterdir()}
 
     run(place, sweep.id, 1)
