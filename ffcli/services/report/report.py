@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from ffcli.plotting.report import Best, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
-from ffcli.runs.results import HyperparameterEffect
 from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.resolve import chosen_run
@@ -70,7 +69,7 @@ def report(
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
     path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
     best = best_trial(sweep, trials)
-    shown = _report(context, sweep, trials, _by_trial(epochs))
+    shown = _report(context, sweep, trials, epochs)
     if best is not None:
         # The best run of a sweep at W&B need not be the best of those that are stored here.
         choice = (
@@ -93,7 +92,7 @@ def stored_report(context: Context, sweep_id: str) -> tuple[Report, Trial | None
     Raises RequestError for an unknown sweep.
     """
     sweep, trials, epochs = _stored(context, sweep_id)
-    return _report(context, sweep, trials, _by_trial(epochs)), best_trial(sweep, trials)
+    return _report(context, sweep, trials, epochs), best_trial(sweep, trials)
 
 
 def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[Epoch]]:
@@ -106,13 +105,6 @@ def _stored(context: Context, sweep_id: str) -> tuple[Sweep, list[Trial], list[E
     return study.sweep, trials, epochs_of(context, trials)
 
 
-def _by_trial(epochs: Iterable[Epoch]) -> dict[int, list[Epoch]]:
-    trials: dict[int, list[Epoch]] = {}
-    for epoch in epochs:
-        trials.setdefault(epoch.number, []).append(epoch)
-    return trials
-
-
 def _comparable(sweep: Sweep, trials: Sequence[Trial], loss: str | None) -> list[Trial]:
     """Return the trials; where the metric is a loss, without the values of trials with another ``loss``."""
     if not is_loss(sweep.metric.name):
@@ -120,22 +112,18 @@ def _comparable(sweep: Sweep, trials: Sequence[Trial], loss: str | None) -> list
     return [trial if trial.config.loss == loss else replace(trial, value=None) for trial in trials]
 
 
-def _report(
-    context: Context,
-    sweep: Sweep,
-    trials: Sequence[Trial],
-    epochs: Mapping[int, Sequence[Epoch]],
-) -> Report:
+def _report(context: Context, sweep: Sweep, trials: Sequence[Trial], epochs: Iterable[Epoch]) -> Report:
     """Return the content of the page; losses only of runs that have the loss function of the best."""
     best = best_trial(sweep, trials)
     loss = None if best is None else best.config.loss
     trials = _comparable(sweep, trials, loss)
     metric = sweep.metric
     accuracy = metric.name if metric.name.endswith("_acc") else "val_acc"
-    records = {trial.number: _record(context, trial) for trial in trials}
-    runs = [
-        _run(sweep, trial, records[trial.number], epochs.get(trial.number, ()), accuracy) for trial in trials
-    ]
+    by_trial: dict[int, list[Epoch]] = {trial.number: [] for trial in trials}
+    for epoch in epochs:
+        by_trial[epoch.number].append(epoch)
+    runs = [_run(sweep, trial, _record(context, trial), by_trial[trial.number], accuracy) for trial in trials]
+    values = sum(trial.value is not None for trial in trials)
     return Report(
         title=sweep.spec.name or f"Sweep {sweep.id}",
         description=sweep.spec.description or "",
@@ -149,18 +137,10 @@ def _report(
             if each.size != 1  # else it was not searched
         ],
         runs=runs,
-        curves=[
-            _curve(trial, epochs.get(trial.number, ()), loss) for trial in ranked(sweep.metric, trials)[:_TOP]
-        ],
-        influences=_influences(sweep, trials),
-        influence_note=_influence_note(metric.name, sum(trial.value is not None for trial in trials)),
+        curves=[_curve(trial, by_trial[trial.number], loss) for trial in ranked(metric, trials)[:_TOP]],
+        influences=known_effects(sweep, trials) if values >= CORRELATED else [],
+        influence_note=_influence_note(metric.name, values),
     )
-
-
-def _influences(sweep: Sweep, trials: Sequence[Trial]) -> list[HyperparameterEffect]:
-    """Return what can be said from so many runs."""
-    values = sum(trial.value is not None for trial in trials)
-    return known_effects(sweep, trials) if values >= CORRELATED else []
 
 
 def _influence_note(metric: str, values: int) -> str:

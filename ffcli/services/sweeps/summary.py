@@ -18,11 +18,9 @@ from ffcli.training.context import Context
 
 def sweep_report(context: Context, study: Study) -> SweepReport:
     """Return what is known of a sweep of this store."""
-    return SweepReport(**vars(_listed(context, study)), mattered=_mattered(study.sweep, study.trials))
-
-
-def _listed(context: Context, study: Study) -> ListedSweep:
-    return located(context, summary_of_study(study))
+    return SweepReport(
+        **vars(located(context, summary_of_study(study))), mattered=_mattered(study.sweep, study.trials)
+    )
 
 
 def show_sweep(
@@ -80,7 +78,7 @@ def trial_columns(metric: str, words: Iterable[str], parameter: str = "columns")
 
 def progress(context: Context, sweep_id: str) -> ListedSweep:
     """Return how far a sweep is, without what mattered in it. Raises FfnnError."""
-    return _listed(context, read_sweep(context, sweep_id))
+    return located(context, summary_of_study(read_sweep(context, sweep_id)))
 
 
 def wandb_report(context: Context, sweep: Sweep, trials: Sequence[Trial], refused: int) -> SweepReport:

@@ -90,7 +90,7 @@ class Proposer(ABC):
         self, values: Mapping[str, Any], point: Mapping[str, float] | None = None
     ) -> Proposal | None:
         """Return values as a proposal, None where they are refused or the same training was tried before."""
-        values = self.spec.effective(values)
+        values = self.spec.distinct.effective(values)
         index = self.index(values)
         if index is not None and index in self._tried:
             return None

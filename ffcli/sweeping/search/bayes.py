@@ -173,14 +173,10 @@ def _first(distribution: Distribution) -> int:
     return max(round(distribution.low / distribution.step), 1)
 
 
-def _of_position(distribution: Distribution, index: int) -> float:
-    return index + _first(distribution)
-
-
 def _of_value(distribution: Distribution, value: Any) -> float:
     """Return the coordinate of a value: of a continuous distribution, by bisection of its quantiles."""
     if distribution.size is not None:
-        return _of_position(distribution, position(distribution, value))
+        return position(distribution, value) + _first(distribution)
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

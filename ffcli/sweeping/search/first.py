@@ -32,7 +32,7 @@ class FirstProposals:
         return self._take(Proposal(values, config, self._search.point(values)))
 
     def _take(self, proposal: Proposal) -> Proposal | None:
-        effective = self._spec.effective(proposal.values)
+        effective = self._spec.distinct.effective(proposal.values)
         values = tuple(effective[name] for name in self._spec.space)
         if values in self._taken:
             return None

@@ -74,13 +74,9 @@ class SweepSpec:
         return map(self.combination, range(self.size or 0))
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Draw a combination, each parameter by its own distribution, in the form of `effective`."""
+        """Draw a combination, each parameter by its own distribution, in the form of `Distinct.effective`."""
         drawn = {name: distribution.sample(rng) for name, distribution in self.parameters.items()}
-        return self.effective(drawn)
-
-    def effective(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the combination that stands for all that train alike; see `Distinct.effective`."""
-        return self.distinct.effective(values)
+        return self.distinct.effective(drawn)
 
     def config(self, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainConfig:
         """Return the configuration of a run: values by any names of their fields, or the file's, over a base.

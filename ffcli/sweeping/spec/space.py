@@ -130,7 +130,7 @@ def _same_layers(section: Section, space: Mapping[str, Parameter]) -> None:
     lists = [size for size in space["hidden_size"].distribution.choices if isinstance(size, tuple)]
     layers = space["num_layers"].distribution
     for sizes in lists:
-        if layers.size != 1 or next(layers.values()) != len(sizes):
+        if layers.size != 1 or layers.value(0) != len(sizes):
             listed = ",".join(map(str, sizes))
             section.refuse(
                 f"hidden_size {listed} makes {counted(len(sizes), 'hidden layer')} and "
