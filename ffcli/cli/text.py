@@ -5,22 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-
-def plain(text: object) -> str:
-    """Return ``text`` with every character that is not printable written as an escape.
-
-    A terminal then obeys nothing that a run's name or a file's path may hold.
-    """
-    text = str(text)
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+from ffcli.util.text import plain as plain  # noqa: PLC0414
 
 
 def plain_lines(text: object) -> str:
-    """Do the same for a text of several lines."""
+    """Return a text of several lines with each as `plain` has it."""
     return "\n".join(map(plain, str(text).split("\n")))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ffcli.datasets.catalog import KNOWN
 from ffcli.errors import RequestError
+from ffcli.util.folders import expanded
 from ffcli.util.suggest import closest, unknown
 
 _ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".zip", ".parquet", ".gz")
@@ -43,7 +44,7 @@ class Reference:
 def parse(name: str) -> Reference:
     """Return a path and its options. A file whose name has such an ending is meant before the options are."""
     label, grayscale = None, False
-    while not os.path.lexists(path := _path(name)) and "#" in name:
+    while not os.path.lexists(path := expanded(name)) and "#" in name:
         rest, _, option = name.rpartition("#")
         word, equals, value = option.partition("=")
         if word.strip().lower() == GRAYSCALE and not equals:
@@ -71,7 +72,7 @@ def canonical_name(name: str) -> str:
         raise RequestError("a path cannot contain a NUL character", parameter="dataset")
     if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
         raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
-    return os.path.abspath(_path(name))  # noqa: PTH100 - Path.resolve looks links up
+    return os.path.abspath(expanded(name))  # noqa: PTH100 - Path.resolve looks links up
 
 
 def short_name(name: str) -> str:
@@ -96,10 +97,6 @@ def with_options(name: str, *, label: str | None = None, grayscale: bool = False
         return name
     found = parse(name)
     return str(Reference(found.path, label or found.label, grayscale or found.grayscale))
-
-
-def _path(name: str) -> Path:
-    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for an unknown ~user
 
 
 def _looks_like_a_path(name: str) -> bool:

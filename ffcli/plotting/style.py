@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.util.atomic_files import write_atomic
+from ffcli.util.text import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,9 +111,7 @@ def epochs_axis(axes: Axes) -> None:
 
 def label(text: object, longest: int = 60) -> str:
     """Return a name for a figure: on one line, what cannot be printed as an escape, the end cut off."""
-    line = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text)
-    )
+    line = plain(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -77,7 +77,7 @@ def _importances(
         return {}
     import optuna  # heavy, and not needed before
 
-    from ffcli.sweeping.study.distributions import plain, published
+    from ffcli.sweeping.study.distributions import published
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {name: published(each) for name, each in searched.items()}
@@ -85,7 +85,7 @@ def _importances(
     study.add_trials(
         optuna.trial.create_trial(
             value=trial.value,
-            params={name: plain(trial.values[name]) for name in searched},
+            params={name: joined(trial.values[name]) for name in searched},
             distributions=distributions,
         )
         for trial in trials

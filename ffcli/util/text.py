@@ -1,4 +1,4 @@
-"""Counts and percentages as text."""
+"""Counts, percentages and what may be printed as text."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ def percentage(fraction: float, digits: int = 0) -> str:
     """Return a fraction as a percentage, rounded half up as people do: 0.125 is 13%, 0.145 is 15%."""
     exact = Decimal(repr(float(fraction))) * 100
     return f"{exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}%"
+
+
+def plain(text: object) -> str:
+    """Return ``text`` with every character that is not printable written as an escape.
+
+    A terminal then obeys nothing that a run's name or a file's path may hold.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )

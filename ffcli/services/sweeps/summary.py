@@ -18,9 +18,8 @@ from ffcli.training.context import Context
 
 def sweep_report(context: Context, study: Study) -> SweepReport:
     """Return what is known of a sweep of this store."""
-    return SweepReport(
-        **vars(located(context, summary_of_study(study))), mattered=_mattered(study.sweep, study.trials)
-    )
+    listed = located(context, summary_of_study(study))
+    return SweepReport(**vars(listed), mattered=_mattered(study.sweep, study.trials))
 
 
 def show_sweep(

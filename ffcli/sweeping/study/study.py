@@ -26,8 +26,9 @@ from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.study import journal
-from ffcli.sweeping.study.distributions import plain, published
+from ffcli.sweeping.study.distributions import published
 from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, at_target, tally
+from ffcli.util.atomic_files import joined
 from ffcli.util.safe_read import is_name, shown
 
 ENDS: dict[TrialState, EndState] = {
@@ -85,7 +86,7 @@ class NewTrial:
         point = self.proposal.point
         frozen = create_trial(
             state=TrialState.RUNNING,
-            params={name: plain(self.proposal.values[name]) for name in distributions},
+            params={name: joined(self.proposal.values[name]) for name in distributions},
             distributions=dict(distributions),
             user_attrs={
                 "number": number,
