@@ -31,7 +31,7 @@ from ffcli.sweeping.study.events import (
 )
 from ffcli.sweeping.study.record import Ended, EndState, Sweep, best_epoch, tally
 from ffcli.sweeping.wandb.address import parse_address
-from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused, Stop, Train
+from ffcli.sweeping.wandb.agents import Agents, Order, Refused, Stop, Train
 from ffcli.sweeping.wandb.server import WandbServer
 from ffcli.tracking.base import Assigned
 from ffcli.training.context import Context
@@ -178,9 +178,7 @@ class _Trainer:
             self._trial_ended(order.opened, "failed", order.error)
         else:
             self._asking.discard(agent)
-            if isinstance(order, Lost):
-                self._end("lost", order.message)
-            elif isinstance(order, Refused):
+            if isinstance(order, Refused):
                 self._fail(order.message)
             elif isinstance(order, Ended):
                 self._end(order.reason, order.message)

@@ -179,7 +179,7 @@ def at_target(sweep: Sweep, trials: Iterable[Trial]) -> float | None:
 class Ended:
     """The sweep is over. ``message`` says why, in a sentence."""
 
-    reason: Literal["count", "space", "target", "failures", "time"]
+    reason: Literal["count", "space", "target", "failures", "time", "lost"]
     message: str
 
 

@@ -45,13 +45,6 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Lost:
-    """The server has not answered for too long."""
-
-    message: str
-
-
-@dataclass(frozen=True)
 class Refused:
     """The server ends this agent."""
 
@@ -63,7 +56,7 @@ class Released:
     """No run comes any more, because none is asked for."""
 
 
-Order = Train | Stop | Ended | Lost | Refused | Released
+Order = Train | Stop | Ended | Refused | Released
 
 
 class Agents:
@@ -213,7 +206,7 @@ class _Agent:
             if run_id is None and self._agents.stopped:
                 self._give_up(Released())
             elif run_id is None and time.monotonic() - self._silent_since >= _PATIENCE * timeout():
-                self._give_up(Lost(str(error)))
+                self._give_up(Ended("lost", str(error)))  # silent for too long
             return 1.0
         except FfnnError as error:
             if run_id is None:

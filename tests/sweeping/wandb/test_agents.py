@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from wandb.sdk.mailbox.mailbox import MailboxClosedError
 
+from ffcli.sweeping.study.record import Ended
 from ffcli.sweeping.wandb.address import parse_address
-from ffcli.sweeping.wandb.agents import Agents, Lost, Order, Refused
+from ffcli.sweeping.wandb.agents import Agents, Order, Refused
 from ffcli.sweeping.wandb.private import failed_request
 from ffcli.sweeping.wandb.server import ServerLostError, WandbServer
 
@@ -37,7 +38,7 @@ def test_an_sdk_whose_process_has_died_is_a_server_that_is_lost(error: Exception
 
 
 @pytest.mark.parametrize(
-    ("error", "order"), [(MailboxClosedError(), Lost), (None, Refused)], ids=["lost", "unexpected"]
+    ("error", "order"), [(MailboxClosedError(), Ended), (None, Refused)], ids=["lost", "unexpected"]
 )
 def test_an_agent_that_cannot_ask_says_so(
     monkeypatch: pytest.MonkeyPatch, error: Exception | None, order: type[Order]
