@@ -18,6 +18,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import new_run_id
 from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
+from ffcli.services.sweeps.find import text_of
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of
@@ -29,7 +30,7 @@ from ffcli.sweeping.study.study import NewTrial, Study
 from ffcli.training.context import Context
 from ffcli.training.experiment import check_before_loading
 from ffcli.util.atomic_files import write_atomic
-from ffcli.util.safe_read import is_name, read_file, shown
+from ffcli.util.safe_read import is_name, shown
 
 # An estimate measures so many configurations, for so many seconds each.
 _SAMPLE, _BUDGET = 12, 0.025
@@ -194,7 +195,7 @@ def of_same_file(
     text = (source if isinstance(source, SweepSource) else SweepSource(source)).text
     for sweep_id in reversed(sweep_ids(context.runs_dir)):
         stored = sweep_folder(context, sweep_id) / SWEEP_FILE
-        if not stored.is_file() or not holds(stored, text):
+        if text_of(stored) != text:
             continue
         try:
             sweep = read_sweep(context, sweep_id).sweep
@@ -205,14 +206,6 @@ def of_same_file(
         if (sweep.spec.text, sweep.paired) == (text, paired) and same_runs:
             return sweep_id
     return None
-
-
-def holds(path: Path, text: str) -> bool:
-    """Whether a file holds this very text."""
-    try:
-        return read_file(path).decode("utf-8") == text
-    except (OSError, ValueError):
-        return False
 
 
 def _seconds_of(context: Context, config: TrainConfig) -> float:

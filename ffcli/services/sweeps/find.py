@@ -85,7 +85,7 @@ def _named(context: Context, word: str, ids: Sequence[str]) -> str | None:
     file = _file_of(word)
     named = []
     for sweep_id in ids:
-        text = _text(context.runs_dir / SWEEPS / sweep_id / SWEEP_FILE)
+        text = text_of(context.runs_dir / SWEEPS / sweep_id / SWEEP_FILE)
         if text is not None and (text == file or _name(text, word) == word.casefold()):
             named.append(sweep_id)
     if len(named) > 1:
@@ -99,12 +99,12 @@ def _named(context: Context, word: str, ids: Sequence[str]) -> str | None:
 def _file_of(word: str) -> str | None:
     """Return what the sweep file holds that a word stands for, or None."""
     try:
-        return _text(sweep_file(word)) if word else None
+        return text_of(sweep_file(word)) if word else None
     except OSError:  # the word is no name that a file could have
         return None
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
     """Return what a file holds; None where it is none, or cannot be a sweep's."""
     try:
         return read_file(path, YAML_BYTES).decode("utf-8")

@@ -12,8 +12,8 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord, utc_now
-from ffcli.services.sweeps.create import SweepSource, any_config, holds, keep_file, load_source
-from ffcli.services.sweeps.find import records_of
+from ffcli.services.sweeps.create import SweepSource, any_config, keep_file, load_source
+from ffcli.services.sweeps.find import records_of, text_of
 from ffcli.sweeping.spec.document import parse
 from ffcli.sweeping.spec.spec import KEYS, SweepSpec, parse_spec
 from ffcli.sweeping.study.record import EndState, Sweep, Trial, best_epoch
@@ -99,7 +99,7 @@ def registered_before(context: Context, source: SweepSource) -> WandbAddress | N
     """Return the latest sweep of this very text that was registered from this store, or None."""
     text = source.text
     stored = (context.runs_dir / SWEEPS).glob(f"*/*/*/{SWEEP_FILE}")
-    same = [path for path in stored if holds(path, text)]
+    same = [path for path in stored if text_of(path) == text]
     if not same:
         return None
     latest = max(same, key=lambda path: path.stat().st_mtime_ns)
