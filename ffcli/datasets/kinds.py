@@ -77,14 +77,10 @@ def kind_of(head: bytes) -> Kind:
         name = "AVIF" if head[8:11] == b"avi" else "HEIC"
         return Kind("", f"a picture in {name}", "Save it as JPEG or PNG.")
     for offset, magic, kind in _MAGIC:
-        if head[offset : offset + len(magic)] == magic and _is_no_text(head, magic):
+        # A magic number of two letters, as a word may begin, stands in a binary file.
+        if head[offset : offset + len(magic)] == magic and (magic != b"BM" or b"\0" in head[:64]):
             return kind
     return _text_kind(head)
-
-
-def _is_no_text(head: bytes, magic: bytes) -> bool:
-    """Whether a magic number of two letters, as a word may begin, stands in a binary file."""
-    return magic != b"BM" or b"\0" in head[:64]
 
 
 def _text_kind(head: bytes) -> Kind:

@@ -70,7 +70,8 @@ def canonical_name(name: str) -> str:
         return KNOWN.canonical(name)
     if "\0" in name:
         raise RequestError("a path cannot contain a NUL character", parameter="dataset")
-    if not name or (not _looks_like_a_path(name) and closest(name, {known: known for known in KNOWN})):
+    is_path = os.sep in name or name.lower().endswith(_ENDINGS)
+    if not name or (not is_path and closest(name, {known: known for known in KNOWN})):
         raise RequestError(unknown("dataset", name, KNOWN), hint=OWN)
     return os.path.abspath(expanded(name))  # noqa: PTH100 - Path.resolve looks links up
 
@@ -97,7 +98,3 @@ def with_options(name: str, *, label: str | None = None, grayscale: bool = False
         return name
     found = parse(name)
     return str(Reference(found.path, label or found.label, grayscale or found.grayscale))
-
-
-def _looks_like_a_path(name: str) -> bool:
-    return os.sep in name or name.lower().endswith(_ENDINGS)

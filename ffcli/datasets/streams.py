@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +99,8 @@ def save(arrays: Iterator[Array], shape: tuple[int, ...], dtype: np.dtype[Any], 
     """
     sha256 = hashlib.sha256()
     with target.open("wb") as file:
-        _write_header(file, shape, dtype)
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
         for block in arrays:
             data = np.ascontiguousarray(block).data
             sha256.update(data)
@@ -107,8 +108,3 @@ def save(arrays: Iterator[Array], shape: tuple[int, ...], dtype: np.dtype[Any], 
         file.flush()
         os.fsync(file.fileno())
     return Saved(shape, dtype.str, sha256.hexdigest())
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)

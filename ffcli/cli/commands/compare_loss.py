@@ -147,11 +147,11 @@ def _comparison(
     out: Output, place: Context, spec: str | None, *, runs: int | None, seed: int, resume: bool, new: bool
 ) -> Comparison:
     """Return the comparison to resume, or a new one."""
-    from ffcli.services.compare_loss.run import PAIRED, begin, default_file, known
+    from ffcli.services.compare_loss.run import PAIRED, begin, known
     from ffcli.services.sweeps.create import of_same_file
     from ffcli.services.sweeps.shipped import sweep_file
 
-    file = default_file() if spec is None else sweep_file(spec)
+    file = sweep_file(spec or "compare_loss")
     if spec is not None and not file.exists():
         return known(place, spec, runs)
     same = None if new else of_same_file(place, file, PAIRED)

@@ -65,21 +65,16 @@ def evaluate(
     if ensemble:
         if best:
             refuse("Expected named runs with --ensemble, got --best.", "ffnn runs list --sort val_acc")
-        _evaluate_ensemble(out, named, dataset, tta)
+        from ffcli.services.evaluation.ensemble import evaluate_ensemble
+
+        command_line = out.settings.command_line
+        found = evaluate_ensemble(context(out), named, dataset=dataset, tta=tta, command_line=command_line)
+        out.result(found, *ensembles.parts(found))
         return
     choices = [choice] if best else [replace(choice, run=each) for each in named]
     evaluations = evaluate_runs(context(out), choices, tta=tta)
     shown = [part for evaluation in evaluations for part in _parts(evaluation)]
     out.result(evaluations[0] if len(evaluations) == 1 else evaluations, *shown[:-1])
-
-
-def _evaluate_ensemble(out: Output, runs: list[str], dataset: str | None, tta: bool) -> None:
-    from ffcli.services.evaluation.ensemble import evaluate_ensemble
-
-    ensemble = evaluate_ensemble(
-        context(out), runs, dataset=dataset, tta=tta, command_line=out.settings.command_line
-    )
-    out.result(ensemble, *ensembles.parts(ensemble))
 
 
 def _parts(evaluation: Evaluation) -> list[RenderableType]:

@@ -25,6 +25,7 @@ from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
 from ffcli.cli.views.tables import pairs
 from ffcli.config import load_recipe, members, unused
+from ffcli.datasets import with_options
 from ffcli.errors import FfnnError
 from ffcli.util.text import counted
 
@@ -139,7 +140,8 @@ def train(
 
     settings = configure(config, flags, recipe)
     if grayscale or label_column is not None:
-        settings = _with_dataset_options(settings, label_column, grayscale=grayscale)
+        dataset = with_options(settings.dataset, label=label_column, grayscale=grayscale)
+        settings = settings.model_copy(update={"dataset": dataset})
     pool = {"workers": workers, "cluster": cluster, "jobs": jobs}
     many = Repetition.read(folds, repeats)
     if not many.given and (alone := list(given(pool))):
@@ -169,13 +171,6 @@ def train(
     with _ended_early(out, watch):
         result = train_run(context(out), settings, options, watch)
     _finish(out, result)
-
-
-def _with_dataset_options(settings: TrainConfig, label: str | None, *, grayscale: bool) -> TrainConfig:
-    from ffcli.datasets import with_options
-
-    name = with_options(settings.dataset, label=label, grayscale=grayscale)
-    return settings.model_copy(update={"dataset": name})
 
 
 @contextmanager

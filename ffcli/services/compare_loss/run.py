@@ -18,7 +18,6 @@ from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.epochs import epochs_of
 from ffcli.services.sweeps.find import find_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
-from ffcli.services.sweeps.shipped import sweep_file
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec
 from ffcli.sweeping.study.events import OnEvent
 from ffcli.sweeping.study.record import Sweep
@@ -38,11 +37,6 @@ class Comparison:
 
     sweep: Sweep
     runs: int
-
-
-def default_file() -> Path:
-    """Return sweeps/compare_loss.yaml: that of the current folder, else the one that came with ffnn."""
-    return sweep_file("compare_loss")
 
 
 def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparison:

@@ -54,7 +54,8 @@ def read_picture(path: Path, data: Dataset, invert: bool | None) -> OwnPicture:
     if (tall, wide) != (height, width):
         padded = " padded and" if tall * width != wide * height else ""
         notices.append(f"it is {size_of(tall, wide)}:{padded} scaled to {size_of(height, width)}")
-    pixels = _oriented(pixels, invert, is_light=_has_light_background(data), notices=notices)
+    background = np.median([border(image) for image in data.x_train[:_SAMPLE]])
+    pixels = _oriented(pixels, invert, is_light=float(background) > _LIGHT, notices=notices)
     return OwnPicture(fit(pixels, height, width), [f"{path.name}: {notice}" for notice in notices])
 
 
@@ -70,10 +71,6 @@ def _decoded(path: Path) -> tuple[Array, list[str]]:
     except (BrokenDataError, ValueError) as error:
         raise RequestError(str(error), parameter="image") from None
     return (to_gray(pixels) if pixels.ndim == 3 else pixels), notices
-
-
-def _has_light_background(data: Dataset) -> bool:
-    return float(np.median([border(image) for image in data.x_train[:_SAMPLE]])) > _LIGHT
 
 
 def _oriented(pixels: Array, invert: bool | None, *, is_light: bool, notices: list[str]) -> Array:
