@@ -53,7 +53,7 @@ def pool_options(
     ``wandb`` is the mode in which W&B follows the runs: the workers of a cluster cannot reach it.
     """
     from ffcli.execution.open import PoolOptions
-    from ffcli.util.cores import usable_cores
+    from ffcli.util.processes import usable_cores
 
     if cluster is not None and wandb == "online":
         refuse(

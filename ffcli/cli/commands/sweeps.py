@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from ffcli.cli.commands.sweeps_rm import rm
 from ffcli.cli.completion import complete_sweep
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED
 from ffcli.cli.help import CHOICE, argument, option
 from ffcli.cli.listing import ColumnNames, Format, Where, show_list, table_format
 from ffcli.cli.output import Output
+from ffcli.cli.params import DryRun, Yes, confirm_removal
 from ffcli.cli.parsing import Command, Group
 from ffcli.cli.shared import Settings
 from ffcli.cli.text import duration, number, plain
@@ -120,7 +120,45 @@ def show(
     out.result(document, *report(document, out.settings, chosen), *left)
 
 
-app.command(cls=Command)(rm)
+@app.command(cls=Command)
+def rm(
+    ctx: typer.Context,
+    sweeps: Annotated[
+        list[str],
+        argument(
+            metavar="SWEEP",
+            help="Ids of sweeps, their unique beginnings or ends, or names; entity/project/id at W&B.",
+            completes=complete_sweep,
+        ),
+    ],
+    *,
+    keep_runs: Annotated[bool, option("--keep-runs", CHOICE, "Keep the runs of the sweeps.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Remove sweeps from the store, with their runs.
+
+    A sweep that a process is running is never removed. Of a sweep at W&B what is stored here is removed; the
+    sweep stays at W&B.
+    """
+    from ffcli.services.sweeps.remove import SweepRemoval, remove_sweeps, runs_of_sweeps
+    from ffcli.sweeping.wandb.address import is_address
+
+    out = Output.of(ctx)
+    place = context(out)
+    found = runs_of_sweeps(place, sweeps, keep_runs=keep_runs)
+    each = [
+        f"sweep {plain(sweep)} with {counted(len(runs), 'run')}"
+        + " here (it stays at W&B)" * is_address(sweep)
+        for sweep, runs in found.items()
+    ]
+    if dry_run:
+        runs = [run for its_runs in found.values() for run in its_runs]
+        out.result(SweepRemoval([], list(found), runs), *(f"would remove {line}" for line in each))
+        return
+    if not yes:
+        confirm_removal(out, "sweeps rm", f"Remove {', '.join(each)}?")
+    out.result(remove_sweeps(place, found), *(f"removed {line}" for line in each))
 
 
 def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:

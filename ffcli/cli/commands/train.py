@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffcli.cli.commands.cross_validation import cross_validate
-from ffcli.cli.commands.recipes import LIST, show_recipes
 from ffcli.cli.completion import complete_run, names_in
 from ffcli.cli.context import context
 from ffcli.cli.errors import FAILED, Interrupted
@@ -23,7 +22,7 @@ from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import duration, number, plain, roughly
 from ffcli.cli.values import integer
 from ffcli.cli.views.progress import EpochLines, training_view
-from ffcli.cli.views.tables import pairs
+from ffcli.cli.views.tables import Columns, pairs
 from ffcli.config import load_recipe, members, unused
 from ffcli.datasets import with_options
 from ffcli.errors import FfnnError
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _RUN, _DATA = "Run", "Data"
+_LIST = "list"  # the word that shows the recipes instead of naming one
 
 
 @app.command(cls=FieldsCommand)
@@ -54,7 +54,7 @@ def train(
             "--recipe NAME",
             _RUN,
             "Shipped settings (list shows them); --config takes precedence.",
-            completes=names_in("ffcli.config.recipes", "recipe_names", LIST),
+            completes=names_in("ffcli.config.recipes", "recipe_names", _LIST),
         ),
     ] = None,
     resume: Annotated[
@@ -116,10 +116,10 @@ def train(
     flags = given(fields)
     others = (name for name, value in ctx.params.items() if value not in (None, False, [], ()))
     named = [*flags, *(name for name in others if name not in fields)]
-    if recipe is not None and recipe.strip().lower() == LIST:
+    if recipe is not None and recipe.strip().lower() == _LIST:
         if named != ["recipe"]:
             refuse("--recipe list takes no other option.")
-        show_recipes(out)
+        _show_recipes(out)
         return
     from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import train as train_run
@@ -232,3 +232,29 @@ def _finish(out: Output, result: RunResult) -> None:
         reason = result.error or "the loss was not finite"
         out.error(f"run {run_id} diverged: {reason}.", "A smaller --learning-rate may help.")
         raise typer.Exit(FAILED)
+
+
+def _show_recipes(out: Output) -> None:
+    """Show what each recipe is for and what it came to."""
+    from ffcli.services.recipes import list_recipes
+
+    recipes = list_recipes()
+    figures = ["val_acc", "test_acc", "test, --tta"]
+    rows = [
+        [
+            each.recipe,
+            Path(each.config["dataset"]).name,
+            number(each.measured.val_acc),
+            number(each.measured.test_acc),
+            number(each.measured.test_acc_tta),
+            duration(each.measured.seconds),
+            each.description,
+        ]
+        for each in recipes
+    ]
+    out.result(
+        recipes,
+        Columns(["recipe", "dataset", *figures, "time", "what it is"], rows, right=[*figures, "time"]),
+        "",
+        "Means over some seeds, and the time of a training on one core; –: not measured.",
+    )
