@@ -1,14 +1,16 @@
-"""The run that a command is about: a named one, or the best one with its weights."""
+"""The run that a command is about, a named one or the best one, with its weights and its data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.runs.metric import BY_VAL_ACC
-from ffcli.services.runs.select import best_run
+from ffcli.services.runs.select import StoredRun, best_run, load_run
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
+from ffcli.util.text import counted
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,33 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
         else ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
     )
     return with_weights(context, best, choice.on_event, choice.command_line)
+
+
+def chosen_run(context: Context, choice: RunChoice) -> tuple[StoredRun, Dataset]:
+    """Return the chosen run with its weights, and the dataset: its own unless the choice names one.
+
+    Raises RequestError and FfnnError as `best_with_weights`, `load_run` and `check_fits` do.
+    """
+    run = choice.run if choice.run is not None else best_with_weights(context, choice)
+    stored = load_run(run, context.runs_dir)
+    data = context.dataset(choice.dataset or stored.record.dataset)
+    check_fits(context, stored, data)
+    return stored, data
+
+
+def check_fits(context: Context, run: StoredRun, dataset: Dataset) -> None:
+    """Give notice where a run was trained on other data, or on other contents of it.
+
+    Raises RequestError where the features or classes are not those of the run's network.
+    """
+    sizes = run.network.layer_sizes
+    if (sizes[0], sizes[-1]) != (dataset.n_features, dataset.n_classes):
+        raise RequestError(
+            f"Run {run.record.run_id} expects {counted(sizes[0], 'feature')} and "
+            f"{counted(sizes[-1], 'class', 'classes')}, "
+            f"{dataset.name} has {dataset.n_features} and {dataset.n_classes}."
+        )
+    if dataset.name != run.record.dataset:
+        context.notify(f"run {run.record.run_id} was trained on {run.record.dataset}, not on {dataset.name}")
+    elif dataset.digest != run.record.provenance.dataset_digest:
+        context.notify(f"{dataset.name} has changed since run {run.record.run_id} was trained on it")

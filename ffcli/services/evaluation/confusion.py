@@ -11,10 +11,9 @@ from ffcli.core.metrics import confusion_matrix
 from ffcli.plotting.confusion import confusion_figure, row_fractions
 from ffcli.plotting.style import as_png, check_figure, check_table, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
-from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
-from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
 from ffcli.tracking.base import Additions
 from ffcli.training.attaching import attach

@@ -16,6 +16,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ensembles import Ensemble, EnsembleMember, EnsembleStore
 from ffcli.runs.provenance import provenance
 from ffcli.runs.record import utc_now
+from ffcli.services.evaluation.best import check_fits
 from ffcli.services.evaluation.evaluate import accuracy, by_class, matrix_accuracy
 from ffcli.services.evaluation.inference import (
     Views,
@@ -24,7 +25,6 @@ from ffcli.services.evaluation.inference import (
     own_views,
     unseen_indices,
 )
-from ffcli.services.evaluation.resolve import check_fits
 from ffcli.services.runs.select import StoredRun, load_run
 from ffcli.training.context import Context
 

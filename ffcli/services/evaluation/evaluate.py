@@ -17,7 +17,7 @@ from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassReport, MeanReport
-from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.inference import (
     Views,
     as_logits,
@@ -25,7 +25,6 @@ from ffcli.services.evaluation.inference import (
     own_views,
     unseen_indices,
 )
-from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.runs.select import StoredRun
 from ffcli.tracking.base import Additions

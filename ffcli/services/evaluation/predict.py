@@ -14,10 +14,9 @@ from ffcli.plotting.images import prediction_figure
 from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassLabel
-from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
 from ffcli.services.evaluation.own_picture import read_picture
-from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Prediction
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.attaching import attach, log_alone

@@ -13,7 +13,7 @@ from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
 from ffcli.plotting.style import as_png, check_figure, label, save_figure
 from ffcli.runs.results import ClassLabel
-from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.images import (
     Illustrated,
     as_pictures,
@@ -21,7 +21,6 @@ from ffcli.services.evaluation.images import (
     dataset_image,
     file_stem,
 )
-from ffcli.services.evaluation.resolve import chosen_run
 from ffcli.services.evaluation.results import Mistake, Mistakes, Sample, Samples
 from ffcli.tracking.base import Additions, Rows
 from ffcli.training.attaching import attach, log_alone

@@ -17,8 +17,7 @@ from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
 from ffcli.runs.store import DamagedRunError
-from ffcli.services.evaluation.best import RunChoice
-from ffcli.services.evaluation.resolve import chosen_run
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
