@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.util.cores import usable_cores
-from ffcli.util.processes import python_command
+from ffcli.util.processes import python_command, usable_cores
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
 

@@ -77,7 +77,7 @@ def _importances(
         return {}
     import optuna  # heavy, and not needed before
 
-    from ffcli.sweeping.study.distributions import published
+    from ffcli.sweeping.study.study import published
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {name: published(each) for name, each in searched.items()}

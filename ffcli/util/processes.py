@@ -1,7 +1,8 @@
-"""Starting interpreters and threads."""
+"""Starting interpreters and threads, and how many cores there are for them."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -22,3 +23,10 @@ def can_start_threads() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may run on: of the machine's, those that its CPU affinity allows."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

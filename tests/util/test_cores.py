@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from ffcli.util.cores import usable_cores
+from ffcli.util.processes import usable_cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no process")
 def test_a_pinned_process_has_the_cores_that_it_is_pinned_to() -> None:
     code = (
-        "import os; from ffcli.util.cores import usable_cores; "
+        "import os; from ffcli.util.processes import usable_cores; "
         "before = usable_cores(); os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
         "print(before, usable_cores())"
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ffcli.plotting.html import Curve, Document
 from ffcli.plotting.store_page import StorePage, store_document
-from ffcli.runs.layout import sweep_ids
+from ffcli.runs.layout import SUMMARY, sweep_ids
 from ffcli.runs.metric import METRICS
-from ffcli.runs.record import RunRecord
-from ffcli.runs.statuses import RunStatuses
-from ffcli.runs.store import DamagedRunError
+from ffcli.runs.record import RunRecord, Status
+from ffcli.runs.store import DamagedRunError, RunStore
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.training.context import Context
 
@@ -26,6 +26,31 @@ class Shown:
     runs: int = 100
     sweeps: int = 10
     curves: tuple[str, ...] = ()
+
+
+class RunStatuses:
+    """The statuses of all runs. A record is read again only where its file has changed."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._known: dict[str, tuple[tuple[int, int], Status]] = {}
+
+    def read(self) -> dict[str, Status | None]:
+        """Return the status of every run by its id, the oldest first; None of one without a sound record."""
+        before, self._known = self._known, {}
+        return {run_id: self._status(run_id, before) for run_id in self._store.ids()}
+
+    def _status(self, run_id: str, before: dict[str, tuple[tuple[int, int], Status]]) -> Status | None:
+        with suppress(OSError, DamagedRunError):
+            about = os.stat(os.path.join(self._store.folder, run_id, SUMMARY))  # noqa: PTH116, PTH118
+            state = about.st_size, about.st_mtime_ns
+            known = before.get(run_id)
+            # A run that is trained ends without a change of its file where its process is killed.
+            if known is None or known[0] != state or known[1] == "running":
+                known = state, self._store.read(run_id).status
+            self._known[run_id] = known
+            return known[1]
+        return None
 
 
 class LiveStore:

@@ -14,8 +14,8 @@ from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.results import BestTrial, TrialCounts
 from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
-from ffcli.util.cores import usable_cores
 from ffcli.util.folders import data_folder, runs_folder
+from ffcli.util.processes import usable_cores
 
 REPORT = "report.html"
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -26,7 +26,6 @@ from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.spec.distributions import Distribution
 from ffcli.sweeping.spec.spec import SweepSpec, parse_spec
 from ffcli.sweeping.study import journal
-from ffcli.sweeping.study.distributions import published
 from ffcli.sweeping.study.record import Counts, EndState, State, Sweep, Trial, at_target, tally
 from ffcli.util.atomic_files import joined
 from ffcli.util.safe_read import is_name, shown
@@ -99,6 +98,19 @@ class NewTrial:
         )
         frozen.datetime_start = datetime.now()
         return frozen
+
+
+def published(distribution: Distribution) -> BaseDistribution:
+    """Return the distribution as Optuna has it; a list of sizes is one text there, as `joined` makes it."""
+    if distribution.choices:
+        return CategoricalDistribution([joined(choice) for choice in distribution.choices])
+    # Optuna knows no unbounded ones; these end at the quantiles 2⁻⁵³ and 1 - 2⁻⁵³.
+    low = distribution.from_uniform(0.0) if distribution.low is None else distribution.low
+    high = distribution.from_uniform(1.0) if distribution.high is None else distribution.high
+    log = distribution.log and low > 0
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, log=log, step=1 if log else int(distribution.step or 1))
+    return FloatDistribution(low, high, log=log)
 
 
 def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:

@@ -12,10 +12,9 @@ from live_stores import Stored, run_id
 from small_runs import Place
 from stored_sweeps import Made, put_sweep
 
-from ffcli.runs.statuses import RunStatuses
 from ffcli.runs.store import SUMMARY, RunStore
 from ffcli.services.report.live import LiveReport, live_report
-from ffcli.services.report.live_store import LiveStore, Shown
+from ffcli.services.report.live_store import LiveStore, RunStatuses, Shown
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
