@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ffcli.config.fields import Option, metadata
 from ffcli.config.train_config import FIELDS, TrainConfig
+from ffcli.util.text import value_text
 
 _LONGEST = 120  # characters; W&B takes 128
 # Those that every name has or that come first, and the dataset, which may be a path.
@@ -20,16 +21,8 @@ def run_name(config: TrainConfig) -> str:
     for field in ("seed", "fold", *(field for field in FIELDS if field not in _APART)):
         if values[field] != FIELDS[field].default:
             short = (*metadata(FIELDS[field], Option).flags, field)[0].lstrip("-")
-            shown = _shown(values[field])
+            value = values[field]
+            shown = str(value).lower() if isinstance(value, bool) else value_text(value)
             part = f"_{short}-{shown.replace('/', 'of') if field == 'fold' else shown}"
             name += part if len(name + part) <= _LONGEST else ""
     return name
-
-
-def _shown(value: object) -> str:
-    """Return a value as it stands in the name of a run."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)

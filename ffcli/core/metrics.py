@@ -44,14 +44,6 @@ def class_scores(matrix: Array) -> list[ClassScore]:
     return scores
 
 
-def macro_f1(matrix: Array) -> float:
-    """Return the mean F1 over the classes of a confusion matrix, each class alike.
-
-    A class that neither occurs nor is predicted does not count, as in scikit-learn's ``average="macro"``.
-    """
-    return mean_score(matrix).f1
-
-
 def mean_score(matrix: Array, *, weighted: bool = False) -> ClassScore:
     """Return the means over the classes of a confusion matrix, and the number of all examples as support.
 

@@ -14,7 +14,7 @@ from ffcli.core.backprop import Backpropagation, l2_penalty
 from ffcli.core.buffers import Array, aligned_zeros
 from ffcli.core.ema import WeightAverage
 from ffcli.core.losses import Loss, PerExample
-from ffcli.core.metrics import confusion_matrix, macro_f1
+from ffcli.core.metrics import confusion_matrix, mean_score
 from ffcli.core.network import Network, as_features
 from ffcli.core.optimizers import Optimizer
 from ffcli.core.schedules import Schedule, warm_up
@@ -119,7 +119,7 @@ def evaluate(network: Network, loss: Loss, data: TrainingData, indices: Array) -
         running.add(logits, one_hot[data.labels[block]])
         predicted[start : start + _BLOCK] = logits.argmax(axis=1)
     matrix = confusion_matrix(data.labels[indices], predicted, data.n_classes)
-    return running.loss, running.accuracy, macro_f1(matrix)
+    return running.loss, running.accuracy, mean_score(matrix).f1
 
 
 def train(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ffcli.datasets import reference, user_data
+from ffcli.datasets import reference
 from ffcli.datasets.base import Dataset, Notify, Progress, dataset_digest
 from ffcli.datasets.catalog import KNOWN, DatasetSpec
 from ffcli.datasets.download import fetch, known_spec, sound_manifest
 from ffcli.datasets.store import open_arrays, plain_errors
+from ffcli.datasets.user_data.prepare import prepare
 from ffcli.errors import DataError, RequestError
 from ffcli.util.folders import data_folder
 
@@ -47,7 +48,7 @@ def load_dataset(
             hint=f"The known datasets are {', '.join(KNOWN)}. {reference.OWN}",
             parameter="dataset",
         )
-    prepared, arrays = user_data.prepare(own, data_folder(data_dir), notify or (lambda _: None))
+    prepared, arrays = prepare(own, data_folder(data_dir), notify or (lambda _: None))
     class_names, split = tuple(prepared.details["class_names"]), prepared.details["split"]
     return Dataset.of(canonical, arrays, class_names, dataset_digest(prepared.digests), split)
 

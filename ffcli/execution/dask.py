@@ -144,7 +144,9 @@ class DaskPool(WorkerPool):
             self._link.check()
             if word := self._link.silence():
                 self._tell(word)
-            self._check_workers()
+            unusable = {**self._refused, **self._faulty}
+            if self._faulty and not self._open and self._present <= unusable.keys():
+                raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")
             left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
             if left < 0:
                 break
@@ -153,11 +155,6 @@ class DaskPool(WorkerPool):
                     self._hear(message)
         events, self._events = self._events, []
         return events
-
-    def _check_workers(self) -> None:
-        unusable = {**self._refused, **self._faulty}
-        if self._faulty and not self._open and self._present <= unusable.keys():
-            raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")
 
     def verdict(self, key: str, *, stop: bool) -> None:
         self._say(key, {"what": "verdict", "stop": stop})
@@ -199,7 +196,8 @@ class DaskPool(WorkerPool):
             if what == "done":
                 self._done(opened, message["report"])
             elif what == "undelivered":
-                self._undelivered(opened, message["why"])
+                if opened.future.status != "finished":
+                    self._lost(opened, f"a message did not reach its worker ({message['why']})")
             else:
                 self._event(opened, what, message)
         except (FfnnError, OSError) as error:  # the run could not be written
@@ -245,11 +243,6 @@ class DaskPool(WorkerPool):
         if result.epoch == opened.run.epochs + 1:
             opened.run.epoch(result)
             self._events.append(TaskEpoch(opened.task.key, result))
-
-    def _undelivered(self, opened: _Open, why: str) -> None:
-        """Lose a task that a message did not reach, unless it has ended without it."""
-        if opened.future.status != "finished":
-            self._lost(opened, f"a message did not reach its worker ({why})")
 
     def _done(self, opened: _Open, report: Report | None) -> None:
         """Take the report of a task, if it has one."""

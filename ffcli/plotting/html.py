@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from ffcli.util.text import counted
+from ffcli.util.text import counted, value_text
 
 _MOST_CHOICES = 12  # numbers with more values than this get a continuous axis
 
@@ -92,7 +92,9 @@ class Document:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        return environment.get_template(template).render(**self.values, shown=shown, counted=counted, **more)
+        return environment.get_template(template).render(
+            **self.values, shown=value_text, counted=counted, **more
+        )
 
 
 def _source(name: str) -> str:
@@ -151,17 +153,10 @@ def axis(parameter: Parameter, values: Sequence[Any]) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "log": False,
-        "labels": list(map(shown, ordered)),
+        "labels": list(map(value_text, ordered)),
         "values": [None if value is None else position[_plain(value)] for value in values],
     }
 
 
 def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def shown(value: Any) -> str:
-    """Return a value as text: a list of sizes with commas, a number with at most six digits."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

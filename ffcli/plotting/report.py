@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ffcli.plotting.confusion import row_fractions
 from ffcli.plotting.html import Curve, Document, Parameter, axis, column, curve_data
 from ffcli.runs.results import HyperparameterEffect
 
@@ -115,17 +116,14 @@ def _confusion(best: Best) -> dict[str, Any] | None:
     """Return the rows, each cell with its fraction, the accuracy and the most frequent confusions."""
     if best.matrix is None:
         return None
-    rows = []
     mistakes = []
     for true, counts in enumerate(best.matrix):
-        total = sum(counts)
-        rows.append([(count, count / total if total else 0.0) for count in counts])
         mistakes += [(count, true, other) for other, count in enumerate(counts) if other != true and count]
     mistakes.sort(key=lambda mistake: (-mistake[0], *mistake[1:]))
     everything = sum(map(sum, best.matrix))
     hits = sum(row[index] for index, row in enumerate(best.matrix))
     return {
-        "rows": rows,
+        "rows": [list(zip(*both)) for both in zip(best.matrix, row_fractions(best.matrix))],
         "n": everything,
         "accuracy": hits / everything if everything else 0.0,
         "mistakes": [(best.labels[true], best.labels[other], count) for count, true, other in mistakes[:3]],

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ffcli.plotting.html import Curve, Document, Parameter, axis, column, curve_data, shown
+from ffcli.plotting.html import Curve, Document, Parameter, axis, column, curve_data
 from ffcli.runs.record import RunRecord
+from ffcli.util.text import value_text
 
 _SCRIPTS = ("data", "table", "figure", "curves", "live", "store")
 
@@ -68,4 +69,4 @@ def _value(run: RunRecord, name: str) -> str | float | None:
     value = run.config.get(name)
     if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return value
-    return shown(value)
+    return value_text(value)

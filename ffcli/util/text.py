@@ -21,6 +21,13 @@ def percentage(fraction: float, digits: int = 0) -> str:
     return f"{exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}%"
 
 
+def value_text(value: object) -> str:
+    """Return a value as text: a list of sizes with commas, a number with at most six digits."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
 def plain(text: object) -> str:
     """Return ``text`` with every character that is not printable written as an escape.
 

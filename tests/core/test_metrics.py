@@ -11,7 +11,6 @@ from ffcli.core.metrics import (
     brier_score,
     class_scores,
     confusion_matrix,
-    macro_f1,
     mean_score,
     negative_log_likelihood,
 )
@@ -43,8 +42,10 @@ def test_scores_by_hand():
 def test_macro_f1_by_hand():
     # class 0: 12/18, class 1: 16/22; class 2 never occurs nor is predicted
     # in the second, it is predicted once
-    assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 0, 0]])) == pytest.approx(23 / 33)
-    assert macro_f1(np.array([[6, 4, 0], [2, 8, 0], [0, 1, 0]])) == pytest.approx((12 / 18 + 16 / 23) / 3)
+    assert mean_score(np.array([[6, 4, 0], [2, 8, 0], [0, 0, 0]])).f1 == pytest.approx(23 / 33)
+    assert mean_score(np.array([[6, 4, 0], [2, 8, 0], [0, 1, 0]])).f1 == pytest.approx(
+        (12 / 18 + 16 / 23) / 3
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))

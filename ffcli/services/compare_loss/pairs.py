@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,63 +19,42 @@ from ffcli.sweeping.study.record import Trial
 from ffcli.training.context import Context
 
 
-@dataclass
-class Pair:
-    """One configuration: its trial with each loss, as far as there is one, and their networks.
-
-    ``curves`` hold the val_acc after each epoch. ``reasons`` say why the pair cannot be compared.
-    """
-
-    config: Mapping[str, Any]
-    trials: dict[str, Trial] = field(default_factory=dict)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    networks: dict[str, ComparedNetwork] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-
-    def result(self) -> ComparedPair:
-        """Return what is known of the pair."""
-        networks = {loss: self.networks.get(loss) for loss in LOSSES}
-        left_out = "; ".join(self.reasons) or None
-        return ComparedPair(dict(self.config), self.config["seed"], **networks, left_out=left_out)
-
-
-def find_pairs(trials: Iterable[Trial], curves: Mapping[int, list[float]]) -> list[Pair]:
+def evaluated_pairs(
+    context: Context, trials: Iterable[Trial], curves: Mapping[int, list[float]]
+) -> list[ComparedPair]:
     """Return the trials that are equal but for the loss together, in the order of the first of each.
 
+    Their stored networks, those of the best epochs, are evaluated on the validation and the test images.
     ``curves``: the val_acc of each trial's epochs, by its number.
     """
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, tuple[dict[str, Any], dict[str, Trial]]] = {}
     for trial in trials:
         config = trial.config.as_dict()
         loss = config.pop("loss")
-        pair = pairs.setdefault(json.dumps(config, sort_keys=True), Pair(config))
-        pair.trials[loss] = trial
-        pair.curves[loss] = curves.get(trial.number, [])
-    return list(pairs.values())
+        _, both = pairs.setdefault(json.dumps(config, sort_keys=True), (config, {}))
+        both[loss] = trial
+    return [_pair(context, config, both, curves) for config, both in pairs.values()]
 
 
-def evaluate_pairs(context: Context, pairs: Iterable[Pair]) -> None:
-    """Evaluate the stored networks, those of the best epochs, on the validation and the test images."""
-    for pair in pairs:
-        for loss in LOSSES:
-            trial = pair.trials.get(loss)
-            if trial is None:
-                pair.reasons.append(f"{loss} was not trained")
-                continue
-            network = ComparedNetwork(trial.run_id, trial.state, trial.best_epoch, pair.curves[loss])
-            pair.networks[loss] = network
-            if trial.state != "finished" or trial.run_id is None:
-                pair.reasons.append(f"{loss}: {trial.error or trial.state}")
-                continue
-            try:
-                measures = _measures(context, trial)
-            except FfnnError as error:
-                pair.reasons.append(f"{loss}: {error}")
-                continue
-            epochs: dict[str, Any] = {
-                name: epochs_to(goal, pair.curves[loss]) for name, goal in GOALS.items()
-            }
-            pair.networks[loss] = replace(network, **measures, **epochs)
+def _pair(
+    context: Context, config: dict[str, Any], both: Mapping[str, Trial], curves: Mapping[int, list[float]]
+) -> ComparedPair:
+    networks: dict[str, Any] = dict.fromkeys(LOSSES)
+    reasons = []
+    for loss in LOSSES:
+        trial = both.get(loss)
+        if trial is None:
+            reasons.append(f"{loss} was not trained")
+            continue
+        curve = curves.get(trial.number, [])
+        measures: dict[str, Any] = {}
+        try:
+            measures = _measures(context, trial)
+            measures.update({name: epochs_to(goal, curve) for name, goal in GOALS.items()})
+        except FfnnError as error:
+            reasons.append(f"{loss}: {error}")
+        networks[loss] = ComparedNetwork(trial.run_id, trial.state, trial.best_epoch, curve, **measures)
+    return ComparedPair(config, config["seed"], **networks, left_out="; ".join(reasons) or None)
 
 
 def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
@@ -86,7 +64,8 @@ def epochs_to(goal: float, curve: Iterable[float]) -> int | None:
 
 def _measures(context: Context, trial: Trial) -> dict[str, Any]:
     """Return `MEASURES` of a trial's network. Raises FfnnError where it cannot be evaluated."""
-    assert trial.run_id is not None
+    if trial.state != "finished" or trial.run_id is None:
+        raise FfnnError(trial.error or trial.state)
     run = load_run(trial.run_id, context.runs_dir)
     data = context.dataset(trial.config.dataset)
     val = unseen_indices(trial.config, run, data)

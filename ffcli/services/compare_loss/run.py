@@ -10,7 +10,7 @@ from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.plotting.style import as_png, save_figure, save_file
 from ffcli.services.compare_loss.figure import draw, native_charts
-from ffcli.services.compare_loss.pairs import evaluate_pairs, find_pairs
+from ffcli.services.compare_loss.pairs import evaluated_pairs
 from ffcli.services.compare_loss.results import LossComparison
 from ffcli.services.compare_loss.statistics import LOSSES, summarise
 from ffcli.services.compare_loss.table import table_csv
@@ -86,16 +86,14 @@ def compare_loss(
     trials = read_sweep(context, sweep.id).trials
     for epoch in epochs_of(context, trials):
         curves[epoch.number].append(epoch.result.val_acc)
-    pairs = find_pairs(trials, curves)
     networks = counted(trained.counts.finished, "network")
     context.notify(f"evaluating {networks} on the validation and the test images")
-    evaluate_pairs(context, pairs)
-    compared = [pair.result() for pair in pairs]
-    whole = [pair for pair in compared if pair.left_out is None]
+    pairs = evaluated_pairs(context, trials, curves)
+    whole = [pair for pair in pairs if pair.left_out is None]
     if whole:
         save_figure(draw(whole), out, dpi)
     if csv_file is not None:
-        save_file(csv_file, table_csv(compared))
+        save_file(csv_file, table_csv(pairs))
     return LossComparison(
         sweep_id=sweep.id,
         path=trained.path,
@@ -103,8 +101,8 @@ def compare_loss(
         ended=trained.ended,
         message=trained.message,
         seconds=trained.seconds,
-        pairs=compared,
-        summary=summarise(compared),
+        pairs=pairs,
+        summary=summarise(pairs),
         png=out if whole else None,
         csv=csv_file,
     )

@@ -95,7 +95,8 @@ def test_sweeps_with_their_counts_and_best(stored: Stored) -> None:
     assert [row.sweep_id for row in page.values["store"].sweeps] == [second]
     assert page.data["n_sweeps"] == 2
     row = LiveStore(stored.place.context).document(Shown()).values["store"].sweeps[1]
-    assert (row.sweep_id, row.finished, row.failed, row.metric, row.best) == (first, 1, 1, "val_acc", 0.5)
+    assert (row.sweep_id, row.counts.finished, row.counts.failed) == (first, 1, 1)
+    assert (row.metric.name, row.best.value) == ("val_acc", 0.5)
 
 
 @pytest.fixture
