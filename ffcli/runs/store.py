@@ -68,10 +68,8 @@ class RunStore:
 
         What a damaged study says of a run must not make its owner lose another.
         """
-        try:
-            return self.folder / run_id if self.read(run_id).sweep_id == sweep_id else None
-        except DamagedRunError:
-            return None
+        record = self.sound(run_id)
+        return self.folder / run_id if record is not None and record.sweep_id == sweep_id else None
 
     def _refuse_file(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -119,6 +117,12 @@ class RunStore:
         Raises DamagedRunError where there is no sound one.
         """
         return self.read_seen(run_id)[0]
+
+    def sound(self, run_id: str | None) -> RunRecord | None:
+        """Return a run's record as `read` does, None where there is no sound one."""
+        with suppress(DamagedRunError):
+            return self.read(run_id or "")
+        return None
 
     def read_seen(self, run_id: str) -> tuple[RunRecord, bytes]:
         """Return a run's record as `read` does, and the bytes that it was read from, for `lock_run`."""

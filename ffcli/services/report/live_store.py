@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from ffcli.plotting.html import Curve, Document
 from ffcli.plotting.store_page import StorePage, store_document
 from ffcli.runs.layout import SUMMARY, sweep_ids
 from ffcli.runs.metric import METRICS
-from ffcli.runs.record import RunRecord, Status
+from ffcli.runs.record import Status
 from ffcli.runs.store import DamagedRunError, RunStore
 from ffcli.services.sweeps.listing import list_sweeps
 from ffcli.training.context import Context
@@ -72,7 +71,7 @@ class LiveStore:
         chosen = [run_id for run_id in shown.curves if run_id in numbers]
         drawn = list(dict.fromkeys([*chosen, *running]))[:MOST_CURVES]
         wanted = sorted({*sound[-shown.runs :], *running, *chosen}, key=numbers.__getitem__, reverse=True)
-        records = self._records(wanted)
+        records = list(filter(None, map(self._context.runs.sound, wanted)))  # but those removed since
         n_sweeps = len(sweep_ids(self._context.runs_dir))
         about = {"sweeps": str(n_sweeps), "runs": str(len(sound)), "being trained": str(len(running))}
         if len(sound) < len(statuses):
@@ -89,13 +88,6 @@ class LiveStore:
                 curves=[curve for run_id in drawn if (curve := self._curve(run_id, numbers[run_id]))],
             )
         )
-
-    def _records(self, run_ids: Sequence[str]) -> list[RunRecord]:
-        found = []
-        for run_id in run_ids:
-            with suppress(DamagedRunError):  # removed since
-                found.append(self._context.runs.read(run_id))
-        return found
 
     def _curve(self, run_id: str, number: int) -> Curve | None:
         """Return the epochs of a run; None where it has none yet."""

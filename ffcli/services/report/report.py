@@ -16,7 +16,6 @@ from ffcli.plotting.report import Best, Report, Run, page
 from ffcli.plotting.style import check_target, save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
-from ffcli.runs.store import DamagedRunError
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
@@ -80,7 +79,7 @@ def report(
     # A name that came from the command line may hold bytes that are no text.
     save_file(path, page(shown).encode("utf-8", "backslashreplace"))
     if options is not None:
-        records = [record for trial in trials if (record := _record(context, trial)) is not None]
+        records = [record for trial in trials if (record := context.runs.sound(trial.run_id)) is not None]
         log(context, options, records, sweep_id=sweep_id, html=path, report=shown)
     return ReportResult(path, sweep_id, len(trials))
 
@@ -121,7 +120,10 @@ def _report(context: Context, sweep: Sweep, trials: Sequence[Trial], epochs: Ite
     by_trial: dict[int, list[Epoch]] = {trial.number: [] for trial in trials}
     for epoch in epochs:
         by_trial[epoch.number].append(epoch)
-    runs = [_run(sweep, trial, _record(context, trial), by_trial[trial.number], accuracy) for trial in trials]
+    runs = [
+        _run(sweep, trial, context.runs.sound(trial.run_id), by_trial[trial.number], accuracy)
+        for trial in trials
+    ]
     values = sum(trial.value is not None for trial in trials)
     return Report(
         title=sweep.spec.name or f"Sweep {sweep.id}",
@@ -148,14 +150,6 @@ def _influence_note(metric: str, values: int) -> str:
         f"Correlation with {metric}: {CORRELATION}'s, from -1 to 1; of a choice in words, of choosing it. "
         f"Importance, the fractions of which sum to 1: {importance}"
     )
-
-
-def _record(context: Context, trial: Trial) -> RunRecord | None:
-    """Return the record of the trial's run; None where it is on another machine, or was removed."""
-    try:
-        return context.runs.read(trial.run_id) if trial.run_id else None
-    except DamagedRunError:
-        return None
 
 
 def _run(sweep: Sweep, trial: Trial, record: RunRecord | None, epochs: Sequence[Epoch], accuracy: str) -> Run:
@@ -217,7 +211,7 @@ def best_of(context: Context, trial: Trial, choice: RunChoice) -> Best:
     from ffcli.core.metrics import confusion_matrix
 
     config = trial.config
-    record = _record(context, trial)
+    record = context.runs.sound(trial.run_id)
     about = (trial.number, config.as_dict(), train_command(config, record.threads if record else 1))
     try:
         stored, data = chosen_run(context, choice)

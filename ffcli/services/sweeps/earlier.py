@@ -8,7 +8,7 @@ from contextlib import suppress
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError
 from ffcli.runs.record import RunRecord
-from ffcli.runs.store import ENDED, DamagedRunError
+from ffcli.runs.store import ENDED
 from ffcli.services.past_runs import PastRuns, own_past, take_over
 from ffcli.sweeping.study.record import END_STATES, Past, Sweep, Trial
 from ffcli.training.context import Context
@@ -60,7 +60,7 @@ class EarlierRuns:
     def _runs_of(self, trial: Trial) -> list[RunRecord]:
         """Return the runs of a trial, also those that a killed process never told the sweep of."""
         self._look()
-        stored = map(self._read, {*trial.run_ids, *self._begun.get(trial.number, ())})
+        stored = map(self._context.runs.sound, {*trial.run_ids, *self._begun.get(trial.number, ())})
         mine = [record for record in stored if record is not None and record.sweep_id == self._sweep.id]
         return sorted(mine, key=lambda record: record.run_id)
 
@@ -70,15 +70,9 @@ class EarlierRuns:
             if run_id in self._seen:
                 continue
             self._seen.add(run_id)
-            record = self._read(run_id)
+            record = self._context.runs.sound(run_id)
             if record is not None and record.sweep_id == self._sweep.id:
                 self._begun.setdefault(record.provenance.trial or 0, []).append(run_id)
-
-    def _read(self, run_id: str) -> RunRecord | None:
-        """Return the record of a run, None where there is no sound one."""
-        with suppress(DamagedRunError):
-            return self._context.runs.read(run_id)
-        return None
 
     def remove_replaced(self, trials: Iterable[Trial]) -> None:
         """Remove the unfinished runs of trials that have ended with another run.
@@ -118,7 +112,7 @@ class EarlierRuns:
 
     def _copied(self, trial: Trial, config: TrainConfig, digest: str | None) -> str | None:
         """Return which of `Trial.copies` is a run of this configuration that finished or was pruned."""
-        records = [record for record in map(self._read, trial.copies) if record is not None]
+        records = [record for record in map(self._context.runs.sound, trial.copies) if record is not None]
         prunes = self._prunes and all(record.status in ("finished", "pruned") for record in records)
         ended = (record for record in records if record.status == "finished" or prunes)
         same = (each for each in ended if own_past(self._context, each.run_id, config, digest) is not None)
