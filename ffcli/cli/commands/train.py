@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -123,19 +123,9 @@ def train(
         return
     from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import train as train_run
-    from ffcli.training.resuming import resume_run
 
     if resume is not None:
-        if fixed := [name for name in named if name not in ("resume", "epochs")]:
-            refuse(
-                f"{flag(fixed[0])} cannot be given with --resume: a run keeps its configuration.",
-                "Only --epochs may change.",
-            )
-        epochs = configure(None, flags).epochs if flags else None
-        watch = training_view(out)
-        with _ended_early(out, watch):
-            result = resume_run(context(out), resume, watch, epochs=epochs)
-        _finish(out, result)
+        _resume(out, resume, named, flags)
         return
 
     settings = configure(config, flags, recipe)
@@ -170,6 +160,22 @@ def train(
     watch = training_view(out)
     with _ended_early(out, watch):
         result = train_run(context(out), settings, options, watch)
+    _finish(out, result)
+
+
+def _resume(out: Output, run: str, named: Sequence[str], flags: Mapping[str, str]) -> None:
+    """Train a stored run to its end, or to another number of epochs; ``named`` are the options given."""
+    from ffcli.training.resuming import resume_run
+
+    if fixed := [name for name in named if name not in ("resume", "epochs")]:
+        refuse(
+            f"{flag(fixed[0])} cannot be given with --resume: a run keeps its configuration.",
+            "Only --epochs may change.",
+        )
+    epochs = configure(None, flags).epochs if flags else None
+    watch = training_view(out)
+    with _ended_early(out, watch):
+        result = resume_run(context(out), run, watch, epochs=epochs)
     _finish(out, result)
 
 
