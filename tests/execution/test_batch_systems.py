@@ -77,13 +77,14 @@ def test_a_job_that_is_refused_is_told_and_no_other_is_left(
 
 
 @pytest.fixture
-def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """Submits small jobs to a real Slurm; returns the ids of this test's jobs in its queue."""
     if shutil.which("sinfo") is None or "up" not in _said("sinfo", "-h", "-o", "%a"):
         pytest.skip("needs a Slurm cluster (docs/testing.md)")
     name = f"ffnn-{os.getpid()}"
     settings = {"cores": 1, "memory": "1GB", "walltime": "00:10:00", "name": name}
     monkeypatch.setattr(dask_link, "_RETURN", 5.0)
+    monkeypatch.chdir(tmp_path)  # where Slurm writes what the jobs print
     with dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()}):
         yield lambda: _said("squeue", "-h", "-n", name, "-o", "%A").split()
 
