@@ -9,8 +9,9 @@ from ffcli.config.train_config import TrainConfig
 from ffcli.datasets import fold_indices, split_indices
 from ffcli.datasets.base import Array
 from ffcli.errors import RequestError
+from ffcli.util.safe_read import shown
 
-MOST_RUNS = 9999  # seeds, and folds: far beyond any use, and made at once
+MOST_RUNS = 9999  # of one configuration: far beyond any use, and made at once
 
 
 def validation_split(
@@ -28,8 +29,13 @@ def validation_split(
 
 
 def runs_per_trial(repeats: int, folds: int) -> int:
-    """Return how many `members` a configuration has."""
-    return repeats * max(folds, 1)
+    """Return how many `members` a configuration has. Raises RequestError for more than `MOST_RUNS`."""
+    splits = max(folds, 1)
+    for name, wanted, most in (("folds", splits, MOST_RUNS), ("repeats", repeats, MOST_RUNS // splits)):
+        if wanted > most:
+            on_all = f" with {folds} folds" if name == "repeats" and folds else ""
+            raise RequestError(f"expected at most {most}{on_all}, got {shown(wanted)}", parameter=name)
+    return repeats * splits
 
 
 def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[TrainConfig, ...]:
@@ -37,11 +43,9 @@ def members(config: TrainConfig, repeats: int = 1, folds: int = 0) -> tuple[Trai
 
     The seeds are the configuration's own and the ``repeats`` - 1 that follow it. With ``folds`` each seed is
     trained on all folds; without (0), on the configuration's own split. Raises RequestError where the
-    configuration names a fold already, and for more than `MOST_RUNS` of either.
+    configuration names a fold already, and as `runs_per_trial` does.
     """
-    for name, wanted in (("repeats", repeats), ("folds", folds)):
-        if wanted > MOST_RUNS:
-            raise RequestError(f"expected at most {MOST_RUNS}, got {wanted}", parameter=name)
+    runs_per_trial(repeats, folds)
     if folds and config.fold != "none":
         raise RequestError(
             f"expected no single fold together with all {folds}, got fold {config.fold}",

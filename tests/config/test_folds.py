@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from ffcli.config import TrainConfig, members, unused, validate, validation_split
+from ffcli.config import TrainConfig, members, runs_per_trial, unused, validate, validation_split
 from ffcli.errors import RequestError
 
 
@@ -57,8 +59,17 @@ def test_members_are_all_seeds_on_all_folds() -> None:
     with pytest.raises(RequestError) as caught:
         members(config.model_copy(update={"fold": "3/4"}), folds=4)
     assert caught.value.parameter == "folds"
-    assert len(members(config, repeats=9999)) == 9999
-    for name in ("repeats", "folds"):
+
+
+@pytest.mark.parametrize(
+    ("repeats", "folds", "at_fault"),
+    [(9999, 1, None), (10_000, 0, "repeats"), (1, 10_000, "folds"), (1999, 5, None), (2000, 5, "repeats")],
+)
+def test_a_configuration_has_at_most_9999_runs(repeats: int, folds: int, at_fault: str | None) -> None:
+    if at_fault is None:
+        assert runs_per_trial(repeats, folds) == repeats * folds
+        return
+    for bounded in (runs_per_trial, partial(members, TrainConfig())):
         with pytest.raises(RequestError) as caught:
-            members(config, **{name: 10000})
-        assert caught.value.parameter == name
+            bounded(repeats, folds)
+        assert caught.value.parameter == at_fault
