@@ -50,7 +50,7 @@ class Proposer(ABC):
         self._tried: set[int] = set()
 
     def learn(self, trial: Known) -> None:
-        """Take in a trial that is new or has changed."""
+        """Take in a trial that is new or has changed. Raises ValueError for one outside the space."""
         index = self.index(trial.values)
         if index is not None:
             self._tried.add(index)

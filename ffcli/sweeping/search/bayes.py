@@ -68,6 +68,9 @@ class BayesProposer(RandomProposer):
         super().learn(trial)
         if trial.point is None:
             return
+        for name, each in self.spec.parameters.items():
+            if not _has(each, at := trial.point[name]):
+                raise ValueError(f"its coordinate of {name} is {at}")
         self._points[trial.number] = trial.point
         if trial.is_open:
             self._open.add(trial.number)
@@ -164,6 +167,14 @@ def _coordinate(distribution: Distribution) -> BaseDistribution:
         return CategoricalDistribution(range(n))
     first = _first(distribution)
     return IntDistribution(first, first + n - 1, log=first > 0)
+
+
+def _has(distribution: Distribution, coordinate: float) -> bool:
+    """Whether a distribution has a value at this coordinate."""
+    if distribution.size is None:
+        return 0 <= coordinate <= 1
+    first = _first(distribution)
+    return coordinate % 1 == 0 and first <= coordinate < first + distribution.size
 
 
 def _first(distribution: Distribution) -> int:

@@ -114,7 +114,10 @@ class Distinct:
         raise AssertionError("unreachable")
 
     def index(self, values: Values) -> int | None:
-        """Return the index of the training that a combination is, None in an infinite space."""
+        """Return the index of the training that a combination is, None in an infinite space.
+
+        Raises ValueError for values that the space does not have.
+        """
         if self.size is None:
             return None
         values = self.effective(values)
@@ -127,7 +130,7 @@ class Distinct:
                     index = index * count + places[name] - start
                 return before + index
             before += size
-        raise AssertionError("unreachable")
+        raise ValueError("its values lie outside the sweep's space")
 
     def _laid_out(self) -> Iterator[tuple[list[tuple[str, int, int]], int]]:
         """Yield the digits of the trainings that lie one behind the other, with their number."""

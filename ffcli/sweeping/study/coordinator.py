@@ -28,6 +28,7 @@ from ffcli.sweeping.study.events import (
     TrialStarted,
     unfailing,
 )
+from ffcli.sweeping.study.journal import sound
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, EndState, Trial
 from ffcli.sweeping.study.stopping import stops_after
@@ -62,7 +63,8 @@ class Coordinator:
         self._stopping = False
         self._late = False
         for trial in study.trials:
-            self._learn(trial)
+            with sound(f"trial {trial.number} of sweep {self._sweep.id}"):
+                self._learn(trial)
             if trial.state == "running":
                 self._waiting.append(trial.number)
 

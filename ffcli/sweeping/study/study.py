@@ -186,7 +186,7 @@ def _read_sweep(sweep_id: str, attributes: Mapping[str, Any]) -> tuple[Sweep, in
         int(attributes["repeats"]),
         int(attributes["folds"]),
     )
-    if not (sweep.repeats >= 1 and 0 <= sweep.folds != 1):
+    if not (sweep.repeats >= 1 and 0 <= sweep.folds != 1 and sweep.runs_per_trial):
         raise ValueError(f"it has {sweep.repeats} repeats and {sweep.folds} folds")
     if paired is not None and paired not in sweep.spec.space:
         raise ValueError(f"{shown(paired)} is not searched")

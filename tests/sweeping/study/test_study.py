@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -190,6 +191,7 @@ CHANGES = {
     "a state": ('"state":1', '"state":9'),
     "an operation": ('"op_code":7', '"op_code":99'),
     "a value": ('"values":[0', '"values":[1e999,0'),
+    "too many runs": ('"repeats":1', '"repeats":10000'),
     "a point": ('"point":{"epochs"', '"point":{"epoch"'),
     "a parameter": ('"params":{"epochs"', '"params":{"epoch"'),
     "bytes": ("sigmoid", "sigm\udcffid"),
@@ -205,6 +207,27 @@ def test_what_no_ffnn_has_written_is_damage(engine: Engine, swept: Sweep, change
     path.write_bytes(content.replace(before.encode(), after.encode("utf-8", "surrogateescape")))
     with pytest.raises(FfnnError, match="s1"):
         engine.trials(swept)
+
+
+@pytest.mark.parametrize(
+    ("part", "epochs"),
+    [("params", 4), ("params", 0), ("point", 3.0), ("point", 0.5), ("point", -1.0), ("point", math.nan)],
+)
+def test_a_trial_outside_the_space_is_damage_before_another_begins(
+    engine: Engine, part: str, epochs: float
+) -> None:
+    sweep = engine.create(sweep_of("bayes", "\n  epochs: {min: 1, max: 3}\n"))
+    engine.complete(sweep, 1)
+    path = path_of(engine, sweep)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    (trial,) = (line for line in lines if "params" in line)
+    (trial["user_attrs"] if part == "point" else trial)[part]["epochs"] = epochs
+    trial["distributions"]["epochs"] = trial["distributions"]["epochs"].replace('"low": 1', '"low": 0')
+    trial["distributions"]["epochs"] = trial["distributions"]["epochs"].replace('"high": 3', '"high": 9')
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(DamagedSweepError, match="trial 1 of sweep s1"):
+        engine.complete(sweep, 2)
+    assert len(engine.trials(sweep)) == 1
 
 
 def test_a_file_that_is_no_journal_is_left_as_it_is(engine: Engine, swept: Sweep) -> None:
