@@ -35,6 +35,28 @@ parameters:
   epochs: {value: 30}
   learning_rate: {distribution: q_log_uniform_values, min: 1.0e-4, max: 0.1, q: 1.0e-4}
 """
+LARGEST = b"""
+method: bayes
+metric: {name: val_loss}
+early_terminate: {type: hyperband, max_iter: 9223372036854775807, s: 100, eta: 1.0000001}
+parameters:
+  epochs: {min: 1, max: 1000000}
+  num_layers: {min: 0, max: 10000}
+  hidden_size: {value: 1048576}
+  fold: {values: [9999/9999, none]}
+  optimizer: {values: [sgd, nag, rmsprop, adam], probabilities: [1.0e-6, 0.5, 0.4, 0.099999]}
+  learning_rate: {distribution: log_uniform, min: -87, max: 88.7}
+  beta1: {distribution: beta, a: 100000, b: 100000}
+  seed: {distribution: q_normal, mu: 1000000000000000, sigma: 100000, q: 2}
+"""
+WHOLE = b"""
+method: bayes
+metric: {name: val_acc, goal: maximize}
+parameters:
+  epochs: {min: 2, max: 9}
+  batch_size: {distribution: q_log_uniform_values, min: 16, max: 256, q: 16}
+  hidden_size: {values: [[64, 32], 32]}
+"""
 Target = tuple[Callable[[bytes], Any], list[bytes]]
 
 
@@ -51,15 +73,22 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     from ffcli.datasets.npz import open_npy
     from ffcli.datasets.pictures import decode
     from ffcli.datasets.streams import RawArray, blocks
+    from ffcli.runs.integrity import known_config, refuse_unreadable
     from ffcli.runs.layout import STUDY
     from ffcli.runs.model_file import load_network, network_bytes
     from ffcli.runs.record import HistoryRow, RunRecord, history_csv
     from ffcli.runs.store import HISTORY, SUMMARY, RunStore
+    from ffcli.sweeping.search.base import Known
+    from ffcli.sweeping.search.methods import proposer
     from ffcli.sweeping.spec.spec import SweepSpec, load_spec, parse_spec
     from ffcli.sweeping.study import study
+    from ffcli.sweeping.study.coordinator import Coordinator
+    from ffcli.sweeping.study.plan import Plan
+    from ffcli.sweeping.study.writer import StudyWriter
     from ffcli.util.safe_read import parse_yaml
 
     file = folder / "input"
+    no_pool: Any = None  # no trial begins
 
     def put(content: bytes) -> Path:
         file.write_bytes(content)
@@ -91,10 +120,16 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
     def use(spec: SweepSpec) -> None:
         """Do what a sweep of this file begins with: what it takes is bounded by the file's checks."""
-        config = spec.config(spec.sample(np.random.default_rng(0)))
-        assert spec.size is None or spec.size > 0
+        study.distributions(spec)
+        search = proposer(spec, 0)
+        first = search.propose(1)
+        search.learn(Known(1, True, None, first.values, first.point))
+        if spec.size is not None:
+            index = spec.distinct.index(first.values)
+            assert index is not None
+            assert spec.combination(index) == first.values
         if spec.early_terminate is not None:
-            spec.early_terminate.bands(config.epochs)
+            assert len(spec.early_terminate.bands(first.config.epochs)) <= 100
 
     def sweep(content: bytes) -> None:
         use(parse_spec(text(content)))
@@ -112,7 +147,9 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
     def record(content: bytes) -> None:
         (folder / "run" / SUMMARY).write_bytes(content)
-        RunStore(folder).read("run")
+        record = RunStore(folder).read("run")
+        known_config(record)
+        refuse_unreadable(record, "")
 
     def history(content: bytes) -> None:
         (folder / "run" / HISTORY).write_bytes(content)
@@ -120,7 +157,11 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
     def journal(content: bytes) -> None:
         (folder / "s1" / STUDY).write_bytes(content)
-        study.read(folder / "s1")
+        found = StudyWriter(folder / "s1", lambda: None)
+        assert found.study.planned is None or found.study.planned > 0
+        Coordinator(found, no_pool, Plan(None, lambda _: None), lambda _: None)
+        for trial in found.trials:
+            assert found.sweep.members(trial.config)
 
     (folder / "run").mkdir()
     config = TrainConfig().as_dict()
@@ -142,32 +183,29 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
         "picture": (picture, pictures()),
         "model": (model, [file.read_bytes()]),
         "yaml": (lambda content: parse_yaml(text(content)), sweeps),
-        "sweep": (sweep, [*sweeps, BANDS]),
+        "sweep": (sweep, [*sweeps, BANDS, LARGEST]),
         "script": (script, scripts()),
         "notebook": (notebook, [_notebook(content) for content in scripts()]),
         "record": (record, [json.dumps(sound.as_dict()).encode()]),
         "history": (history, [history_csv(rows).encode()]),
-        "study": (journal, [_study(folder / "s1")]),
+        "study": (journal, [_study(folder / "s1", text) for text in (BANDS, WHOLE)]),
     }
 
 
-def _study(folder: Path) -> bytes:
+def _study(folder: Path, text: bytes) -> bytes:
     """Return the record of a sweep with a finished trial and one that runs."""
-    import numpy as np
-
     from ffcli.runs.layout import STUDY
-    from ffcli.sweeping.search.base import Proposal
+    from ffcli.sweeping.search.methods import proposer
     from ffcli.sweeping.spec.spec import parse_spec
     from ffcli.sweeping.study import study
     from ffcli.sweeping.study.writer import StudyWriter
 
-    spec = parse_spec(BANDS.decode())
-    folder.mkdir()
+    spec = parse_spec(text.decode())
+    folder.mkdir(exist_ok=True)
     study.create(folder, study.Sweep(folder.name, spec, "digest", 1, 0, 1.8e9), 3)
     writer = StudyWriter(folder, lambda: None)
-    for seed in (0, 1):
-        values = spec.sample(np.random.default_rng(seed))
-        trial = writer.begin(Proposal(values, spec.config(values)))
+    for number in (1, 2):
+        trial = writer.begin(proposer(spec, 0).propose(number))
         writer.epoch(trial, 1, 0.5)
     writer.end(writer[1], "finished", value=0.5, best_epoch=1)
     return (folder / STUDY).read_bytes()
