@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.provenance import Provenance
@@ -34,6 +34,15 @@ def utc_now() -> str:
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 MOST_THREADS = 1 << 10
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+_COMPARED: dict[str, tuple[type, ...]] = {"loss": (str,), "fold": (str,), "val_fraction": (int, float)}
+
+
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+    """Refuse values by which runs are grouped and sorted, where they are of a kind that cannot be."""
+    for name, kind in _COMPARED.items():
+        if name in config and not isinstance(config[name], kind):
+            raise ValueError(f"{name} is {shown(config[name])}")
+    return config
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class RunRecord:
     name: str
     status: Status
     dataset: str
-    config: dict[str, Any]
+    config: Annotated[dict[str, Any], AfterValidator(_comparable)]
     started: str
     tags: list[str] = field(default_factory=list)
     sweep_id: str | None = None

@@ -132,6 +132,15 @@ def test_any_text_is_read_again(text: str) -> None:
     assert RunRecord.from_json(json.dumps(full.as_dict()).encode()) == full
 
 
+@pytest.mark.parametrize("value", [["x"], {"a": 1}, None])
+@pytest.mark.parametrize("name", ["loss", "fold", "val_fraction"])
+def test_a_value_that_runs_are_compared_by_is_of_its_kind(name: str, value: object) -> None:
+    """One run whose loss is a list would end the ranking of all runs."""
+    content = json.dumps({**record().as_dict(), "config": {name: value}}).encode()
+    with pytest.raises(ValueError, match=name):
+        RunRecord.from_json(content)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b'{"run_id": NaN}', b"[" * 100_000, b"\xff"])
 def test_what_is_no_record_is_refused_in_one_line(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
