@@ -15,11 +15,12 @@ import json
 import struct
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from tools import fuzz_inputs
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 MOST = 1 << 20
@@ -27,36 +28,6 @@ TARGETS = (
     *("idx", "npz", "dataset", "picture", "model", "yaml"),
     *("sweep", "script", "notebook", "record", "history", "study"),
 )
-BANDS = b"""
-method: random
-metric: {name: val_acc, goal: maximize}
-early_terminate: {type: hyperband, min_iter: 1, eta: 1.5, s: 3, max_iter: 27}
-parameters:
-  epochs: {value: 30}
-  learning_rate: {distribution: q_log_uniform_values, min: 1.0e-4, max: 0.1, q: 1.0e-4}
-"""
-LARGEST = b"""
-method: bayes
-metric: {name: val_loss}
-early_terminate: {type: hyperband, max_iter: 9223372036854775807, s: 100, eta: 1.0000001}
-parameters:
-  epochs: {min: 1, max: 1000000}
-  num_layers: {min: 0, max: 10000}
-  hidden_size: {value: 1048576}
-  fold: {values: [9999/9999, none]}
-  optimizer: {values: [sgd, nag, rmsprop, adam], probabilities: [1.0e-6, 0.5, 0.4, 0.099999]}
-  learning_rate: {distribution: log_uniform, min: -87, max: 88.7}
-  beta1: {distribution: beta, a: 100000, b: 100000}
-  seed: {distribution: q_normal, mu: 1000000000000000, sigma: 100000, q: 2}
-"""
-WHOLE = b"""
-method: bayes
-metric: {name: val_acc, goal: maximize}
-parameters:
-  epochs: {min: 2, max: 9}
-  batch_size: {distribution: q_log_uniform_values, min: 16, max: 256, q: 16}
-  hidden_size: {values: [[64, 32], 32]}
-"""
 Target = tuple[Callable[[bytes], Any], list[bytes]]
 
 
@@ -73,11 +44,14 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     from ffcli.datasets.npz import open_npy
     from ffcli.datasets.pictures import decode
     from ffcli.datasets.streams import RawArray, blocks
-    from ffcli.runs.integrity import known_config, refuse_unreadable
+    from ffcli.runs.integrity import known_config
     from ffcli.runs.layout import STUDY
+    from ffcli.runs.metric import Metric
     from ffcli.runs.model_file import load_network, network_bytes
     from ffcli.runs.record import HistoryRow, RunRecord, history_csv
     from ffcli.runs.store import HISTORY, SUMMARY, RunStore
+    from ffcli.services.runs.listing import list_runs
+    from ffcli.services.runs.select import best_run
     from ffcli.sweeping.search.base import Known
     from ffcli.sweeping.search.methods import proposer
     from ffcli.sweeping.spec.spec import SweepSpec, load_spec, parse_spec
@@ -85,9 +59,11 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     from ffcli.sweeping.study.coordinator import Coordinator
     from ffcli.sweeping.study.plan import Plan
     from ffcli.sweeping.study.writer import StudyWriter
+    from ffcli.training.context import Context
     from ffcli.util.safe_read import parse_yaml
 
     file = folder / "input"
+    context = Context(folder / "data", folder)
     no_pool: Any = None  # no trial begins
 
     def put(content: bytes) -> Path:
@@ -147,9 +123,9 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
 
     def record(content: bytes) -> None:
         (folder / "run" / SUMMARY).write_bytes(content)
-        record = RunStore(folder).read("run")
-        known_config(record)
-        refuse_unreadable(record, "")
+        known_config(RunStore(folder).read("run"))
+        list_runs(context, sort="val_loss")
+        best_run(context, Metric("val_loss", "minimize"), None)
 
     def history(content: bytes) -> None:
         (folder / "run" / HISTORY).write_bytes(content)
@@ -166,7 +142,7 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     (folder / "run").mkdir()
     config = TrainConfig().as_dict()
     sound = RunRecord(
-        "run", "run", "finished", "mnist", config, "2026-01-31T12:00:00Z", best={"val_acc": 0.5}
+        "run", "run", "finished", "fashion_mnist", config, "2026-01-31T12:00:00Z", best={"val_loss": 0.5}
     )
     rows = [HistoryRow(EpochResult(n, 1.0, 0.5, 1.0, 0.5, 0.25, 0.2, 0.5), sound.started) for n in (1, 2)]
     header = b"\0\0\x08\x03" + struct.pack(">3I", 2, 3, 3) + bytes(18)
@@ -179,89 +155,20 @@ def targets(folder: Path) -> dict[str, Target]:  # noqa: PLR0915 - one after ano
     return {
         "idx": (idx, [header, gzip.compress(header, mtime=0)]),
         "npz": (npz, [archive.getvalue()]),
-        "dataset": (dataset, datasets()),
-        "picture": (picture, pictures()),
+        "dataset": (dataset, fuzz_inputs.datasets()),
+        "picture": (picture, fuzz_inputs.pictures()),
         "model": (model, [file.read_bytes()]),
         "yaml": (lambda content: parse_yaml(text(content)), sweeps),
-        "sweep": (sweep, [*sweeps, BANDS, LARGEST]),
-        "script": (script, scripts()),
-        "notebook": (notebook, [_notebook(content) for content in scripts()]),
+        "sweep": (sweep, [*sweeps, fuzz_inputs.BANDS, fuzz_inputs.LARGEST]),
+        "script": (script, fuzz_inputs.scripts()),
+        "notebook": (notebook, [fuzz_inputs.notebook(content) for content in fuzz_inputs.scripts()]),
         "record": (record, [json.dumps(sound.as_dict()).encode()]),
         "history": (history, [history_csv(rows).encode()]),
-        "study": (journal, [_study(folder / "s1", text) for text in (BANDS, WHOLE)]),
+        "study": (
+            journal,
+            [fuzz_inputs.study_of(folder / "s1", text) for text in (fuzz_inputs.BANDS, fuzz_inputs.WHOLE)],
+        ),
     }
-
-
-def _study(folder: Path, text: bytes) -> bytes:
-    """Return the record of a sweep with a finished trial and one that runs."""
-    from ffcli.runs.layout import STUDY
-    from ffcli.sweeping.search.methods import proposer
-    from ffcli.sweeping.spec.spec import parse_spec
-    from ffcli.sweeping.study import study
-    from ffcli.sweeping.study.writer import StudyWriter
-
-    spec = parse_spec(text.decode())
-    folder.mkdir(exist_ok=True)
-    study.create(folder, study.Sweep(folder.name, spec, "digest", 1, 0, 1.8e9), 3)
-    writer = StudyWriter(folder, lambda: None)
-    for number in (1, 2):
-        trial = writer.begin(proposer(spec, 0).propose(number))
-        writer.epoch(trial, 1, 0.5)
-    writer.end(writer[1], "finished", value=0.5, best_epoch=1)
-    return (folder / STUDY).read_bytes()
-
-
-def scripts() -> list[bytes]:
-    """Return small scripts with a sweep."""
-    sweep = b"{'method': 'random', 'parameters': {'lr': {'values': [1e-3]}, 'seed': {'value': -1}, **p}}"
-    return [
-        b"import wandb\np = {}\nwandb.sweep(" + sweep + b", project='p')\n",
-        b"p = dict(epochs=dict(value=1))\ndef f():\n    c = "
-        + sweep
-        + b"\n    c['name'] = 'n'\n    return c\nx = f()\n",
-        b"p = {}\np.update({'epochs': {'min': 1, 'max': 3}})\nfor a in p:\n    c = " + sweep,
-    ]
-
-
-def _notebook(source: bytes) -> bytes:
-    lines = ["!ls\n", *source.decode().splitlines(keepends=True)]
-    return json.dumps({"cells": [{"cell_type": "code", "source": lines}]}).encode()
-
-
-def datasets() -> list[bytes]:
-    """Return small datasets of a user's own: arrays, a table packed or not, and zips of folders."""
-    import numpy as np
-    from PIL import Image
-
-    arrays, labels = io.BytesIO(), np.arange(12) % 2
-    np.savez_compressed(arrays, x=np.zeros((12, 3, 3), np.uint8), y=labels)
-    table = b"label,a,b\n" + b"".join(b"%d,%d,7\n" % (label, n) for n, label in enumerate(labels))
-    classes: dict[str, bytes] = {}
-    zips: list[bytes] = []
-    for label in "ab":
-        for n in range(6):
-            picture = io.BytesIO()
-            Image.fromarray(np.full((3, 3), 20 * n, dtype=np.uint8)).save(picture, "PNG")
-            classes[f"{label}/{n}.png"] = picture.getvalue()
-    for files in (classes, {"train.csv": table, "test.csv": table}):
-        with zipfile.ZipFile(out := io.BytesIO(), "w") as packed:
-            for name, content in files.items():
-                packed.writestr(name, content)
-        zips.append(out.getvalue())
-    return [arrays.getvalue(), table, gzip.compress(table, mtime=0), *zips]
-
-
-def pictures() -> list[bytes]:
-    """Return small pictures."""
-    import numpy as np
-    from PIL import Image
-
-    files = []
-    for kind in ("PNG", "JPEG", "TIFF"):
-        out = io.BytesIO()
-        Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(out, kind)
-        files.append(out.getvalue())
-    return files
 
 
 def main(arguments: list[str] | None = None) -> int:
