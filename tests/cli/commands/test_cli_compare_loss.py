@@ -1,4 +1,4 @@
-"""Comparisons of the losses as real processes: paired, killed and resumed, with halves that diverge."""
+"""Comparisons of the losses: paired, killed and resumed, with halves that diverge."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def done_well(process: Cli, *args: object) -> dict[str, Any]:
-    done = process("compare-loss", *args, "--json")
+def done_well(cli: Cli, *args: object) -> dict[str, Any]:
+    done = cli("compare-loss", *args, "--json")
     assert done.code == 0, done.err
     return dict(json.loads(done.out))
 
@@ -70,9 +70,9 @@ def configs(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [pair["config"] for pair in document["pairs"]]
 
 
-def test_pairs_are_trained_evaluated_and_drawn(process: Cli, cli: Cli, spec: Path) -> None:
+def test_pairs_are_trained_evaluated_and_drawn(cli: Cli, spec: Path) -> None:
     folder = spec.parent
-    document = done_well(process, spec, "--runs", "8", "--workers", "2", "-o", "figure.png")
+    document = done_well(cli, spec, "--runs", "8", "--workers", "2", "-o", "figure.png")
     assert document["counts"] == {"finished": 8, "pruned": 0, "failed": 0}
     assert len(document["pairs"]) == document["summary"]["pairs"] == 4
     assert len({json.dumps(config) for config in configs(document)}) == 4
@@ -93,7 +93,7 @@ def test_pairs_are_trained_evaluated_and_drawn(process: Cli, cli: Cli, spec: Pat
             assert half["test_acc"] == pytest.approx(evaluated["accuracy"])
             same = "test_nll" if loss == "cross_entropy" else "test_brier"  # no weight decay: the loss itself
             assert half[same] == pytest.approx(evaluated["loss"], rel=1e-5)
-    shown = process("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
+    shown = cli("compare-loss", document["sweep_id"][-4:], "--csv", "pairs.csv")
     assert document["summary"]["verdict"] in shown.out
     assert "few pairs (4)" in shown.out
     assert "too few" in document["summary"]["verdict"]
@@ -117,10 +117,10 @@ def check_table(path: Path, pairs: list[dict[str, Any]]) -> None:
             assert row[f"epochs_to_80/{loss}"] == ("" if goal is None else str(goal))
 
 
-def test_a_pair_starts_from_the_same_weights(process: Cli, spec: Path) -> None:
+def test_a_pair_starts_from_the_same_weights(cli: Cli, spec: Path) -> None:
     """With steps too small to change a weight the stored networks are the initial ones."""
     write(spec.parent, SPEC.replace("EPOCHS", "1").replace("[0.1, 0.01]", "[1.0e-30]"))
-    document = done_well(process, spec, "--runs", "6", "--workers", "2")
+    document = done_well(cli, spec, "--runs", "6", "--workers", "2")
     seen = []
     for pair in document["pairs"]:
         runs = [pair[loss]["run_id"] for loss in ("cross_entropy", "squared_error")]
@@ -134,10 +134,10 @@ def test_a_pair_starts_from_the_same_weights(process: Cli, spec: Path) -> None:
 
 
 def test_a_pair_is_trained_on_the_same_batches_each_loss_with_its_own_gradient(
-    process: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(spec.parent)
-    (pair,) = done_well(process, spec, "--runs", "2", "--workers", "1")["pairs"]
+    (pair,) = done_well(cli, spec, "--runs", "2", "--workers", "1")["pairs"]
     batches, gradients = [], []
     for loss in ("cross_entropy", "squared_error"):
         run = pair[loss]["run_id"]
@@ -186,9 +186,9 @@ parameters:
 """
 
 
-def test_a_half_that_diverges_leaves_its_pair_out(process: Cli, spec: Path) -> None:
+def test_a_half_that_diverges_leaves_its_pair_out(cli: Cli, spec: Path) -> None:
     write(spec.parent, ENDS.replace("RATES", "[0.1, 0.01, 1.0e+10]"))
-    document = done_well(process, spec, "--workers", "2")
+    document = done_well(cli, spec, "--workers", "2")
     assert document["counts"] == {"finished": 5, "pruned": 0, "failed": 1}
     assert document["ended"] == "space"
     summary = document["summary"]
@@ -201,17 +201,17 @@ def test_a_half_that_diverges_leaves_its_pair_out(process: Cli, spec: Path) -> N
     whole = [pair for pair in document["pairs"] if not pair["left_out"]]
     mean = np.mean([pair["cross_entropy"]["test_acc"] for pair in whole])
     assert summary["measures"]["test_acc"]["cross_entropy"] == pytest.approx(mean)
-    shown = process("compare-loss", document["sweep_id"]).out
+    shown = cli("compare-loss", document["sweep_id"]).out
     assert "left out: pair" in shown
-    process("compare-loss", document["sweep_id"], "--csv", "pairs.csv")
+    cli("compare-loss", document["sweep_id"], "--csv", "pairs.csv")
     text = (spec.parent / "pairs.csv").read_text()
     assert text.count("cross_entropy: the loss was not finite") == 1
     assert "cross_entropy: the loss was not finite" in shown
 
 
-def test_no_whole_pair_is_an_error_after_the_result(process: Cli, spec: Path) -> None:
+def test_no_whole_pair_is_an_error_after_the_result(cli: Cli, spec: Path) -> None:
     write(spec.parent, ENDS.replace("RATES", "[1.0e+10]"))
-    done = process("compare-loss", spec, "--runs", "2", "--workers", "1", "--json")
+    done = cli("compare-loss", spec, "--runs", "2", "--workers", "1", "--json")
     assert done.code == 1
     document = json.loads(done.out)
     assert document["png"] is None
@@ -222,11 +222,11 @@ def test_no_whole_pair_is_an_error_after_the_result(process: Cli, spec: Path) ->
     assert not (spec.parent / "compare-loss.png").exists()
 
 
-def test_a_removed_run_leaves_its_pair_out(process: Cli, cli: Cli, spec: Path) -> None:
-    document = done_well(process, spec, "--runs", "4", "--workers", "2")
+def test_a_removed_run_leaves_its_pair_out(cli: Cli, spec: Path) -> None:
+    document = done_well(cli, spec, "--runs", "4", "--workers", "2")
     gone = document["pairs"][0]["squared_error"]["run_id"]
     assert cli("runs", "rm", gone, "--yes").code == 0
-    again = done_well(process, document["sweep_id"])
+    again = done_well(cli, document["sweep_id"])
     assert again["pairs"][0]["left_out"].startswith(f"squared_error: There is no run '{gone}'")
     assert again["summary"]["verdict"].startswith("No verdict: one pair")
 
@@ -245,9 +245,7 @@ def start(spec: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_killed_it_goes_on_with_the_same_pairs(
-    process: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_it_goes_on_with_the_same_pairs(cli: Cli, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(spec.parent)
     slow = start(spec)
     try:
@@ -263,10 +261,10 @@ def test_killed_it_goes_on_with_the_same_pairs(
         assert time.monotonic() < until
         time.sleep(0.1)
     sweep_id = id_in(lines)
-    shown = process("sweeps", "show", sweep_id).out.splitlines()
+    shown = cli("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 12")
     assert shown[-1] == f"resume it: ffnn compare-loss {sweep_id}"
-    document = done_well(process, spec, "--resume", "--workers", "2")  # as many as were asked for
+    document = done_well(cli, spec, "--resume", "--workers", "2")  # as many as were asked for
     assert document["sweep_id"] == sweep_id
     assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
     assert document["summary"]["pairs"] == 6
@@ -276,7 +274,7 @@ def test_killed_it_goes_on_with_the_same_pairs(
             proposal = source.propose(2 * number + turn)
             assert proposal.config.as_dict() == {**config, "loss": proposal.config.loss}
             source.learn(Known(2 * number + turn, False, 0.5, proposal.values, None))
-    more = done_well(process, sweep_id, "--runs", "14", "--workers", "2")
+    more = done_well(cli, sweep_id, "--runs", "14", "--workers", "2")
     assert configs(more)[:6] == configs(document)
     assert more["counts"]["finished"] == 14
 
@@ -295,24 +293,24 @@ def test_ctrl_c_says_how_to_go_on(spec: Path) -> None:
 
 
 def test_an_ordinary_sweep_goes_on_with_a_comparison_in_pairs_and_keeps_its_weights(
-    process: Cli, cli: Cli, spec: Path
+    cli: Cli, spec: Path
 ) -> None:
-    document = done_well(process, spec, "--runs", "2", "--workers", "1")
+    document = done_well(cli, spec, "--runs", "2", "--workers", "1")
     sweep_id = document["sweep_id"]
-    swept = process("sweep", sweep_id, "--count", "8", "--workers", "2", "--json")
+    swept = cli("sweep", sweep_id, "--count", "8", "--workers", "2", "--json")
     assert json.loads(swept.out)["counts"]["finished"] == 8
-    again = done_well(process, sweep_id)
+    again = done_well(cli, sweep_id)
     assert again["summary"]["pairs"] == 4
-    process("sweep", sweep_id, "--count", "9", "--workers", "1")
-    odd = done_well(process, sweep_id)
+    cli("sweep", sweep_id, "--count", "9", "--workers", "1")
+    odd = done_well(cli, sweep_id)
     assert (odd["summary"]["pairs"], odd["counts"]["finished"]) == (4, 9)
     fresh = cli("sweep", spec, "--resume")  # no plain sweep of the file is there
     assert (fresh.code, fresh.out) == (2, "")
-    plain = json.loads(process("sweep", spec, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
+    plain = json.loads(cli("sweep", spec, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
     refused = cli("compare-loss", plain)
     assert refused.code == 2
     assert f"Sweep {plain} does not compare losses" in refused.err
-    assert f"ffnn compare-loss {sweep_id} resumes" in process("compare-loss", spec, "--runs", "2").err
+    assert f"ffnn compare-loss {sweep_id} resumes" in cli("compare-loss", spec, "--runs", "2").err
 
 
 def test_the_default_file_is_found_anywhere(cli: Cli) -> None:

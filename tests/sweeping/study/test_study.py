@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -125,10 +126,19 @@ def test_no_sweep_is_a_wrong_request(engine: Engine) -> None:
 # Processes that are killed, and disks that are full
 
 
-@pytest.fixture
-def swept(engine: Engine) -> Sweep:
+@pytest.fixture(scope="module")
+def four_trials(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Sweep]:
+    """The folder of a sweep of four trials, to be copied."""
+    engine = Engine(tmp_path_factory.mktemp("made"))
     sweep = engine.create(sweep_of("bayes"))
     engine.complete(sweep, 4)
+    return engine.folder / sweep.id, sweep
+
+
+@pytest.fixture
+def swept(engine: Engine, four_trials: tuple[Path, Sweep]) -> Sweep:
+    folder, sweep = four_trials
+    shutil.copytree(folder, engine.folder / sweep.id)
     return sweep
 
 
