@@ -83,9 +83,12 @@ def test_an_interrupted_run_shows_its_document_and_how_to_go_on(tmp_path: Path, 
     assert go_on.endswith(f"ffnn train --resume {document['run_id']} --runs-dir 'else where'")
 
 
-def test_the_table_of_commands_says_what_their_docstrings_say(process: Cli) -> None:
+def test_the_table_of_commands_says_what_their_docstrings_say(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     for name, line in COMMANDS.items():
-        text = " ".join(process(name, "--help", COLUMNS="200").out.split())
+        text = " ".join(cli(name, "--help").out.split())
         assert line in text
 
 

@@ -26,9 +26,9 @@ parameters:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_sweep_becomes_a_page(process: Cli, cli: Cli, tmp_path: Path) -> None:
+def test_a_sweep_becomes_a_page(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(FILE)
-    made = json.loads(process("sweep", "grid.yaml", "--workers", "1", "--json").out)
+    made = json.loads(cli("sweep", "grid.yaml", "--workers", "1", "--json").out)
     done = cli("report", made["sweep_id"][-4:], "--json")
     document = json.loads(done.out)
     path = tmp_path / document["html"]

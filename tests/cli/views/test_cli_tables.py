@@ -216,9 +216,9 @@ parameters:
 
 
 @pytest.fixture
-def sweep(tmp_path: Path, tiny: Path, process: Cli) -> str:
+def sweep(tmp_path: Path, tiny: Path, cli: Cli) -> str:
     (tmp_path / "wide.yaml").write_text(WIDE.replace("tiny.npz", tiny.name))
-    done = process("sweep", "wide.yaml", "--count", "3", "--workers", "1", "--json")
+    done = cli("sweep", "wide.yaml", "--count", "3", "--workers", "1", "--json")
     assert done.code == 0, done.err
     return str(json.loads(done.out)["sweep_id"])
 
