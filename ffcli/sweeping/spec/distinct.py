@@ -77,6 +77,11 @@ class Distinct:
                 ranges[name] = [(0, 1), (1, size)] if size > 1 else [(0, size)]
         return ranges
 
+    @property
+    def governing(self) -> tuple[list[str], int]:
+        """The parameters on which the effect of others depends, and how many combinations they have."""
+        return list(self._governors), prod(map(len, self._governors.values()))
+
     @cached_property
     def _blocks(self) -> list[tuple[dict[str, tuple[int, int]], int]]:
         """The ranges of the governors' values, with the number of distinct trainings of each."""

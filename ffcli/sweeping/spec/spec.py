@@ -26,6 +26,7 @@ METHODS = ("bayes", "random", "grid")
 _TEXTS = ("name", "project", "entity", "description", "program")
 # What W&B knows and has no effect here: its servers, its launcher, its repair of missing values.
 IDLE = ("apiVersion", "kind", "controller", "job", "image_uri", "launch", "scheduler")
+_MOST_COMBINATIONS = 10_000  # of the values on which the effect of others depends
 _GOALS = {"maximise": "maximize", "max": "maximize", "minimise": "minimize", "min": "minimize"}
 _IDLE_OF_METRIC = ("impute", "impute_while_running")
 KEYS = ("method", "metric", "parameters", "early_terminate", "run_cap", "command", *_TEXTS, *IDLE, "metrics")
@@ -151,8 +152,20 @@ def parse_spec(text: str, source: str = "the sweep file") -> SweepSpec:
         left_out=leaves.left_out,
         **{key: top.text(key) for key in _TEXTS},  # type: ignore[arg-type]
     )
+    _bound(spec, parameters)
     told = (*_taken(top, wrapper, leaves), *notices, *_surprises(spec))
     return replace(spec, notices=told)
+
+
+def _bound(spec: SweepSpec, parameters: Section) -> None:
+    """Refuse a space whose distinct trainings would take long to count, each time one is proposed."""
+    names, combinations = spec.distinct.governing
+    if spec.distinct.combinations is not None and combinations > _MOST_COMBINATIONS:
+        parameters.refuse(
+            f"{' and '.join(names)} have {combinations} combinations; expected at most {_MOST_COMBINATIONS}, "
+            "since other parameters have an effect with some of them only",
+            hint="List fewer values, or search one of them in a sweep of its own.",
+        )
 
 
 def _metric(top: Section) -> Metric | None:

@@ -261,6 +261,21 @@ def test_what_stands_at_the_top_is_checked(text, message):
     assert message in str(refused(text))
 
 
+@pytest.mark.parametrize("layers", [99, 100])
+def test_the_values_on_which_the_effect_of_others_depends_are_bounded(layers):
+    """100 folds and none with so many numbers of layers, of which 0 makes hidden_size idle."""
+    folds = ", ".join(["none", *(f"{fold}/100" for fold in range(1, 101))])
+    text = (
+        "method: grid\nparameters:\n  hidden_size: {values: [4, 8]}\n  val_fraction: {value: 0.1}\n"
+        f"  num_layers: {{values: {list(range(layers))}}}\n  fold: {{values: [{folds}]}}\n"
+    )
+    if layers == 99:
+        assert parse_spec(text).size == 101 * (1 + 98 * 2)
+        return
+    with pytest.raises(RequestError, match=r"fold and num_layers have 10100 combinations"):
+        parse_spec(text)
+
+
 def test_the_nearest_match_is_named():
     assert "Did you mean 'bayes'?" in str(refused(TOPS[4][0]))
     assert "Did you mean 'parameters'?" in str(refused(OK + "parametres: {}"))
