@@ -1,4 +1,4 @@
-"""``ffnn rerun`` as a real process: its document, its table, killed and repeated."""
+"""``ffnn rerun``: its document, its table, killed and repeated."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def other(tmp_path: Path, tiny: Path) -> str:
     return "other.npz"
 
 
-def sweep(process: Cli, tmp_path: Path, searched: str = SEARCHED) -> str:
+def sweep(cli: Cli, tmp_path: Path, searched: str = SEARCHED) -> str:
     (tmp_path / "grid.yaml").write_text(GRID.replace(SEARCHED, searched))
-    done = process("sweep", "grid.yaml", "--workers", "2", "--json", "--quiet")
+    done = cli("sweep", "grid.yaml", "--workers", "1", "--json", "--quiet")
     assert done.code == 0, done.err
     return str(json.loads(done.out)["sweep_id"])
 
@@ -71,10 +71,10 @@ def stored(tmp_path: Path) -> list[RunRecord]:
     return [record for record in RunStore(tmp_path / "runs").records() if "rerun" in record.tags]
 
 
-def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, other: str) -> None:
-    sweep_id = sweep(process, tmp_path)
+def test_documents_and_table_on_another_dataset(cli: Cli, tmp_path: Path, other: str) -> None:
+    sweep_id = sweep(cli, tmp_path)
     command = ["rerun", "--sweep", sweep_id[-4:], "--dataset", other, "--top", "3", "--repeats", "2"]
-    done = process(*command, "--json")
+    done = cli(*command, "--json")
     assert done.code == 0, done.err
     documents = json.loads(done.out)
     assert len(documents) == 4
@@ -83,10 +83,10 @@ def test_documents_and_table_on_another_dataset(process: Cli, tmp_path: Path, ot
     assert "has only 2 such configurations" in done.err
     assert "4/4  2" in done.err
     for document in documents:
-        evaluated = json.loads(process("evaluate", document["run_id"], "--json").out)
+        evaluated = json.loads(cli("evaluate", document["run_id"], "--json").out)
         assert document["test_acc"] == evaluated["accuracy"]
         assert document["original"]["test_acc"] is not None
-    again = process(*command)
+    again = cli(*command)
     assert again.code == 0
     assert "mean ± standard error of 2 seeds" in again.out
     summary = documents[0]["over_runs"]["test_acc"]
@@ -126,10 +126,10 @@ def wait_until_gone(pids: list[int]) -> None:
         time.sleep(0.05)
 
 
-def resume(process: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
+def resume(cli: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
     """Repeat the command, and see that it continues the very runs that are there and ends them."""
     before = {run.run_id for run in stored(tmp_path)}
-    done = process("rerun", "--sweep", sweep_id, "--dataset", other, "--workers", "2", "--json")
+    done = cli("rerun", "--sweep", sweep_id, "--dataset", other, "--workers", "2", "--json")
     assert done.code == 0, done.err
     documents = json.loads(done.out)
     assert {document["run_id"] for document in documents} == before
@@ -139,42 +139,42 @@ def resume(process: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
 
 
 def test_a_killed_parent_leaves_no_process_and_the_same_command_resumes(
-    process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
+    cli: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     workers = children(under_way.pid)
     os.kill(under_way.pid, signal.SIGKILL)
     wait_until_gone(workers)
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
-    resume(process, tmp_path, long, other)
+    resume(cli, tmp_path, long, other)
 
 
 def test_all_killed_at_once_the_same_command_resumes(
-    process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
+    cli: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     os.killpg(under_way.pid, signal.SIGKILL)
-    resume(process, tmp_path, long, other)
+    resume(cli, tmp_path, long, other)
 
 
 def test_ctrl_c_ends_it_and_the_same_command_resumes(
-    process: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
+    cli: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
     os.killpg(under_way.pid, signal.SIGINT)
     out, errors = under_way.communicate(timeout=60)
     assert (under_way.returncode, out) == (130, "")
     assert errors.splitlines()[-1].startswith("Interrupted.")
     assert {run.status for run in stored(tmp_path)} == {"interrupted"}
-    resume(process, tmp_path, long, other)
+    resume(cli, tmp_path, long, other)
 
 
 def test_a_diverged_run_is_shown_and_fails(
-    process: Cli, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    sweep_id = sweep(process, tmp_path, "optimizer: {value: sgd}")
+    sweep_id = sweep(cli, tmp_path, "optimizer: {value: sgd}")
     arrays = dict(np.load(tiny))
     arrays["x_train"] = np.full_like(arrays["x_train"], 1, dtype=np.float32) * np.float32(1e30)
     np.savez("huge.npz", **{**arrays, "x_test": arrays["x_test"].astype(np.float32)})
-    done = process("rerun", "--sweep", sweep_id, "--dataset", "huge.npz", "--json")
+    done = cli("rerun", "--sweep", sweep_id, "--dataset", "huge.npz", "--json")
     assert done.code == 1
     (document,) = json.loads(done.out)
     assert (document["status"], document["test_acc"]) == ("diverged", None)

@@ -1,4 +1,4 @@
-"""Sweeps as real processes: run, killed, interrupted, resumed."""
+"""Sweeps: run by workers, killed, interrupted, resumed."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def grid(tmp_path: Path, tiny: Path) -> Path:
     return path
 
 
-def runs(process: Cli, sweep_id: str) -> list[dict[str, Any]]:
-    return list(json.loads(process("runs", "list", "--sweep", sweep_id, "--json").out))
+def runs(cli: Cli, sweep_id: str) -> list[dict[str, Any]]:
+    return list(json.loads(cli("runs", "list", "--sweep", sweep_id, "--json").out))
 
 
 def start(tmp_path: Path, *args: str) -> subprocess.Popen[str]:
@@ -86,13 +86,13 @@ def slow(request: pytest.FixtureRequest, grid: Path) -> Iterator[subprocess.Pope
     process.communicate()
 
 
-def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
-    done = process("sweep", grid, "--workers", "2", "--json")
+def test_a_grid_is_trained_once_each_and_ends(cli: Cli, grid: Path) -> None:
+    done = cli("sweep", grid, "--workers", "2", "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
     assert document["backend"] == "local"
     assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
-    found = runs(process, document["sweep_id"])
+    found = runs(cli, document["sweep_id"])
     assert len({json.dumps(run["config"], sort_keys=True) for run in found}) == 12
     best = max(run["best_val_acc"] for run in found)
     assert document["best"]["value"] == best
@@ -106,17 +106,17 @@ def test_a_grid_is_trained_once_each_and_ends(process: Cli, grid: Path) -> None:
     kept = [run for run in found if (grid.parent / "runs" / run["run_id"] / "model.safetensors").exists()]
     assert len(kept) == 5
     assert min(run["best_val_acc"] for run in kept) >= sorted(run["best_val_acc"] for run in found)[-5]
-    evaluated = json.loads(process("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
+    evaluated = json.loads(cli("evaluate", "--best", "--sweep", document["sweep_id"], "--json").out)
     assert evaluated["run_id"] in {run["run_id"] for run in found if run["best_val_acc"] == best}
-    again = json.loads(process("sweep", document["sweep_id"], "--json").out)
+    again = json.loads(cli("sweep", document["sweep_id"], "--json").out)
     assert again["counts"] == document["counts"]
     names = [effect["name"] for effect in document["mattered"]["hyperparameters"]]
     assert sorted(names) == ["hidden_size", "learning_rate", "optimizer"]
     importances = [effect["importance"] for effect in document["mattered"]["hyperparameters"]]
     assert importances == [None] * 3, "12 trials cannot tell"
     assert len(published(grid.parent / document["path"] / "study.log", document["sweep_id"])) == 12
-    (listed,) = json.loads(process("sweeps", "list", "--json").out)
-    shown = json.loads(process("sweeps", "show", document["sweep_id"][-4:], "--json").out)
+    (listed,) = json.loads(cli("sweeps", "list", "--json").out)
+    shown = json.loads(cli("sweeps", "show", document["sweep_id"][-4:], "--json").out)
     assert {key: shown[key] for key in listed} == listed
     assert shown["counts"] == document["counts"]
 
@@ -127,10 +127,10 @@ def published(path: Path, study: str) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=study, storage=optuna.storages.JournalStorage(backend)).trials
 
 
-def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
-    done = process("sweep", grid, "--workers", "1")
+def test_what_is_said_at_the_end_and_later(cli: Cli, grid: Path) -> None:
+    done = cli("sweep", grid, "--workers", "1")
     sweep_id = id_in(done.err.splitlines())
-    shown = process("sweeps", "show", sweep_id).out
+    shown = cli("sweeps", "show", sweep_id).out
     for text in (done.out, shown):
         assert text.startswith(f"sweep {sweep_id} (grid): 12 finished, 0 pruned, 0 failed")
         assert "resume" not in text
@@ -148,80 +148,78 @@ def test_what_is_said_at_the_end_and_later(process: Cli, grid: Path) -> None:
         assert "correlation of 12 trials by Spearman; importances are shown from 50 trials on" in text
     evaluate = shown.splitlines()[-1].partition(": ffnn ")[2]
     assert evaluate == f"evaluate --best --sweep {sweep_id}"
-    assert process(*evaluate.split()).code == 0
+    assert cli(*evaluate.split()).code == 0
 
 
-def test_identical_runs_are_taken_over_and_marked(process: Cli, grid: Path) -> None:
-    first = json.loads(process("sweep", grid, "--count", "3", "--workers", "1", "--json").out)
-    done = process("sweep", grid, "--new", "--reuse", "--count", "4", "--workers", "1", "--json")
+def test_identical_runs_are_taken_over_and_marked(cli: Cli, grid: Path) -> None:
+    first = json.loads(cli("sweep", grid, "--count", "3", "--workers", "1", "--json").out)
+    done = cli("sweep", grid, "--new", "--reuse", "--count", "4", "--workers", "1", "--json")
     second = json.loads(done.out)
     assert (second["counts"]["finished"], second["reused"]) == (4, 3)
     lines = [line for line in done.err.splitlines() if "reused from" in line]
     assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4"]
-    earlier = {run["run_id"] for run in runs(process, first["sweep_id"])}
+    earlier = {run["run_id"] for run in runs(cli, first["sweep_id"])}
     assert {trial["reused"] for trial in second["top"]} == {*earlier, None}
-    assert (
-        sorted("reused" in run["tags"] for run in runs(process, second["sweep_id"])) == [False] + [True] * 3
-    )
-    more = json.loads(process("sweep", second["sweep_id"], "--count", "5", "--workers", "1", "--json").out)
+    assert sorted("reused" in run["tags"] for run in runs(cli, second["sweep_id"])) == [False] + [True] * 3
+    more = json.loads(cli("sweep", second["sweep_id"], "--count", "5", "--workers", "1", "--json").out)
     assert (more["counts"]["finished"], more["reused"]) == (5, 3)
 
 
-def test_the_target_ends_the_sweep(process: Cli, grid: Path) -> None:
+def test_the_target_ends_the_sweep(cli: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text().replace("goal: maximize", "goal: maximize, target: 0.01"))
-    document = json.loads(process("sweep", grid, "--workers", "1", "--json").out)
+    document = json.loads(cli("sweep", grid, "--workers", "1", "--json").out)
     assert (document["counts"]["finished"], document["ended"]) == (1, "target")
     assert (document["state"], document["planned"]) == ("ended", 12)
     assert "has reached the target 0.01" in document["message"]
 
 
-def test_run_cap_caps_whatever_the_count(process: Cli, grid: Path) -> None:
+def test_run_cap_caps_whatever_the_count(cli: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text() + "run_cap: 2\n")
-    done = process("sweep", grid, "--workers", "2", "--count", "9", "--json")
+    done = cli("sweep", grid, "--workers", "2", "--count", "9", "--json")
     document = json.loads(done.out)
     assert (document["counts"]["finished"], document["ended"]) == (2, "count")
     assert ", 2 runs in all (not 9: by the run_cap of the file)\n" in done.err
-    dry = process("sweep", grid, "--count", "9", "--dry-run").out
+    dry = cli("sweep", grid, "--count", "9", "--dry-run").out
     assert "2, not 9: by the run_cap of the file" in dry
     assert (document["state"], document["planned"]) == ("ended", 2)
 
 
-def test_a_larger_count_continues(process: Cli, grid: Path) -> None:
-    first = json.loads(process("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
+def test_a_larger_count_continues(cli: Cli, grid: Path) -> None:
+    first = json.loads(cli("sweep", grid, "--count", "2", "--workers", "1", "--json").out)
     assert sum(first["counts"].values()) == 2
     assert (first["state"], first["planned"]) == ("ended", 2)
-    nothing = process("sweep", first["sweep_id"], "--workers", "1")
+    nothing = cli("sweep", first["sweep_id"], "--workers", "1")
     assert ", 1 worker, 2 runs in all, 2 are there already: nothing is left to do\n" in nothing.err
     assert nothing.out.splitlines()[0].startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned")
     assert nothing.out.splitlines()[-1] == f"More runs: ffnn sweep {first['sweep_id']} --count N"
-    shown = process("sweeps", "show", first["sweep_id"]).out
+    shown = cli("sweeps", "show", first["sweep_id"]).out
     assert shown.startswith(f"sweep {first['sweep_id']} (grid): 2 finished, 0 pruned, 0 failed of 2\n")
     assert "resume" not in shown
-    more = json.loads(process("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
+    more = json.loads(cli("sweep", first["sweep_id"], "--count", "5", "--workers", "2", "--json").out)
     assert sum(more["counts"].values()) == 5
-    fewer = json.loads(process("sweep", first["sweep_id"], "--count", "3", "--workers", "1", "--json").out)
+    fewer = json.loads(cli("sweep", first["sweep_id"], "--count", "3", "--workers", "1", "--json").out)
     assert (sum(fewer["counts"].values()), fewer["planned"]) == (5, 5)
 
 
-def test_one_worker_and_one_seed_give_the_same_sweep(process: Cli, grid: Path) -> None:
+def test_one_worker_and_one_seed_give_the_same_sweep(cli: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text().replace("method: grid", "method: bayes"))
     found = []
     for _ in range(2):
-        document = json.loads(process("sweep", grid, "--count", "4", "--workers", "1", "--json").out)
-        found.append([(run["config"], run["best_val_acc"]) for run in runs(process, document["sweep_id"])])
+        document = json.loads(cli("sweep", grid, "--count", "4", "--workers", "1", "--json").out)
+        found.append([(run["config"], run["best_val_acc"]) for run in runs(cli, document["sweep_id"])])
     assert found[0] == found[1]
 
 
-def test_the_space_without_training(process: Cli, grid: Path) -> None:
-    done = process("sweep", grid, "--dry-run", "--json")
+def test_the_space_without_training(cli: Cli, grid: Path) -> None:
+    done = cli("sweep", grid, "--dry-run", "--json")
     document = json.loads(done.out)
     assert (document["size"], document["runs"]) == (12, 12)
     assert document["seconds_estimate"] > document["seconds_a_run"] > 0
     grid.write_text(
         grid.read_text().replace("values: [0.1, 0.01]", "min: 0.01, max: 0.1").replace("grid", "random")
     )
-    assert "about" in process("sweep", grid, "--dry-run").out.splitlines()[-1]
-    assert json.loads(process("sweep", grid, "--dry-run", "--json").out)["seconds_estimate"] is None
+    assert "about" in cli("sweep", grid, "--dry-run").out.splitlines()[-1]
+    assert json.loads(cli("sweep", grid, "--dry-run", "--json").out)["seconds_estimate"] is None
     assert not (grid.parent / "runs").exists()
 
 
@@ -245,19 +243,17 @@ def test_a_sweep_without_an_end_says_so(grid: Path) -> None:
     )
 
 
-def test_a_killed_worker_is_replaced_and_its_trial_tried_again(
-    process: Cli, slow: subprocess.Popen[str]
-) -> None:
+def test_a_killed_worker_is_replaced_and_its_trial_tried_again(cli: Cli, slow: subprocess.Popen[str]) -> None:
     sweep_id = id_in(lines_until(slow, "1/11"))
     victims = children(slow.pid)
     os.kill(victims[-1], signal.SIGKILL)
     out, errors = slow.communicate(timeout=120)
     assert slow.returncode == 0, errors
     assert "11 finished" in out
-    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 11}
+    assert Counter(run["status"] for run in runs(cli, sweep_id)) == {"finished": 11}
 
 
-def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str]) -> None:
+def test_a_killed_parent_loses_no_trial(cli: Cli, slow: subprocess.Popen[str]) -> None:
     sweep_id = id_in(lines_until(slow, "2/11"))
     workers = children(slow.pid)
     os.kill(slow.pid, signal.SIGKILL)
@@ -265,40 +261,40 @@ def test_a_killed_parent_loses_no_trial(process: Cli, slow: subprocess.Popen[str
     while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice
         assert time.monotonic() < until
         time.sleep(0.1)
-    shown = process("sweeps", "show", sweep_id).out.splitlines()
+    shown = cli("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 11")
     assert shown[-1] == f"resume it: ffnn sweep {sweep_id}"
-    done = process("sweep", sweep_id, "--workers", "2", "--json")
+    done = cli("sweep", sweep_id, "--workers", "2", "--json")
     assert json.loads(done.out)["counts"] == {"finished": 11, "pruned": 0, "failed": 0}, (
         "as many as asked for"
     )
-    assert Counter(run["status"] for run in runs(process, sweep_id)) == {"finished": 11}
+    assert Counter(run["status"] for run in runs(cli, sweep_id)) == {"finished": 11}
 
 
-def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(process: Cli, slow: subprocess.Popen[str]) -> None:
+def test_ctrl_c_finishes_what_runs_and_begins_nothing_new(cli: Cli, slow: subprocess.Popen[str]) -> None:
     sweep_id = id_in(lines_until(slow, "1/11"))
     os.killpg(slow.pid, signal.SIGINT)
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode == 130
-    ended = len(runs(process, sweep_id))
+    ended = len(runs(cli, sweep_id))
     done = f"{ended} run{'s' * (ended > 1)} of 11 {'are' if ended > 1 else 'is'} done"
     assert errors.endswith(f"Interrupted. {done}. Resume with: ffnn sweep {sweep_id}\n")
     assert "Traceback" not in errors
-    states = Counter(run["status"] for run in runs(process, sweep_id))
+    states = Counter(run["status"] for run in runs(cli, sweep_id))
     assert set(states) == {"finished"}
     assert 1 <= states["finished"] <= 4
 
 
-def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
+def test_a_second_ctrl_c_leaves_at_once(cli: Cli, grid: Path) -> None:
     grid.write_text(GRID.replace("EPOCHS", "1000000"))
     sweep = start(grid.parent, "grid.yaml", "--workers", "2")
     sweep_id = id_in(lines_until(sweep, "sweep "))
     until = time.monotonic() + 30
-    while len(runs(process, sweep_id)) < 2:
+    while len(runs(cli, sweep_id)) < 2:
         assert time.monotonic() < until
-    (listed,) = json.loads(process("sweeps", "list", "--json").out)
+    (listed,) = json.loads(cli("sweeps", "list", "--json").out)
     assert (listed["state"], listed["planned"]) == ("running", 12)
-    shown = process("sweeps", "show", sweep_id).out
+    shown = cli("sweeps", "show", sweep_id).out
     assert shown.startswith(f"sweep {sweep_id} (grid): 0 finished, 0 pruned, 0 failed of 12, running\n")
     assert "resume" not in shown
     os.killpg(sweep.pid, signal.SIGINT)
@@ -307,19 +303,19 @@ def test_a_second_ctrl_c_leaves_at_once(process: Cli, grid: Path) -> None:
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130
     assert "Traceback" not in errors
-    document = json.loads(process("sweeps", "show", sweep_id, "--json").out)
+    document = json.loads(cli("sweeps", "show", sweep_id, "--json").out)
     assert sum(document["counts"].values()) == 0
-    assert {run["status"] for run in runs(process, sweep_id)} == {"interrupted"}
+    assert {run["status"] for run in runs(cli, sweep_id)} == {"interrupted"}
 
 
-def test_three_failures_at_the_start_end_the_sweep(process: Cli, grid: Path) -> None:
+def test_three_failures_at_the_start_end_the_sweep(cli: Cli, grid: Path) -> None:
     grid.write_text(grid.read_text().replace("[0.1, 0.01]", "[1.0e+30, 1.0e+31]").replace("3}", "3}", 1))
     grid.write_text(grid.read_text().replace("[sgd, adam, nadam]", "[sgd, momentum, nesterov]"))
-    done = process("sweep", grid, "--workers", "1", "--json")
+    done = cli("sweep", grid, "--workers", "1", "--json")
     assert done.code == 1
     document = json.loads(done.out)
     assert document["counts"] == {"finished": 0, "pruned": 0, "failed": 3}
-    assert {run["status"] for run in runs(process, document["sweep_id"])} == {"diverged"}
+    assert {run["status"] for run in runs(cli, document["sweep_id"])} == {"diverged"}
     assert "not finite" in done.err
 
 
@@ -352,10 +348,10 @@ def test_a_file_that_comes_with_ffnn_goes_by_its_name(cli: Cli) -> None:
     assert "no sweep in runs is of bayes" in done.err
 
 
-def test_a_name_here_beats_what_comes_with_ffnn(process: Cli, grid: Path) -> None:
+def test_a_name_here_beats_what_comes_with_ffnn(cli: Cli, grid: Path) -> None:
     (grid.parent / "sweeps").mkdir()
     grid.rename(grid.parent / "sweeps" / "quick.yaml")
-    document = json.loads(process("sweep", "quick", "--count", "1", "--workers", "1", "--json").out)
+    document = json.loads(cli("sweep", "quick", "--count", "1", "--workers", "1", "--json").out)
     assert document["method"] == "grid"
     assert document["counts"]["finished"] == 1
 
@@ -369,16 +365,16 @@ def test_of_a_wrong_name_the_nearest_is_told(cli: Cli, words: list[str]) -> None
     assert "Did you mean the file 'bayes'?" in done.err
 
 
-def test_the_same_file_again_begins_anew_unless_told_to_resume(process: Cli, grid: Path) -> None:
-    first = json.loads(process("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
-    done = process("sweep", grid, "--resume", "--seed", "7", "--count", "2", "--workers", "1", "--json")
+def test_the_same_file_again_begins_anew_unless_told_to_resume(cli: Cli, grid: Path) -> None:
+    first = json.loads(cli("sweep", grid, "--count", "1", "--workers", "1", "--json").out)["sweep_id"]
+    done = cli("sweep", grid, "--resume", "--seed", "7", "--count", "2", "--workers", "1", "--json")
     assert f"--seed is not used: sweep {first} has its own, 0" in done.err
     more = json.loads(done.out)
     assert (more["sweep_id"], sum(more["counts"].values())) == (first, 2)
-    again = process("sweep", grid, "--count", "1", "--workers", "1", "--json")
+    again = cli("sweep", grid, "--count", "1", "--workers", "1", "--json")
     assert json.loads(again.out)["sweep_id"] != first
     assert f"ffnn sweep {first} resumes" in again.err
-    silent = process("sweep", grid, "--new", "--count", "1", "--workers", "1", "--json")
+    silent = cli("sweep", grid, "--new", "--count", "1", "--workers", "1", "--json")
     assert "was run before" not in silent.err
 
 
@@ -394,11 +390,11 @@ def test_a_new_sweep_needs_a_file(cli: Cli) -> None:
 
 @pytest.mark.parametrize("slow", [1_000_000], indirect=True)
 def test_a_second_command_on_a_sweep_is_refused_with_who_runs_it(
-    process: Cli, slow: subprocess.Popen[str]
+    cli: Cli, slow: subprocess.Popen[str]
 ) -> None:
     sweep_id = id_in(lines_until(slow, "sweep "))
     for command in (["sweep", sweep_id], ["sweep", "grid.yaml", "--resume"]):
-        done = process(*command)
+        done = cli(*command)
         assert (done.code, done.out) == (1, "")
         assert f":{slow.pid} " in done.err
         assert "more workers" in done.err
@@ -422,11 +418,11 @@ def test_a_full_stderr_is_no_fault_of_the_work(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["counts"]["finished"] == 2
 
 
-def test_a_sweep_whose_trials_all_failed_fails(process: Cli, grid: Path) -> None:
+def test_a_sweep_whose_trials_all_failed_fails(cli: Cli, grid: Path) -> None:
     grid.write_text(
         grid.read_text().replace("[0.1, 0.01]", "[1.0e+30]").replace("[sgd, adam, nadam]", "[sgd]")
     )
-    done = process("sweep", grid, "--workers", "1", "--json")
+    done = cli("sweep", grid, "--workers", "1", "--json")
     assert done.code == 1
     assert json.loads(done.out)["counts"] == {"finished": 0, "pruned": 0, "failed": 2}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import bare, environment, on_terminal
+from small_runs import write_dataset
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
@@ -66,19 +67,42 @@ def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> N
     assert any(line.startswith(run) and "finished" in line for line in lines)
 
 
-@pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("\n", 1), ("n\n", 2)])
-def test_a_sweep_of_the_same_file_is_resumed_if_wanted(tmp_path: Path, answer: str, sweeps: int) -> None:
+SWEEP = ["sweep", "grid.yaml", "--workers", "1", "--count"]
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of which one run is done, to be copied."""
+    folder = tmp_path_factory.mktemp("one-run")
+    write_dataset(folder / "tiny.npz")
     space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
-    (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
-    words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
-    on_terminal(tmp_path, *words, "1")
-    code, seen = on_terminal(tmp_path, *words, "1", "--json")  # it has as many: there is nothing to ask
+    (folder / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
+    assert on_terminal(folder, *SWEEP, "1")[0] == 0
+    return folder
+
+
+@pytest.fixture
+def sweep_id(one_run: Path, tmp_path: Path) -> str:
+    """The id of a copy of that sweep."""
+    shutil.copytree(one_run, tmp_path, dirs_exist_ok=True)
+    (path,) = (tmp_path / "runs" / "sweeps").iterdir()
+    return path.name
+
+
+def test_a_sweep_that_has_as_many_runs_is_not_asked_about(tmp_path: Path, sweep_id: str) -> None:
+    code, seen = on_terminal(tmp_path, *SWEEP, "1", "--json")
     assert code == 0
     assert "Resume sweep" not in seen
     assert "resumes that sweep" in " ".join(bare(seen).split())
-    shutil.rmtree(max((tmp_path / "runs" / "sweeps").iterdir()))
-    (sweep_id,) = (path.name for path in (tmp_path / "runs" / "sweeps").iterdir())
-    code, seen = on_terminal(tmp_path, *words, "2", answer=answer, columns=200)
+    assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 2
+    assert sweep_id in bare(seen)
+
+
+@pytest.mark.parametrize(("answer", "sweeps"), [("y\n", 1), ("\n", 1), ("n\n", 2)])
+def test_a_sweep_of_the_same_file_is_resumed_if_wanted(
+    tmp_path: Path, sweep_id: str, answer: str, sweeps: int
+) -> None:
+    code, seen = on_terminal(tmp_path, *SWEEP, "2", answer=answer, columns=200)
     assert code == 0
     far = r"\(ended: 1 run of 1, best val_acc 0\.\d{4}\)"
     asked = rf"Resume sweep {sweep_id} of the same file {far}\? n begins a new one\. \[Y/n\]"
@@ -87,16 +111,11 @@ def test_a_sweep_of_the_same_file_is_resumed_if_wanted(tmp_path: Path, answer: s
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == sweeps
 
 
-def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path) -> None:
-    space = "{dataset: {value: tiny.npz}, epochs: {value: 1}, seed: {values: [1, 2, 3]}}"
-    (tmp_path / "grid.yaml").write_text(f"method: grid\nparameters: {space}")
-    words = ["sweep", "grid.yaml", "--workers", "1", "--count"]
-    on_terminal(tmp_path, *words, "1")
-    (folder,) = (tmp_path / "runs" / "sweeps").iterdir()
-    study = folder / "study.log"
+def test_a_damaged_sweep_is_no_hindrance_to_a_new_one(tmp_path: Path, sweep_id: str) -> None:
+    study = tmp_path / "runs" / "sweeps" / sweep_id / "study.log"
     study.write_text(study.read_text().replace('"starts":1', '"starts":"odd"'))
-    code, seen = on_terminal(tmp_path, *words, "2", columns=200)
-    assert f"sweep {folder.name} is left out" in bare(seen)
+    code, seen = on_terminal(tmp_path, *SWEEP, "2", columns=200)
+    assert f"sweep {sweep_id} is left out" in bare(seen)
     assert code == 0
     assert len(list((tmp_path / "runs" / "sweeps").iterdir())) == 2
 
