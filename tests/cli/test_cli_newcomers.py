@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from child_processes import patience
 from cli_helpers import Cli, environment
 
 from ffcli.runs.store import RunStore
@@ -120,7 +121,7 @@ def cut_off(*args: object, folder: Path, **variables: str) -> subprocess.Complet
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(),
         check=False,
     )
 

@@ -76,7 +76,7 @@ def test_a_sweep_is_resumed_with_exact_counts(cluster: Cluster, place: Place, vi
     spec.write_text(SPEC.format(dataset=place.dataset))
     cluster.worker(2)
     with sweep(place, str(spec), "--cluster", cluster.address) as process:
-        wait_until(lambda: finished(place) >= 2, seconds=180)
+        wait_until(lambda: finished(place) >= 2)
         if victim == "scheduler":
             cluster.end(cluster.scheduler)
         else:

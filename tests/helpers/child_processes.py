@@ -34,9 +34,14 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def wait_until(true: Callable[[], object], message: str = "it did not happen", seconds: float = 120) -> None:
-    """Wait until something is so; the test fails with ``message`` where it is not within ``seconds``."""
-    deadline = time.monotonic() + seconds
+def patience() -> float:
+    """Return seconds in which all ends that does not hang: the more processes share a core, the more."""
+    return 120 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def wait_until(true: Callable[[], object], message: str = "it did not happen") -> None:
+    """Wait until something is so; the test fails with ``message`` where it is not within our `patience`."""
+    deadline = time.monotonic() + patience()
     while not true():
         assert time.monotonic() < deadline, message
         time.sleep(0.02)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from child_processes import wait_until
+from child_processes import patience, wait_until
 from small_runs import without_times, write_dataset
 from tiny_datasets import write_idx
 from wandb_standin import StandIn
@@ -28,7 +28,6 @@ from ffcli.training.context import Context
 from ffcli.util.atomic_files import json_value
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120  # seconds: far more than anything takes on a busy machine
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 # The command, which knows one more dataset, small enough to be fetched from a folder in no time. Before that
@@ -147,7 +146,7 @@ class Site:
         for process in self._started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-            process.communicate(timeout=PATIENCE)
+            process.communicate(timeout=patience())
 
     def start(self, *args: object, **variables: str) -> subprocess.Popen[str]:
         """Start the command as the leader of a session of its own, as a terminal does."""
@@ -180,22 +179,24 @@ class Site:
     def ended(self, process: subprocess.Popen[str]) -> Done:
         """Wait for a command's end, whatever it says; one that hangs shows where."""
         try:
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(timeout=patience())
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)  # PYTHONFAULTHANDLER: with the stacks of all threads
-            raise AssertionError(f"it hangs: {process.communicate(timeout=PATIENCE)[1]}") from None
+            raise AssertionError(f"it hangs: {process.communicate(timeout=patience())[1]}") from None
         return Done(process.returncode, out, err)
 
     def lines(self, process: subprocess.Popen[str], n: int) -> list[str]:
         """Return the first lines that a command says on stderr; fewer, with an empty one last, if it ends."""
         assert process.stderr is not None
-        aborter = threading.Timer(PATIENCE, process.send_signal, [signal.SIGABRT])
+        aborter = threading.Timer(patience(), process.send_signal, [signal.SIGABRT])
         aborter.start()
         heard: list[str] = []
         while len(heard) < n and (not heard or heard[-1]):
             heard.append(process.stderr.readline())
         aborter.cancel()
-        assert not any("Fatal Python error" in line for line in heard), process.communicate(timeout=PATIENCE)
+        assert not any("Fatal Python error" in line for line in heard), process.communicate(
+            timeout=patience()
+        )
         return heard
 
     def config(self, **values: Any) -> TrainConfig:

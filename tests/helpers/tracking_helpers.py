@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from child_processes import die_with_parent, wait_until
+from child_processes import die_with_parent, patience, wait_until
 from wandb_standin import Run, StandIn
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +90,7 @@ class Ffnn:
     def done(self, process: subprocess.Popen[str]) -> Done:
         """Wait for a command's end."""
         started = time.monotonic()
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=patience())
         assert "Traceback" not in err, err
         return Done(process.returncode, out, err, time.monotonic() - started)
 
