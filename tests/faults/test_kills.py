@@ -242,7 +242,6 @@ def test_a_command_that_is_killed_loses_nothing_and_resumes(site: Site, command:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)  # beside other work
 @pytest.mark.usefixtures("earlier")
 @pytest.mark.parametrize("seed", range(2, 14))
 def test_some_hundred_kills_lose_nothing(site: Site, seed: int) -> None:

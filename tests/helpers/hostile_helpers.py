@@ -34,10 +34,8 @@ parameters:
   hidden_size: {values: [3, 4]}
 """
 
-# Beside other work thousands of examples take longer than any other test may.
-MANY = [pytest.mark.slow, pytest.mark.timeout(3600)]
 few_or_many = pytest.mark.parametrize(
-    "examples", [pytest.param(40, id="few"), pytest.param(2000, id="many", marks=MANY)]
+    "examples", [pytest.param(40, id="few"), pytest.param(2000, id="many", marks=pytest.mark.slow)]
 )
 
 NUMBERS = st.one_of(

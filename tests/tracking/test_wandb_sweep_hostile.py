@@ -176,7 +176,7 @@ def test_no_result_is_lost_and_the_sweep_resumes(
     assert again.code == 0, again.err
     records = {record["run_id"]: record for record in stored(sweeper.folder / "runs")}
     assert finished <= {run_id for run_id, record in records.items() if record["status"] == "finished"}
-    sweeper("sync", path_of(server))
+    synced = sweeper("sync", path_of(server))
     for run_id in finished:
         run = server.runs[records[run_id]["wandb"]["id"]]
-        assert (run.state, len(run.history)) == ("finished", RUN["epochs"]), run_id
+        assert (run.state, len(run.history)) == ("finished", RUN["epochs"]), (run_id, synced.err)
