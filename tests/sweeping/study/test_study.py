@@ -235,7 +235,7 @@ def test_a_trial_outside_the_space_is_damage_before_another_begins(
     trial["distributions"]["epochs"] = trial["distributions"]["epochs"].replace('"low": 1', '"low": 0')
     trial["distributions"]["epochs"] = trial["distributions"]["epochs"].replace('"high": 3', '"high": 9')
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    with pytest.raises(DamagedSweepError, match="trial 1 of sweep s1"):
+    with pytest.raises(FfnnError, match="trial 1 of sweep s1"):
         engine.complete(sweep, 2)
     assert len(engine.trials(sweep)) == 1
 
