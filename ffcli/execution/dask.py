@@ -76,11 +76,7 @@ class DaskPool(WorkerPool):
         self._faulty: dict[str, str] = {}  # workers whose machine has failed, and how
         self._open: dict[str, _Open] = {}  # by token
         self._events: list[PoolEvent] = []
-        try:
-            self._first_look()
-        except BaseException:
-            self.shut_down()
-            raise
+        self._first_look()
 
     def _first_look(self) -> None:
         address = self._link.address

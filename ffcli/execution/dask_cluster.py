@@ -9,7 +9,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ffcli.errors import FfnnError, RequestError
+from ffcli.execution.dask_client import connected_client
 from ffcli.util.processes import python_command, usable_cores
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 # The class of dask-jobqueue for each batch system.
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 KINDS = ("local", *BATCH_SYSTEMS)
-_CONNECT = 20.0  # seconds to wait for a scheduler
 _START = 60  # seconds that a worker of a local cluster has to start
-_GRACE = 5.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
+_GRACE = 3.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
 # Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
 _FOLDER = "/"
 # Dask's profiler wakes each worker a hundred times per second, which costs a training some 5 %.
@@ -42,7 +42,7 @@ class Connection:
 
     Attributes:
         client: Dask's client.
-        close: closes the client, and ends what was started here.
+        close: closes the client, and ends what was started here; never raises.
         missing: what to say of a cluster that has no worker.
         workers: how many workers there will be in all; None where others may join at any time.
     """
@@ -70,7 +70,7 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
             f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
         )
     try:
-        from distributed import Client
+        import distributed  # noqa: F401
     except ImportError as error:
         raise _missing("distributed", error) from None
     _be_quiet()
@@ -86,16 +86,17 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
     if cluster.startswith("tls://"):
         _check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
-    try:
-        client = Client(**where, timeout=_CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        why = str(error) or type(error).__name__
-        raise FfnnError(
-            f"There is no connection to the scheduler {cluster}: {why}",
-            hint="Start one with: dask scheduler. It prints its address.",
-        ) from None
-    start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
-    return Connection(client, client.close, f"Start some with: {start}")
+    with ExitStack() as started:
+        try:
+            client = connected_client(started, **where)
+        except (OSError, ValueError, TypeError) as error:
+            why = str(error) or type(error).__name__
+            raise FfnnError(
+                f"There is no connection to the scheduler {cluster}: {why}",
+                hint="Start one with: dask scheduler. It prints its address.",
+            ) from None
+        start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
+        return Connection(client, started.pop_all().close, f"Start some with: {start}")
 
 
 def _is_address(text: str) -> bool:
@@ -145,31 +146,38 @@ def _be_quiet() -> None:
 
 def _local(workers: int) -> Connection:
     """Start a scheduler in this process and workers on this machine, and wait for them."""
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
-    scheduler = LocalCluster(
-        n_workers=0,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        silence_logs=logging.CRITICAL,
-    )
+    with ExitStack() as started:
+        with interrupts_deferred():
+            scheduler = LocalCluster(
+                n_workers=0,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+            )
+            process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
+                python_command(
+                    "distributed.cli.dask_worker",
+                    *(scheduler.scheduler_address, "--host", "127.0.0.1", "--no-dashboard"),
+                    *("--nworkers", str(workers), "--nthreads", "1", "--death-timeout", str(_START)),
+                ),
+                cwd=_FOLDER,
+                env={**_ENVIRONMENT, **os.environ},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C of the terminal is for the coordinator alone
+            )
+            started.callback(_end_local, scheduler, process)
+        client = connected_client(started, address=scheduler.scheduler_address)
+        _wait_for(workers, client, process)
+        return Connection(client, started.pop_all().close, "Dask starts another one here.")
+
+
+def _end_local(scheduler: Any, process: subprocess.Popen[bytes]) -> None:
     with interrupts_deferred():
-        process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
-            python_command(
-                "distributed.cli.dask_worker",
-                *(scheduler.scheduler_address, "--host", "127.0.0.1", "--no-dashboard"),
-                *("--nworkers", str(workers), "--nthreads", "1", "--death-timeout", str(_START)),
-            ),
-            cwd=_FOLDER,
-            env={**_ENVIRONMENT, **os.environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C of the terminal is for the coordinator alone
-        )
-
-    def end() -> None:
         with suppress(Exception):
             scheduler.close()  # tells the workers to end
         process.terminate()  # they may still be starting
@@ -178,20 +186,6 @@ def _local(workers: int) -> Connection:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-    try:
-        client = Client(scheduler)
-        _wait_for(workers, client, process)
-    except BaseException:
-        with interrupts_deferred():
-            end()
-        raise
-
-    def close() -> None:
-        client.close()
-        end()
-
-    return Connection(client, close, "Dask starts another one here.")
 
 
 def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) -> None:
@@ -209,7 +203,7 @@ def _batch(kind: str, jobs: int) -> Connection:
     Without a configuration a job is one worker on one core. Connections are protected by TLS where Dask's
     configuration names a certificate authority.
     """
-    from distributed import Client, Security
+    from distributed import Security
 
     try:
         import dask
@@ -222,39 +216,41 @@ def _batch(kind: str, jobs: int) -> Connection:
     cores = configured.get("cores") or 1
     memory = configured.get("memory") or f"{cores}GB"
     security = Security()
-    scheduler = configured.get("scheduler-options") or {}
+    options = configured.get("scheduler-options") or {}
     prologue = [f"cd {_FOLDER}", *(f"export {name}={value}" for name, value in _ENVIRONMENT.items())]
     prologue += configured.get("job-script-prologue") or configured.get("env-extra") or []
-    try:
-        started = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
-            cores=cores,
-            processes=cores,
-            memory=memory,
-            job_script_prologue=prologue,
-            security=security if security.tls_ca_file else None,
-            # On a login node the dashboard's port is often taken, and everybody could look at it.
-            scheduler_options={"dashboard": False, "dashboard_address": ":0", **scheduler},
-        )
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
-    try:
-        started.sync(_submit, started, jobs)
-        client = Client(started)
-    except BaseException as error:
-        with interrupts_deferred():
-            started.close()
-        if not isinstance(error, (OSError, RuntimeError, ValueError)):
-            raise
-        raise FfnnError(
-            f"The jobs could not be submitted to {kind}: {str(error).rpartition('stderr:')[2].strip()}",
-            hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
-        ) from None
+    with ExitStack() as started:
+        try:
+            with interrupts_deferred():
+                scheduler = getattr(dask_jobqueue, BATCH_SYSTEMS[kind])(
+                    cores=cores,
+                    processes=cores,
+                    memory=memory,
+                    job_script_prologue=prologue,
+                    security=security if security.tls_ca_file else None,
+                    # On a login node the dashboard's port is often taken, and everybody could look at it.
+                    scheduler_options={"dashboard": False, "dashboard_address": ":0", **options},
+                )
+                started.callback(_end_batch, scheduler)
+        except (OSError, RuntimeError, ValueError, TypeError) as error:
+            raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
+        try:
+            scheduler.sync(_submit, scheduler, jobs)
+            client = connected_client(
+                started, address=scheduler.scheduler_address, security=scheduler.security
+            )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise FfnnError(
+                f"The jobs could not be submitted to {kind}: {str(error).rpartition('stderr:')[2].strip()}",
+                hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
+            ) from None
+        missing = f"Waiting for the jobs at {kind}, {jobs} in all."
+        return Connection(client, started.pop_all().close, missing, jobs * cores)
 
-    def close() -> None:
-        client.close()
-        started.close()
 
-    return Connection(client, close, f"Waiting for the jobs at {kind}, {jobs} in all.", jobs * cores)
+def _end_batch(scheduler: Any) -> None:
+    with interrupts_deferred(), suppress(Exception):
+        scheduler.close()  # cancels the jobs
 
 
 async def _submit(cluster: Any, jobs: int) -> None:

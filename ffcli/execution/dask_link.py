@@ -118,8 +118,7 @@ class Link:
     def close(self) -> None:
         """Leave the cluster, whose tasks of this link end then."""
         self._attending.cancel()
-        with suppress(Exception):  # a scheduler that is gone cannot be left in good order
-            self._close()
+        self._close()
 
     async def _deliver(self, address: str, token: str, messages: Any) -> None:
         try:

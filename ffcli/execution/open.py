@@ -34,8 +34,11 @@ def open_pool(context: Context, options: PoolOptions) -> WorkerPool:
     from ffcli.execution.dask_cluster import connect
 
     connection = connect(options.cluster, options.workers, options.jobs)
+    try:
+        from ffcli.execution.dask import DaskPool
+        from ffcli.execution.dask_link import Link
 
-    from ffcli.execution.dask import DaskPool
-    from ffcli.execution.dask_link import Link
-
-    return DaskPool(context, Link(connection), options.workers)
+        return DaskPool(context, Link(connection), options.workers)
+    except BaseException:
+        connection.close()
+        raise

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +66,22 @@ def test_the_first_interrupt_of_a_terminal_lets_running_trials_finish(place: Pla
     statuses = [run.status for run in records()]
     assert statuses == ["finished"] * len(statuses)
     assert 0 < len(statuses) < COUNT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_connecting_ends_the_command(place: Place, number: signal.Signals) -> None:
+    pytest.importorskip("distributed")
+    spec = place.folder / "spec.yaml"
+    spec.write_text(SPEC.format(dataset=place.dataset))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(120)
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with sweep(place, str(spec), "--cluster", address) as process, silent.accept()[0]:
+            time.sleep(0.3)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
 
 
 def finished(place: Place) -> int:

@@ -17,7 +17,7 @@ from dask_clusters import Cluster, Proxy
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
-from ffcli.execution import dask_cluster, dask_link
+from ffcli.execution import dask_client, dask_cluster, dask_link
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost
 
@@ -458,7 +458,7 @@ def test_a_cluster_that_cannot_be_used_is_named(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, options: PoolOptions, code: int, says: str
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr(dask_cluster, "_CONNECT", 0.5)
+    monkeypatch.setattr(dask_client, "_CONNECT", 0.5)
     with pytest.raises(FfnnError) as caught:
         opened(options)
     assert caught.value.exit_code == code

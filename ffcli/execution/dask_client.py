@@ -1,0 +1,53 @@
+"""Dask's client, connected within a bound and closed however its start ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from ffcli.util.signals import interrupts_deferred
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECT = 20.0  # seconds to wait for a scheduler
+_CLOSE = 5.0  # seconds that a client has to leave its scheduler
+
+
+def connected_client(started: ExitStack, **options: Any) -> Client:
+    """Return a client that is connected. ``started`` closes it, also where it is late or interrupted.
+
+    It starts in an event loop of its own. A client that is interrupted in its constructor is known to nobody
+    who could close it: it closes itself at the end of Python and waits for a loop that no longer runs. Dask's
+    own bound on the start leaves out the scheduler's first answer.
+
+    Raises:
+        OSError: there is no answer within `_CONNECT`.
+    """
+    from distributed import Client
+    from distributed.utils import LoopRunner
+
+    runner = LoopRunner()
+    made: list[Client] = []
+
+    async def make() -> Client:
+        client = Client(**options, timeout=_CONNECT, set_as_default=False, asynchronous=True)
+        made.append(client)
+        return await asyncio.wait_for(client, _CONNECT)
+
+    def close() -> None:
+        with interrupts_deferred(), suppress(Exception):  # what is gone cannot be left in good order
+            try:
+                for client in made:
+                    client.close(_CLOSE)
+            finally:
+                runner.stop()
+
+    started.callback(close)
+    with interrupts_deferred():
+        runner.start()
+    try:
+        return asyncio.run_coroutine_threadsafe(make(), runner.loop.asyncio_loop).result()
+    except asyncio.TimeoutError:  # an OSError from Python 3.11 on
+        raise OSError(f"it has not answered within {_CONNECT:g} s.") from None

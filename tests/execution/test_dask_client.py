@@ -1,0 +1,100 @@
+"""Connecting to a Dask scheduler that does not answer, and being interrupted meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from small_runs import Place
+
+pytest.importorskip("distributed")
+
+from ffcli.errors import FfnnError
+from ffcli.execution import dask_client, dask_cluster
+from ffcli.execution.dask_cluster import Connection, connect
+from ffcli.execution.open import PoolOptions, open_pool
+
+
+def loops() -> set[threading.Thread]:
+    """Return the threads in which Dask's event loops run."""
+    return {thread for thread in threading.enumerate() if thread.name == "IO loop"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """A loop that is left belongs to a client or a cluster that nobody has closed."""
+    before = loops()
+    yield
+    assert loops() <= before
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a port that accepts connections, says nothing, and closes them after ten seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closing = threading.Timer(10, listener.close)
+        closing.start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        closing.cancel()
+        closing.join()
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Callable[[float], None]]:
+    """Interrupts the test after so many seconds, also where Ctrl-C is ignored."""
+
+    def raise_(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, raise_)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds) and None
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_scheduler_that_says_nothing_is_waited_for_within_a_bound(
+    monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    monkeypatch.setattr(dask_client, "_CONNECT", 0.5)
+    with pytest.raises(FfnnError) as caught:
+        connect(silent, 0, None)
+    assert caught.value.exit_code == 1
+    assert "0.5 s" in str(caught.value)
+
+
+def test_an_interrupted_connection_leaves_no_client(silent: str, interrupt: Callable[[float], None]) -> None:
+    interrupt(0.3)
+    with pytest.raises(KeyboardInterrupt):
+        connect(silent, 0, None)
+
+
+def test_an_interrupted_start_of_a_local_cluster_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes: list[Any] = []
+
+    def interrupted(*arguments: object) -> None:
+        processes.append(arguments[-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dask_cluster, "_wait_for", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connect("local", 1, None)
+    assert [process.poll() is None for process in processes] == [False]
+
+
+def test_a_pool_that_cannot_open_closes_its_connection(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+
+    class Interrupted:
+        def subscribe_topic(self, *_: object) -> None:
+            raise KeyboardInterrupt
+
+    connection = Connection(Interrupted(), lambda: closed.append(True), "")
+    monkeypatch.setattr(dask_cluster, "connect", lambda *_: connection)
+    with pytest.raises(KeyboardInterrupt):
+        open_pool(place.context, PoolOptions(1, "tcp://127.0.0.1:1"))
+    assert closed == [True]
