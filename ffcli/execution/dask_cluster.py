@@ -235,7 +235,11 @@ def _batch(kind: str, jobs: int) -> Connection:
         except (OSError, RuntimeError, ValueError, TypeError) as error:
             raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
         try:
-            scheduler.sync(_submit, scheduler, jobs)
+            for _ in range(jobs):
+                with (
+                    interrupts_deferred()
+                ):  # without the answer of the batch system a job cannot be cancelled
+                    scheduler.sync(_submit, scheduler)
             client = connected_client(
                 started, address=scheduler.scheduler_address, security=scheduler.security
             )
@@ -253,14 +257,13 @@ def _end_batch(scheduler: Any) -> None:
         scheduler.close()  # cancels the jobs
 
 
-async def _submit(cluster: Any, jobs: int) -> None:
-    """Submit jobs one by one. Raises what the first that is refused raises, which ``scale`` only logs."""
+async def _submit(cluster: Any) -> None:
+    """Submit a job. Raises what it raises where it is refused, which ``scale`` only logs."""
     from distributed import Status
 
     try:
-        while len(cluster.worker_spec) < jobs:
-            cluster.worker_spec.update(cluster.new_worker_spec())
-            await cluster._correct_state()
+        cluster.worker_spec.update(cluster.new_worker_spec())
+        await cluster._correct_state()
     except BaseException:
         for job in cluster.workers.values():
             if job.status == Status.created:

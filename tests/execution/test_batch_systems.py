@@ -16,7 +16,7 @@ from ffcli.errors import FfnnError
 from ffcli.execution import dask_link
 from ffcli.execution.dask_cluster import connect
 from ffcli.execution.open import PoolOptions
-from ffcli.util.signals import interrupts_deferred
+from ffcli.util.signals import interrupts_deferred, termination_heeded
 
 dask = pytest.importorskip("dask")
 pytest.importorskip("distributed")
@@ -74,6 +74,16 @@ def test_a_job_that_is_refused_is_told_and_no_other_is_left(
         connect("slurm", 0, 2)
     assert caught.value.exit_code == 1
     assert says in str(caught.value)
+
+
+def test_a_job_that_is_being_submitted_at_an_interrupt_is_cancelled(commands: Commands) -> None:
+    folder = commands(
+        sbatch='echo >> jobs; kill -TERM $PPID; sleep 0.5; echo "Submitted batch job $(wc -l < jobs)"',
+        scancel='echo "$1" >> cancelled',
+    )
+    with termination_heeded(), pytest.raises(KeyboardInterrupt):
+        connect("slurm", 0, 2)
+    assert (folder / "cancelled").read_text().split() == ["1"]
 
 
 @pytest.fixture
