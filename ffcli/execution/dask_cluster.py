@@ -236,9 +236,7 @@ def _batch(kind: str, jobs: int) -> Connection:
             raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
         try:
             for _ in range(jobs):
-                with (
-                    interrupts_deferred()
-                ):  # without the answer of the batch system a job cannot be cancelled
+                with interrupts_deferred():  # a job can be cancelled once the batch system has answered
                     scheduler.sync(_submit, scheduler)
             client = connected_client(
                 started, address=scheduler.scheduler_address, security=scheduler.security
