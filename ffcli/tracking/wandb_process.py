@@ -27,6 +27,7 @@ from ffcli.util.safe_read import parse_time
 KILLED = 255  # the exit code of a run whose process has gone, as W&B has it
 _CONFIRMATIONS = (0.0, 0.5, 1.5)  # seconds before asking whether W&B has taken the end of a run
 _NO_ROW = -1
+_LOST = r"deadline|timed? ?out|retrying|connection|dial |\beof\b"
 _PROBE = 1 << 14  # bytes that a disk with room takes
 
 
@@ -231,9 +232,11 @@ def explain(error: BaseException) -> str:
     low = text.lower()
     if "no api key" in low:
         return "no API key is configured"
-    if re.search(r"\b40[13]\b|not logged in|authentication|api key|permission", low):
+    status = re.search(r"(?<![:.])\b40[13]\b", low)  # and no port, nor a part of an address
+    lost = isinstance(error, TimeoutError) or re.search(_LOST, low)
+    if status or (not lost and re.search("not logged in|authentication|api key|permission", low)):
         return "the server refuses the API key"
-    if isinstance(error, TimeoutError) or re.search("deadline|timed? ?out|retrying|connection|dial ", low):
+    if lost:  # the SDK may speak of the key, too, which it could not verify
         return NO_ANSWER
     return f"{type(error).__name__}: {without_keys(text)[:200]}"
 

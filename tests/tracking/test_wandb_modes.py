@@ -89,6 +89,20 @@ def test_explanations_hold_no_key():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Failed to verify credentials with https://h: returned error 401: user is not logged in", "API key"),
+        ("API key verification failed: read tcp 127.0.0.1:403: read: connection reset by peer", "not answer"),
+        ("Failed to verify the API key: Post http://127.0.0.1:401/graphql: EOF", "not answer"),
+        ("permission denied", "API key"),
+        ("context deadline exceeded", "not answer"),
+    ],
+)
+def test_a_key_that_could_not_be_verified_is_not_refused(text, expected):
+    assert expected in explain(RuntimeError(text))
+
+
+@pytest.mark.parametrize(
     "module", ["training.tracking", "tracking.wandb_tracker", "cli.commands.train", "cli.commands.sync"]
 )
 def test_wandb_is_not_imported_before_its_own_process(module):
