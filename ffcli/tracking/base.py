@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = "ffnn"  # where neither the user nor W&B's settings name one
+EVALUATED = (
+    *("test_acc", "test_loss", "test_acc_tta", "test_loss_tta"),
+    *("confusion matrix", "confusion_matrix", "confusion_matrix_table", "misclassified", "mistakes"),
+)
+"""What a run's summary holds of evaluations of its network, as the commands that evaluate name it."""
 NO_ANSWER = "the server does not answer"
 TEMPORARY = "tmp"  # in the folder of the process that alone imports wandb
 

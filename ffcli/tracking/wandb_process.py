@@ -19,14 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ffcli.tracking.base import NO_ANSWER, PROJECT
+from ffcli.tracking.base import EVALUATED, NO_ANSWER, PROJECT
 from ffcli.tracking.wandb_charts import confusion, finite, native
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_time
 
 KILLED = 255  # the exit code of a run whose process has gone, as W&B has it
 _CONFIRMATIONS = (0.0, 0.5, 1.5)  # seconds before asking whether W&B has taken the end of a run
-_NO_ROW = -1
+_NO_ROW = -1  # so that the first epoch, 1, comes after no other
 _LOST = r"deadline|timed? ?out|retrying|connection|dial |\beof\b"
 _PROBE = 1 << 14  # bytes that a disk with room takes
 
@@ -153,6 +153,9 @@ class Courier:
             self._run.summary.update({"val_acc": val_acc, "best_epoch": row["epoch"]})
         if self._also and self._also[1] in values:
             values[self._also[0]] = values[self._also[1]]
+        if row["epoch"] == self._last_epoch + 1:
+            # Evaluations there are of the network of before. What is None, W&B leaves out.
+            self._run.summary.update(dict.fromkeys(EVALUATED))
         if row["epoch"] > self._last_epoch:
             self._run.log({**values, "_timestamp": parse_time(row["time"])})
 

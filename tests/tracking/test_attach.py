@@ -21,7 +21,7 @@ def cells(server: StandIn) -> dict[tuple[str, str], float]:
 def test_confusion_and_evaluate_attach(ffnn: Ffnn, server: StandIn) -> None:
     run_id = ffnn.train("--name", "mine").document["run_id"]
     run = server.runs[run_id]
-    before, config = run.history, run.config
+    before, config, own = run.history, run.config, set(run.summary)
     confusion = ffnn("confusion", run_id, "--json")
     assert confusion.code == 0, confusion.err
     document = confusion.document
@@ -48,8 +48,14 @@ def test_confusion_and_evaluate_attach(ffnn: Ffnn, server: StandIn) -> None:
     assert (run.display_name, run.state) == ("mine", "finished")
     assert run.summary["val_acc"] == ffnn.summary(run_id)["best_val_acc"]
 
+    mistakes = ffnn("visualize", "--misclassified", "--run", run_id, "-o", "wrong.png")
+    assert mistakes.code == 0
+    added = set(run.summary) - own
+    assert {"test_acc", "test_loss_tta", "confusion matrix", "mistakes"} <= added
     more = ffnn("train", "--resume", run_id, "-e", 4)
     assert more.code == 0
+    assert all(run.summary.get(name) is None for name in added), "they are of the network of before"
+    assert run.summary["val_acc"] == ffnn.summary(run_id)["best_val_acc"]
     assert [row["epoch"] for row in run.history if "epoch" in row] == [1, 2, 3, 4]
 
 

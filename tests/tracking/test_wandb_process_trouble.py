@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ffcli.tracking import wandb_tracker
-from ffcli.tracking.base import NO_ANSWER, TrackedRun
+from ffcli.tracking.base import EVALUATED, NO_ANSWER, TrackedRun
 from ffcli.tracking.wandb_process import Courier
 from ffcli.tracking.wandb_tracker import WandbTracker
 
@@ -158,3 +158,20 @@ def test_an_offline_run_on_a_full_disk_is_not_said_to_be_kept(tmp_path: Path) ->
         )
         courier.serve({"op": "finish", "exit_code": 0, "summary": {}, "model": None})
     assert told == ["finished", "problem"]
+
+
+@pytest.mark.parametrize(("there", "epoch", "is_kept"), [(2, 2, True), (2, 3, False), (-1, 1, True)])
+def test_the_first_epoch_that_wandb_lacks_takes_back_evaluations(
+    tmp_path: Path, there: int, epoch: int, is_kept: bool
+) -> None:
+    """They are of the network of before, as in the record; W&B has the epochs up to ``there``."""
+    rows: list[dict[str, Any]] = []
+    figures: dict[str, Any] = dict.fromkeys(EVALUATED, 0.25)
+    courier = Courier(lambda *_, **__: pytest.fail("a problem"), tmp_path)
+    courier._run = SimpleNamespace(summary=dict(figures), log=rows.append)
+    courier._last_epoch, courier._also = there, None
+    row = {"epoch": epoch, "val_acc": 0.5, "time": RUN.started}
+    courier.serve({"op": "epoch", "row": row})
+    left = figures if is_kept else dict.fromkeys(EVALUATED)
+    assert courier._run.summary == {**left, "val_acc": 0.5, "best_epoch": epoch}
+    assert [row["epoch"] for row in rows] == [epoch] * (epoch > there)
