@@ -150,26 +150,38 @@ class RunStore:
         except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
 
-    def note_test_acc(self, evaluated: RunRecord, digest: str, accuracy: float, *, tta: bool) -> None:
-        """Record the test accuracy of the network of a run, with or without test-time averaging.
+    def read_evaluated(self, evaluated: RunRecord, digest: str) -> tuple[RunRecord, bytes] | None:
+        """Return what `read_seen` returns by now, where the figures of an evaluation are those of the run.
 
-        Nothing where the dataset with this digest is not the run's own, where the run is being trained or has
-        another network by now, or where the disk does not take it: the store may be another user's.
+        None where the dataset with this digest is not the one that the run was trained on, where the run has
+        another network by now than the ``evaluated`` one, and where it has no sound record any more.
         """
-        if digest != evaluated.provenance.dataset_digest:
-            return
-        run_id, name = evaluated.run_id, "test_acc_tta" if tta else "test_acc"
-        with suppress(OSError, FfnnError):
-            record, seen = self.read_seen(run_id)
-            same = record.model_sha256 == evaluated.model_sha256
-            if record.status == "running" or not same or getattr(record, name) == accuracy:
-                return
-            lock = lock_run(self.folder / run_id, seen)
-            try:
-                setattr(record, name, accuracy)
-                write_atomic(self.folder / run_id / SUMMARY, json_text(record.as_dict()))
-            finally:
-                unlock(lock)
+        try:
+            record, seen = self.read_seen(evaluated.run_id)
+        except DamagedRunError:
+            return None
+        now = (record.provenance.dataset_digest, record.model_sha256)
+        return (record, seen) if now == (digest, evaluated.model_sha256) else None
+
+    def note_test_acc(self, run: RunRecord, digest: str, accuracy: float, *, tta: bool) -> RunRecord | None:
+        """Record the test accuracy of a run, with or without test-time averaging; return the record by now.
+
+        None, and nothing is recorded, where `read_evaluated` returns None. Nor is it where the run is being
+        trained or where the disk does not take it: the store may be another user's.
+        """
+        found = self.read_evaluated(run, digest)
+        if found is None:
+            return None
+        (record, seen), name = found, "test_acc_tta" if tta else "test_acc"
+        if record.status != "running" and getattr(record, name) != accuracy:
+            with suppress(OSError, FfnnError):
+                lock = lock_run(self.folder / record.run_id, seen)
+                try:
+                    setattr(record, name, accuracy)
+                    write_atomic(self.folder / record.run_id / SUMMARY, json_text(record.as_dict()))
+                finally:
+                    unlock(lock)
+        return record
 
     def records(self, damaged: list[str] | None = None) -> Iterator[RunRecord]:
         """Yield every sound record, the oldest first; ``damaged`` receives the ids of the others."""

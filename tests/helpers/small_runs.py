@@ -124,6 +124,13 @@ class Place:
         return record
 
 
+def put_other_test_labels(place: Place) -> None:
+    """Replace the dataset of a place by one with each test label the next class."""
+    with np.load(place.dataset) as arrays:
+        changed = {**arrays, "y_test": (arrays["y_test"] + 1) % 3}
+    np.savez(place.dataset, **changed)
+
+
 TIMES = ("seconds", "train_seconds", "time")
 
 

@@ -35,7 +35,8 @@ def confusion(
 ) -> ConfusionMatrix:
     """Evaluate a run, or the best one, on the test images; write the figure and, if named, the CSV.
 
-    W&B gets the matrix of a run that it tracks. With ``normalize`` the matrix holds fractions of its rows.
+    W&B gets the matrix of a run that it tracks: that of another dataset as a picture with the dataset's name,
+    none where the run's own has changed. With ``normalize`` the matrix holds fractions of its rows.
     Raises RequestError, and errors as `chosen_run` does.
     """
     out = check_figure(out, dpi)
@@ -43,7 +44,7 @@ def confusion(
     stored, data = chosen_run(context, choice)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)
-    context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)
+    record = context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
     png = out or Path(f"confusion-{run_id}.png")
@@ -54,15 +55,16 @@ def confusion(
     if csv_file is not None:
         save_file(csv_file, matrix_csv(matrix, data.class_names))
     with as_png(png, lambda: figure) as picture:
-        if data.name == stored.record.dataset:
+        if record is not None:
             additions = Additions(
                 values={"test_acc": accuracy},
                 images={"confusion matrix": picture},
                 confusion=(rows, data.class_names),
             )
-        else:
+            attach(context, [(record, additions)])
+        elif data.name != stored.record.dataset:
             additions = Additions(images={f"confusion matrix on {file_stem(data.name)}": picture})
-        attach(context, [(stored.record, additions)])
+            attach(context, [(stored.record, additions)])
     return ConfusionMatrix(
         run_id=run_id,
         name=stored.record.name,

@@ -38,8 +38,9 @@ def evaluate(
 ) -> list[Evaluation]:
     """Evaluate runs on the test images; with ``track`` W&B gets the figures of a run that it tracks.
 
-    With ``tta`` all figures are of the mean of the probabilities over several views of each image (see
-    `own_views`). Raises RequestError where no run is chosen, and errors as `chosen_run` does.
+    These are the figures that the run's record keeps, too (see `RunStore.read_evaluated`). With ``tta`` all
+    figures are of the mean of the probabilities over several views of each image (see `own_views`). Raises
+    RequestError where no run is chosen, and errors as `chosen_run` does.
     """
     if not choices:
         raise RequestError(
@@ -52,8 +53,9 @@ def evaluate(
         run, dataset = chosen_run(context, choice)
         evaluation, matrix = _evaluate(context, run, dataset, tta)
         evaluations.append(evaluation)
-        if track and dataset.name == run.record.dataset:
-            found.append((run.record, _additions(evaluation, matrix, dataset)))
+        record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
+        if track and record is not None:
+            found.append((record, _additions(evaluation, matrix, dataset)))
     attach(context, found, command=None if tta else "ffnn evaluate")
     return evaluations
 
@@ -77,7 +79,6 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> 
         tta=tta,
         views=over.count,
     )
-    context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
     return evaluation, matrix
 
 

@@ -70,7 +70,7 @@ def visualize_mistakes(
 ) -> Illustrated[Mistakes]:
     """Draw the test images that a run, or the best one, misclassifies with the highest probability.
 
-    With ``track`` W&B gets the figure and a table of a run that it tracks.
+    With ``track`` W&B gets the figure and a table of a run that it tracks, those of the run's own dataset.
     """
     out = check_figure(out, dpi)
     stored, data = chosen_run(context, choice)
@@ -99,12 +99,13 @@ def visualize_mistakes(
     png = out or Path(f"misclassified-{run_id}.png")
     figure = _figure(mistakes, images, titles)
     save_figure(figure, png, dpi)
-    if track:
+    own = context.runs.read_evaluated(stored.record, data.digest) if track else None
+    if own is not None:
         rows = [[each.index, each.name, each.predicted.name, each.probability] for each in mistakes]
         table = Rows("mistakes", ["image", "class", "predicted as", "probability"], rows)
         with as_png(png, lambda: figure) as picture:
             additions = Additions(images={"misclassified": picture}, charts=[table])
-            attach(context, [(stored.record, additions)])
+            attach(context, [(own[0], additions)])
     return Illustrated(Mistakes(run_id, data.name, len(data.y_test), len(wrong), png, mistakes), images)
 
 

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import Place, Watcher
+from small_runs import Place, Watcher, put_other_test_labels, write_dataset
 from stored_sweeps import Made, put_sweep
 
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import network_bytes
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation import confusion as confusing
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.confusion import confusion, matrix_csv
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.evaluation.results import ConfusionMatrix
+from ffcli.tracking.base import Additions
 from ffcli.util.atomic_files import json_text
 
 TRUE = [0, 0, 0, 1, 1, 2, 0]
@@ -73,6 +76,25 @@ def test_it_agrees_with_evaluate(place: Place) -> None:
     for key in ("run_id", "name", "dataset", "n", "accuracy", "per_class"):
         assert getattr(document, key) == getattr(evaluation, key)
     assert [sum(row) for row in document.matrix] == [row.support for row in evaluation.per_class]
+
+
+def test_wandb_gets_what_the_record_gets(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[tuple[RunRecord, Additions]] = []
+    monkeypatch.setattr(confusing, "attach", lambda _, found: added.extend(found))
+    run = place.train(epochs=1).run_id
+    own = shown(place, run)
+    assert (
+        shown(place, run, dataset=str(write_dataset(place.folder / "other.npz", seed=1))).accuracy
+        != own.accuracy
+    )
+    put_other_test_labels(place)
+    assert shown(place, run).accuracy != own.accuracy
+    assert [(record.run_id, dict(about.values), list(about.images)) for record, about in added] == [
+        (run, {"test_acc": own.accuracy}, ["confusion matrix"]),
+        (run, {}, ["confusion matrix on other"]),
+    ]
+    assert [about.confusion is None for _, about in added] == [False, True]
+    assert added[0][0].test_acc == place.context.runs.read(run).test_acc == own.accuracy
 
 
 def test_normalized_the_rows_are_shares(place: Place, identity: str) -> None:

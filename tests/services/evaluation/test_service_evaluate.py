@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Place, Watcher, write_dataset
+from small_runs import Place, Watcher, put_other_test_labels, write_dataset
 
 from ffcli.config import TrainConfig
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import network_bytes
+from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.runs.store import MODEL
-from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation import evaluate as evaluating
+from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.evaluate import by_class, evaluate
 from ffcli.services.evaluation.results import Evaluation
+from ffcli.tracking.base import Additions
 from ffcli.training.resuming import resume_run
 from ffcli.util.atomic_files import json_text, lock_folder, unlock
 
@@ -205,6 +208,42 @@ def test_the_accuracy_of_an_earlier_network_is_not_kept(place: Place) -> None:
     assert place.context.runs.summary(run_id) == before
     place.context.runs.note_test_acc(place.context.runs.read(run_id), digest, 0.25, tta=False)
     assert place.context.runs.read(run_id).test_acc == 0.25
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_wandb_gets_what_the_record_gets(place: Place, monkeypatch: pytest.MonkeyPatch, tta: bool) -> None:
+    added: list[tuple[RunRecord, Additions]] = []
+    monkeypatch.setattr(evaluating, "attach", lambda _, found, **__: added.extend(found))
+    run_id, name = place.train(epochs=1).run_id, "test_acc_tta" if tta else "test_acc"
+    (own,) = evaluate(place.context, [RunChoice(run_id)], tta=tta)
+    ((record, additions),) = added
+    assert getattr(record, name) == additions.values[name] == own.accuracy
+    evaluate(place.context, [RunChoice(run_id)], tta=tta, track=False)
+    another = str(write_dataset(place.folder / "another.npz", seed=1))
+    evaluate(place.context, [RunChoice(run_id, dataset=another)], tta=tta)
+    put_other_test_labels(place)
+    (other,) = evaluate(place.context, [RunChoice(run_id)], tta=tta)
+    assert other.accuracy != own.accuracy
+    assert getattr(place.context.runs.read(run_id), name) == own.accuracy
+    assert len(added) == 1
+
+
+def test_of_a_run_that_is_trained_on_meanwhile_nothing_is_kept_or_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added: list[tuple[RunRecord, Additions]] = []
+    monkeypatch.setattr(evaluating, "attach", lambda _, found, **__: added.extend(found))
+    run_id = place.train(epochs=1).run_id
+    first = place.context.runs.read(run_id)
+    chosen = chosen_run(place.context, RunChoice(run_id))
+    monkeypatch.setattr(evaluating, "chosen_run", lambda *_: chosen)
+    resume_run(place.context, run_id, Watcher(), epochs=2)
+    assert place.context.runs.read(run_id).model_sha256 != first.model_sha256
+    evaluate(place.context, [RunChoice(run_id)])
+    assert (added, place.context.runs.read(run_id).test_acc) == ([], None)
+    monkeypatch.undo()
+    (plain,) = evaluate(place.context, [RunChoice(run_id)])
+    assert place.context.runs.read(run_id).test_acc == plain.accuracy
 
 
 def test_the_accuracy_of_a_run_in_use_is_not_kept(place: Place) -> None:

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import Place, write_dataset
+from small_runs import Place, put_other_test_labels, write_dataset
 
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import network_bytes
+from ffcli.runs.record import RunRecord
 from ffcli.runs.store import MODEL
+from ffcli.services.evaluation import visualize as visualizing
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.images import Illustrated, as_pictures
 from ffcli.services.evaluation.visualize import visualize, visualize_mistakes
+from ffcli.tracking.base import Additions
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text
@@ -179,6 +182,20 @@ class TestMistakes:
         assert certainty == sorted(certainty, reverse=True)
         assert all(sample.label != sample.predicted.label for sample in samples)
         assert all(sample.split == "test" for sample in samples)
+
+    def test_wandb_gets_those_of_the_data_of_the_training(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        added: list[tuple[RunRecord, Additions]] = []
+        monkeypatch.setattr(visualizing, "attach", lambda _, found: added.extend(found))
+        run_id = place.train(epochs=1).run_id
+        visualize_mistakes(place.context, RunChoice(run_id), out=None, track=False)
+        assert not added
+        own = visualize_mistakes(place.context, RunChoice(run_id), out=None).result
+        put_other_test_labels(place)
+        assert visualize_mistakes(place.context, RunChoice(run_id), out=None).result.mistakes != own.mistakes
+        ((record, additions),) = added
+        assert (record.run_id, list(additions.images)) == (run_id, ["misclassified"])
 
     def test_a_perfect_network_has_none(self, place: Place) -> None:
         path = put_classifier(place)
