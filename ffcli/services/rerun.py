@@ -13,7 +13,7 @@ from ffcli.runs.provenance import RerunOf
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import RunResult
 from ffcli.services.evaluation.best import RunChoice
-from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.evaluation.evaluate import evaluate, own_test_acc
 from ffcli.services.evaluation.results import Evaluation
 from ffcli.services.jobs import Job, OnJobs
 from ffcli.services.members import Spread, spread, train_missing
@@ -56,7 +56,7 @@ class RerunOriginal:
     value: float
     """The metric at its best epoch."""
     test_acc: float | None
-    """Test accuracy, where its weights are still stored; null where the value is the mean of several runs."""
+    """Null where its weights are gone, its data have changed, or the value is the mean of several runs."""
 
 
 @dataclass(frozen=True)
@@ -222,12 +222,14 @@ def _results(
 
 
 def _original_test_acc(context: Context, run_id: str | None) -> float | None:
-    """Return it where the weights lie in this store; a sweep keeps those of its best runs only."""
+    """Return it where the weights lie in this store, of which a sweep keeps those of its best runs only.
+
+    None where the figure is no longer that of the run (see `own_test_acc`).
+    """
     if run_id is None or not context.runs.has_model(run_id):
         return None
     try:
-        (tested,) = evaluate(context, [RunChoice(run_id)], track=False)
+        return own_test_acc(context, run_id)
     except FfnnError as error:
         context.notify(f"run {run_id} of the sweep could not be evaluated: {error}")
         return None
-    return tested.accuracy

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Place, write_dataset
+from small_runs import Place, put_other_test_labels, write_dataset
 from stored_sweeps import Made, put_sweep
 
 from ffcli.errors import FfnnError, RequestError
@@ -220,6 +220,15 @@ def test_each_run_is_trained_like_any_other_and_evaluated_on_the_test_images(
     data = place.context.dataset(str(place.dataset))
     assert before.test_acc == np.mean(network.predict(data.x_test) == data.y_test)
     json.dumps(json_value(documents), allow_nan=False)
+
+
+def test_the_accuracy_on_changed_data_is_not_the_originals(place: Place, other: str) -> None:
+    original = place.train(epochs=1).run_id
+    sweep_id = put_sweep(place, RATES, [Made([(0.5, 0.5)], run_id=original)])
+    put_other_test_labels(place)
+    (document,) = again(place, sweep_id, dataset=other)
+    assert (document.original.run_id, document.original.test_acc) == (original, None)
+    assert document.test_acc is not None
 
 
 def test_a_diverged_run_is_told_and_not_averaged_and_not_tried_again(place: Place) -> None:

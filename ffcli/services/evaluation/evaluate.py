@@ -60,6 +60,14 @@ def evaluate(
     return evaluations
 
 
+def own_test_acc(context: Context, run_id: str) -> float | None:
+    """Return the test accuracy of a run; None where its data have changed since, or its network meanwhile."""
+    run, dataset = chosen_run(context, RunChoice(run_id))
+    evaluation, _ = _evaluate(context, run, dataset, tta=False)
+    record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=False)
+    return None if record is None else evaluation.accuracy
+
+
 def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> tuple[Evaluation, np.ndarray]:
     """Evaluate a run; return its figures and the confusion matrix."""
     config = validate(run.record.config)
