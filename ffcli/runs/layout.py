@@ -1,9 +1,14 @@
-"""The layout of the store: which folders hold runs, sweeps and ensembles. Imports nothing heavy."""
+"""The layout of the store: which folders hold runs, sweeps and ensembles, and what is in a folder.
+
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 SUMMARY, SWEEPS, STUDY = "summary.json", "sweeps", "study.log"
@@ -33,6 +38,16 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
     if entry.name in RESERVED or entry.name.startswith(BEING_BEGUN):
         return False
     return os.path.isfile(os.path.join(entry.path, SUMMARY))  # noqa: PTH113, PTH118
+
+
+def file_sizes(folder: str, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield each file below ``folder`` by its path there, after ``prefix``, with its size in bytes."""
+    with suppress(OSError), os.scandir(folder) as entries:  # it may be removed meanwhile
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from file_sizes(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield prefix + entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def sweep_ids(folder: Path) -> list[str]:

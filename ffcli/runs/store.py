@@ -12,7 +12,7 @@ from typing import Any
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import find_id, near, new_run_id, no_run, some
-from ffcli.runs.layout import RESERVED, SUMMARY, run_ids
+from ffcli.runs.layout import RESERVED, SUMMARY, file_sizes, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun
 from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
@@ -218,7 +218,7 @@ class RunStore:
 
     def files(self, run_id: str) -> dict[str, int]:
         """Return the sizes in bytes of all files in a run's folder, by their paths in it."""
-        return dict(_files(os.path.join(self.folder, run_id), ""))  # noqa: PTH118
+        return dict(file_sizes(os.path.join(self.folder, run_id)))  # noqa: PTH118
 
     def tidy(self, record: RunRecord, files: Iterable[str]) -> None:
         """Remove what a process that was killed between two steps has left among the run's ``files``.
@@ -286,15 +286,6 @@ def lock_run(path: Path, seen: bytes | None = None) -> int | None:
 def _is_same(one: Path, other: Path) -> bool:
     """Whether two paths lead to the same folder; what links to itself leads nowhere."""
     return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _files(folder: str, prefix: str) -> Iterator[tuple[str, int]]:
-    with suppress(OSError), os.scandir(folder) as entries:  # it may be removed meanwhile
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(entry.path, f"{prefix}{entry.name}/")
-            else:
-                yield prefix + entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def _is_abandoned(path: Path) -> bool:
