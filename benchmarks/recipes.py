@@ -4,7 +4,8 @@
 ``docs/recipes.md`` and the README, and the figures into the recipes' own files, which
 ``ffnn train --recipe list`` shows.
 
-``--ensemble accurate:1,2,3+fast:1,2,3`` evaluates runs that are there together; its seconds are their sum.
+``--ensemble accurate:1,2,3+fast:1,2,3`` evaluates runs that are there together.
+The times are the processor's, which other work on the machine does not lengthen; an ensemble's is the sum.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def evaluate_ensemble(bench: Bench, results: Results, members: str) -> None:
         "val_acc_tta": averaged["val_acc"],
         "test_acc": plain["accuracy"],
         "test_acc_tta": averaged["accuracy"],
-        "seconds": round(sum(float(row["seconds"]) for row in rows), 2),
+        "seconds": round(sum(float(row["cpu_seconds"]) for row in rows), 2),
     }
     path = results.folder / "ensembles.csv"
     others = [other for other in read_csv(path) if other["members"] != members]
@@ -141,7 +142,7 @@ def table(results: Results) -> str:
 
 
 def _seconds(rows: Sequence[Row]) -> float:
-    return mean(float(row["seconds"]) for row in rows)
+    return mean(float(row["cpu_seconds"]) for row in rows)
 
 
 def ensemble_table(results: Results) -> str:
