@@ -40,11 +40,11 @@ def rows_of(folder: Path, name: str = "runs.csv") -> list[dict[str, str]]:
 def test_recipes_are_trained_evaluated_and_shown_once(
     tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["--recipes", "fast,accurate", "--seeds", "1", *words]
+    args = ["--recipes", "plain,accurate", "--seeds", "1", *words]
     assert recipes.main([*args, "--no-test"]) == 0
     rows = rows_of(tmp_path / "results")
     assert [(row["variant"], row["seed"]) for row in rows] == [
-        ("fast", "1"),
+        ("plain", "1"),
         ("accurate", "1"),
     ]
     assert {row["test_acc"] for row in rows} == {""}, "the test images are to be left alone"
@@ -56,7 +56,7 @@ def test_recipes_are_trained_evaluated_and_shown_once(
         assert 0 < float(row["train_seconds"]) < float(row["seconds"])
         assert float(row["cpu_seconds"]) > 0
 
-    ensemble = "accurate:1+fast:1"
+    ensemble = "accurate:1+plain:1"
     assert recipes.main([*args, "--ensemble", ensemble]) == 0
     evaluated = rows_of(tmp_path / "results")
     assert [row["run_id"] for row in evaluated] == [row["run_id"] for row in rows], (
@@ -66,8 +66,8 @@ def test_recipes_are_trained_evaluated_and_shown_once(
     assert [bool(row["test_acc_tta"]) for row in evaluated] == [False, True]
     epochs = rows_of(tmp_path / "results", "history.csv")
     assert [(epoch["variant"], epoch["epoch"]) for epoch in epochs[:3]] == [
-        ("fast", "1"),
-        ("fast", "2"),
+        ("plain", "1"),
+        ("plain", "2"),
         ("accurate", "1"),
     ]
     (together,) = rows_of(tmp_path / "results", "ensembles.csv")
@@ -76,7 +76,7 @@ def test_recipes_are_trained_evaluated_and_shown_once(
     assert about["configs"]["accurate"]["augment"] == "flip,shift:1"
     assert about["machine"]["cpu"]
     shown = capsys.readouterr().out
-    assert "| `fast`, other settings | 1 | 2 |" in shown
+    assert "| `plain`, other settings | 1 | 2 |" in shown
     assert f"| {ensemble} | 2 |" in shown
 
     before = len(store.ids())
