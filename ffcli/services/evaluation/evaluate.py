@@ -50,10 +50,8 @@ def evaluate(
     evaluations: list[Evaluation] = []
     found: list[tuple[RunRecord, Additions]] = []
     for choice in choices:
-        run, dataset = chosen_run(context, choice)
-        evaluation, matrix = _evaluate(context, run, dataset, tta)
+        evaluation, matrix, dataset, record = _evaluate(context, choice, tta)
         evaluations.append(evaluation)
-        record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
         if track and record is not None:
             found.append((record, _additions(evaluation, matrix, dataset)))
     attach(context, found, command=None if tta else "ffnn evaluate")
@@ -62,14 +60,15 @@ def evaluate(
 
 def own_test_acc(context: Context, run_id: str) -> float | None:
     """Return the test accuracy of a run; None where its data have changed since, or its network meanwhile."""
-    run, dataset = chosen_run(context, RunChoice(run_id))
-    evaluation, _ = _evaluate(context, run, dataset, tta=False)
-    record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=False)
+    evaluation, _, _, record = _evaluate(context, RunChoice(run_id), tta=False)
     return None if record is None else evaluation.accuracy
 
 
-def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> tuple[Evaluation, np.ndarray]:
-    """Evaluate a run; return its figures and the confusion matrix."""
+def _evaluate(
+    context: Context, choice: RunChoice, tta: bool
+) -> tuple[Evaluation, np.ndarray, Dataset, RunRecord | None]:
+    """Return the figures of a run, the confusion matrix, the data, and the record that keeps them, if any."""
+    run, dataset = chosen_run(context, choice)
     config = validate(run.record.config)
     over = own_views(context, run, dataset) if tta else Views()
     logits = _logits(run, dataset.x_test, over)
@@ -87,7 +86,8 @@ def _evaluate(context: Context, run: StoredRun, dataset: Dataset, tta: bool) -> 
         tta=tta,
         views=over.count,
     )
-    return evaluation, matrix
+    record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
+    return evaluation, matrix, dataset, record
 
 
 def _logits(run: StoredRun, images: Array, over: Views) -> Array:
