@@ -1,8 +1,9 @@
-"""A Dask cluster on this machine: a scheduler and its workers, as processes of their own."""
+"""A Dask cluster on this machine: a scheduler and its workers, with the settings of docs/scaling.md."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import MeasurementError
+from ffcli.execution.dask_cluster import WORKER_ENVIRONMENT
 
 _PATIENCE = 60.0  # seconds that the scheduler may take to start
 
@@ -46,7 +48,10 @@ def dask_cluster(
 
 def _python(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *arguments],
+        env={**WORKER_ENVIRONMENT, **os.environ},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

@@ -14,7 +14,7 @@ from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
 from ffcli.execution import dask_link
-from ffcli.execution.dask_cluster import connect
+from ffcli.execution.dask_cluster import WORKER_ENVIRONMENT, connect
 from ffcli.execution.open import PoolOptions
 from ffcli.util.signals import interrupts_deferred, termination_heeded
 
@@ -56,7 +56,7 @@ def test_jobs_start_workers_outside_of_the_current_folder_and_are_cancelled(comm
     start = next(line for line in script if "dask_worker" in line)
     assert start.split()[start.split().index("--nworkers") :][:2] == ["--nworkers", "2"]
     assert script.index("cd /") < script.index("module load python") < script.index(start)
-    assert "export DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False" in script
+    assert {f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()} < set(script)
     assert sorted((folder / "cancelled").read_text().split()) == ["1", "2", "3"]
 
 
