@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from typing import cast
+from typing import Any, cast
 
 from ffcli.core.training import EpochResult
 from ffcli.execution.local import Setup, Stop, Verdict
@@ -34,11 +34,18 @@ class ParentGoneError(KeyboardInterrupt):
 def main() -> None:
     """Train until the pipe closes, whose descriptor is the one argument; SIGTERM interrupts a training."""
     with Connection(int(sys.argv[1])) as connection, ExitStack() as trackers:
-        try:
-            setup: Setup = connection.recv()
-            _Worker(setup, connection, trackers).work()
-        except EOFError:
-            pass
+        _Worker(receive(connection), connection, trackers).work()
+
+
+def receive(connection: Connection) -> Any:
+    """Wait for the parent's next message. Raises ParentGoneError once it has ended.
+
+    The pipe is reset rather than closed where the parent ended without having read all that was sent.
+    """
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        raise ParentGoneError from None
 
 
 @dataclass
@@ -55,9 +62,9 @@ class _Worker:
         self.context = Context(self.setup.data_dir, self.setup.runs_dir, lambda text: self.send(Notice(text)))
 
     def work(self) -> None:
-        """Train the tasks that come. Raises EOFError when the pipe closes."""
+        """Train the tasks that come. Raises ParentGoneError when the pipe closes."""
         while True:
-            message = self.connection.recv()
+            message = receive(self.connection)
             if isinstance(message, Task):
                 self._train(message)
 
@@ -135,12 +142,9 @@ class _Progress:
         self._worker.send(TaskEpoch(self._task.key, result))
         connection = self._worker.connection
         answered = not self._task.waits_for_verdict
-        try:
-            while not answered or connection.poll():
-                message = connection.recv()
-                if isinstance(message, Verdict):
-                    answered = True
-                self._stopped |= isinstance(message, Stop) or message.stop
-        except EOFError:
-            raise ParentGoneError from None
+        while not answered or connection.poll():
+            message = receive(connection)
+            if isinstance(message, Verdict):
+                answered = True
+            self._stopped |= isinstance(message, Stop) or message.stop
         return self._stopped

@@ -152,7 +152,8 @@ def check_table(path: Path | None, figure: Path | None) -> Path | None:
     if path is None:
         return None
     target = check_target("csv", path)
-    if figure is not None and target.resolve() == figure.resolve() and not _is_written_through(target):
+    is_device = target.exists() and not target.is_file()  # which may take both
+    if figure is not None and target.resolve() == figure.resolve() and not is_device:
         raise RequestError(f"expected another file than that of the figure, got {path}", parameter="csv")
     return target
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from small_runs import Place, write_dataset
 from tracking_helpers import UNBEGUN
 
 from ffcli.errors import FfnnError
+from ffcli.execution.local_worker import ParentGoneError, receive
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import TaskLost
 
@@ -91,6 +93,14 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path, waits: str) -> 
     wait_until(lambda: is_gone(worker))
     (run,) = Place(tmp_path / "place").context.runs.records()
     assert run.status == "interrupted"
+
+
+def test_a_parent_that_ended_without_having_read_all_is_gone_too() -> None:
+    ours, theirs = Pipe()
+    theirs.send("an epoch")
+    ours.close()
+    with theirs, pytest.raises(ParentGoneError):
+        receive(theirs)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

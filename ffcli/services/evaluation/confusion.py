@@ -42,12 +42,14 @@ def confusion(
     out = check_figure(out, dpi)
     csv_file = check_table(csv_file, out)
     stored, data = chosen_run(context, choice)
+    run_id = stored.record.run_id
+    png = out or Path(f"confusion-{run_id}.png")
+    check_table(csv_file, png)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
-    run_id, n, accuracy = stored.record.run_id, len(data.y_test), matrix_accuracy(counts)
+    n, accuracy = len(data.y_test), matrix_accuracy(counts)
     record = context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
-    png = out or Path(f"confusion-{run_id}.png")
     scored = f"test accuracy {percentage(accuracy, 2)} (n = {n:,})"
     title = f"Run {run_id} on {label(Path(data.name).name)}\n{scored}"
     figure = confusion_figure(rows, data.class_names, title, normalize=normalize)

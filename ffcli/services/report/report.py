@@ -213,11 +213,16 @@ def best_of(context: Context, trial: Trial, choice: RunChoice) -> Best:
     config = trial.config
     record = context.runs.sound(trial.run_id)
     about = (trial.number, config.as_dict(), train_command(config, record.threads if record else 1))
+    why = ""
     try:
         stored, data = chosen_run(context, choice)
+        if data.digest != stored.record.provenance.dataset_digest:
+            why = f"{data.name} has changed since it was trained."
     except FfnnError as error:
-        context.notify(f"the page has no confusion matrix: {error}")
-        missing = f"The best run could not be evaluated on the test images. {error}"
+        why = str(error)
+    if why:
+        context.notify(f"the page has no confusion matrix: {why}")
+        missing = f"The best run could not be evaluated on the test images. {why}"
         return Best(*about, dataset=config.dataset, missing=missing)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     return Best(*about, dataset=data.name, labels=data.class_names, matrix=counts.tolist())

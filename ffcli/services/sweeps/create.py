@@ -24,7 +24,7 @@ from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
-from ffcli.sweeping.study.lock import SweepLock, holder
+from ffcli.sweeping.study.lock import LOCK, SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
 from ffcli.sweeping.study.study import NewTrial, Study
 from ffcli.training.context import Context
@@ -37,6 +37,8 @@ _SAMPLE, _BUDGET = 12, 0.025
 _COMPILED = 0.72  # seconds that compiled kernels take for one of NumPy's
 # Seconds until workers that start together train, most of them for imports, and for that of Numba.
 _WORKERS_START, _NUMBAS_START = 1.2, 1.0
+
+_TO_LOCK = 60.0  # seconds that a process may take from making a sweep's folder to its lock
 
 
 def sweep_folder(context: Context, sweep_id: str) -> Path:
@@ -153,7 +155,8 @@ def _clear_up(context: Context) -> None:
     with suppress(OSError):  # there are no sweeps, or they cannot be read
         for folder in (context.runs_dir / SWEEPS).iterdir():
             is_whole = any((folder / name).exists() for name in whole)
-            if RUN_ID.fullmatch(folder.name) and not is_whole and holder(folder) is None:
+            is_new = not (folder / LOCK).exists() and time.time() - folder.stat().st_mtime < _TO_LOCK
+            if RUN_ID.fullmatch(folder.name) and not (is_whole or is_new) and holder(folder) is None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -173,6 +173,16 @@ def test_a_wrong_request_writes_nothing(place: Place, identity: str, options: di
     assert set(place.folder.rglob("*")) == before
 
 
+def test_the_csv_is_not_written_over_the_figure(place: Place, identity: str) -> None:
+    link = Path("link")
+    link.symlink_to("x.svg")
+    for table, figure in ((Path(f"confusion-{identity}.png"), None), (link, Path("x.svg"))):
+        with pytest.raises(RequestError) as caught:
+            shown(place, identity, csv_file=table, out=figure)
+        assert caught.value.parameter == "csv"
+    assert not Path("x.svg").exists()
+
+
 def test_a_network_without_mistakes_has_no_confusions(place: Place, identity: str) -> None:
     path = place.folder / "one hot.npz"
     with np.load(path) as arrays:

@@ -165,6 +165,19 @@ def test_where_the_best_run_cannot_be_evaluated_the_page_says_why(filled: Filled
     assert any("no confusion matrix" in notice for notice in filled.place.notices)
 
 
+def test_a_best_run_whose_data_have_changed_has_no_confusion_matrix(filled: Filled) -> None:
+    trial = filled.begin()
+    trained = filled.place.train(**trial.config.as_dict())
+    filled.writer.set_runs(trial, [trained.run_id])
+    filled.end(trial, "finished", [epoch.val_acc for epoch in trained.epochs])
+    with np.load(filled.place.dataset) as arrays:
+        changed = {**arrays, "y_test": arrays["y_test"][::-1]}
+    np.savez(filled.place.dataset, **changed)
+    page = filled.page()
+    assert "could not be evaluated" in page
+    assert "accuracy <strong>" not in page
+
+
 def test_a_name_that_is_no_text_is_shown_as_an_escape(filled: Filled) -> None:
     filled.place.put("r1", name="caf\udce9")  # as Python reads the byte E9 of a command line
     filled.end(filled.begin("r1"), "failed", [], "no memory")

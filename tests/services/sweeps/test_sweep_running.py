@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -282,10 +283,14 @@ def test_what_was_killed_before_it_was_whole_goes_with_the_next_sweep(place: Pla
     (root / "entity" / "project" / "id").mkdir(parents=True)
     being_made = root / "20260101-000000-000-bbbb"
     being_made.mkdir()
+    not_locked_yet, left = (root / f"20260101-000000-000-{name}" for name in ("cccc", "dddd"))
+    not_locked_yet.mkdir()
+    left.mkdir()
+    os.utime(left, (0, 0))
     with SweepLock(being_made):
         create(place.context, place.folder / "sweep.yaml", 0)
     whole = {path.name for path in root.iterdir() if (path / STUDY).exists()}
-    assert {path.name for path in root.iterdir()} == {*whole, "entity", being_made.name}
+    assert {path.name for path in root.iterdir()} == {*whole, "entity", being_made.name, not_locked_yet.name}
     assert len(whole) == 2
 
 
