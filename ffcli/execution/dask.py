@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ffcli.core.training import EpochResult
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
-from ffcli.execution.dask_cluster import is_exposed
+from ffcli.execution.dask_client import is_exposed
 from ffcli.execution.dask_data import header_of
 from ffcli.execution.dask_link import Link
 from ffcli.execution.dask_task import Order, Report

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ffcli.util.signals import interrupts_deferred
 
@@ -51,3 +53,13 @@ def connected_client(started: ExitStack, **options: Any) -> Client:
         return asyncio.run_coroutine_threadsafe(make(), runner.loop.asyncio_loop).result()
     except asyncio.TimeoutError:  # an OSError from Python 3.11 on
         raise OSError(f"it has not answered within {_CONNECT:g} s.") from None
+
+
+def is_exposed(address: str) -> bool:
+    """Whether connections to a scheduler cross a network unprotected."""
+    parts = urlsplit(address)
+    if parts.scheme != "tcp":
+        return False
+    with suppress(ValueError):
+        return not ip_address(parts.hostname or "").is_loopback
+    return parts.hostname != "localhost"

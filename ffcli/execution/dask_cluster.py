@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import logging
 import os
 import signal
@@ -11,10 +13,8 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.dask_client import connected_client
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 KINDS = ("local", *BATCH_SYSTEMS)
 _START = 60  # seconds that a worker of a local cluster has to start
+_ANSWER = 120.0  # seconds that a batch system may take to accept a job
+_LAST_ANSWER = 10.0  # seconds that it has left after an interruption, and to cancel the jobs
 _GRACE = 3.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
 # Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
 _FOLDER = "/"
@@ -241,14 +243,14 @@ def _batch(kind: str, jobs: int) -> Connection:
             raise FfnnError(f"A cluster cannot be started in {kind}: {error}") from None
         try:
             for _ in range(jobs):
-                with interrupts_deferred():  # a job can be cancelled once the batch system has answered
-                    scheduler.sync(_submit, scheduler)
+                _submit(scheduler)
             client = connected_client(
                 started, address=scheduler.scheduler_address, security=scheduler.security
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, concurrent.futures.TimeoutError) as error:
+            why = str(error).rpartition("stderr:")[2].strip() or f"no answer within {_ANSWER:g} s"
             raise FfnnError(
-                f"The jobs could not be submitted to {kind}: {str(error).rpartition('stderr:')[2].strip()}",
+                f"The jobs could not be submitted to {kind}: {why}",
                 hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
             ) from None
         missing = f"Waiting for the jobs at {kind}, {jobs} in all."
@@ -256,12 +258,32 @@ def _batch(kind: str, jobs: int) -> Connection:
 
 
 def _end_batch(scheduler: Any) -> None:
+    from distributed import Status
+
     with interrupts_deferred(), suppress(Exception):
-        scheduler.close()  # cancels the jobs
+        try:
+            scheduler.close(_LAST_ANSWER)  # cancels the jobs
+        finally:
+            scheduler.status = Status.closed  # or Dask waits for it once more when Python ends
 
 
-async def _submit(cluster: Any) -> None:
-    """Submit a job. Raises what it raises where it is refused, which ``scale`` only logs."""
+def _submit(cluster: Any) -> None:
+    """Submit a job. Raises what it raises where it is refused, TimeoutError where there is no answer.
+
+    An interruption waits for the answer for a while, without which the job cannot be cancelled.
+    """
+    with interrupts_deferred():
+        answer = asyncio.run_coroutine_threadsafe(_submission(cluster), cluster.loop.asyncio_loop)
+    try:
+        answer.result(_ANSWER)
+    except KeyboardInterrupt:
+        with interrupts_deferred(), suppress(Exception):
+            answer.result(_LAST_ANSWER)
+        raise
+
+
+async def _submission(cluster: Any) -> None:
+    """Submit a job, and raise what it raises, which ``scale`` only logs."""
     from distributed import Status
 
     try:
@@ -272,13 +294,3 @@ async def _submit(cluster: Any) -> None:
             if job.status == Status.created:
                 job.status = Status.failed  # as the cluster's ``close`` expects
         raise
-
-
-def is_exposed(address: str) -> bool:
-    """Whether connections to a scheduler cross a network unprotected."""
-    parts = urlsplit(address)
-    if parts.scheme != "tcp":
-        return False
-    with suppress(ValueError):
-        return not ip_address(parts.hostname or "").is_loopback
-    return parts.hostname != "localhost"

@@ -13,7 +13,7 @@ from child_processes import wait_until
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
-from ffcli.execution import dask_link
+from ffcli.execution import dask_cluster, dask_link
 from ffcli.execution.dask_cluster import WORKER_ENVIRONMENT, connect
 from ffcli.execution.open import PoolOptions
 from ffcli.util.signals import interrupts_deferred, termination_heeded
@@ -32,7 +32,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
 
     def put(**scripts: str) -> Path:
         folder = tmp_path / "commands"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name, script in scripts.items():
             (folder / name).write_text(f"#!/bin/sh\n{script}\n")
             (folder / name).chmod(0o755)
@@ -84,6 +84,22 @@ def test_a_job_that_is_being_submitted_at_an_interrupt_is_cancelled(commands: Co
     with termination_heeded(), pytest.raises(KeyboardInterrupt):
         connect("slurm", 0, 2)
     assert (folder / "cancelled").read_text().split() == ["1"]
+
+
+def test_a_batch_system_that_does_not_answer_holds_up_nobody(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_cluster, "_ANSWER", 0.5)
+    monkeypatch.setattr(dask_cluster, "_LAST_ANSWER", 0.5)
+    commands(sbatch="exec sleep 4", scancel="exec sleep 4")
+    with pytest.raises(FfnnError, match="no answer within"):
+        connect("slurm", 0, 1)
+    commands(sbatch="kill -TERM $PPID; exec sleep 4", scancel="exec sleep 4")
+    monkeypatch.setattr(dask_cluster, "_ANSWER", 60.0)
+    with termination_heeded(), pytest.raises(KeyboardInterrupt):
+        connect("slurm", 0, 1)
+    commands(sbatch='echo "Submitted batch job 1"', scancel="exec sleep 4")
+    connect("slurm", 0, 1).close()
 
 
 @pytest.fixture

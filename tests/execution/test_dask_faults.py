@@ -17,7 +17,8 @@ from dask_clusters import Cluster, Proxy
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
-from ffcli.execution import dask_client, dask_cluster, dask_link
+from ffcli.execution import dask_client, dask_link
+from ffcli.execution.dask_client import is_exposed
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost
 
@@ -441,7 +442,7 @@ def test_a_cluster_on_this_machine_imports_nothing_from_its_folder_and_ends(tmp_
     ],
 )
 def test_an_unprotected_connection_is_one_that_leaves_the_machine(address: str, exposed: bool) -> None:
-    assert dask_cluster.is_exposed(address) == exposed
+    assert is_exposed(address) == exposed
 
 
 @pytest.mark.parametrize(
