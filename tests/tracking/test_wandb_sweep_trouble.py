@@ -114,6 +114,33 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
         assert done.document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
 
 
+def test_a_value_that_cannot_be_told_back_fails_its_run(sweeper: Ffnn, server: StandIn) -> None:
+    nested: Any = 1
+    for _ in range(900):
+        nested = [nested]
+    hand_out(server, QUICK, {**QUICK, "learning_rate": nested})
+    done = sweeper("sweep", "spec.yaml", "--count", 2, "--workers", 1, "--json")
+    assert done.code == 0, done.err
+    assert done.document["counts"]["finished"] == 1
+    assert "Traceback" not in done.err
+
+
+def test_a_run_that_is_handed_out_twice_ends_the_sweep(sweeper: Ffnn, server: StandIn) -> None:
+    hand_out(server, SOME_SECONDS)
+    hand_out_new = server._next_command
+    handed_out: list[dict[str, Any]] = []
+
+    def hand_out_the_same(sweep: RemoteSweep) -> dict[str, Any]:
+        handed_out.extend([] if handed_out else [hand_out_new(sweep)])
+        return handed_out[0]
+
+    server._next_command = hand_out_the_same  # type: ignore[method-assign]
+    done = sweeper("sweep", "spec.yaml", "--count", 4, "--workers", 2, "--json")
+    assert done.code == 1
+    assert handed_out[0]["run_id"] in done.err
+    assert [record["status"] for record in stored(sweeper.folder / "runs")] == ["finished"]
+
+
 def test_a_run_whose_folder_is_removed_is_one_run_at_wandb(sweeper: Ffnn, server: StandIn) -> None:
     hand_out(server, ENDLESS)
     process = start(sweeper, 1, 1)

@@ -186,6 +186,9 @@ class _Trainer:
     def _train(self, opened: _Open) -> None:
         """Submit a run, or tell W&B why it cannot be trained."""
         order, address = opened.order, self._address
+        if order.run_id in self._open:
+            self._fail(f"W&B has handed out run {order.run_id} twice.")
+            return
         self._open[order.run_id] = opened
         try:
             config = self._sweep.spec.config(order.values)
@@ -204,7 +207,7 @@ class _Trainer:
         arguments = (self._address, opened.order, error)
 
         def tell() -> None:
-            with suppress(OSError):  # the disk may be full for this, too
+            with suppress(Exception):  # the disk may be full for this, too, or W&B's values be strange
                 tell_of_failure(*arguments)
             self.orders.put((opened.agent, _Told(opened, error)))
 
