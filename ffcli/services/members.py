@@ -13,6 +13,7 @@ from ffcli.execution.open import PoolOptions, open_pool
 from ffcli.runs.integrity import known_config
 from ffcli.runs.record import RunRecord
 from ffcli.services.jobs import Job, Jobs, JobsOver, JobsStarted, OnJobs
+from ffcli.services.past_runs import looked_elsewhere
 from ffcli.sweeping.study.events import unfailing
 from ffcli.training.context import Context
 
@@ -57,8 +58,9 @@ def train_missing(
     """Train the jobs that no stored run has brought to its end.
 
     A run for which ``is_one`` is true and that has the configuration, the data and the core of a job is taken
-    over, or continued where it is unfinished. KeyboardInterrupt passes through after the runs under way are
-    closed as interrupted, FfnnError as from `Jobs.train` and where another process trains such a run.
+    over, or continued where it is unfinished; not one whose schedule was begun for another last epoch.
+    KeyboardInterrupt passes through after the runs under way are closed as interrupted, FfnnError as from
+    `Jobs.train` and where another process trains such a run.
     """
     found = _found(context, jobs, is_one)
     run_ids = ["" if record is None else record.run_id for record in found]
@@ -87,7 +89,9 @@ def _found(
         same = [
             record
             for record, config in zip(stored, configs)
-            if config == job.config and record.provenance.dataset_digest == job.dataset_digest
+            if config == job.config
+            and record.provenance.dataset_digest == job.dataset_digest
+            and not looked_elsewhere(job.config, record.provenance)
         ]
         best = max(same, key=lambda record: (_is_done(record), record.epochs_done), default=None)
         if best is not None and best.status == "running":

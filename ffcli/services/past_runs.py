@@ -41,7 +41,7 @@ class PastRuns:
             if record.status != "finished" or about.core != CORE_VERSION:
                 continue
             config = known_config(record)
-            if config is not None and not _looked_elsewhere(config, about):
+            if config is not None and not looked_elsewhere(config, about):
                 self._runs.setdefault(_key(config, about.dataset_digest), []).append(record.run_id)
 
     def find(self, config: TrainConfig, dataset_digest: str, *, weights: bool = False) -> str | None:
@@ -65,13 +65,13 @@ def own_past(context: Context, run_id: str, config: TrainConfig, dataset_digest:
         if dataset_digest not in (None, about.dataset_digest):
             return None
         rows = _whole_history(context, run_id, record.epochs_done)
-        if rows and validate(record.config) == config and not _looked_elsewhere(config, about):
+        if rows and validate(record.config) == config and not looked_elsewhere(config, about):
             results = tuple(row.result for row in rows)
             return Past(run_id, about.reused_from, results, record.status == "pruned")
     return None
 
 
-def _looked_elsewhere(config: TrainConfig, about: Provenance) -> bool:
+def looked_elsewhere(config: TrainConfig, about: Provenance) -> bool:
     """Tell whether the schedule looked ahead to a last epoch that for the first ones was another."""
     return about.begun_for_epochs is not None and config.schedule != "constant"
 

@@ -48,9 +48,8 @@ def resume_run(
                 f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
                 f"{are(record.epochs_done)} trained again, to the same numbers, before it continues."
             )
-            _replay(recorder, experiment, on_event)
-        else:
-            restore(recorder, experiment)
+            _replay(recorder, dataset, on_event)
+        restore(recorder, experiment)
         return run(recorder, experiment, on_event, stop, tracking=tracking)
 
 
@@ -105,11 +104,13 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
     return config
 
 
-def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining) -> None:
+def _replay(recorder: RunRecorder, dataset: Dataset, on_event: OnTraining) -> None:
     """Train the recorded epochs again without changing the record, and leave a checkpoint after them.
 
-    The network of the best epoch is stored where it is gone: the checkpoint counts on it.
+    They are trained for the last epoch of the record, which a schedule looks ahead to. The network of the
+    best epoch is stored where it is gone: the checkpoint counts on it.
     """
+    experiment = Experiment(validate(recorder.record.config), dataset)
     recorded = {row.result.epoch: row.result for row in recorder.rows}
     on_event(TrainingStarted(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch))
     try:
@@ -121,7 +122,8 @@ def _replay(recorder: RunRecorder, experiment: Experiment, on_event: OnTraining)
                 if (result.train_loss, result.val_loss) != (before.train_loss, before.val_loss):
                     raise FfnnError(
                         f"Epoch {result.epoch} of run {recorder.path.name} does not come out as recorded "
-                        "(another processor or another NumPy): it would not be the same run.",
+                        "(another processor or NumPy, or a schedule that was begun for another last epoch): "
+                        "it would not be the same run.",
                         hint="Train it anew from the config.yaml in its folder.",
                     )
                 if result.epoch == recorder.record.best_epoch and not (recorder.path / MODEL).is_file():

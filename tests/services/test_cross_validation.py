@@ -20,6 +20,7 @@ from ffcli.services.jobs import JobEvent, JobsStarted
 from ffcli.services.rerun import RerunOptions, rerun
 from ffcli.services.runs.select import load_run
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 def measure(
@@ -80,6 +81,17 @@ def test_repeats_take_over_what_is_there_and_continue_what_was_cut_short(place: 
     assert [(event.done, event.jobs[0].run_id) for event in started] == [(1, result.run_ids[1])]
     assert [row.val_acc for row in result.runs[1].epochs] == [
         row.val_acc for row in place.train(epochs=3, seed=6).epochs
+    ]
+
+
+def test_repeats_leave_a_run_whose_schedule_was_begun_for_another_end(place: Place) -> None:
+    config = {"epochs": 4, "seed": 5, "schedule": "cosine"}
+    other = place.interrupted(2, **{**config, "epochs": 3})
+    resume_run(place.context, other.name, lambda _: None, epochs=4)
+    result = measure(place, config=config, repeats=2)
+    assert other.name not in result.run_ids
+    assert [row.val_loss for row in result.runs[0].epochs] == [
+        row.val_loss for row in place.train(**config).epochs
     ]
 
 

@@ -181,6 +181,20 @@ def test_a_finished_run_goes_on_with_more_epochs(place: Place, optimizer: str) -
     assert [told[1] for told in watcher.told if told[0] == "epoch"] == [4, 5]
 
 
+def test_a_finished_run_with_a_schedule_goes_on_with_more_epochs(place: Place) -> None:
+    """As one that was interrupted before its last epoch: the later epochs have the later end."""
+    reference = place.interrupted(3, epochs=3, schedule="cosine")
+    go_on(place, reference, 5)
+    path = Path(place.train(epochs=3, schedule="cosine").path)
+    resume_run(place.context, path.name, Watcher(), epochs=5)
+    assert any("trained again" in notice for notice in place.notices)
+    losses = [
+        [row.result.val_loss for row in place.context.runs.history(at.name)] for at in (path, reference)
+    ]
+    assert losses[0] == losses[1]
+    assert (path / MODEL).read_bytes() == (reference / MODEL).read_bytes()
+
+
 def test_a_finished_run_with_its_checkpoint_left_goes_on_from_it(place: Place) -> None:
     """The process was killed between the last summary and the removal of the checkpoint."""
     reference = place.train(epochs=5)

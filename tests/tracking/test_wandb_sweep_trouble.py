@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from child_processes import children, wait_until
 from test_wandb_sweeps import SPEC, at_wandb, stored
@@ -138,6 +139,18 @@ def test_a_run_that_is_handed_out_twice_ends_the_sweep(sweeper: Ffnn, server: St
     done = sweeper("sweep", "spec.yaml", "--count", 4, "--workers", 2, "--json")
     assert done.code == 1
     assert handed_out[0]["run_id"] in done.err
+    assert [record["status"] for record in stored(sweeper.folder / "runs")] == ["finished"]
+
+
+def test_a_dataset_that_was_replaced_is_refused_at_the_next_run(sweeper: Ffnn, server: StandIn) -> None:
+    hand_out(server, QUICK)
+    assert sweeper("sweep", "spec.yaml", "--count", 1, "--workers", 1).code == 0
+    with np.load(sweeper.dataset) as arrays:
+        replaced = {**arrays, "y_train": arrays["y_train"][::-1]}
+    np.savez(sweeper.dataset, **replaced)
+    done = sweeper("sweep", path_of(server), "--count", 2, "--workers", 1)
+    assert done.code == 1
+    assert "has changed" in done.err
     assert [record["status"] for record in stored(sweeper.folder / "runs")] == ["finished"]
 
 

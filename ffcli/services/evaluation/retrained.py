@@ -9,7 +9,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError
 from ffcli.runs.metric import Metric
 from ffcli.runs.record import RunRecord
-from ffcli.services.past_runs import PastRuns
+from ffcli.services.past_runs import PastRuns, looked_elsewhere
 from ffcli.services.sweeps.originals import Original
 from ffcli.services.train import train
 from ffcli.sweeping.wandb.address import is_address
@@ -58,6 +58,12 @@ def with_weights(
         raise FfnnError(
             f"{best.title} has no weights here and cannot be trained again: it was trained by version "
             f"{best.core_version} of the core, this is {CORE_VERSION}."
+        )
+    record = context.runs.sound(best.run_id)
+    if record is not None and looked_elsewhere(best.config, record.provenance):
+        raise FfnnError(
+            f"{best.title} has no weights here and cannot be trained again: its schedule was begun for "
+            f"{record.provenance.begun_for_epochs} epochs."
         )
     same = PastRuns(context).find(best.config, digest, weights=True)
     if same is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from ffcli.config import TrainConfig
@@ -23,6 +22,7 @@ from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.study.plan import Plan
 from ffcli.sweeping.study.record import Ended, Sweep, Trial
 from ffcli.sweeping.study.writer import StudyWriter
+from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.tracking import tell_of_tracking
@@ -125,7 +125,7 @@ def _run(
         wandb_entity=options.wandb_entity or sweep.spec.entity,
         command_line=options.command_line,
     )
-    digest = digests(context, sweep)
+    digest = digests(context, sweep, study.trials)
     # A comparison needs all weights.
     reuse = study.reuse and sweep.paired is None
     earlier = EarlierRuns(context, sweep, run_options, digest, reuse=reuse)
@@ -150,7 +150,19 @@ def _run(
             earlier.remove_replaced(study.trials)
 
 
-def digests(context: Context, sweep: Sweep) -> Callable[[TrainConfig], str]:
-    """Return what tells the digest of a configuration's dataset; each is read once, at its first use."""
-    known = cache(lambda name: context.dataset(name).digest)
-    return lambda config: sweep.dataset_digest if sweep.has_one_dataset else known(config.dataset)
+def digests(context: Context, sweep: Sweep, trials: Iterable[Trial]) -> Callable[[TrainConfig], str]:
+    """Return what tells the digest of a configuration's dataset: that which its earlier ``trials`` had."""
+    if sweep.has_one_dataset and not is_address(sweep.id):  # W&B does not keep the digest
+        return lambda _: sweep.dataset_digest
+    known: dict[str, str] = {}
+    for trial in trials:
+        record = context.runs.sound(trial.run_id)
+        if record is not None:
+            known.setdefault(trial.config.dataset, str(record.provenance.dataset_digest))
+
+    def digest(config: TrainConfig) -> str:
+        if config.dataset not in known:
+            known[config.dataset] = context.dataset(config.dataset).digest
+        return known[config.dataset]
+
+    return digest

@@ -124,8 +124,9 @@ class _Trainer:
         self._context, self._sweep, self._pool, self._options = context, sweep, pool, options
         self._address = parse_address(sweep.id)
         self._on_event = on_event
-        self._digest = digests(context, sweep)
-        self._weights = BestWeights(context, sweep, trials(context, sweep))
+        known = trials(context, sweep)
+        self._digest = digests(context, sweep, known)
+        self._weights = BestWeights(context, sweep, known)
         self._open: dict[str, _Open] = {}  # by the id at W&B, which is the task's key
         self._asking: set[int] = set()
         self._failure: str | None = None

@@ -71,7 +71,7 @@ class _Backend(JournalFileBackend):
         """
         self._may_append()
         lines = "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in logs)
-        with get_lock_file(self._lock):
+        with _released(), get_lock_file(self._lock):
             _cut_torn_line(self._path)  # of a dashboard that was killed
             size = self._path.stat().st_size
             try:
@@ -80,6 +80,17 @@ class _Backend(JournalFileBackend):
                 with suppress(OSError):
                     os.truncate(self._path, size)
                 raise
+
+
+@contextmanager
+def _released() -> Iterator[None]:
+    """Raise the OSError that kept Optuna from letting go of its lock, and not its RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def open_to_read(path: Path) -> JournalStorage:

@@ -196,6 +196,17 @@ def test_the_best_of_the_store_is_trained_again_too(place: Place) -> None:
     assert best_with_weights(place.context, RunChoice(dataset=str(place.dataset))) in (run.run_id, again)
 
 
+def test_a_best_run_whose_schedule_was_begun_for_another_end_is_not_trained_again(place: Place) -> None:
+    path = place.interrupted(2, epochs=3, schedule="cosine")
+    resume_run(place.context, path.name, lambda _: None, epochs=5)
+    (path / MODEL).unlink()
+    for run_id in place.context.runs.ids():
+        if run_id != path.name:
+            shutil.rmtree(place.path(run_id))
+    with pytest.raises(FfnnError, match="begun for 3 epochs"):
+        best_with_weights(place.context, RunChoice(dataset=str(place.dataset)))
+
+
 def test_a_sweep_without_a_finished_run_has_no_best(place: Place) -> None:
     made = create(place.context, place.folder / "spec.yaml", 0)
     with pytest.raises(FfnnError, match="has no finished run yet"):

@@ -219,6 +219,16 @@ def test_a_dataset_that_was_replaced_is_refused_at_the_next_trial(place: Place) 
     }
 
 
+def test_of_several_datasets_one_that_was_replaced_is_refused_too(place: Place) -> None:
+    other = write_dataset(place.folder / "other.npz", seed=3)
+    search = f"dataset: {{values: [{other}, {place.dataset}]}}\n  seed: {{values: [1, 2]}}"
+    sweep_id = put_sweep(place, search, [])
+    run(place, sweep_id, count=3)
+    with changed(place), pytest.raises(FfnnError, match="has changed"):
+        run(place, sweep_id, count=4)
+    assert run(place, sweep_id, count=4).counts == TrialCounts(4, 0, 0)
+
+
 def test_only_the_best_keep_their_weights(place: Place) -> None:
     sweep_id = put_sweep(place, "learning_rate: {values: [0.001, 0.002, 0.004, 0.008, 0.01, 0.02, 0.04]}", [])
     run(place, sweep_id, count=3, pool=PoolOptions(2))

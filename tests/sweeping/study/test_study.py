@@ -177,6 +177,21 @@ def test_only_the_owner_removes_what_is_torn(engine: Engine, swept: Sweep) -> No
     assert path.stat().st_size == size
 
 
+def test_what_keeps_optuna_from_letting_go_of_its_lock_is_told(
+    engine: Engine, swept: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = engine.writer(swept)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="No space left"):
+        writer.raise_count(99)
+    monkeypatch.undo()
+    engine.writer(swept).raise_count(99)
+
+
 @pytest.mark.parametrize("at", [0.02, 0.3, 0.6, 0.9])
 def test_a_flipped_byte_names_the_sweep(engine: Engine, swept: Sweep, at: float) -> None:
     path = path_of(engine, swept)
