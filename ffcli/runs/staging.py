@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ffcli.runs.layout import BEING_BEGUN, RUN_ID
-from ffcli.util.atomic_files import sync_folder
+from ffcli.util.atomic_files import sync_folder, this_machine
 from ffcli.util.held_folder import HeldFolder, remove_abandoned
 
 
@@ -41,6 +42,20 @@ class NewFolder:
         self._held.close()
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a run's folder. Its name goes first: what is left by a kill goes as that of an unbegun run.
+
+    Raises OSError; what cannot be removed has its name again.
+    """
+    hidden = path.with_name(f"{BEING_BEGUN}{this_machine()}-{path.name}")
+    path.rename(hidden)
+    try:
+        shutil.rmtree(hidden)
+    except OSError:
+        hidden.rename(path)
+        raise
+
+
 def remove_unbegun(store: Path) -> None:
-    """Remove what processes killed before the first record of their runs have left in a store."""
+    """Remove what processes killed before the first record of their runs, or in a removal, have left."""
     remove_abandoned(store, BEING_BEGUN, RUN_ID.fullmatch)

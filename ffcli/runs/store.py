@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import find_id, near, new_run_id, no_run, some
 from ffcli.runs.layout import RESERVED, SUMMARY, file_sizes, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
-from ffcli.runs.staging import NewFolder, remove_unbegun
+from ffcli.runs.staging import NewFolder, remove_unbegun, remove_whole
 from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, shown
 
@@ -244,10 +243,9 @@ class RunStore:
         return (self.path(run_id) / MODEL).is_file()
 
     def remove(self, run_id: str) -> None:
-        """Remove a run. The summary goes first, so that a removal cut short leaves nothing that lists.
+        """Remove a run, whole or not at all. Of a link to a folder elsewhere only the link goes.
 
-        Of a link to a folder elsewhere only the link goes. Raises FfnnError where a process is still training
-        the run.
+        Raises FfnnError where a process is still training the run, OSError.
         """
         path = self.folder / run_id
         try:
@@ -258,8 +256,7 @@ class RunStore:
             if path.is_symlink():
                 path.unlink()
                 return
-            (path / SUMMARY).unlink(missing_ok=True)
-            shutil.rmtree(path)
+            remove_whole(path)
         finally:
             unlock(lock)
 

@@ -12,6 +12,7 @@ from stored_runs import put, record
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs import staging
 from ffcli.runs import store as store_module
 from ffcli.runs.ids import new_run_id
 from ffcli.runs.record import HISTORY_COLUMNS, HistoryRow, history_csv
@@ -413,21 +414,37 @@ class TestRemove:
         unlock(lock)
         store.remove(OLD)
 
-    def test_a_removal_cut_short_leaves_a_damaged_run_that_can_be_removed(
+    def test_a_run_that_cannot_be_removed_is_still_listed(
         self, store: RunStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(_: Path) -> None:
             raise OSError("the disk is gone")
 
-        monkeypatch.setattr(store_module.shutil, "rmtree", fail)
+        monkeypatch.setattr(staging.shutil, "rmtree", fail)
         with pytest.raises(OSError, match="the disk is gone"):
             store.remove(OLD)
-        damaged: list[str] = []
-        assert [one.run_id for one in store.records(damaged)] == [MIDDLE, NEW]
-        assert damaged == [OLD]
         monkeypatch.undo()
+        assert store.read(OLD) == record(OLD)
         store.remove(OLD)
         assert store.ids() == [MIDDLE, NEW]
+
+    def test_a_removal_cut_short_is_completed_with_the_next_run(
+        self, store: RunStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def die(path: Path) -> None:
+            (path / SUMMARY).unlink()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(staging.shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.remove(OLD)
+        monkeypatch.undo()
+        damaged: list[str] = []
+        assert [one.run_id for one in store.records(damaged)] == [MIDDLE, NEW]
+        assert not damaged
+        with store.create():
+            pass
+        assert sorted(path.name for path in store.folder.iterdir()) == [MIDDLE, NEW]
 
 
 class TestStatus:
