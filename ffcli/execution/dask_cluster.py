@@ -34,6 +34,8 @@ _LAST_ANSWER = 10.0  # seconds that it has left after an interruption, and to ca
 _GRACE = 3.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
 # Where workers start: Dask starts them by Python's -m and -c, which import from the current folder.
 _FOLDER = "/"
+# Dask's five minutes, seen every five, would be up to ten until the trial of a silent machine begins again.
+_WORKER_TTL = "60s"
 # Workers without Dask's profiler, and with fewer looks at the delay of their event loop and at their memory:
 # by default these wake each process up to 160 times per second, which costs a training some 10 %.
 WORKER_ENVIRONMENT = {
@@ -161,7 +163,7 @@ def _local(workers: int) -> Connection:
                 n_workers=0,
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
+                scheduler_kwargs={"dashboard": False, "worker_ttl": _WORKER_TTL},
                 silence_logs=logging.CRITICAL,
             )
             process = subprocess.Popen(  # noqa: S603 - this very Python, no shell
@@ -223,7 +225,8 @@ def _batch(kind: str, jobs: int) -> Connection:
     cores = configured.get("cores") or 1
     memory = configured.get("memory") or f"{cores}GB"
     security = Security()
-    options = configured.get("scheduler-options") or {}
+    # On a login node the dashboard's port is often taken, and everybody could look at it.
+    options = {"dashboard": False, "dashboard_address": ":0", "worker_ttl": _WORKER_TTL}
     prologue = [f"cd {_FOLDER}", *(f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items())]
     prologue += configured.get("job-script-prologue") or configured.get("env-extra") or []
     with ExitStack() as started:
@@ -235,8 +238,7 @@ def _batch(kind: str, jobs: int) -> Connection:
                     memory=memory,
                     job_script_prologue=prologue,
                     security=security if security.tls_ca_file else None,
-                    # On a login node the dashboard's port is often taken, and everybody could look at it.
-                    scheduler_options={"dashboard": False, "dashboard_address": ":0", **options},
+                    scheduler_options={**options, **(configured.get("scheduler-options") or {})},
                 )
                 started.callback(_end_batch, scheduler)
         except (OSError, RuntimeError, ValueError, TypeError) as error:

@@ -105,7 +105,10 @@ def test_a_batch_system_that_does_not_answer_holds_up_nobody(
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
     """Submits small jobs to a real Slurm; returns the ids of this test's jobs in its queue."""
-    if shutil.which("sinfo") is None or "up" not in _said("sinfo", "-h", "-o", "%a"):
+    about = shutil.which("sinfo") and subprocess.run(
+        ["sinfo", "-h", "-o", "%a"], capture_output=True, check=False
+    )
+    if not about or b"up" not in about.stdout:
         pytest.skip("needs a Slurm cluster (docs/testing.md)")
     name = f"ffnn-{os.getpid()}"
     settings = {"cores": 1, "memory": "1GB", "walltime": "00:10:00", "name": name}

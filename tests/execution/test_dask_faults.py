@@ -99,6 +99,23 @@ def test_a_stopped_worker_continues_where_it_was(cluster: Cluster, opened: Opene
     assert pool.ended().status == "pruned"
 
 
+@pytest.mark.slow
+def test_a_worker_that_no_longer_answers_is_lost(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "2s")
+    with Cluster(tmp_path) as cluster:
+        cluster.worker(nanny=False)
+        pool = opened_on(cluster, opened, 1)
+        pool.submit(config=LONG)
+        pool.epoch(1)
+        pool.kill(number=signal.SIGSTOP)
+        pool.lost()
+        cluster.worker()
+        pool.submit("again")
+        assert pool.ended("again").status == "finished"
+
+
 def patched(folder: Path, source: str) -> dict[str, str]:
     """Return the environment in which workers run some lines before all else."""
     folder.mkdir()
