@@ -4,7 +4,8 @@
 ``docs/recipes.md`` and the README, and the figures into the recipes' own files, which
 ``ffnn train --recipe list`` shows.
 
-``--ensemble accurate:1,2,3+fast:1,2,3`` evaluates runs that are there together.
+``--ensemble accurate:1,2,3+fast:1,2,3`` evaluates runs together, by their seeds; ``--ensemble best:folds=6``
+those of ``ffnn train --recipe best --folds 6``.
 The times are the processor's, which other work on the machine does not lengthen; an ensemble's is the sum.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -33,7 +34,7 @@ from benchmarks.recipe_runs import (
     write_csv,
 )
 from benchmarks.sweep_command import Folders
-from ffcli.config import all_recipes, load_recipe
+from ffcli.config import TrainConfig, all_recipes, load_recipe
 from ffcli.config.recipes import recipe_names
 from ffcli.util.atomic_files import write_atomic
 
@@ -79,7 +80,7 @@ def bench_of(options: argparse.Namespace) -> Bench:
 
 def evaluate_ensemble(bench: Bench, results: Results, members: str) -> None:
     """Evaluate an ensemble such as ``accurate:1,2+fast:1`` and store its row. Raises MeasurementError."""
-    rows = [_trained(results, name, seed) for name, seed in _members(members)]
+    rows = [_trained(results, variant.name, seed) for variant, seed in ensemble_jobs(members)]
     if not all(bench.has_weights(row["run_id"]) for row in rows):
         raise MeasurementError(f"--ensemble {members}: not all of its networks are in {bench.folders.runs}")
     ids = [row["run_id"] for row in rows]
@@ -99,13 +100,22 @@ def evaluate_ensemble(bench: Bench, results: Results, members: str) -> None:
     write_csv(path, ENSEMBLE_COLUMNS, [*others, row])
 
 
-def _members(text: str) -> list[tuple[str, int]]:
-    """Read ``accurate:1,2+fast:1``."""
-    pairs = []
+def ensemble_jobs(text: str, settings: Mapping[str, Any] | None = None) -> list[tuple[Variant, int]]:
+    """Read ``accurate:1,2+fast:1``, or ``best:folds=6`` for a run on each fold, with changed ``settings``."""
+    jobs: list[tuple[Variant, int]] = []
     for part in text.split("+"):
-        name, _, seeds = part.partition(":")
-        pairs += [(name, seed) for seed in _numbers(seeds)]
-    return pairs
+        name, _, which = part.partition(":")
+        kind, _, count = which.partition("=")
+        if kind == "folds":
+            folds = [f"{fold}/{count}" for fold in range(1, int(count) + 1)]
+            seed = TrainConfig().seed
+            jobs += [
+                (Variant(f"{name}, fold {fold}", name, {**(settings or {}), "fold": fold}), seed)
+                for fold in folds
+            ]
+        else:
+            jobs += [(Variant(name, name, settings or {}), seed) for seed in _numbers(which)]
+    return jobs
 
 
 def _trained(results: Results, name: str, seed: int) -> Row:
@@ -188,7 +198,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--recipes", default=",".join(recipe.name for recipe in all_recipes()), help="plain,fast,…"
     )
-    parser.add_argument("--ensemble", action="append", default=[], metavar="NAME:SEEDS+NAME:SEEDS")
+    parser.add_argument("--ensemble", action="append", default=[], metavar="NAME:SEEDS+NAME:folds=K")
     add_options(parser, "recipes")
     return read_options(parser, arguments)
 
@@ -202,6 +212,8 @@ def main(arguments: list[str] | None = None) -> int:
             Variant(load_recipe(name).name, name, overrides(options)) for name in options.recipes.split(",")
         ]
         jobs = [(variant, seed) for seed in options.seeds for variant in variants]
+        for members in options.ensemble:
+            jobs += [job for job in ensemble_jobs(members, overrides(options)) if job not in jobs]
         bench = bench_of(options)
         try:
             train_all(bench, results, jobs)

@@ -79,6 +79,13 @@ def test_recipes_are_trained_evaluated_and_shown_once(
     assert "| `plain`, other settings | 1 | 2 |" in shown
     assert f"| {ensemble} | 2 |" in shown
 
+    on_folds = ["--recipes", "plain", *args[2:], "--ensemble", "plain:folds=2", "--no-test"]
+    assert recipes.main(on_folds) == 0
+    folds = [row for row in rows_of(tmp_path / "results") if "fold" in row["variant"]]
+    assert [row["variant"] for row in folds] == ["plain, fold 1/2", "plain, fold 2/2"]
+    assert [store.read(row["run_id"]).config["fold"] for row in folds] == ["1/2", "2/2"]
+    capsys.readouterr()
+
     before = len(store.ids())
     assert recipes.main([*args, "--render"]) == 0
     assert capsys.readouterr().out in shown
