@@ -105,7 +105,8 @@ def _cells(rows: Sequence[Row], whole: Mapping[str, Row], part: str) -> tuple[st
     """Return the mean over the seeds, and the mean of the differences with its standard error."""
     values = [accuracy(row, part) for row in rows]
     against = [accuracy(whole[row["seed"]], part) for row in rows]
-    return _shown(values, against)
+    mean_, difference = _shown(values, against)
+    return mean_, "" if all(row is whole[row["seed"]] for row in rows) else difference
 
 
 def _cells_without_tta(rows: Sequence[Row], part: str) -> tuple[str, str]:
@@ -119,8 +120,10 @@ def _shown(values: Sequence[float | None], against: Sequence[float | None]) -> t
     if len(pairs) < len(values):
         return "–", "–"
     differences = [value - other for value, other in pairs]
-    shown = "" if not any(differences) else f"{mean(differences):+.2f}{_standard_error(differences)}"
-    return f"{mean(value for value, _ in pairs):.2f}", shown
+    return (
+        f"{mean(value for value, _ in pairs):.2f}",
+        f"{mean(differences):+.2f}{_standard_error(differences)}",
+    )
 
 
 def _standard_error(values: Sequence[float]) -> str:
