@@ -28,6 +28,7 @@ _LOOKS_PER_BEAT = 5
 _FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
 _SILENCE = 30.0  # seconds that the scheduler may take to answer without a word about it
+_GIVE_UP = 300.0  # seconds of silence after which it is taken for lost
 _RETURN = 60.0  # seconds that the last job of a batch system has to come back, where it was moved
 
 
@@ -56,6 +57,7 @@ class Link:
         self._told: Any = None  # what was last said about the workers
         self._answered = time.monotonic()  # when the scheduler last did, which is asked at each look
         self._is_silent = False
+        self._checked, self._silent_for = self._answered, 0.0
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
         client.subscribe_topic(self.topic, lambda event: self._inbox.put(event[1]))
         self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
@@ -66,9 +68,16 @@ class Link:
         return str(self._client.scheduler.address)
 
     def check(self) -> None:
-        """Raise FfnnError where the scheduler is gone, or all jobs of a batch system are over."""
+        """Raise FfnnError where the scheduler is gone or long silent, or all batch jobs are over."""
         if self._client.status != "running":
             raise FfnnError(f"The connection to the scheduler {self.address} is lost.")
+        now = time.monotonic()
+        # A moment in which this process was stopped itself counts no longer than a look.
+        silent = self._silent_for + min(now - self._checked, 2 * _LOOK)
+        self._silent_for = 0.0 if self._answered >= self._checked else silent
+        self._checked = now
+        if self._silent_for > _GIVE_UP:
+            raise FfnnError(f"The scheduler {self.address} has not answered for {_GIVE_UP:g} s.")
         if self._left_at is None or self._most is None or len(self._seen) < self._most:
             return
         if time.monotonic() - self._left_at >= _RETURN:

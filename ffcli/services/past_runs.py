@@ -98,13 +98,13 @@ def take_over(
     provenance: Mapping[str, Any],
     options: RunOptions,
 ) -> Past | None:
-    """Copy a run that has ended as a run of a sweep, tagged ``reused``; None where its history is not whole.
+    """Copy a run that has ended as a run of a sweep, tagged ``reused``; None where it is no longer whole.
 
     Its weights are copied too, if it still has them. Raises OSError.
     """
-    record = context.runs.read(source)
-    rows = _whole_history(context, source, record.epochs_done)
-    if not rows:
+    record = context.runs.sound(source)
+    rows = [] if record is None else _whole_history(context, source, record.epochs_done)
+    if record is None or not rows:
         return None
     with context.runs.create() as new:
         record = replace(

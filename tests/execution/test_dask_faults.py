@@ -356,6 +356,19 @@ def test_notice_is_given_of_a_scheduler_that_does_not_answer(
     assert pool.ended().status == "finished"
 
 
+def test_a_scheduler_that_is_silent_for_long_fails_the_pool(
+    cluster: Cluster, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_link, "_GIVE_UP", 2)
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    with pytest.raises(FfnnError, match="not answered") as caught:
+        pool.until(lambda: False)
+    assert caught.value.exit_code == 1
+    cluster.scheduler.send_signal(signal.SIGCONT)
+
+
 COORDINATOR = """
 import sys
 from pathlib import Path

@@ -20,6 +20,7 @@ from ffcli.services.sweeps.create import create, read_sweep
 from ffcli.services.sweeps.local import SweepOptions, run_sweep
 from ffcli.services.sweeps.results import SweepOutcome
 from ffcli.services.train import train
+from ffcli.sweeping.study.events import SweepStarted
 from ffcli.training.context import Context
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
@@ -246,6 +247,18 @@ def test_identical_runs_of_the_store_are_taken_over(place: Place, sweep: SweepOu
     made = read_sweep(place.context, second.sweep_id).sweep
     again = run_sweep(place.context, made, SweepOptions(), nobody)
     assert (again.counts.finished, again.reused) == (4, 3)
+
+
+def test_a_run_that_was_removed_meanwhile_is_trained(place: Place) -> None:
+    stored = place.context.runs.ids()
+
+    def tidy_up(event: object) -> None:
+        if isinstance(event, SweepStarted):
+            shutil.rmtree(place.path(stored[0]))
+
+    made = create(place.context, place.folder / "spec.yaml", 0)
+    done = run_sweep(place.context, made, SweepOptions(reuse=True), tidy_up)
+    assert (done.counts.finished, done.reused) == (4, 3)
 
 
 def test_other_contents_of_the_dataset_are_trained(place: Place) -> None:
