@@ -28,7 +28,7 @@ _LOOKS_PER_BEAT = 5
 _FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
 _SILENCE = 30.0  # seconds that the scheduler may take to answer without a word about it
-_GIVE_UP = 300.0  # seconds of silence after which it is taken for lost
+_LONGEST_SILENCE = 300.0  # seconds without an answer after which `check` raises an error
 _RETURN = 60.0  # seconds that the last job of a batch system has to come back, where it was moved
 
 
@@ -76,16 +76,16 @@ class Link:
         silent = self._silent_for + min(now - self._checked, 2 * _LOOK)
         self._silent_for = 0.0 if self._answered >= self._checked else silent
         self._checked = now
-        if self._silent_for > _GIVE_UP:
-            raise FfnnError(f"The scheduler {self.address} has not answered for {_GIVE_UP:g} s.")
+        if self._silent_for > _LONGEST_SILENCE:
+            raise FfnnError(f"The scheduler {self.address} has not answered for {_LONGEST_SILENCE:g} s.")
         if self._left_at is None or self._most is None or len(self._seen) < self._most:
             return
-        if time.monotonic() - self._left_at >= _RETURN:
+        if now - self._left_at >= _RETURN:
             raise FfnnError(f"All jobs are over: no worker was there for {_RETURN:g} seconds.")
 
     def silence(self) -> str | None:
         """Return a notice where the scheduler no longer answers, or answers again, since this was asked."""
-        is_silent = time.monotonic() - self._answered > _SILENCE
+        is_silent = self._silent_for > _SILENCE  # as of the last `check`
         if is_silent == self._is_silent:
             return None
         self._is_silent = is_silent

@@ -103,8 +103,10 @@ def take_over(
     Its weights are copied too, if it still has them. Raises OSError.
     """
     record = context.runs.sound(source)
-    rows = [] if record is None else _whole_history(context, source, record.epochs_done)
-    if record is None or not rows:
+    if record is None:
+        return None
+    rows = _whole_history(context, source, record.epochs_done)
+    if not rows:
         return None
     with context.runs.create() as new:
         record = replace(

@@ -359,7 +359,7 @@ def test_notice_is_given_of_a_scheduler_that_does_not_answer(
 def test_a_scheduler_that_is_silent_for_long_fails_the_pool(
     cluster: Cluster, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_link, "_GIVE_UP", 2)
+    monkeypatch.setattr(dask_link, "_LONGEST_SILENCE", 2)
     cluster.worker()
     pool = opened_on(cluster, opened, 1)
     cluster.scheduler.send_signal(signal.SIGSTOP)
