@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +32,11 @@ def is_gone(pid: int) -> bool:
 def children(pid: int) -> list[int]:
     """Return the processes that the first thread of a process has started."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until_gone(pids: Sequence[int]) -> None:
+    """Wait until processes have ended, and with them the locks that they held."""
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "a process does not end")
 
 
 def patience() -> float:

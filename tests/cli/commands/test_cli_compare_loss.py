@@ -8,15 +8,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from child_processes import children, wait_until_gone
 from cli_helpers import Cli, environment
-from test_cli_sweep import children, id_in, lines_until
+from test_cli_sweep import id_in, lines_until
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.backprop import Backpropagation
@@ -256,10 +256,7 @@ def test_killed_it_goes_on_with_the_same_pairs(cli: Cli, spec: Path, monkeypatch
     finally:
         slow.kill()
         slow.communicate()
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until_gone(workers)
     sweep_id = id_in(lines)
     shown = cli("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 12")

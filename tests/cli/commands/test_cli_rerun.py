@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from child_processes import children
+from child_processes import children, wait_until_gone
 from cli_helpers import Cli, bare, environment, on_terminal
 from stored_sweeps import Made, put_trial
 
@@ -119,13 +119,6 @@ def under_way(tmp_path: Path, long: str, other: str) -> Iterator[subprocess.Pope
     started.communicate()
 
 
-def wait_until_gone(pids: list[int]) -> None:
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def resume(cli: Cli, tmp_path: Path, sweep_id: str, other: str) -> None:
     """Repeat the command, and see that it continues the very runs that are there and ends them."""
     before = {run.run_id for run in stored(tmp_path)}
@@ -151,7 +144,9 @@ def test_a_killed_parent_leaves_no_process_and_the_same_command_resumes(
 def test_all_killed_at_once_the_same_command_resumes(
     cli: Cli, tmp_path: Path, under_way: subprocess.Popen[str], long: str, other: str
 ) -> None:
+    workers = children(under_way.pid)
     os.killpg(under_way.pid, signal.SIGKILL)
+    wait_until_gone(workers)
     resume(cli, tmp_path, long, other)
 
 

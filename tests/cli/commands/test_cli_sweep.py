@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import optuna
 import pytest
-from child_processes import children
+from child_processes import children, wait_until_gone
 from cli_helpers import Cli, environment
 
 from ffcli.errors import FfnnError
@@ -257,10 +257,7 @@ def test_a_killed_parent_loses_no_trial(cli: Cli, slow: subprocess.Popen[str]) -
     sweep_id = id_in(lines_until(slow, "2/11"))
     workers = children(slow.pid)
     os.kill(slow.pid, signal.SIGKILL)
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they notice
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until_gone(workers)
     shown = cli("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 11")
     assert shown[-1] == f"resume it: ffnn sweep {sweep_id}"
