@@ -133,6 +133,30 @@ class TestTables:
         with pytest.raises(RequestError, match=r"line 11, column 2 \(a\): .*missing"):
             load(tmp_path / "a.csv")
 
+    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", "null", " None ", '"n/a"', "-"])
+    @pytest.mark.parametrize("others", [("0", "1"), ("ant", "bee")])
+    def test_a_missing_label_is_found(
+        self, tmp_path: Path, load: Load, missing: str, others: tuple[str, str]
+    ) -> None:
+        rows = ["a,label", *(f"{n},{others[n % 2]}" for n in range(1100)), f"3,{missing}", "4,?"]
+        (tmp_path / "a.csv").write_text("\n".join(rows))
+        with pytest.raises(RequestError, match=r"line 1102, column 2 \(label\): .*missing.*name") as caught:
+            load(tmp_path / "a.csv")
+        assert caught.value.exit_code == 2
+
+    def test_a_missing_value_makes_no_column_of_numbers_labels(self, tmp_path: Path, load: Load) -> None:
+        """Without a header: the first column holds numbers and one ``?``, the last 0 and 1."""
+        rows = [f"{n}.5,{n},{n % 2}" for n in range(9)]
+        (tmp_path / "a.csv").write_text("\n".join([*rows, "?,3,1"]))
+        with pytest.raises(RequestError, match="line 10, column 1: expected a number"):
+            load(tmp_path / "a.csv")
+
+    @pytest.mark.parametrize("first", ["?,NA,1", ",,1"])
+    def test_a_first_row_of_missing_values_is_no_header(self, tmp_path: Path, load: Load, first: str) -> None:
+        (tmp_path / "a.csv").write_text("\n".join([first, *(f"{n}.5,{n},{n % 2}" for n in range(9))]))
+        with pytest.raises(RequestError, match=r"line 1, column 1: .*missing"):
+            load(tmp_path / "a.csv")
+
     def test_what_is_refused_is_not_announced(self, tmp_path: Path, load: Load, notices: list[str]) -> None:
         (tmp_path / "a.csv").write_text("label,a\n1,2\n2,x\n")
         with pytest.raises(RequestError):
@@ -374,6 +398,17 @@ class TestArrays:
         dataset = load(tmp_path / "a.npz")
         assert (len(dataset.x_train), len(dataset.x_test)) == (42, 12)
 
+    @pytest.mark.parametrize("dtype", ["U3", "S3"])
+    def test_a_missing_label_is_found(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], dtype: str
+    ) -> None:
+        """Text made of a float that is no number is ``nan``."""
+        names = np.array(NAMES)[data["y_train"]].astype(dtype)
+        names[4] = "nan"
+        np.savez(tmp_path / "a.npz", x=data["x_train"], y=names)
+        with pytest.raises(RequestError, match=r"y, row 5: .*missing \(nan\)"):
+            load(tmp_path / "a.npz")
+
     @pytest.mark.parametrize("form", ["folder", "zip"])
     def test_npy_files(self, tmp_path: Path, load: Load, data: dict[str, Any], form: str) -> None:
         files = {f"below/{name}.npy": npy(array) for name, array in data.items()}
@@ -492,6 +527,16 @@ class TestParquet:
         assert dataset.class_names == NAMES
         found = np.concatenate([dataset.x_train, dataset.x_test])
         assert sorted(map(tuple, found)) == sorted(map(tuple, values.astype(np.float32)))
+
+    @pytest.mark.parametrize("missing", [None, "", "NA"])
+    def test_a_missing_label_is_found(self, tmp_path: Path, load: Load, missing: str | None) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        labels = [*(NAMES[n % 3] for n in range(300)), missing]
+        parquet.write_table(pa.table({"a": [*range(301)], "label": labels}), tmp_path / "a.parquet")
+        with pytest.raises(RequestError, match=r"row 301, column label: .*missing"):
+            load(tmp_path / "a.parquet")
 
     @pytest.mark.parametrize("names", [("ant", "bee"), ("ant", "ant", "bee")])
     def test_names_that_do_not_fit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ MOST_ROWS = 1 << 27
 MOST_CLASSES = 1 << 16
 MOST_NAME = 200  # letters of a label: NumPy gives each of an array's texts the room of the longest
 _MOST_TEXT = 4096  # bytes that an array of texts has for each
+_MISSING = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "nil", "?", "-")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,28 @@ def simplified(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def is_missing(word: str) -> bool:
+    """Whether a text stands for a value that is not there."""
+    return word.strip().lower() in _MISSING
+
+
+def check_present(labels: Iterable[Any], cell: Callable[[int], str]) -> None:
+    """Raise BrokenDataError where a label is missing: None, or a text that stands for it.
+
+    Args:
+        labels: of some rows.
+        cell: returns what messages call the label at an index.
+    """
+    for index, label in enumerate(labels):
+        word = label.decode(errors="replace") if isinstance(label, bytes) else label
+        if word is None or (isinstance(word, str) and is_missing(word)):
+            shown = (word or "").strip() or "empty"
+            raise BrokenDataError(
+                f"{cell(index)}: expected the name of a class, the label is missing ({shown}); fill it in or "
+                f"leave the row out, or if this is a class, give it another name such as class_{shown}"
+            )
+
+
 def rows_of(opened: Callable[[], AbstractContextManager[RawArray]], bench: Bench) -> Rows:
     """Return an array whose file has a header as rows; only the header is read here."""
     with opened() as raw:
@@ -126,7 +149,10 @@ def labels_of(opened: Callable[[], AbstractContextManager[RawArray]], rows: Rows
             raise BrokenDataError(
                 f"{raw.name} holds {raw.dtype}: expected names of at most {MOST_NAME} letters"
             )
-        return np.concatenate(list(blocks(raw, bench.scratch)))
+        labels = np.concatenate(list(blocks(raw, bench.scratch)))
+        if labels.dtype.kind in "SU" and labels.shape[1:] in ((), (1,)):
+            check_present(labels.reshape(-1).tolist(), lambda index: f"{raw.name}, row {index + 1}")
+        return labels
 
 
 def check_shape(name: str, shape: tuple[int, ...]) -> None:

@@ -21,6 +21,7 @@ from ffcli.datasets.user_data.base import (
     Found,
     Part,
     by_role,
+    check_present,
     in_memory,
     role_of,
     simplified,
@@ -187,7 +188,7 @@ def _add_pictures(table: ParquetFile, image: str, label: str, gallery: Gallery, 
             if not isinstance(content, bytes) or len(content) > MOST_BYTES:
                 raise BrokenDataError(f"{name}: the column {image} holds no picture")
             gallery.add(content, name)
-    return _as_labels(labels, label)
+    return _as_labels(labels, label, file)
 
 
 def _table_part(table: ParquetFile, label: str, file: File, bench: Bench) -> Part:
@@ -211,10 +212,11 @@ def _table_part(table: ParquetFile, label: str, file: File, bench: Bench) -> Par
     if shape is None or not labels:
         raise BrokenDataError(f"{file.name} has {counted(len(labels), 'row')} and {len(columns)} columns")
     rows = in_memory(file.parts[-1], stage.mapped(shape if shape else (1,)))
-    return Part(rows, _as_labels(labels, label), f"{file.parts[-1]}: {label}")
+    return Part(rows, _as_labels(labels, label, file), f"{file.parts[-1]}: {label}")
 
 
-def _as_labels(labels: list[Any], column: str) -> Array:
+def _as_labels(labels: list[Any], column: str, file: File) -> Array:
+    check_present(labels, lambda index: f"{file.name}, row {index + 1}, column {column}")
     try:
         array = np.array(labels)
     except ValueError as error:

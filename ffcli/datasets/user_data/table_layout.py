@@ -13,7 +13,7 @@ from itertools import islice
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.files import HEAD, File, opened
 from ffcli.datasets.kinds import text_encoding
-from ffcli.datasets.user_data.base import LABEL_NAMES, MOST_FEATURES, simplified
+from ffcli.datasets.user_data.base import LABEL_NAMES, MOST_FEATURES, is_missing, simplified
 from ffcli.util.text import counted
 
 LINES = 1000
@@ -134,7 +134,11 @@ def _is_header(fields: Sequence[str]) -> bool:
     names = [field.strip() for field in fields]
     if any(simplified(name) in LABEL_NAMES for name in names) or names == [*map(str, range(len(names)))]:
         return len(names) > 1
-    return 2 * sum(map(is_number, names)) < len(names)
+    # A value may be missing from a first row; a header may lack the name of the first column, as of an index.
+    values = [
+        name for index, name in enumerate(names) if is_number(name) or (is_missing(name) and (name or index))
+    ]
+    return 2 * len(values) < len(names)
 
 
 def _label(
@@ -166,7 +170,8 @@ def _likely_label(file: File, rows: Sequence[Sequence[str]], n_columns: int) -> 
     """Return the first or the last column, whichever looks more like labels: text, or few whole numbers."""
     scores = {}
     for column in (0, n_columns - 1):
-        values = [row[column].strip() for row in rows if len(row) == n_columns]
+        cells = [row[column].strip() for row in rows if len(row) == n_columns]
+        values = [cell for cell in cells if not is_missing(cell)]
         text = any(not is_number(value) for value in values)
         whole = text or all(float(value).is_integer() for value in values)
         distinct = len(set(values))

@@ -20,7 +20,9 @@ from ffcli.datasets.user_data.base import (
     Part,
     Rows,
     by_role,
+    check_present,
     in_memory,
+    is_missing,
     role_of,
     simplified,
 )
@@ -38,7 +40,6 @@ from ffcli.util.text import counted
 
 _MOST_LINES = 1 << 24
 _EXACT = 1 << 24  # single precision holds all integers below
-_MISSING = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "nil", "?", "-")
 _INDEX_NAMES = ("", "unnamed0", "id", "index")
 
 
@@ -128,6 +129,10 @@ def _parse(
         or _lines_differ(lines, layout)
     ):
         raise _explained(file, layout, lines, first_line)
+    check_present(
+        labels.tolist(),
+        lambda index: f"{file.name}, line {first_line + index}, {layout.column(layout.label)}",
+    )
     longest = int(np.char.str_len(labels).max())
     if longest > MOST_NAME:
         line = first_line + int(np.char.str_len(labels).argmax())
@@ -156,12 +161,12 @@ def _explained(file: File, layout: TableLayout, lines: list[str], first_line: in
             )
         for column, field in enumerate(fields):
             word = field.strip()
-            is_missing = word.lower() in _MISSING
-            if column != layout.label and (is_missing or not is_number(word)):
-                what = f"the value is missing ({word or 'empty'})" if is_missing else f"got {word[:40]!r}"
+            missing = is_missing(word)
+            if column != layout.label and (missing or not is_number(word)):
+                what = f"the value is missing ({word or 'empty'})" if missing else f"got {word[:40]!r}"
                 do = (
                     "fill it in, or leave out the row or the column"
-                    if is_missing
+                    if missing
                     else "turn text into numbers, or leave the column out"
                 )
                 return BrokenDataError(
