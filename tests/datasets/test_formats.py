@@ -201,6 +201,12 @@ class TestTables:
         assert (len(dataset.x_train), len(dataset.x_test)) == (24, 6)
         assert any("test.csv" in notice and "left out" in notice for notice in notices)
 
+    def test_a_missing_shard_is_named(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
+        text = csv_text(data["x_train"], data["y_train"]).encode()
+        folder = write_files(tmp_path / "a", {"train-00000-of-00002.csv": text})
+        with pytest.raises(RequestError, match=r"train-00001-of-00002\.csv is missing"):
+            load(folder)
+
     def test_an_index_column_is_left_out(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         lines = csv_text(data["x_train"], data["y_train"]).splitlines()
         numbered = [f"{',' if n == 0 else f'{n - 1},'}{line}" for n, line in enumerate(lines)]
@@ -507,6 +513,69 @@ class TestParquet:
         dataset = load(write_files(tmp_path / "a", files))
         check(dataset, data, NAMES)
         check(load(write_zip(tmp_path / "a.zip", files)), data, NAMES)
+
+    @pytest.mark.parametrize("form", ["folder", "zip", "file"])
+    @pytest.mark.parametrize(
+        ("names", "missing"),
+        [
+            (["train-00000-of-00002"], r"train-00001-of-00002\.parquet is missing"),
+            (["train-00002-of-00003"], r"train-00000-of-00003\.parquet, train-00001-of-00003\.parquet are"),
+            (["x-2-of-2-0123456789abcdef"], r"x-1-of-2\.parquet is missing"),
+            (["train-00000-of-00001", "test-00001-of-00002"], r"test-00000-of-00002\.parquet is missing"),
+            (["train-0-of-000000009"], r"train-1-of-\S* train-2-of-\S* train-3-of-\S* and 5 others"),
+            (["train_0_of_1", "train_0_of_2", "train_1_of_2"], "two versions"),
+            (["train-0-of-1-abcdef", "train-0-of-1-012345"], "the same part"),
+        ],
+    )
+    def test_a_missing_shard_is_named(
+        self,
+        tmp_path: Path,
+        load: Load,
+        data: dict[str, Any],
+        form: str,
+        names: list[str],
+        missing: str,
+    ) -> None:
+        content = self.table(data["x_train"], data["y_train"])
+        files = {f"data/{name}.parquet": content for name in names}
+        place = write_zip(tmp_path / "a.zip", files) if form == "zip" else write_files(tmp_path / "a", files)
+        with pytest.raises(RequestError, match=missing) as caught:
+            load(place / next(iter(files)) if form == "file" else place)
+        assert caught.value.exit_code == 2
+
+    @pytest.mark.parametrize(
+        ("names", "missing"),
+        [
+            (["0000", "0002"], r"train/0001\.parquet is missing"),
+            (["0003"], r"train/0001\.parquet, train/0002\.parquet are missing"),
+            (["0000", "0001"], None),
+            (["0001", "0002"], None),
+            (["2019", "2021"], None),
+        ],
+    )
+    def test_gaps_of_numbered_files(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], names: list[str], missing: str | None
+    ) -> None:
+        content = self.table(data["x_test"], data["y_test"])
+        folder = write_files(tmp_path / "a", {f"train/{name}.parquet": content for name in names})
+        if missing is None:
+            dataset = load(folder)
+            assert len(dataset.x_train) + len(dataset.x_test) == 12 * len(names)
+        else:
+            with pytest.raises(RequestError, match=missing):
+                load(folder)
+
+    @pytest.mark.parametrize("name", ["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"])
+    def test_one_shard_goes_with_the_others(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], name: str
+    ) -> None:
+        files = {
+            "train-00000-of-00002.parquet": self.table(data["x_train"][:20], data["y_train"][:20]),
+            "train-00001-of-00002.parquet": self.table(data["x_train"][20:], data["y_train"][20:]),
+            "test-00000-of-00001.parquet": self.table(data["x_test"], data["y_test"]),
+        }
+        dataset = load(write_files(tmp_path / "a", files) / f"{name}.parquet")
+        assert (len(dataset.x_train), len(dataset.x_test)) == (30, 12)
 
     def test_a_test_part_without_labels(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         files = {

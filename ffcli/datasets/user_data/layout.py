@@ -15,6 +15,7 @@ from ffcli.datasets.user_data.base import Reader, role_of
 from ffcli.datasets.user_data.class_folders import read_class_folders
 from ffcli.datasets.user_data.idx_sets import idx_sets, read_idx
 from ffcli.datasets.user_data.parquet import read_parquet
+from ffcli.datasets.user_data.shards import check_complete, set_of
 from ffcli.datasets.user_data.tables import read_tables
 
 READERS: Mapping[str, Reader] = {
@@ -55,7 +56,7 @@ def members(path: Path) -> list[File]:
     """Return the files that a path stands for: those below a folder, or a file with those that go with it.
 
     A file of a training part goes with the one of the same name for the test part, and the reverse; an IDX
-    file goes with those of its set.
+    file goes with those of its set, as does one of several numbered files.
 
     Raises:
         BrokenDataError: it is no folder and no ordinary file, or cannot be read.
@@ -72,8 +73,7 @@ def members(path: Path) -> list[File]:
 
 
 def _companions(path: Path, file: File) -> list[File]:
-    role = role_of(path.name)
-    if role is None:
+    if role_of(path.name) is None and set_of(path.name) is None:
         return []
     found = []
     try:
@@ -85,12 +85,22 @@ def _companions(path: Path, file: File) -> list[File]:
         if own is not None:
             goes = any(name == own for name in idx_sets([File(other.name, 0, file.opener)]))
         else:
-            goes = role_of(other.name) not in (None, role) and _without_role(other.name) == _without_role(
-                path.name
-            )
+            goes = _goes_with(path.name, other.name)
         if goes:
             found.append(file_at(other))
     return found
+
+
+def _goes_with(name: str, other: str) -> bool:
+    own_set, other_set = set_of(name), set_of(other)
+    if own_set is not None and own_set == other_set:
+        return True
+    role = role_of(name)
+    return (
+        role is not None
+        and role_of(other) not in (None, role)
+        and _without_role(own_set or name) == _without_role(other_set or other)
+    )
 
 
 def _without_role(name: str) -> str:
@@ -111,9 +121,12 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
                 raise BrokenDataError("it is one array: expected images and labels, as in an .npz")
             if alone and kind == "picture":
                 raise BrokenDataError("it is one picture: expected a folder with one folder per class")
+            if kind != "picture":
+                check_complete(found)
             return Layout(kind, found)
     archives = by_kind.get("zip", [])
     if archives and depth < _NESTED:
+        check_complete(archives)
         if len(archives) > 1 and any(role_of(file.name) is None for file in archives):
             names = ", ".join(file.name for file in archives[:8])
             raise BrokenDataError(f"it holds several archives ({names}): name one of them")
