@@ -9,10 +9,12 @@ import errno
 import gzip
 import io
 import os
+import posixpath
 import shutil
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ class File:
         opener: opens it for reading; see `opened`.
         path: where it lies on disk; None in an archive.
         stamp: what changes when the file does.
+        is_ordinary: whether it can be read; the opener of a pipe or of a link to nothing says what it is.
     """
 
     name: str
@@ -50,6 +53,7 @@ class File:
     opener: Callable[[], BinaryIO]
     path: Path | None = None
     stamp: str = ""
+    is_ordinary: bool = True
 
     @property
     def parts(self) -> list[str]:
@@ -132,13 +136,28 @@ def _file(path: Path, name: str, state: os.stat_result) -> File:
     return File(name, state.st_size, lambda: open_ordinary(path), path, stamp)
 
 
+def _not_ordinary(name: str, what: str) -> File:
+    def refuse() -> BinaryIO:
+        raise BrokenDataError(f"{name} is {what}: put the file itself there, or remove it")
+
+    return File(name, 0, refuse, is_ordinary=False)
+
+
+def _lost_link(name: str, what: str = "a link that leads nowhere") -> File:
+    """Return a link whose target is not there. Raises BrokenDataError where that may be a folder of data."""
+    if not Path(name).suffix:
+        raise BrokenDataError(f"{name} is {what}: put what it stands for there, or remove it")
+    return _not_ordinary(name, what)
+
+
 def folder_files(folder: Path) -> list[File]:
-    """Return the ordinary files below a folder, in order of their names, without what systems leave there.
+    """Return the files below a folder, in order of their names, without what systems leave there.
 
     Links are followed, though not into a folder that the walk is already in.
 
     Raises:
-        BrokenDataError: the folder cannot be read, or is too large or too deep.
+        BrokenDataError: the folder cannot be read, is too large or too deep, or holds a link without an
+            ending that leads nowhere.
     """
     files: list[File] = []
     _walk(folder, "", frozenset(), files)
@@ -163,13 +182,17 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]], files: l
         try:
             state = path.stat()
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ELOOP):  # a link that leads nowhere
+            if error.errno in (errno.ENOENT, errno.ELOOP):
+                if path.is_symlink():  # else it has just been removed
+                    files.append(_lost_link(prefix + name))
                 continue
             raise BrokenDataError(f"{prefix}{name} cannot be read: {error.strerror}") from error
         if stat.S_ISDIR(state.st_mode):
             _walk(path, f"{prefix}{name}/", above | {inode}, files)
         elif stat.S_ISREG(state.st_mode):
             files.append(_file(path, prefix + name, state))
+        else:
+            files.append(_not_ordinary(prefix + name, "not an ordinary file (a pipe, socket or device)"))
         _check_count(len(files))
 
 
@@ -187,7 +210,7 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
     """Open a zip archive and yield its files, in order of their names; one in an archive goes to ``scratch``.
 
     Raises:
-        BrokenDataError: it cannot be read, or is not a zip archive.
+        BrokenDataError: it cannot be read, is not a zip archive, or holds a name twice.
     """
     with file_at(spooled(file, scratch)).opener() as stream:
         try:
@@ -197,11 +220,26 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
         with archive:
             _check_count(len(archive.infolist()))
             files = [
-                File(entry.filename, entry.file_size, _entry_opener(archive, entry))
+                _entry(archive, entry)
                 for entry in archive.infolist()
-                if not entry.filename.endswith("/") and not any(map(_is_junk, entry.filename.split("/")))
+                if not entry.filename.endswith("/") and not _is_left_by_a_system(entry.filename)
             ]
+            if (most := Counter(member.name for member in files).most_common(1)) and most[0][1] > 1:
+                raise BrokenDataError(
+                    f"{file.name} holds {most[0][0]} twice: pack it again, with each file once"
+                )
             yield sorted(files, key=lambda member: member.name)
+
+
+def _is_left_by_a_system(name: str) -> bool:
+    return any(part != "." and _is_junk(part) for part in name.split("/"))
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> File:
+    name = posixpath.normpath(entry.filename)  # without ./ before it
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return _lost_link(name, "a link, which is not followed in an archive")
+    return File(name, entry.file_size, _entry_opener(archive, entry))
 
 
 def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], BinaryIO]:

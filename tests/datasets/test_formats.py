@@ -7,6 +7,9 @@ import io
 import json
 import os
 import shutil
+import socket
+import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -676,8 +679,69 @@ class TestPaths:
     def test_a_folder_that_links_to_itself(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"]))
         (folder / "again").symlink_to(folder)
-        (folder / "nowhere").symlink_to(folder / "nowhere")
         assert load(folder).class_names == NAMES
+
+    @pytest.mark.parametrize("name", ["ant/x.png", "ant/x.JPG", "ant/x.heic", "dog", "nowhere"])
+    def test_a_link_that_leads_nowhere_is_named(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], name: str
+    ) -> None:
+        """Without an ending it may stand for the folder of a class."""
+        folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"]))
+        target = folder / "nowhere" if name == "nowhere" else tmp_path / "unmounted" / name
+        (folder / name).symlink_to(target)
+        with pytest.raises(RequestError, match=name) as caught:
+            load(folder)
+        assert caught.value.exit_code == 2
+
+    def test_a_link_that_leads_nowhere_beside_a_table(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        folder = write_kaggle(tmp_path / "kaggle", data)
+        for name in ("note.txt", "figure.png"):
+            (folder / name).symlink_to(tmp_path / "nowhere")
+        check(load(folder), data)
+        (folder / "fashion-mnist_test.csv").unlink()
+        (folder / "fashion-mnist_test.csv").symlink_to(tmp_path / "nowhere")
+        for path in (folder, folder / "fashion-mnist_train.csv"):
+            with pytest.raises(RequestError, match=r"fashion-mnist_test\.csv"):
+                load(path)
+
+    @pytest.mark.parametrize("kind", ["pipe", "socket"])
+    def test_what_is_no_file_among_pictures(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"]))
+        monkeypatch.chdir(folder / "ant")
+        if kind == "pipe":
+            os.mkfifo("x.png")
+        else:
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind("x.png")
+        with pytest.raises(RequestError, match=r"ant/x\.png is not an ordinary file"):
+            load(folder)
+
+    def test_a_name_that_an_archive_holds_twice(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        path = write_zip(tmp_path / "a.zip", class_files(data["x_train"], data["y_train"]))
+        for name in ("ant/100.png", "ant/000.png"):
+            n_rows = 30 + (name == "ant/000.png")
+            dataset = load(path)
+            assert len(dataset.x_train) + len(dataset.x_test) == n_rows
+            with zipfile.ZipFile(path, "a") as archive:
+                archive.writestr(f"./{name}", picture(data["x_test"][0]))
+        with pytest.raises(RequestError, match=r"holds ant/000\.png twice"):
+            load(path)
+
+    @pytest.mark.parametrize("name", ["ant/x.png", "dog"])
+    def test_a_link_in_an_archive(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:
+        path = write_zip(tmp_path / "a.zip", class_files(data["x_train"], data["y_train"]))
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(entry, "../elsewhere")
+        with pytest.raises(RequestError, match=f"{name} is a link"):
+            load(path)
 
     @pytest.mark.parametrize("name", ["pipe.npz", "pipe"])
     def test_a_pipe_without_a_writer(self, tmp_path: Path, load: Load, name: str) -> None:
@@ -687,8 +751,11 @@ class TestPaths:
 
     def test_a_pipe_beside_the_data(self, tmp_path: Path, load: Load, data: dict[str, Any]) -> None:
         folder = write_kaggle(tmp_path / "kaggle", data)
-        os.mkfifo(folder / "other_train.csv")
+        os.mkfifo(folder / "pipe")
         check(load(folder), data)
+        os.mkfifo(folder / "other_train.csv")
+        with pytest.raises(RequestError, match=r"other_train\.csv is not an ordinary file"):
+            load(folder)
 
     @pytest.mark.parametrize("name", ["a#b.npz", "a b.npz", "a%20b.npz", "a?b.npz", "#grayscale", "a\nb.npz"])
     def test_odd_names(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:

@@ -30,7 +30,19 @@ READERS: Mapping[str, Reader] = {
 _SAMPLE = 64  # files that are looked into in a large folder
 _NESTED = 2  # archives within archives
 _FEW = 10  # pictures that may lie beside a table as its illustration
-_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pnm")
+_PICTURES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
+    *(".pnm", ".heic", ".heif", ".avif"),
+)
+_ENDINGS = {
+    "npy": (".npy",),
+    "idx": ("-ubyte", "-ubyte.gz"),
+    "parquet": (".parquet",),
+    "text": TABLES,
+    "picture": _PICTURES,
+    "zip": (".zip", ".npz"),
+}
+"""What tells the kind of a file that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ def _companions(path: Path, file: File) -> list[File]:
         return []
     found = []
     try:
-        beside = sorted(other for other in path.parent.iterdir() if other != path and other.is_file())
+        beside = sorted(other for other in path.parent.iterdir() if other != path and not other.is_dir())
     except OSError:
         return []
     own = next((name for name, each in idx_sets([file]).items() if each), None)
@@ -86,6 +98,8 @@ def _companions(path: Path, file: File) -> list[File]:
             goes = any(name == own for name in idx_sets([File(other.name, 0, file.opener)]))
         else:
             goes = _goes_with(path.name, other.name)
+        if goes and not other.is_file():
+            raise BrokenDataError(f"{other.name} beside it is not an ordinary file: replace or remove it")
         if goes:
             found.append(file_at(other))
     return found
@@ -123,7 +137,7 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
                 raise BrokenDataError("it is one picture: expected a folder with one folder per class")
             if kind != "picture":
                 check_complete(found)
-            return Layout(kind, found)
+            return Layout(kind, sorted(found, key=lambda file: file.name))
     archives = by_kind.get("zip", [])
     if archives and depth < _NESTED:
         check_complete(archives)
@@ -147,8 +161,10 @@ def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
     seen: dict[str, int] = {}
     for file in files:
         ending = "".join(Path(file.name.lower()).suffixes[-2:])
-        seen[ending] = seen.get(ending, 0) + 1
-        if seen[ending] <= _SAMPLE or ending not in kinds:
+        seen[ending] = seen.get(ending, 0) + file.is_ordinary
+        if not file.is_ordinary:
+            kind = next((kind for kind, ends in _ENDINGS.items() if file.name.lower().endswith(ends)), "")
+        elif seen[ending] <= _SAMPLE or ending not in kinds:
             kinds[ending] = kind = kind_of(head(file)).name
         else:
             kind = kinds[ending]
