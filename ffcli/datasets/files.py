@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ffcli.datasets.base import BrokenDataError
+from ffcli.datasets.disk import check_space
 
 HEAD = 4096
 """How many bytes of a file tell what it is."""
@@ -262,14 +263,15 @@ def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[
 
 
 def spooled(file: File, scratch: Path) -> Path:
-    """Return a file as one on disk; one in an archive is unpacked into the folder ``scratch``."""
+    """Return a file as one on disk; one in an archive is unpacked into the folder ``scratch``.
+
+    Raises:
+        BrokenDataError: it is damaged.
+        OSError: the disk is full.
+    """
     if file.path is not None:
         return file.path
-    free = shutil.disk_usage(scratch).free
-    if file.size > free:
-        raise BrokenDataError(
-            f"{file.name} unpacks to {file.size:,} bytes, but only {free:,} are free on the disk"
-        )
+    check_space(scratch, file.size)
     target = scratch / f"spooled-{len(list(scratch.iterdir()))}"
     with _guarded(file.opener(), file.name) as stream, target.open("wb") as out:
         shutil.copyfileobj(stream, out, 1 << 20)

@@ -22,6 +22,7 @@ import numpy as np
 
 from ffcli.datasets.base import Array
 from ffcli.datasets.catalog import ARRAYS
+from ffcli.datasets.disk import is_full
 from ffcli.datasets.streams import Saved
 from ffcli.errors import DataError, RequestError
 from ffcli.util.atomic_files import sync_folder, write_atomic
@@ -71,10 +72,10 @@ def plain_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):  # another folder would not help
             raise
-        where = error.filename or folder
+        where = f" ({error.filename})" if error.filename else ""
         raise DataError(
-            f"the data folder {folder} cannot be used: {error.strerror or error} ({where})",
-            hint="Name another folder.",
+            f"the data folder {folder} cannot be used: {error.strerror or error}{where}",
+            hint="Free some space, or name another folder." if is_full(error) else "Name another folder.",
             parameter="data_dir",
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import tracemalloc
 import zipfile
@@ -22,7 +23,7 @@ from ffcli.datasets import load_dataset
 from ffcli.datasets.base import BrokenDataError
 from ffcli.datasets.kinds import kind_of
 from ffcli.datasets.pictures import decode
-from ffcli.errors import RequestError
+from ffcli.errors import DataError, RequestError
 
 DATA = arrays(18, 6, 4)
 MOST = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +141,7 @@ def test_a_file_without_a_name_in_an_archive(tmp_path: Path) -> None:
 
 
 def test_archives_within_archives_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that unpacks to more than the disk has is refused before, as is one that is nested deeply."""
+    """One that unpacks to more than is free is not unpacked, and one that is nested deeply is refused."""
     content = csv_text(DATA["x_train"], DATA["y_train"]).encode()
     for depth in range(4):
         content = write_zip(
@@ -148,9 +149,41 @@ def test_archives_within_archives_end(tmp_path: Path, monkeypatch: pytest.Monkey
         ).read_bytes()
     with pytest.raises(RequestError):
         load_dataset(str(tmp_path / "3.zip"), tmp_path / "data")
-    monkeypatch.setattr("ffcli.datasets.files.shutil.disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(RequestError, match="only 100 are free"):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(DataError, match="100 are free") as caught:
         load_dataset(str(tmp_path / "1.zip"), tmp_path / "other")
+    assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "zip of csv", "zip of pictures", "parquet"])
+@pytest.mark.parametrize("free", [8 << 20, (64 << 20) + 10])
+def test_a_full_disk_is_no_wrong_request(
+    tmp_path: Path, sound: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, form: str, free: int
+) -> None:
+    """64 MB are left free; the first rows of each have more than 10 bytes."""
+    (tmp_path / "mine").write_bytes(sound[form])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    with pytest.raises(DataError, match=f"disk is full.*{free:,} are free.*67,108,864") as caught:
+        load_dataset(str(tmp_path / "mine"), tmp_path / "data")
+    assert (caught.value.exit_code, caught.value.parameter) == (1, "data_dir")
+    assert "space" in str(caught.value.hint)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "zip of pictures", "parquet"])
+def test_a_disk_that_is_filled_meanwhile(
+    tmp_path: Path, sound: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Parquet's reader, which damage makes fail with the same error, does not call the file damaged."""
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "mine").write_bytes(sound[form])
+    monkeypatch.setattr("ffcli.datasets.user_data.staging.Stage.extend", fill)
+    with pytest.raises(DataError, match="No space left") as caught:
+        load_dataset(str(tmp_path / "mine"), tmp_path / "data")
+    assert caught.value.exit_code == 1
 
 
 def test_a_parquet_file_whose_few_bytes_are_long_texts(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
+from ffcli.datasets.disk import is_full
 from ffcli.datasets.files import File, spooled
 from ffcli.datasets.pictures import MOST_BYTES
 from ffcli.datasets.user_data.base import (
@@ -102,6 +103,8 @@ def _opened(file: File, bench: Bench) -> Iterator[ParquetFile]:
         with ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as table:
             yield table
     except (pyarrow.ArrowException, OSError, ValueError, LookupError) as error:
+        if is_full(error):
+            raise
         reason = " ".join(str(error).split())[:200]
         raise BrokenDataError(f"{file.name} is a damaged parquet file ({reason})") from error
 

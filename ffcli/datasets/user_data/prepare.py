@@ -20,6 +20,7 @@ import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError, Notify
 from ffcli.datasets.catalog import ARRAYS
+from ffcli.datasets.disk import check_space
 from ffcli.datasets.files import File
 from ffcli.datasets.reference import Reference
 from ffcli.datasets.split import split_indices
@@ -54,7 +55,7 @@ def prepare(reference: Reference, data_dir: Path, notify: Notify) -> tuple[Prepa
 
     Raises:
         RequestError: the files cannot be read or do not fit; the message names the array, line or file.
-        DataError: the copy cannot be written.
+        DataError: the copy cannot be written, as where the disk is full.
     """
     folder = _folder(reference, data_dir)
     with plain_errors(data_dir):
@@ -154,7 +155,7 @@ def _written(reference: Reference, found: Found, kind: str, work: Path, notices:
     missing = np.setdiff1d(np.arange(len(names)), codes[0]).tolist()
     if missing:
         notices.append(f"no training image is of class {_listed([names[code] for code in missing])}")
-    _check_space(rows, work)
+    check_space(work, sum(prod(part.shape) * part.dtype.itemsize for part in rows))
     saved: dict[str, Saved] = {}
     for array, values in zip(("x_train", "x_test"), rows):
         saved[array] = save(values.blocks(), values.shape, values.dtype, work / f"{array}.npy")
@@ -188,10 +189,3 @@ def _split(train: Part, rows: Rows, codes: Array) -> tuple[list[Rows], list[Arra
 def _listed(names: list[str]) -> str:
     rest = len(names) - 5
     return ", ".join(names[:5]) + (f" and {counted(rest, 'other')}" if rest > 0 else "")
-
-
-def _check_space(parts: Sequence[Rows], work: Path) -> None:
-    needed = sum(prod(rows.shape) * rows.dtype.itemsize for rows in parts)
-    free = shutil.disk_usage(work).free
-    if needed > free:
-        raise DataError(f"the dataset unpacks to {needed} bytes, but only {free} are free in {work.parent}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import prod
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ffcli.datasets.base import Array, BrokenDataError
+from ffcli.datasets.disk import check_space
 from ffcli.datasets.pictures import decode, fit, size_of
 from ffcli.datasets.user_data.base import MOST_FEATURES, Rows, check_shape
 from ffcli.util.text import counted
@@ -32,20 +32,15 @@ class Stage:
         self.n_bytes = 0
 
     def extend(self, blocks: Iterable[Array]) -> None:
-        """Append blocks of rows. Raises BrokenDataError where they would fill the disk."""
+        """Append blocks of rows. Raises OSError where they would fill the disk."""
         with self._path.open("ab") as file:
             for block in blocks:
                 data = np.ascontiguousarray(block, self._dtype).data
                 if self.n_bytes + data.nbytes > self._next_check:
-                    self._check_disk(data.nbytes)
+                    free = check_space(self._scratch, data.nbytes, more_follow=True, reserve=_RESERVE)
+                    self._next_check = self.n_bytes + free // 2
                 file.write(data)
                 self.n_bytes += data.nbytes
-
-    def _check_disk(self, needed: int) -> None:
-        free = shutil.disk_usage(self._scratch).free
-        if needed + _RESERVE > free:
-            raise BrokenDataError(f"it unpacks to more than {self.n_bytes} bytes, and {free} are free")
-        self._next_check = self.n_bytes + (free - _RESERVE) // 2
 
     def mapped(self, shape: tuple[int, ...]) -> Array:
         """Return what was gathered as (N, *shape)."""
