@@ -42,7 +42,7 @@ from ffcli.errors import DataError, RequestError
 from ffcli.util.text import counted
 
 TEST_FRACTION, TEST_SEED = 0.2, 20260731
-_VERSION = 1  # of the conversion: with another one everything is read again
+_VERSION = 2  # of the conversion: with another one everything is read again
 _LARGE = 1 << 24  # bytes of files that take seconds to read, which is said before
 _CLASSES, _SPLIT = "class_names", "split"
 
