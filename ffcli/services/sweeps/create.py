@@ -17,14 +17,14 @@ from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import new_run_id
-from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
+from ffcli.runs.layout import LOCK, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.services.sweeps.find import text_of
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
-from ffcli.sweeping.study.lock import LOCK, SweepLock, holder
+from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
 from ffcli.sweeping.study.study import NewTrial, Study
 from ffcli.training.context import Context

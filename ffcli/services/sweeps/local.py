@@ -10,6 +10,7 @@ from typing import Any
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions, open_pool
+from ffcli.runs.layout import TABLE
 from ffcli.services.sweeps.create import check_same, keep_file, sweep_folder
 from ffcli.services.sweeps.earlier import EarlierRuns
 from ffcli.services.sweeps.listing import write_summary
@@ -29,7 +30,6 @@ from ffcli.training.tracking import tell_of_tracking
 from ffcli.util.atomic_files import csv_text, write_atomic
 from ffcli.util.signals import interrupts_deferred
 
-TABLE = "runs.csv"
 _COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
 
 
