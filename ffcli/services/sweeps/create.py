@@ -101,12 +101,14 @@ def create(
     repeats: int = 1,
     folds: int = 0,
     first: Sequence[NewTrial] = (),
+    reuse: bool = False,
 ) -> Sweep:
     """Store a new sweep. Raises RequestError, before anything runs, for what is wrong in its file.
 
     ``paired`` is the field whose values are to be compared, if any, ``repeats`` and ``folds`` make the runs
-    of a trial (see `Sweep`), ``count`` is how many trials are asked for in all, and ``first`` are the trials
-    that it begins with.
+    of a trial (see `Sweep`), ``count`` is how many trials are asked for in all, ``first`` are the trials
+    that it begins with, and ``reuse`` tells whether results of identical runs are taken over. Whoever resumes
+    the sweep finds all of it, however soon this process was killed.
     """
     spec = load_source(context, source)
     _check_members(spec, repeats, folds)
@@ -119,7 +121,7 @@ def create(
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
     with SweepLock(folder):  # so that nobody clears it up before it is whole
-        study.create(folder, sweep, count, first)
+        study.create(folder, sweep, count, first, reuse=reuse)
         keep_file(context, sweep)
     return sweep
 

@@ -71,10 +71,10 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
     with SweepLock(folder) as lock:
         study = StudyWriter(folder, lock.check)
         keep_file(context, sweep)
+        if options.reuse is not None:  # before the count: no trial is to be trained in vain after a kill
+            study.set_reuse(options.reuse)
         if options.count is not None:
             study.raise_count(options.count)
-        if options.reuse is not None:
-            study.set_reuse(options.reuse)
         if options.retry_failed:
             study.retry_failed()
         count = options.count or study.count
