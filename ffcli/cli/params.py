@@ -162,7 +162,7 @@ def out_file(help: str, default: str | None = None) -> Any:
 
 
 def figure_file(default: str | None = None) -> Any:
-    """Declare ``--out`` of a command that draws; its file goes through `plotting.style.check_figure`."""
+    """Declare ``--out`` of a command that draws; its file goes through `services.outputs.check_figure`."""
     return out_file("The figure: PNG, SVG or PDF by the ending.", default)
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ffcli.errors import FfnnError, RequestError
+from ffcli.errors import FfnnError
 from ffcli.util.atomic_files import write_atomic
 from ffcli.util.text import plain
 
@@ -26,7 +26,6 @@ FORMATS = (".png", ".svg", ".pdf")
 """The endings of a figure's file."""
 
 DPI = 150
-_LEAST_DPI, _MOST_DPI = 30, 1200
 
 # Okabe and Ito 2008, https://jfly.uni-koeln.de/color/: told apart with every kind of colour blindness.
 # Their black is left to the text and their yellow, too pale on white, out.
@@ -128,34 +127,10 @@ def save_figure(figure: Figure, path: Path, dpi: int | None = None) -> None:
     """Write a figure, whole or not at all, as PNG, SVG or PDF by the ending of ``path``.
 
     ``dpi`` are the dots per inch of a PNG and of the images within an SVG or PDF, by default `DPI`. A path
-    that passes `check_figure` without an ending is a device and gets a PNG. Raises FfnnError where the file
+    without an ending is a device and gets a PNG. Raises FfnnError where the file
     cannot be written.
     """
     save_file(path, figure_bytes(figure, path.suffix.lower() or ".png", dpi or DPI))
-
-
-def check_figure(path: Path | None, dpi: int | None = None) -> Path | None:
-    """Return the path of a figure to write with ``~`` resolved, as `check_target`; None for None.
-
-    Raises RequestError that names ``out`` or ``dpi``.
-    """
-    if dpi is not None and not _LEAST_DPI <= dpi <= _MOST_DPI:
-        raise RequestError(f"must be an integer from {_LEAST_DPI} to {_MOST_DPI}, got {dpi}", parameter="dpi")
-    return None if path is None else check_target("out", path, *FORMATS)
-
-
-def check_table(path: Path | None, figure: Path | None) -> Path | None:
-    """Return the path of a CSV file to write beside a figure, as `check_target`; None for None.
-
-    Raises RequestError that names ``csv``, also where both are the same file.
-    """
-    if path is None:
-        return None
-    target = check_target("csv", path)
-    is_device = target.exists() and not target.is_file()  # which may take both
-    if figure is not None and target.resolve() == figure.resolve() and not is_device:
-        raise RequestError(f"expected another file than that of the figure, got {path}", parameter="csv")
-    return target
 
 
 @contextmanager
@@ -180,7 +155,7 @@ def save_file(path: Path, content: bytes | str) -> None:
     regular file is behind the link, as behind a redirected /dev/stdout.
     """
     try:
-        if _is_written_through(path):
+        if is_written_through(path):
             path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         else:
             write_atomic(path, content)
@@ -188,29 +163,6 @@ def save_file(path: Path, content: bytes | str) -> None:
         raise FfnnError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _is_written_through(path: Path) -> bool:
+def is_written_through(path: Path) -> bool:
+    """Whether a path is a link, a device or a pipe, which stays what it is when it is written to."""
     return path.is_symlink() or (path.exists() and not path.is_file())
-
-
-def check_target(parameter: str, path: Path, *endings: str) -> Path:
-    """Return the path of a file to write with ``~`` resolved; called before any long work starts.
-
-    Raises RequestError that names ``parameter`` where its directory does not exist, where it is itself a
-    directory, or where it does not end in one of ``endings``. A device or a pipe needs no ending.
-    """
-    try:
-        target = path.expanduser()
-    except RuntimeError as error:  # ~somebody who is not there
-        raise RequestError(f"{path}: {error}", parameter=parameter) from None
-    if target.is_dir():
-        raise RequestError(f"expected a file, got the directory {path}", parameter=parameter)
-    if (
-        endings
-        and target.suffix.lower() not in endings
-        and (target.suffix or not _is_written_through(target))
-    ):
-        expected = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
-        raise RequestError(f"must end in {expected}, got {path}", parameter=parameter)
-    if not target.parent.is_dir():
-        raise RequestError(f"{path}: there is no directory {target.parent}", parameter=parameter)
-    return target

@@ -35,7 +35,8 @@ class EnsembleMember:
 class Ensemble:
     """Several stored networks evaluated as one on the test images, by the mean of their probabilities."""
 
-    ensemble_id: str
+    ensemble_id: str | None
+    """Null, as path, where it is not stored: its runs or their data have changed meanwhile."""
     run_ids: list[str]
     dataset: str
     n: Count
@@ -56,7 +57,7 @@ class Ensemble:
     """When it was evaluated, in UTC."""
     provenance: dict[str, Any]
     """Versions, machine, digest of the dataset and command line."""
-    path: Path
+    path: Path | None
     """The file of this record."""
     loss_name: str = "cross_entropy"
     macro: MeanReport | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 SUMMARY, SWEEPS, STUDY = "summary.json", "sweeps", "study.log"
 SWEEP_FILE = "sweep.yaml"  # as it was given, in the folder of the sweep
 ENSEMBLES, RECORD = "ensembles", ".json"
+TABLE, LOCK = "runs.csv", "lock"  # the list of its trials, and who owns it; there too
 BEING_BEGUN = ".begun-"  # what the name of a run's folder begins with until its record is whole
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without what is easily mistaken for another
 RESERVED = (SWEEPS, ENSEMBLES)  # the folders of the store that are no run's

@@ -101,9 +101,10 @@ def compare_loss(
     Both networks of a pair start from the same weights and see the same batches. An
     interrupted comparison resumes where it stopped: ffnn compare-loss ID.
     """
-    from ffcli.plotting.style import check_figure, check_table
     from ffcli.services.compare_loss.run import compare_loss as run
-    from ffcli.services.compare_loss.run import log
+    from ffcli.services.compare_loss.run import log, reads
+    from ffcli.services.outputs import check_figure, check_table
+    from ffcli.services.sweeps.shipped import sweep_file
 
     out = Output.of(ctx)
     place = context(out)
@@ -112,12 +113,15 @@ def compare_loss(
     options = tracking(wandb, wandb_project, wandb_entity)
     pool = pool_options(workers, cluster, jobs)
     dots = integer("--dpi", dpi)
-    target = check_figure(file, dots) or Path("compare-loss.png")
-    csv_target = check_table(csv_file, target)
+    source = sweep_file(spec or "compare_loss")
+    read = reads(source) if source.exists() else []
+    target = check_figure(place, file, dots, read) or Path("compare-loss.png")
+    csv_target = check_table(place, csv_file, target, read)
     comparison = _comparison(
         out,
         place,
         spec,
+        source,
         runs=integer("--runs", runs),
         seed=integer("--seed", seed) or 0,
         resume=resume,
@@ -144,14 +148,20 @@ def compare_loss(
 
 
 def _comparison(
-    out: Output, place: Context, spec: str | None, *, runs: int | None, seed: int, resume: bool, new: bool
+    out: Output,
+    place: Context,
+    spec: str | None,
+    file: Path,
+    *,
+    runs: int | None,
+    seed: int,
+    resume: bool,
+    new: bool,
 ) -> Comparison:
-    """Return the comparison to resume, or a new one."""
+    """Return the comparison to resume, or a new one; ``file`` is what ``spec`` means."""
     from ffcli.services.compare_loss.run import PAIRED, begin, known
     from ffcli.services.sweeps.create import of_same_file
-    from ffcli.services.sweeps.shipped import sweep_file
 
-    file = sweep_file(spec or "compare_loss")
     if spec is not None and not file.exists():
         return known(place, spec, runs)
     same = None if new else of_same_file(place, file, PAIRED)

@@ -78,11 +78,13 @@ def parts(ensemble: Ensemble) -> list[RenderableType]:
         [member.run_id, number(member.val_acc), number(member.accuracy), member.views, member.name]
         for member in ensemble.members
     ]
+    named, stored = "ensemble", []
+    if ensemble.path is not None:
+        named, stored = f"ensemble {plain(ensemble.ensemble_id)}", [f"stored in {plain(ensemble.path)}"]
     return [
-        f"ensemble {plain(ensemble.ensemble_id)} of {counted(len(rows), 'run')} "
-        f"{on_test_images(ensemble.n, ensemble.dataset)}",
+        f"{named} of {counted(len(rows), 'run')} {on_test_images(ensemble.n, ensemble.dataset)}",
         *figures(ensemble),
-        f"stored in {plain(ensemble.path)}",
+        *stored,
         "",
         Columns(
             ["run alone", "val_acc", "accuracy", "views", "name"],

@@ -109,6 +109,7 @@ def local_sweep(
                 repeats=many.n_repeats,
                 folds=many.n_folds,
                 first=first,
+                reuse=bool(options.reuse),
             )
     elif new:
         refuse(f"--new: {no_such_file(spec)}")

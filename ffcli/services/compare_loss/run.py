@@ -39,6 +39,12 @@ class Comparison:
     runs: int
 
 
+def reads(file: Path) -> list[str | Path]:
+    """Return what a comparison over the space of a sweep file reads: the file, and its datasets."""
+    dataset = load_spec(file).parameters.get("dataset")
+    return [file, *(dataset.values() if dataset is not None else [])]
+
+
 def begin(context: Context, file: Path, runs: int | None, seed: int) -> Comparison:
     """Store a new comparison over the space of a sweep file. Raises RequestError for what is unfit in it."""
     spec = load_spec(file)

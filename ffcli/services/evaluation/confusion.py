@@ -9,12 +9,13 @@ import numpy as np
 
 from ffcli.core.metrics import confusion_matrix
 from ffcli.plotting.confusion import confusion_figure, row_fractions
-from ffcli.plotting.style import as_png, check_figure, check_table, label, save_figure, save_file
+from ffcli.plotting.style import as_png, label, save_figure, save_file
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
+from ffcli.services.outputs import check_apart, check_figure, check_table
 from ffcli.tracking.base import Additions
 from ffcli.training.attaching import attach
 from ffcli.training.context import Context
@@ -39,12 +40,12 @@ def confusion(
     none where the run's own has changed. With ``normalize`` the matrix holds fractions of its rows.
     Raises RequestError, and errors as `chosen_run` does.
     """
-    out = check_figure(out, dpi)
-    csv_file = check_table(csv_file, out)
+    out = check_figure(context, out, dpi, [choice.dataset])
+    csv_file = check_table(context, csv_file, out, [choice.dataset])
     stored, data = chosen_run(context, choice)
     run_id = stored.record.run_id
     png = out or Path(f"confusion-{run_id}.png")
-    check_table(csv_file, png)
+    check_apart(csv_file, png)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     n, accuracy = len(data.y_test), matrix_accuracy(counts)
     record = context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)

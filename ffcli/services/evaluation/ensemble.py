@@ -39,10 +39,11 @@ def evaluate_ensemble(
 ) -> Ensemble:
     """Evaluate the mean of the runs' probabilities, store the record below ``ensembles/``, and return it.
 
+    As those of a single run, figures are not kept where the data of the runs, or a network, have changed.
     The losses are the negative log-likelihood of the mean. The validation figures are of the images that none
     of the runs was trained on, so that an ensemble can be chosen without the test images. With ``tta`` each
     run predicts the mean over its own views of an image. Raises RequestError for fewer than two runs, for a
-    run that is named twice, and for runs on several datasets.
+    run that is named twice, and for runs on several datasets or on several contents of one.
     """
     members = _members(context, runs)
     data = context.dataset(dataset or members[0].record.dataset)
@@ -53,7 +54,7 @@ def evaluate_ensemble(
     predicted = [_probabilities(run, data, val, views) for run, views in zip(members, over)]
     probabilities = np.mean([test for test, _ in predicted], axis=0)
     matrix = confusion_matrix(data.y_test, probabilities.argmax(axis=1), data.n_classes)
-    return EnsembleStore(context.runs_dir).add(
+    figures: dict[str, Any] = dict(
         run_ids=[run.record.run_id for run in members],
         dataset=data.name,
         n=len(data.y_test),
@@ -74,6 +75,24 @@ def evaluate_ensemble(
         ],
         created=utc_now(),
         provenance=provenance(data.digest, command_line).as_dict(),
+    )
+    if _are_as_evaluated(context, members, data):
+        return EnsembleStore(context.runs_dir).add(**figures)
+    context.notify("this ensemble is not stored: its runs or their data have changed meanwhile")
+    return Ensemble(ensemble_id=None, **figures, path=None)
+
+
+def _are_as_evaluated(context: Context, members: Sequence[StoredRun], data: Dataset) -> bool:
+    """Whether the runs still have these networks, and the data are those that they were trained on.
+
+    Another dataset than theirs was asked for by its name, with which the figures are stored.
+    """
+    return all(
+        context.runs.read_evaluated(
+            run.record,
+            data.digest if data.name == run.record.dataset else str(run.record.provenance.dataset_digest),
+        )
+        for run in members
     )
 
 
@@ -110,6 +129,13 @@ def _members(context: Context, words: Sequence[str]) -> list[StoredRun]:
             raise RequestError(
                 f"all runs must be of one dataset, got run {first.run_id} on {first.dataset} and run "
                 f"{run.record.run_id} on {run.record.dataset}",
+                parameter="ensemble",
+            )
+        if run.record.provenance.dataset_digest != first.provenance.dataset_digest:
+            raise RequestError(
+                f"all runs must be of the same data, but {first.dataset} has changed between the "
+                f"trainings of run {first.run_id} and run {run.record.run_id}",
+                hint="Leave one of the two out, or train its configuration again on the present data.",
                 parameter="ensemble",
             )
     return list(members.values())

@@ -11,13 +11,14 @@ from ffcli.config import TrainConfig
 from ffcli.core.buffers import Array
 from ffcli.errors import RequestError
 from ffcli.plotting.images import prediction_figure
-from ffcli.plotting.style import as_png, check_figure, label, save_figure
+from ffcli.plotting.style import as_png, label, save_figure
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.images import Illustrated, as_pictures, dataset_image, is_pictorial
 from ffcli.services.evaluation.own_picture import read_picture
 from ffcli.services.evaluation.results import Prediction
+from ffcli.services.outputs import check_figure
 from ffcli.tracking.base import Additions, Bars
 from ffcli.training.attaching import attach, log_alone
 from ffcli.training.context import Context
@@ -47,7 +48,7 @@ def predict(
     """
     if (index is None) == (image is None):
         raise RequestError("Expected either the index of an image or an image file.")
-    out = check_figure(out, dpi)
+    out = check_figure(context, out, dpi, [network.dataset, image])
     record: RunRecord | None = None
     if isinstance(network, TrainConfig):
         data = context.dataset(network.dataset)

@@ -11,7 +11,7 @@ import numpy as np
 from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
-from ffcli.plotting.style import as_png, check_figure, label, save_figure
+from ffcli.plotting.style import as_png, label, save_figure
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.images import (
@@ -22,6 +22,7 @@ from ffcli.services.evaluation.images import (
     file_stem,
 )
 from ffcli.services.evaluation.results import Mistake, Mistakes, Sample, Samples
+from ffcli.services.outputs import check_figure
 from ffcli.tracking.base import Additions, Rows
 from ffcli.training.attaching import attach, log_alone
 from ffcli.training.context import Context
@@ -49,7 +50,7 @@ def visualize(
     Where ``options`` turn W&B on, the figure becomes a run of its own there. Raises RequestError where the
     dataset has no images or no such index.
     """
-    out = check_figure(out, dpi)
+    out = check_figure(context, out, dpi, [dataset])
     data = context.dataset(dataset or "fashion_mnist")
     check_pictorial(data)
     indices = _one_of_each_class(context, data, seed) if index is None else [index]
@@ -72,7 +73,7 @@ def visualize_mistakes(
 
     With ``track`` W&B gets the figure and a table of a run that it tracks, those of the run's own dataset.
     """
-    out = check_figure(out, dpi)
+    out = check_figure(context, out, dpi, [choice.dataset])
     stored, data = chosen_run(context, choice)
     check_pictorial(data)
     probabilities = stored.network.predict_proba(data.x_test)

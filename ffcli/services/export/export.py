@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffcli.errors import FfnnError, RequestError, UnknownNameError
-from ffcli.plotting.style import check_target, save_file
+from ffcli.plotting.style import save_file
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.export.keras_format import keras_bytes
 from ffcli.services.export.model import Model, described
 from ffcli.services.export.npz_format import npz_bytes
 from ffcli.services.export.onnx_format import onnx_bytes
+from ffcli.services.outputs import check_output
 from ffcli.services.runs.select import load_run
 from ffcli.training.context import Context
 
@@ -46,7 +47,7 @@ def export(
         )
     name = _format(format, out)
     if out is not None:
-        out = check_target("out", out, f".{name}")
+        out = check_output(context, "out", out, f".{name}")
     _require(name)
     run = choice.run if choice.run is not None else best_with_weights(context, choice)
     model = described(load_run(run, context.runs_dir))

@@ -13,10 +13,11 @@ from ffcli.config import TrainConfig, run_name
 from ffcli.errors import FfnnError
 from ffcli.plotting.html import Curve, Parameter
 from ffcli.plotting.report import Best, Report, Run, page
-from ffcli.plotting.style import check_target, save_file
+from ffcli.plotting.style import save_file
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.record import RunRecord, utc_now
 from ffcli.services.evaluation.best import RunChoice, chosen_run
+from ffcli.services.outputs import check_output
 from ffcli.services.report.tracked import log
 from ffcli.services.sweeps.best import best_trial
 from ffcli.services.sweeps.create import read_sweep
@@ -60,7 +61,7 @@ def report(
     directory.
     """
     if out is not None:
-        out = check_target("out", out, ".html", ".htm")
+        out = check_output(context, "out", out, ".html", ".htm")
     sweep, trials, epochs = _stored(context, sweep_id)
     if is_address(sweep_id):
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffcli.plotting.run_curves import RunCurves, run_curves_figure
-from ffcli.plotting.style import check_figure, save_figure
+from ffcli.plotting.style import save_figure
 from ffcli.runs.results import RunResult
+from ffcli.services.outputs import check_figure
 from ffcli.services.runs.listing import show_run
 from ffcli.training.context import Context
 
@@ -26,7 +27,7 @@ def show_with_curves(context: Context, run: str, out: Path | None, dpi: int | No
     Raises RequestError for an unknown run or a wrong ``out`` or ``dpi``, FfnnError where the run is
     damaged or the figure cannot be written.
     """
-    target = check_figure(out, dpi)
+    target = check_figure(context, out, dpi)
     result = show_run(context, run)
     if target is not None and result.epochs:
         save_figure(run_curves_figure([run_curves(result, result.name)]), target, dpi)

@@ -17,14 +17,14 @@ from ffcli.core.rules import numpy_kernels, would_compile
 from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ids import new_run_id
-from ffcli.runs.layout import RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
+from ffcli.runs.layout import LOCK, RUN_ID, STUDY, SWEEP_FILE, SWEEPS, sweep_ids
 from ffcli.services.sweeps.find import text_of
 from ffcli.services.sweeps.results import RankedBy, SearchSpace
 from ffcli.services.sweeps.shipped import name_of
 from ffcli.services.train import seconds_of
 from ffcli.sweeping.spec.spec import SweepSpec, load_spec, sweep_text
 from ffcli.sweeping.study import study
-from ffcli.sweeping.study.lock import LOCK, SweepLock, holder
+from ffcli.sweeping.study.lock import SweepLock, holder
 from ffcli.sweeping.study.record import Sweep
 from ffcli.sweeping.study.study import NewTrial, Study
 from ffcli.training.context import Context
@@ -101,12 +101,14 @@ def create(
     repeats: int = 1,
     folds: int = 0,
     first: Sequence[NewTrial] = (),
+    reuse: bool = False,
 ) -> Sweep:
     """Store a new sweep. Raises RequestError, before anything runs, for what is wrong in its file.
 
     ``paired`` is the field whose values are to be compared, if any, ``repeats`` and ``folds`` make the runs
-    of a trial (see `Sweep`), ``count`` is how many trials are asked for in all, and ``first`` are the trials
-    that it begins with.
+    of a trial (see `Sweep`), ``count`` is how many trials are asked for in all, ``first`` are the trials
+    that it begins with, and ``reuse`` tells whether results of identical runs are taken over. Whoever resumes
+    the sweep finds all of it, however soon this process was killed.
     """
     spec = load_source(context, source)
     _check_members(spec, repeats, folds)
@@ -119,7 +121,7 @@ def create(
     folder = sweep_folder(context, sweep_id)
     folder.mkdir(parents=True)
     with SweepLock(folder):  # so that nobody clears it up before it is whole
-        study.create(folder, sweep, count, first)
+        study.create(folder, sweep, count, first, reuse=reuse)
         keep_file(context, sweep)
     return sweep
 

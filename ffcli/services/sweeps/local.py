@@ -10,6 +10,7 @@ from typing import Any
 from ffcli.config import TrainConfig
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.open import PoolOptions, open_pool
+from ffcli.runs.layout import TABLE
 from ffcli.services.sweeps.create import check_same, keep_file, sweep_folder
 from ffcli.services.sweeps.earlier import EarlierRuns
 from ffcli.services.sweeps.listing import write_summary
@@ -29,7 +30,6 @@ from ffcli.training.tracking import tell_of_tracking
 from ffcli.util.atomic_files import csv_text, write_atomic
 from ffcli.util.signals import interrupts_deferred
 
-TABLE = "runs.csv"
 _COLUMNS = ("trial", "run", "state", "value", "best_epoch", "reused", "error")
 
 
@@ -71,10 +71,10 @@ def run_sweep(context: Context, sweep: Sweep, options: SweepOptions, on_event: O
     with SweepLock(folder) as lock:
         study = StudyWriter(folder, lock.check)
         keep_file(context, sweep)
+        if options.reuse is not None:  # before the count: no trial is to be trained in vain after a kill
+            study.set_reuse(options.reuse)
         if options.count is not None:
             study.raise_count(options.count)
-        if options.reuse is not None:
-            study.set_reuse(options.reuse)
         if options.retry_failed:
             study.retry_failed()
         count = options.count or study.count

@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ffcli.errors import FfnnError
+from ffcli.runs.layout import LOCK
 from ffcli.runs.record import utc_now
 from ffcli.util.atomic_files import lock_file
 from ffcli.util.safe_read import parse_json, read_file, shown
-
-LOCK = "lock"
 
 
 @dataclass(frozen=True)

@@ -118,8 +118,18 @@ def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
     return {name: published(each) for name, each in spec.parameters.items()}
 
 
-def create(folder: Path, sweep: Sweep, count: int | None, first: Iterable[NewTrial] = ()) -> None:
-    """Store a new sweep in its folder, with the trials that are to be the first. Raises OSError."""
+def create(
+    folder: Path,
+    sweep: Sweep,
+    count: int | None,
+    first: Iterable[NewTrial] = (),
+    *,
+    reuse: bool = False,
+) -> None:
+    """Store a new sweep in its folder, with the trials that are to be the first; for the rest see `Study`.
+
+    All of it is stored or, where the process is killed or OSError is raised, nothing.
+    """
     attributes = {
         "file": sweep.spec.text,
         "digest": sweep.dataset_digest,
@@ -130,6 +140,7 @@ def create(folder: Path, sweep: Sweep, count: int | None, first: Iterable[NewTri
         "repeats": sweep.repeats,
         "folds": sweep.folds,
         "count": count,
+        "reuse": reuse,
     }
 
     def fill(storage: BaseStorage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_helpers import Cli
 
@@ -59,3 +60,16 @@ def test_wrong_requests(cli: Cli, words: list[str], message: str) -> None:
     done = cli("evaluate", *words)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_an_ensemble_that_is_not_stored_has_no_id(cli: Cli, runs: list[str], tiny: Path) -> None:
+    with np.load(tiny) as arrays:
+        changed = {**arrays, "y_test": arrays["y_test"][::-1]}
+    np.savez(tiny, **changed)
+    done = cli("evaluate", *runs, "--ensemble", "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["ensemble_id"], document["path"]) == (0, None, None)
+    shown = cli("evaluate", *runs, "--ensemble")
+    assert f"{document['accuracy']:.4f}" in shown.out
+    assert "None" not in shown.out
+    assert json.loads(cli("ensembles", "list", "--json").out) == []

@@ -72,3 +72,34 @@ def test_the_curves_of_a_run_are_drawn_on_request(cli: Cli, runs: list[str]) -> 
     assert json.loads(done.out)["png"] is None
     assert runs[0] in done.err
     assert not Path("d.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "flag", "file"),
+    [
+        (["confusion", "RUN", "--csv", "runs/RUN/history.csv"], "--csv", "runs/RUN/history.csv"),
+        (["confusion", "RUN", "--csv", "tiny.npz"], "--csv", "tiny.npz"),
+        (["confusion", "RUN", "-d", "kept.npz", "--csv", "kept.npz"], "--csv", "kept.npz"),
+        (["export", "RUN", "-o", "tiny.npz"], "--out", "tiny.npz"),
+        (["compare-loss", "spec.yaml", "--csv", "spec.yaml"], "--csv", "spec.yaml"),
+        (["compare-loss", "spec.yaml", "--csv", "kept.npz"], "--csv", "kept.npz"),
+        (["predict", "1", "--run", "RUN", "-o", "pets/cat/1.png", "-d", "pets"], "--out", "pets/cat/1.png"),
+        (["predict", "--image", "own.png", "--run", "RUN", "-o", "own.png"], "--out", "own.png"),
+        (["visualize", "-d", "pets", "-o", "pets/cat/1.png"], "--out", "pets/cat/1.png"),
+    ],
+)
+def test_what_is_stored_or_read_is_not_overwritten(
+    cli: Cli, runs: list[str], args: list[str], flag: str, file: str
+) -> None:
+    Path("pets/cat").mkdir(parents=True)
+    for picture in ("own.png", "pets/cat/1.png"):
+        Image.new("L", (8, 8)).save(picture)
+    Path("kept.npz").write_bytes(Path("tiny.npz").read_bytes())
+    Path("spec.yaml").write_text("method: random\nparameters: {dataset: {value: kept.npz}}\n")
+    path = Path(file.replace("RUN", runs[0]))
+    before = path.read_bytes()
+    done = cli(*(word.replace("RUN", runs[0]) for word in args))
+    assert (done.code, done.out) == (2, "")
+    assert flag in done.err
+    assert path.read_bytes() == before
+    assert not Path("runs/sweeps").exists()

@@ -22,6 +22,7 @@ from cli_helpers import Cli, environment
 
 from ffcli.errors import FfnnError
 from ffcli.sweeping.study.lock import SweepLock
+from ffcli.sweeping.study.study import read
 
 GRID = """
 method: grid
@@ -163,6 +164,19 @@ def test_identical_runs_are_taken_over_and_marked(cli: Cli, grid: Path) -> None:
     assert sorted("reused" in run["tags"] for run in runs(cli, second["sweep_id"])) == [False] + [True] * 3
     more = json.loads(cli("sweep", second["sweep_id"], "--count", "5", "--workers", "1", "--json").out)
     assert (more["counts"]["finished"], more["reused"]) == (5, 3)
+
+
+def test_what_is_asked_of_a_new_sweep_is_stored_with_it(
+    cli: Cli, grid: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ffcli.services.sweeps.create.keep_file", killed)
+    for option, reuse in (("--reuse", True), ("--no-reuse", False)):
+        assert cli("sweep", grid, "--new", option, "--count", "2").code == 130
+        study = read(max(Path("runs/sweeps").iterdir()))
+        assert (study.count, study.reuse) == (2, reuse)
 
 
 def test_the_target_ends_the_sweep(cli: Cli, grid: Path) -> None:

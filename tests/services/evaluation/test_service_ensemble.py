@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Place, write_dataset
+from small_runs import Place, put_other_test_labels, write_dataset
 
 from ffcli.config import TrainConfig
 from ffcli.core.network import Network
@@ -19,7 +19,8 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import network_bytes
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.results import MeanReport
-from ffcli.runs.store import MODEL
+from ffcli.runs.store import MODEL, SUMMARY
+from ffcli.services.evaluation import ensemble as ensembles
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.ensemble import evaluate_ensemble, list_ensembles, show_ensemble
 from ffcli.services.evaluation.evaluate import evaluate
@@ -133,10 +134,56 @@ def test_no_validation_figures_on_data_that_the_run_may_have_seen(place: Place) 
     write_dataset(place.dataset, seed=3)
     document = evaluated(place, run.run_id)
     assert (document.val_n, document.val_loss, document.val_acc) == (None, None, None)
-    other = place.train()
-    both = evaluate_ensemble(place.context, [run.run_id, other.run_id])
+
+
+def test_an_ensemble_whose_data_have_changed_is_shown_and_not_stored(place: Place) -> None:
+    old = [place.train(seed=seed, epochs=1).run_id for seed in range(2)]
+    before = evaluate_ensemble(place.context, old)
+    put_other_test_labels(place)
+    both = evaluate_ensemble(place.context, old)
+    assert (both.ensemble_id, both.path) == (None, None)
+    assert both.accuracy != before.accuracy
     assert (both.val_n, both.val_loss, both.val_acc) == (None, None, None)
-    assert both.members[1].val_acc is None
+    assert [member.val_acc for member in both.members] == [None, None]
+    assert "not stored" in place.notices[-1]
+    assert list_ensembles(place.context) == [before]
+    new = [place.train(seed=seed, epochs=1).run_id for seed in range(2)]
+    with pytest.raises(RequestError, match=f"{old[0]}.*{new[1]}") as caught:
+        evaluate_ensemble(place.context, [old[0], new[1]])
+    assert caught.value.parameter == "ensemble"
+    assert evaluate_ensemble(place.context, new) in list_ensembles(place.context)
+
+
+def test_an_ensemble_on_another_dataset_is_stored_with_its_name(place: Place) -> None:
+    runs = [place.train(seed=seed, epochs=1).run_id for seed in range(2)]
+    other = str(write_dataset(place.folder / "other.npz", seed=4))
+    document = evaluate_ensemble(place.context, runs, dataset=other)
+    assert document.dataset == other
+    assert list_ensembles(place.context) == [document]
+
+
+def test_an_ensemble_of_folds_is_of_one_dataset(place: Place) -> None:
+    runs = [place.train(fold=f"{number}/2", epochs=1).run_id for number in (1, 2)]
+    document = evaluate_ensemble(place.context, runs)
+    assert document.val_n is None, "no image is left that none was trained on"
+    assert list_ensembles(place.context) == [document]
+
+
+def test_an_ensemble_of_a_network_that_was_trained_further_meanwhile_is_not_stored(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [place.train(seed=seed, epochs=1).run_id for seed in range(2)]
+    monkeypatch.setattr(ensembles, "utc_now", lambda: resumed(place, runs[1]))
+    document = evaluate_ensemble(place.context, runs)
+    assert (document.ensemble_id, document.path) == (None, None)
+    assert list_ensembles(place.context) == []
+
+
+def resumed(place: Place, run_id: str) -> str:
+    """Give a run another network, as a training that resumes it does."""
+    path = place.path(run_id) / SUMMARY
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_sha256": "another"}))
+    return "2026-01-01T00:00:00.000Z"
 
 
 def test_an_ensemble_worked_by_hand(place: Place) -> None:

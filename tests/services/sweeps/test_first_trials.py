@@ -19,8 +19,10 @@ from ffcli.core.training import EpochResult
 from ffcli.errors import RequestError
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Task
+from ffcli.runs.layout import sweep_ids
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import SUMMARY
+from ffcli.services.sweeps import create as creating
 from ffcli.services.sweeps import local
 from ffcli.services.sweeps.create import SweepSource, create, describe_space, read_sweep
 from ffcli.services.sweeps.earlier import EarlierRuns
@@ -30,6 +32,7 @@ from ffcli.services.sweeps.results import SweepOutcome, TrialCounts
 from ffcli.services.train import train
 from ffcli.sweeping.search.base import Proposal
 from ffcli.sweeping.study.record import END_STATES, Sweep, Trial
+from ffcli.sweeping.study.writer import StudyWriter
 from ffcli.training.options import RunOptions
 
 RATES = "learning_rate: {values: [0.001, 0.002, 0.003, 0.004]}"
@@ -285,6 +288,31 @@ def test_reuse_is_remembered(place: Place, fake: list[Task]) -> None:
     assert run(place, again, count=3, reuse=False).reused == 2
     assert run(place, again, count=4).reused == 2
     assert [task.config.learning_rate for task in fake] == [0.003, 0.004]
+
+
+def test_a_sweep_is_resumed_as_it_was_asked_for_however_soon_it_was_killed(
+    place: Place, fake: list[Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_sweep(place, states=("finished",) * 4)
+    file = place.folder / "sweep.yaml"
+    with monkeypatch.context() as patch:
+        patch.setattr(creating, "keep_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            create(place.context, file, 0, count=2, reuse=True)
+    new = read_sweep(place.context, sweep_ids(place.context.runs_dir)[-1])
+    assert (new.count, new.reuse) == (2, True)
+    assert run(place, new.sweep).reused == 2
+    monkeypatch.setattr(StudyWriter, "raise_count", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(place, new.sweep, count=3, reuse=False)
+    found = read_sweep(place.context, new.sweep.id)
+    assert (found.count, found.reuse) == (2, False)
+    assert fake == []
+
+
+def killed(*_: object) -> None:
+    """End a process in the middle of its work."""
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])
