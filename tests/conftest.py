@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,9 @@ os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests o
 # Processes that train start in half the time without Numba; `FFNN_KERNELS=numba pytest` compiles everywhere.
 os.environ.setdefault("FFNN_KERNELS", "numpy")
 COMPILED = {"core", "contracts"}
+# More than a thousand processes import the package: without its bytecode each of them compiles it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_configure(config: pytest.Config) -> None:
