@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +25,16 @@ os.environ["WANDB_MODE"] = "disabled"  # whatever key the developer has: tests o
 # Processes that train start in half the time without Numba; `FFNN_KERNELS=numba pytest` compiles everywhere.
 os.environ.setdefault("FFNN_KERNELS", "numpy")
 COMPILED = {"core", "contracts"}
+# More than a thousand processes import the package: without its bytecode each of them compiles it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Which tests a process takes at once: those of Keras, whose import takes five seconds; each of these, which
+# take long and share nothing; of the others all of a file, which share fixtures and imports.
+KERAS = re.compile(r"tests/(core/test_(keras_\w+|refinements)|services/export/\w+)\.py")
+SINGLE = re.compile(
+    r"tests/(cli/commands|execution/test_dask_|faults|services/sweeps|"
+    r"tracking/(?!test_wandb_(command_trouble|rerun|sweeps|trouble)\.py))"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +59,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Return two more workers than cores: much of the tests' time goes by in waiting for processes."""
     return 2 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process the tests together that share something, those with the most tests first."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if KERAS.match(nodeid):
+                return "keras"
+            return nodeid if SINGLE.match(nodeid) else nodeid.partition("::")[0]
+
+    return Units(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.fixture(autouse=True, scope="session")

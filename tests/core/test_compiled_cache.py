@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_processes_that_start_together_and_one_that_is_killed_leave_a_sound_cach
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
     while not list(tmp_path.iterdir()) and any(process.poll() is None for process in started):
-        pass
+        time.sleep(0.002)
     started[0].kill()
     results = [json.loads(process.communicate()[0]) for process in started[1:]]
     started[0].communicate()

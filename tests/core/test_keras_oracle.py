@@ -7,12 +7,12 @@ through float32 all the same, so both sides get hyper-parameters that are float3
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from keras_later import keras, tf
 
 from ffcli.core.activations import ACTIVATIONS
 from ffcli.core.backprop import Backpropagation
@@ -20,13 +20,6 @@ from ffcli.core.initializers import INITIALIZERS
 from ffcli.core.losses import LOSSES, log_softmax, softmax
 from ffcli.core.network import Network
 from ffcli.core.optimizers import OPTIMIZERS, hyperparameters
-
-with warnings.catch_warnings():
-    # TensorFlow's own imports use what newer Pythons and NumPys deprecate.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("ignore", FutureWarning)
-    tf = pytest.importorskip("tensorflow")
-    keras = tf.keras
 
 # Our names for Keras' arguments.
 _ARGUMENTS = {
@@ -37,25 +30,33 @@ _ARGUMENTS = {
     "beta2": "beta_2",
     "epsilon": "epsilon",
 }
-_OPTIMIZERS: dict[str, Callable[..., Any]] = {
-    "sgd": keras.optimizers.SGD,
-    "momentum": keras.optimizers.SGD,
-    "nesterov": lambda **settings: keras.optimizers.SGD(nesterov=True, **settings),
-    "rmsprop": keras.optimizers.RMSprop,
-    "adam": keras.optimizers.Adam,
-    "adamw": lambda **settings: keras.optimizers.AdamW(weight_decay=0.0, **settings),
-    "nadam": keras.optimizers.Nadam,
-}
-_ACTIVATIONS = {
-    "identity": keras.activations.linear,
-    "sigmoid": keras.activations.sigmoid,
-    "tanh": keras.activations.tanh,
-    "relu": keras.activations.relu,
-    "gelu": lambda z: keras.activations.gelu(z, approximate=True),
-    "silu": keras.activations.silu,
-    "leaky_relu": keras.activations.leaky_relu,
-    "elu": keras.activations.elu,
-}
+
+
+def _optimizers() -> dict[str, Callable[..., Any]]:
+    return {
+        "sgd": keras.optimizers.SGD,
+        "momentum": keras.optimizers.SGD,
+        "nesterov": lambda **settings: keras.optimizers.SGD(nesterov=True, **settings),
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "adamw": lambda **settings: keras.optimizers.AdamW(weight_decay=0.0, **settings),
+        "nadam": keras.optimizers.Nadam,
+    }
+
+
+def _activations() -> dict[str, Callable[[Any], Any]]:
+    return {
+        "identity": keras.activations.linear,
+        "sigmoid": keras.activations.sigmoid,
+        "tanh": keras.activations.tanh,
+        "relu": keras.activations.relu,
+        "gelu": lambda z: keras.activations.gelu(z, approximate=True),
+        "silu": keras.activations.silu,
+        "leaky_relu": keras.activations.leaky_relu,
+        "elu": keras.activations.elu,
+    }
+
+
 # Its constants are float32 numbers in both, but not the same ones: 1e-8 apart.
 _ROUNDED = {"gelu": 1e5}
 _LOSSES: dict[str, Callable[[Any, Any], Any]] = {
@@ -65,15 +66,22 @@ _LOSSES: dict[str, Callable[[Any, Any], Any]] = {
         keras.losses.MeanSquaredError(reduction=None)(t, tf.nn.softmax(z)) * t.shape[1]
     ),
 }
-_INITIALIZERS = {
-    "random": lambda: keras.initializers.RandomUniform(-0.1, 0.1, seed=0),
-    "xavier": lambda: keras.initializers.GlorotUniform(seed=0),
-    # Keras' HeNormal and GlorotNormal are truncated: their variance scaling, without the truncation
-    "he": lambda: keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal", seed=0),
-    "xavier_normal": lambda: keras.initializers.VarianceScaling(1.0, "fan_avg", "untruncated_normal", seed=0),
-    "random_normal": lambda: keras.initializers.RandomNormal(seed=0),
-    "zeros": keras.initializers.Zeros,
-}
+
+
+def _initializers() -> dict[str, Callable[[], Any]]:
+    return {
+        "random": lambda: keras.initializers.RandomUniform(-0.1, 0.1, seed=0),
+        "xavier": lambda: keras.initializers.GlorotUniform(seed=0),
+        # Keras' HeNormal and GlorotNormal are truncated: their variance scaling, without the truncation
+        "he": lambda: keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal", seed=0),
+        "xavier_normal": lambda: keras.initializers.VarianceScaling(
+            1.0, "fan_avg", "untruncated_normal", seed=0
+        ),
+        "random_normal": lambda: keras.initializers.RandomNormal(seed=0),
+        "zeros": keras.initializers.Zeros,
+    }
+
+
 # Nadam's own 0.96 goes through float32 in Keras too and is off by 2e-8, which its schedule adds up.
 _LOOSER = {"nadam": 1e4}
 OTHER_SETTINGS = {
@@ -109,7 +117,7 @@ def settings_of(name: str, other: bool) -> dict[str, float]:
 
 
 def keras_optimizer(name: str, settings: dict[str, float]) -> Any:
-    make = counterpart(_OPTIMIZERS, name, "optimizer")
+    make = counterpart(_optimizers(), name, "optimizer")
     return make(**{counterpart(_ARGUMENTS, key, "hyper-parameter"): value for key, value in settings.items()})
 
 
@@ -184,7 +192,7 @@ def test_softmax_and_its_logarithm():
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
 def test_activation_and_its_derivative(name):
-    function = counterpart(_ACTIVATIONS, name, "activation")
+    function = counterpart(_activations(), name, "activation")
     values = np.concatenate([np.linspace(-6, 6, 121), [0.0]])
     z = tf.Variable(values)
     with tf.GradientTape() as tape:
@@ -205,7 +213,7 @@ def models(sizes: list[int], activation: str, weight_decay: float) -> tuple[Netw
     network.initialize("xavier", rng)
     for b in network.biases:
         b[...] = rng.normal(0, 0.1, b.shape)
-    names = [counterpart(_ACTIVATIONS, activation, "activation")] * (len(sizes) - 2) + [None]
+    names = [counterpart(_activations(), activation, "activation")] * (len(sizes) - 2) + [None]
     l2 = keras.regularizers.L2(weight_decay / 2)  # Keras' L2(λ) is λ ΣW²
     model = keras.Sequential(
         [
@@ -303,7 +311,7 @@ def test_training_with_batch_norm():
 
 @pytest.mark.parametrize("name", list(INITIALIZERS))
 def test_initial_weights_are_spread_alike(name):
-    theirs = np.asarray(counterpart(_INITIALIZERS, name, "weight_init")()(shape=(400, 250)))
+    theirs = np.asarray(counterpart(_initializers(), name, "weight_init")()(shape=(400, 250)))
     ours = INITIALIZERS[name](np.random.default_rng(0), 400, 250)
     # 100,000 draws: of a uniform distribution the largest lies within 1e-4 of the limit; the largest of a
     # normal one varies; quantiles vary by about 1 % of either

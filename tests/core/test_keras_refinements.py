@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from keras_later import keras, tf
 
 from ffcli.config import TrainConfig
 from ffcli.core.backprop import Backpropagation
@@ -16,13 +16,6 @@ from ffcli.core.network import Network
 from ffcli.core.schedules import SCHEDULES
 from ffcli.core.training import _clip
 from ffcli.training.experiment import Experiment
-
-with warnings.catch_warnings():
-    # TensorFlow's own imports use what newer Pythons and NumPys deprecate.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("ignore", FutureWarning)
-    tf = pytest.importorskip("tensorflow")
-    keras = tf.keras
 
 
 class KeptAs:

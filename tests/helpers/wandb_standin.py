@@ -13,6 +13,7 @@ import base64
 import gzip
 import itertools
 import json
+import os
 import random
 import re
 import socket
@@ -26,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -190,6 +192,8 @@ class StandIn:
             kept = {"DIR": "wandb", "CACHE_DIR": "cache", "CONFIG_DIR": "config", "DATA_DIR": "data"}
             variables |= {f"WANDB_{name}": f"{folder}/{sub}" for name, sub in kept.items()}
             variables |= {"NETRC": f"{folder}/netrc", "HOME": str(folder)}
+            fonts = Path("~/.cache/matplotlib").expanduser()  # which Matplotlib lists once for each home
+            variables |= {"MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(fonts))}
         return variables
 
     # Trouble

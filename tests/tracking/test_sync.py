@@ -12,6 +12,8 @@ from child_processes import wait_until
 from tracking_helpers import Ffnn
 from wandb_standin import StandIn
 
+from ffcli.runs.store import RunStore
+
 SWEEP = """
 method: grid
 name: four
@@ -46,12 +48,12 @@ def forget(ffnn: Ffnn, run_id: str) -> None:
 @pytest.fixture
 def swept(ffnn: Ffnn) -> tuple[str, list[str]]:
     """A sweep of four runs made without W&B: its id and theirs."""
-    made = ffnn("sweep", sweep_file(ffnn), "--backend", "local", "--workers", 2, "--json")
+    made = ffnn("sweep", sweep_file(ffnn), "--backend", "local", "--workers", 1, "--json")
     assert made.code == 0, made.err
     sweep_id = made.document["sweep_id"]
-    runs = ffnn("runs", "list", "--sweep", sweep_id, "--json").document
+    runs = RunStore(ffnn.folder / "runs").ids()
     assert len(runs) == 4
-    return sweep_id, sorted(run["run_id"] for run in runs)
+    return sweep_id, sorted(runs)
 
 
 def test_a_local_sweep_is_sent_once(ffnn: Ffnn, server: StandIn, swept: tuple[str, list[str]]) -> None:

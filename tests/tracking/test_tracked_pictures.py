@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from small_runs import Place
 from tracking_helpers import Ffnn
 from wandb_standin import Run, StandIn
 
@@ -139,7 +140,8 @@ def test_a_comparison_of_tracked_runs_is_a_run_of_its_own(ffnn: Ffnn, server: St
     assert list(differences.values()) == [["learning_rate"], [0.01], [0.1]]
     ffnn("runs", "compare", *ids, "--wandb", "disabled")
     assert len(server.runs) == 3
-    untracked = [ffnn.train("--wandb", "disabled").document["run_id"] for _ in range(2)]
+    here = Place(ffnn.folder)
+    untracked = [here.train().run_id for _ in range(2)]
     ffnn("runs", "compare", *untracked)
     assert len(server.runs) == 3, "they were not tracked, and nobody asked for it"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,16 +24,19 @@ command: ["${interpreter}", "-m", "ffcli", "train", "${args}"]
 """
 
 
-@pytest.fixture
-def address(ffnn: Ffnn, server: StandIn) -> str:
-    """A sweep of two runs, by W&B's own agent, each under a run id of W&B's."""
-    (ffnn.folder / "sweep.yaml").write_text(FILE)
-    assert ffnn.wandb("sweep", "--project", "p", "sweep.yaml").code == 0
-    (name,) = server.sweeps
-    agent = ffnn.wandb("agent", f"tester/p/{name}")
-    assert agent.code == 0, agent.err
-    assert len(server.runs) == 2
-    return f"tester/p/{name}"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ffnn, StandIn, str]]:
+    """Where a sweep of two runs was made by W&B's own agent, its server and its address there."""
+    with StandIn() as server:
+        ffnn = Ffnn(tmp_path_factory.mktemp("made"), server)
+        (ffnn.folder / "sweep.yaml").write_text(FILE)
+        assert ffnn.wandb("sweep", "--project", "p", "sweep.yaml").code == 0
+        (name,) = server.sweeps
+        agent = ffnn.wandb("agent", f"tester/p/{name}")
+        assert agent.code == 0, agent.err
+        assert len(server.runs) == 2
+        shutil.copytree(ffnn.folder / "runs", ffnn.folder / "copied")
+        yield ffnn, server, f"tester/p/{name}"
 
 
 def rerun(ffnn: Ffnn, address: str, *args: object, **variables: str) -> list[dict[str, Any]]:
@@ -45,7 +49,8 @@ def rates(documents: list[dict[str, Any]]) -> list[float]:
     return [document["config"]["learning_rate"] for document in documents]
 
 
-def test_the_best_of_wandb_are_trained_and_tracked(ffnn: Ffnn, server: StandIn, address: str) -> None:
+def test_the_best_of_wandb_are_trained_and_tracked(made: tuple[Ffnn, StandIn, str]) -> None:
+    ffnn, server, address = made
     ranked = sorted(server.runs.values(), key=lambda run: -run.summary["val_acc"])
     here = rerun(ffnn, address)
     assert rates(here) == [run.config["learning_rate"] for run in ranked]
@@ -64,16 +69,18 @@ def test_the_best_of_wandb_are_trained_and_tracked(ffnn: Ffnn, server: StandIn, 
     assert len(server.runs) == 4
 
 
-def test_without_the_server_the_runs_stored_here_are_taken(ffnn: Ffnn, server: StandIn, address: str) -> None:
+def test_without_the_server_the_runs_stored_here_are_taken(
+    made: tuple[Ffnn, StandIn, str], server: StandIn
+) -> None:
+    ffnn, _, address = made
     server.go_away()
-    done = ffnn(
-        *("rerun", "--sweep", address, "--seeds", 1, "--json", "--wandb", "disabled"), WANDB_HTTP_TIMEOUT="2"
-    )
+    gone = {"WANDB_BASE_URL": server.url, "WANDB_HTTP_TIMEOUT": "2"}
+    words = ("rerun", "--sweep", address, "--seeds", 1)
+    done = ffnn("--runs-dir", "copied", *words, "--json", "--wandb", "disabled", **gone)
     assert done.code == 0, done.err
     assert "2 runs that are stored here" in done.err
     assert sorted(rates(done.document)) == [0.001, 0.05]
-    there = Path("elsewhere")
-    alone = ffnn("--runs-dir", there, "rerun", "--sweep", address, "--seeds", 1, WANDB_HTTP_TIMEOUT="2")
+    alone = ffnn("--runs-dir", "empty", *words, **gone)
     assert alone.code == 1
     assert "does not answer" in alone.err
 

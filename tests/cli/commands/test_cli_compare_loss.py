@@ -120,7 +120,7 @@ def check_table(path: Path, pairs: list[dict[str, Any]]) -> None:
 def test_a_pair_starts_from_the_same_weights(cli: Cli, spec: Path) -> None:
     """With steps too small to change a weight the stored networks are the initial ones."""
     write(spec.parent, SPEC.replace("EPOCHS", "1").replace("[0.1, 0.01]", "[1.0e-30]"))
-    document = done_well(cli, spec, "--runs", "6", "--workers", "2")
+    document = done_well(cli, spec, "--runs", "6", "--workers", "1")
     seen = []
     for pair in document["pairs"]:
         runs = [pair[loss]["run_id"] for loss in ("cross_entropy", "squared_error")]
@@ -188,7 +188,7 @@ parameters:
 
 def test_a_half_that_diverges_leaves_its_pair_out(cli: Cli, spec: Path) -> None:
     write(spec.parent, ENDS.replace("RATES", "[0.1, 0.01, 1.0e+10]"))
-    document = done_well(cli, spec, "--workers", "2")
+    document = done_well(cli, spec, "--workers", "1")
     assert document["counts"] == {"finished": 5, "pruned": 0, "failed": 1}
     assert document["ended"] == "space"
     summary = document["summary"]
@@ -223,7 +223,7 @@ def test_no_whole_pair_is_an_error_after_the_result(cli: Cli, spec: Path) -> Non
 
 
 def test_a_removed_run_leaves_its_pair_out(cli: Cli, spec: Path) -> None:
-    document = done_well(cli, spec, "--runs", "4", "--workers", "2")
+    document = done_well(cli, spec, "--runs", "4", "--workers", "1")
     gone = document["pairs"][0]["squared_error"]["run_id"]
     assert cli("runs", "rm", gone, "--yes").code == 0
     again = done_well(cli, document["sweep_id"])
@@ -261,7 +261,7 @@ def test_killed_it_goes_on_with_the_same_pairs(cli: Cli, spec: Path, monkeypatch
     shown = cli("sweeps", "show", sweep_id).out.splitlines()
     assert shown[0].endswith(" failed of 12")
     assert shown[-1] == f"resume it: ffnn compare-loss {sweep_id}"
-    document = done_well(cli, spec, "--resume", "--workers", "2")  # as many as were asked for
+    document = done_well(cli, spec, "--resume", "--workers", "1")  # as many as were asked for
     assert document["sweep_id"] == sweep_id
     assert document["counts"] == {"finished": 12, "pruned": 0, "failed": 0}
     assert document["summary"]["pairs"] == 6
@@ -271,7 +271,7 @@ def test_killed_it_goes_on_with_the_same_pairs(cli: Cli, spec: Path, monkeypatch
             proposal = source.propose(2 * number + turn)
             assert proposal.config.as_dict() == {**config, "loss": proposal.config.loss}
             source.learn(Known(2 * number + turn, False, 0.5, proposal.values, None))
-    more = done_well(cli, sweep_id, "--runs", "14", "--workers", "2")
+    more = done_well(cli, sweep_id, "--runs", "14", "--workers", "1")
     assert configs(more)[:6] == configs(document)
     assert more["counts"]["finished"] == 14
 
@@ -294,7 +294,7 @@ def test_an_ordinary_sweep_goes_on_with_a_comparison_in_pairs_and_keeps_its_weig
 ) -> None:
     document = done_well(cli, spec, "--runs", "2", "--workers", "1")
     sweep_id = document["sweep_id"]
-    swept = cli("sweep", sweep_id, "--count", "8", "--workers", "2", "--json")
+    swept = cli("sweep", sweep_id, "--count", "8", "--workers", "1", "--json")
     assert json.loads(swept.out)["counts"]["finished"] == 8
     again = done_well(cli, sweep_id)
     assert again["summary"]["pairs"] == 4

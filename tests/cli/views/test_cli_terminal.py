@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import bare, environment, on_terminal
+from cli_helpers import Cli, bare, environment, on_terminal
 from small_runs import write_dataset
 
 pytestmark = pytest.mark.usefixtures("tiny")
@@ -49,8 +49,8 @@ def test_no_bar_where_it_cannot_be_drawn_or_is_not_wanted(tmp_path: Path, how: d
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 1), ("\n", 1, 1)])
-def test_runs_rm_asks(tmp_path: Path, answer: str, code: int, left: int) -> None:
-    on_terminal(tmp_path, *TRAIN, "-q")
+def test_runs_rm_asks(cli: Cli, tmp_path: Path, answer: str, code: int, left: int) -> None:
+    cli(*TRAIN)
     (run,) = (path.name for path in (tmp_path / "runs").iterdir())
     done, seen = on_terminal(tmp_path, "runs", "rm", run, answer=answer)
     assert done == code
@@ -58,8 +58,8 @@ def test_runs_rm_asks(tmp_path: Path, answer: str, code: int, left: int) -> None
     assert len(list((tmp_path / "runs").iterdir())) == left
 
 
-def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(tmp_path: Path) -> None:
-    on_terminal(tmp_path, *TRAIN, "-q")
+def test_a_list_of_runs_fits_80_columns_and_keeps_ids_whole(cli: Cli, tmp_path: Path) -> None:
+    cli(*TRAIN)
     (run,) = (path.name for path in (tmp_path / "runs").iterdir())
     _, seen = on_terminal(tmp_path, "runs", "list")
     lines = bare(seen).replace("\r", "").splitlines()
@@ -143,8 +143,8 @@ def test_a_sweeps_live_view_shows_val_acc_and_lets_a_long_name_go(tmp_path: Path
         assert re.fullmatch(r"trial \d  epoch 20/20  val_acc \d\.\d{4}  run_hl-1_bs-100000_.*…", line)
 
 
-def test_a_run_taken_up_again_has_one_head_and_its_own_rows(tmp_path: Path) -> None:
-    on_terminal(tmp_path, *TRAIN, "-q")
+def test_a_run_taken_up_again_has_one_head_and_its_own_rows(cli: Cli, tmp_path: Path) -> None:
+    cli(*TRAIN)
     (run,) = (path.name for path in (tmp_path / "runs").iterdir())
     code, seen = on_terminal(tmp_path, "train", "--resume", run, "-e", "5")
     assert code == 0
