@@ -17,9 +17,8 @@ _OF_SO_MANY = re.compile(
     r"(-[0-9a-f]{6,64})?(?P<ending>(\.\w+)+)",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(
-    r"(?P<number>\d{4,5})\.parquet"
-)  # as the Hub names what it has converted: 0000.parquet
+# 0000.parquet, as the Hub names what it has converted
+_NUMBERED = re.compile(r"(?P<number>\d{4,5})\.parquet")
 _SHOWN = 3
 
 
