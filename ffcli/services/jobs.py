@@ -138,7 +138,8 @@ class Jobs:
             run = f"Run {run_id}" if run_id else "A run that has not begun"
             self._fail(f"{run} was started {STARTS} times without an end: {event.reason}.")
             return event
-        if run_id is not None and not (self._context.runs.path(run_id) / CHECKPOINT).is_file():
+        was_there = self._jobs[number].run_id  # with epochs of an earlier call, which stay stored
+        if run_id not in (None, was_there) and not (self._context.runs.path(run_id) / CHECKPOINT).is_file():
             self._context.runs.remove(run_id)
             run_id = None
         self._run_ids[number] = run_id

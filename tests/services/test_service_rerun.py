@@ -20,7 +20,7 @@ from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import PoolEvent, TaskEnded, TaskEpoch, TaskStarted
 from ffcli.runs.metric import METRICS
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import MODEL, SUMMARY
+from ffcli.runs.store import CHECKPOINT, MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.jobs import Job, JobEvent, JobsOver, JobsStarted
@@ -373,6 +373,26 @@ def test_ctrl_c_closes_the_records_and_the_same_call_resumes(place: Place, long:
     assert {document.run_id for document in documents} >= set(stopped)
     for document in documents:
         assert figures(document) == figures(place.train(**document.config))
+
+
+def test_a_run_of_an_earlier_call_stays_where_its_worker_dies(place: Place, long: str) -> None:
+    def press(event: PoolEvent) -> None:
+        if isinstance(event, TaskEpoch) and event.result.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        again(place, long, Watcher(press), seeds=1, top=1)
+    (run,) = list_runs(place.context)
+    (place.path(run.run_id) / CHECKPOINT).unlink()
+    left = [1]
+
+    def kill_once(event: PoolEvent) -> None:
+        if isinstance(event, TaskStarted) and left:
+            left.clear()
+            kill_workers()
+
+    (document,) = again(place, long, Watcher(kill_once), seeds=1, top=1)
+    assert (document.run_id, document.status, left) == (run.run_id, "finished", [])
 
 
 def test_a_run_that_another_process_trains_is_left_alone(place: Place, long: str) -> None:
