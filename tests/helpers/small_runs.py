@@ -109,7 +109,7 @@ class Place:
         return self.context.runs_dir / run_id
 
     def put(self, run_id: str, **values: Any) -> RunRecord:
-        """Store a finished run that has a record only."""
+        """Store a finished run that has a record only, in place of one of this id."""
         defaults: dict[str, Any] = {
             "run_id": run_id,
             "name": f"run {run_id}",
@@ -119,7 +119,7 @@ class Place:
             "started": "2026-01-01T00:00:00.000Z",
         }
         record = RunRecord(**{**defaults, **values})
-        self.path(run_id).mkdir(parents=True)
+        self.path(run_id).mkdir(parents=True, exist_ok=True)
         (self.path(run_id) / SUMMARY).write_text(json.dumps(record.as_dict()))
         return record
 

@@ -29,9 +29,9 @@ def record(run_id: str = "20260101-000000-000-aaaa", **values: Any) -> RunRecord
 
 
 def put(folder: Path, run_id: str, **values: Any) -> Path:
-    """Store a run that has a record only, and return its folder."""
+    """Store a run that has a record only, in place of one of this id, and return its folder."""
     path = folder / run_id
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     (path / SUMMARY).write_text(json.dumps(record(run_id, **values).as_dict()))
     return path
 

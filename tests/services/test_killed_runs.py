@@ -17,7 +17,7 @@ from test_service_resume import assert_same_run
 from ffcli.errors import FfnnError
 from ffcli.runs.store import CHECKPOINT
 from ffcli.services.runs.listing import list_runs, show_run
-from ffcli.services.runs.remove import remove
+from ffcli.services.runs.remove import named, remove
 from ffcli.training.resuming import resume_run
 
 # Trains; stops to read its stdin within the epoch after the one to hold at, or kills itself at its n-th call
@@ -120,7 +120,7 @@ def test_a_running_run_is_left_alone_and_interrupted_by_ctrl_c(place: Place, pro
     path = only_run(place)
     assert [run.status for run in list_runs(place.context)] == ["running"]
     with pytest.raises(FfnnError, match="still running"):
-        remove(place.context, [path.name])
+        remove(place.context, named(place.context, [path.name]))
     with pytest.raises(FfnnError, match="still running"):
         resume_run(place.context, path.name, Watcher(), epochs=9)
     assert process.poll() is None
@@ -151,7 +151,7 @@ def test_a_killed_run_can_be_removed(place: Place, processes: Processes) -> None
     process = processes.train(die_at=10)
     assert process.wait(20) == -signal.SIGKILL
     path = only_run(place)
-    assert remove(place.context, [path.name]).removed == [path.name]
+    assert remove(place.context, named(place.context, [path.name])).removed == [path.name]
     assert list(place.context.runs_dir.iterdir()) == []
 
 

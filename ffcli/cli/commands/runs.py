@@ -197,6 +197,6 @@ def rm(
     if found and not yes:
         question = f"Remove {', '.join(sizes) if runs else total}?"
         confirm_removal(out, "runs rm", question, None if runs else listed)
-    removal = remove(place, list(sizes))
+    removal = remove(place, found)
     lines = [f"removed {plain(run)}" for run in removal.removed] or [f"{nothing} was removed"]
     out.result(removal, *lines)

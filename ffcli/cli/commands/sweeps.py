@@ -146,19 +146,19 @@ def rm(
 
     out = Output.of(ctx)
     place = context(out)
-    found = runs_of_sweeps(place, sweeps, keep_runs=keep_runs)
+    found = runs_of_sweeps(place, sweeps)
     each = [
-        f"sweep {plain(sweep)} with {counted(len(runs), 'run')}"
+        f"sweep {plain(sweep)} with {counted(0 if keep_runs else len(runs), 'run')}"
         + " here (it stays at W&B)" * is_address(sweep)
         for sweep, runs in found.items()
     ]
     if dry_run:
-        runs = [run for its_runs in found.values() for run in its_runs]
+        runs = [run.run_id for its_runs in found.values() for run in its_runs if not keep_runs]
         out.result(SweepRemoval([], list(found), runs), *(f"would remove {line}" for line in each))
         return
     if not yes:
         confirm_removal(out, "sweeps rm", f"Remove {', '.join(each)}?")
-    out.result(remove_sweeps(place, found), *(f"removed {line}" for line in each))
+    out.result(remove_sweeps(place, found, keep_runs=keep_runs), *(f"removed {line}" for line in each))
 
 
 def fail_where_all_failed(out: Output, document: SweepOutcome | LossComparison, resume: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ffcli.errors import FfnnError
@@ -145,22 +145,33 @@ def _metric(context: Context, sweep_id: str | None) -> Metric:
     return BY_VAL_ACC
 
 
-def remove(context: Context, run_ids: Sequence[str]) -> Removal:
-    """Remove runs that still exist.
+def remove(context: Context, runs: Sequence[ListedRun]) -> Removal:
+    """Remove runs that still exist and are as they were listed: a question may have been open for long.
 
-    Raises FfnnError where one is being trained, once all the others are removed.
+    Raises FfnnError where one is being trained or has changed, once all the others are removed.
     """
     removed: list[str] = []
-    busy = None
-    for run_id in run_ids:
+    kept = None
+    for run in runs:
         try:
-            context.runs.remove(run_id)
+            _remove(context, run)
         except FileNotFoundError:  # another process was faster
             continue
         except FfnnError as error:
-            busy = error
+            kept = error
         else:
-            removed.append(run_id)
-    if busy is not None:
-        raise busy
+            removed.append(run.run_id)
+    if kept is not None:
+        raise kept
     return Removal(removed)
+
+
+def _remove(context: Context, run: ListedRun) -> None:
+    context.runs.path(run.run_id).lstat()
+    now = _listed(context, run.run_id)
+    if replace(now, size=run.size) != run:
+        raise FfnnError(
+            f"Run {run.run_id} has changed since it was listed: it is {now.status} now.",
+            hint="Run the command again.",
+        )
+    context.runs.remove(run.run_id)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import STUDY, SWEEP_FILE, SWEEPS
+from ffcli.services.runs.listing import ListedRun, listed
 from ffcli.services.runs.remove import remove
 from ffcli.services.sweeps.find import any_stored_sweep, records_of
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.wandb.address import is_address
 from ffcli.training.context import Context
+from ffcli.util.text import counted
 
 
 @dataclass(frozen=True)
@@ -29,50 +31,73 @@ class SweepRemoval:
     """Ids of the runs that went, or would go, with them."""
 
 
-def runs_of_sweeps(
-    context: Context, words: Sequence[str], *, keep_runs: bool = False
-) -> dict[str, list[str]]:
-    """Return the ids of the sweeps that are called so, each with those of its runs.
+def runs_of_sweeps(context: Context, words: Sequence[str]) -> dict[str, list[ListedRun]]:
+    """Return the ids of the sweeps that are called so, each with its runs.
 
     Of a sweep at W&B it is what is stored here. Raises RequestError where one is unknown.
     """
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[ListedRun]] = {}
     for word in words:
         sweep_id = any_stored_sweep(context, word)
-        found[sweep_id] = [record.run_id for record in records_of(context, sweep_id)]
+        found[sweep_id] = _runs_of(context, sweep_id)
         if is_address(sweep_id) and not found[sweep_id] and not _folder(context, sweep_id).exists():
             raise RequestError(
                 f"Nothing of sweep {sweep_id} is stored in {context.runs_dir}.",
                 hint="A sweep at W&B is removed on its page there.",
             )
-    return {sweep_id: [] for sweep_id in found} if keep_runs else found
+    return found
 
 
-def remove_sweeps(context: Context, sweeps: Mapping[str, Sequence[str]]) -> SweepRemoval:
-    """Remove sweeps by their ids, each after the runs that are given with it.
+def _runs_of(context: Context, sweep_id: str) -> list[ListedRun]:
+    return [listed(context, record) for record in records_of(context, sweep_id)]
 
-    Raises SweepHeldError where a process runs one, FfnnError where a run is being trained; what was removed
-    by then stays so.
+
+def remove_sweeps(
+    context: Context, sweeps: Mapping[str, Sequence[ListedRun]], *, keep_runs: bool = False
+) -> SweepRemoval:
+    """Remove sweeps by their ids, each after its runs, which `runs_of_sweeps` has returned.
+
+    Raises SweepHeldError where a process runs one, FfnnError where a run is being trained or the runs are
+    others by now: a question may have been open for long. What was removed by then stays so.
     """
     runs: list[str] = []
     for sweep_id, its_runs in sweeps.items():
         folder = _folder(context, sweep_id)
+        to_remove = () if keep_runs else its_runs
         if is_address(sweep_id):
+            _check_unchanged(context, sweep_id, its_runs)
             _refuse_running(context, sweep_id)
-            runs += remove(context, its_runs).removed
+            runs += remove(context, to_remove).removed
             _remove_folder(folder)
             for parent in (folder.parent, folder.parent.parent):  # of its project and entity
                 with suppress(OSError):  # there are more
                     parent.rmdir()
         else:
             with SweepLock(folder):
-                runs += remove(context, its_runs).removed
+                _check_unchanged(context, sweep_id, its_runs)
+                runs += remove(context, to_remove).removed
                 _remove_folder(folder)
     return SweepRemoval(list(sweeps), [], runs)
 
 
 def _folder(context: Context, sweep_id: str) -> Path:
     return context.runs_dir / SWEEPS / sweep_id
+
+
+def _check_unchanged(context: Context, sweep_id: str, its_runs: Sequence[ListedRun]) -> None:
+    """Raise FfnnError where a sweep has got runs, or results of them, since its runs were listed."""
+    seen = {run.run_id: (run.status, run.epochs_done) for run in its_runs}
+    new = [
+        record.run_id
+        for record in records_of(context, sweep_id)
+        if seen.get(record.run_id) != (record.status, record.epochs_done)
+    ]
+    if new:
+        raise FfnnError(
+            f"Sweep {sweep_id} has changed since its runs were listed: {counted(len(new), 'run')}, "
+            f"such as {new[0]}.",
+            hint="Run the command again.",
+        )
 
 
 def _refuse_running(context: Context, sweep_id: str) -> None:

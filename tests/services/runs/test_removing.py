@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -90,18 +91,33 @@ def test_damaged_runs_go_by_their_age_or_when_asked_for(place: Place) -> None:
     assert going(place, status="damaged") == ["a", "b"]
     assert going(place, status="damaged", tag="x") == []
     assert [document.status for document in named(place.context, ["a", "b", "a"])] == ["damaged"] * 2
-    assert remove(place.context, ["a", "b", "gone"]).removed == ["a", "b"]
+    found = named(place.context, ["a", "b"])
+    assert remove(place.context, [*found, replace(found[0], run_id="gone")]).removed == ["a", "b"]
     assert place.context.runs.ids() == []
 
 
-def test_one_that_has_begun_meanwhile_stays_and_the_others_go(place: Place) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_one_that_is_trained_stays_and_the_others_go(place: Place, seen: bool) -> None:
     for run_id in "abc":
-        place.put(run_id)
+        place.put(run_id, status="running")  # its process was killed, if none holds it
+    found = named(place.context, ["a", "b", "c"])
     lock = lock_folder(place.path("b"))
-    with pytest.raises(FfnnError, match="Run b is still running"):
-        remove(place.context, ["a", "b", "c"])
+    with pytest.raises(FfnnError, match=r"Run b .* running"):
+        remove(place.context, named(place.context, ["a", "b", "c"]) if seen else found)
     unlock(lock)
     assert place.context.runs.ids() == ["b"]
+
+
+def test_one_that_was_resumed_and_has_ended_meanwhile_stays(place: Place) -> None:
+    for run_id in "abc":
+        place.put(run_id, status="interrupted", epochs_done=2)
+    found = named(place.context, ["a", "b", "c"])
+    place.put("a", status="finished", epochs_done=9)
+    place.put("c", status="interrupted", epochs_done=3)
+    with pytest.raises(FfnnError) as refused:
+        remove(place.context, found)
+    assert "c" in str(refused.value)
+    assert place.context.runs.ids() == ["a", "c"]
 
 
 def test_a_status_that_there_is_not_is_refused() -> None:

@@ -171,7 +171,7 @@ def test_a_damaged_run_is_not_shown(place: Place, name: str) -> None:
 
 def remove_runs(context: Context, runs: list[str]) -> list[str]:
     """Remove runs by whatever stands for them, as the command does: all are found before the first goes."""
-    return remove(context, [run.run_id for run in named(context, runs)]).removed
+    return remove(context, named(context, runs)).removed
 
 
 def test_runs_are_removed_once_each(place: Place) -> None:

@@ -38,7 +38,9 @@ def test_its_folder_and_runs_go_and_no_others(place: Place, word: str) -> None:
     put(place.context.runs_dir, "theirs", wandb=theirs)
     put(place.context.runs_dir, "other", wandb=replace(theirs, sweep="abc124"))
     found = runs_of_sweeps(place.context, [word])
-    assert found == {REMOTE: ["ours", "theirs"]}
+    assert {sweep: [run.run_id for run in its_runs] for sweep, its_runs in found.items()} == {
+        REMOTE: ["ours", "theirs"]
+    }
     removal = remove_sweeps(place.context, found)
     assert (removal.removed, removal.runs) == ([REMOTE], ["ours", "theirs"])
     assert runs(place) == ["other"]
@@ -56,7 +58,7 @@ def test_another_sweep_of_its_project_stays(place: Place) -> None:
 def test_its_runs_can_be_kept(place: Place) -> None:
     folder = put_remote(place)
     put(place.context.runs_dir, "ours", sweep_id=REMOTE)
-    remove_sweeps(place.context, runs_of_sweeps(place.context, [REMOTE], keep_runs=True))
+    remove_sweeps(place.context, runs_of_sweeps(place.context, [REMOTE]), keep_runs=True)
     assert runs(place) == ["ours"]
     assert not folder.exists()
 
@@ -96,3 +98,23 @@ def test_of_a_link_to_a_folder_elsewhere_only_the_link_goes(place: Place, remote
     removal = remove_sweeps(place.context, runs_of_sweeps(place.context, [sweep]))
     assert (removal.removed, removal.runs, folder.is_symlink()) == ([sweep], ["ours"], False)
     assert kept <= {path.name for path in elsewhere.iterdir()}
+
+
+@pytest.mark.parametrize("keep_runs", [False, True])
+@pytest.mark.parametrize("remote", [False, True])
+@pytest.mark.parametrize("change", ["another run", "more epochs"])
+def test_one_that_has_gone_on_meanwhile_stays(
+    place: Place, remote: bool, keep_runs: bool, change: str
+) -> None:
+    sweep = REMOTE if remote else put_sweep(place, "epochs: {values: [1, 2]}", [])
+    folder = put_remote(place) if remote else place.context.runs_dir / "sweeps" / sweep
+    put(place.context.runs_dir, "a", sweep_id=sweep, epochs_done=1)
+    found = runs_of_sweeps(place.context, [sweep])
+    put(place.context.runs_dir, "b" if change == "another run" else "a", sweep_id=sweep, epochs_done=2)
+    before = runs(place)
+    with pytest.raises(FfnnError) as refused:
+        remove_sweeps(place.context, found, keep_runs=keep_runs)
+    assert sweep in str(refused.value)
+    assert (runs(place), folder.exists()) == (before, True)
+    removal = remove_sweeps(place.context, runs_of_sweeps(place.context, [sweep]), keep_runs=keep_runs)
+    assert (removal.runs, folder.exists()) == ([] if keep_runs else before, False)
