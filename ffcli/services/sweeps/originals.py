@@ -10,7 +10,6 @@ from ffcli.config import FIELDS, NAMES, TrainConfig, validate
 from ffcli.core.training import CORE_VERSION
 from ffcli.datasets import canonical_name
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.layout import SUMMARY
 from ffcli.runs.metric import BY_VAL_ACC, Metric, Standing
 from ffcli.runs.record import RunRecord
 from ffcli.services.sweeps.create import read_sweep
@@ -71,10 +70,9 @@ def ranked_originals(
 
 def _as_stored(context: Context, original: Original) -> Original:
     """Return an original with what its record says of the data and the threads, where it is stored here."""
-    run_id = original.run_id
-    if run_id is None or not (context.runs.path(run_id) / SUMMARY).is_file():
+    record = context.runs.sound(original.run_id)
+    if record is None:
         return original
-    record = context.runs.read(run_id)
     about = record.provenance
     return replace(
         original,

@@ -103,6 +103,17 @@ def test_the_sweeps_own_metric_says_which_is_the_best_unless_another_is_given(
         best_with_weights(place.context, RunChoice(sweep_id=sweep_id, dataset="mnist"))
 
 
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_damaged_records_of_other_runs_do_not_matter(place: Place, sweep: SweepOutcome, content: str) -> None:
+    best = lowest(place, sweep.sweep_id)
+    for run_id in place.context.runs.ids():
+        if run_id != best:
+            (place.path(run_id) / SUMMARY).write_text(content)
+    assert best_with_weights(place.context, RunChoice(sweep_id=sweep.sweep_id)) == best
+    (evaluated,) = evaluate(place.context, [RunChoice(best=True, sweep_id=sweep.sweep_id)])
+    assert evaluated.run_id == best
+
+
 def test_dropped_weights_are_trained_again_once(place: Place, sweep: SweepOutcome) -> None:
     best = lowest(place, sweep.sweep_id)
     (before,) = evaluate(place.context, [RunChoice(best)])
