@@ -72,17 +72,24 @@ def selected(context: Context, selection: Selection) -> list[ListedRun]:
     found = [
         listed(context, record)
         for record in records
-        if record.status != "running" and record.run_id not in kept and is_old(_ended(record))
+        if record.status != "running" and record.run_id not in kept and is_old(_ended(context, record))
     ]
     if selection.older_than is not None or selection.which.status is not None:
         found += [listed_damaged(context, run_id) for run_id in damaged if is_old(_changed(context, run_id))]
     return sorted(found, key=lambda run: run.run_id)
 
 
-def _ended(record: RunRecord) -> float | None:
-    """Return when a run ended, or began where its process was killed; None where the record does not say."""
+def _ended(context: Context, record: RunRecord) -> float | None:
+    """Return when a run ended; where its process was killed, when its last epoch ended or the run began.
+
+    None where the record does not say.
+    """
+    last = record.ended
+    if last is None:
+        with suppress(DamagedRunError):
+            last = next((row.time for row in reversed(context.runs.history(record.run_id))), None)
     with suppress(ValueError):
-        return parse_time(record.ended or record.started)
+        return parse_time(last or record.started)
     return None
 
 

@@ -11,8 +11,10 @@ import pytest
 from small_runs import Place
 from stored_sweeps import put_sweep
 
+from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.store import SUMMARY
+from ffcli.runs.record import HistoryRow, history_csv
+from ffcli.runs.store import HISTORY, SUMMARY
 from ffcli.services.runs.listing import Filter
 from ffcli.services.runs.remove import Selection, named, remove, selected
 from ffcli.util.atomic_files import lock_folder, unlock
@@ -36,6 +38,16 @@ def test_runs_older_than_some_time_go(place: Place) -> None:
     assert going(place, older_than=timedelta(days=30)) == ["a", "c"]
     assert going(place, older_than=timedelta(days=50)) == ["c"]
     assert going(place, older_than=timedelta(days=30), status="finished") == ["a"]
+
+
+def test_a_killed_run_is_as_old_as_its_last_epoch(place: Place) -> None:
+    for run_id, days in (("a", 40), ("b", 10)):
+        place.put(run_id, started=ago(days=90), status="running", epochs_done=1)  # b was resumed
+        result = EpochResult(1, *[0.5] * 4, seconds=1.0, train_seconds=1.0, val_f1=0.5)
+        (place.path(run_id) / HISTORY).write_text(history_csv([HistoryRow(result, ago(days=days))]))
+    place.put("c", started=ago(days=90), status="running")
+    (place.path("c") / HISTORY).write_text("damaged")
+    assert going(place, older_than=timedelta(days=30)) == ["a", "c"]
 
 
 def test_the_best_of_each_dataset_stay(place: Place) -> None:
