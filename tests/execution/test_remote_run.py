@@ -5,18 +5,72 @@ from __future__ import annotations
 import pytest
 from small_runs import Place, Watcher, interrupt_after
 
+from ffcli.config import TrainConfig
+from ffcli.datasets import Dataset
+from ffcli.errors import FfnnError
 from ffcli.execution.pool import Task
 from ffcli.execution.remote_run import RemoteRun
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.recorder import RunRecorder
 from ffcli.runs.store import CHECKPOINT
+from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.evaluate import evaluate
+from ffcli.services.runs.select import load_run
 from ffcli.services.train import train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
+from ffcli.training.resuming import resume_run
 
 
 class KilledError(BaseException):
     """The process ends here: nothing is closed."""
+
+
+def interrupted(place: Place, config: TrainConfig) -> tuple[Dataset, Task]:
+    """Train four of eight epochs here, and return the data and the task that resumes the run."""
+    with pytest.raises(KeyboardInterrupt):
+        train(place.context, config, RunOptions(), interrupt_after(4))
+    dataset = place.context.dataset(str(place.dataset))
+    return dataset, Task("one", config, dataset.digest, resume=place.context.runs.ids()[-1])
+
+
+def continued(place: Place, dataset: Dataset, task: Task) -> tuple[RemoteRun, Experiment]:
+    """Train the other four elsewhere, which find a better network than the one that is stored."""
+    run = RemoteRun(place.context, task)
+    stored = run.resume()
+    assert stored is not None
+    assert stored.best.epoch < 4, "its weights are in the model file alone"
+    experiment = Experiment(task.config, dataset)
+    experiment.load_state_dict(stored.arrays, stored.scalars, stored.best, stored.best_state)
+    run.begin(vars(Provenance()), 1)
+    for result in experiment.run(lambda *_: None):
+        run.epoch(result)
+    assert experiment.best is not None
+    assert experiment.best.epoch > 4, "the model file changes"
+    return run, experiment
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
+    place: Place, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    monkeypatch.setattr("ffcli.execution.remote_run._EVERY", 0.0)
+    config = place.config(epochs=8, seed=3)
+    dataset, task = interrupted(place, config)
+    assert task.resume is not None
+    run, _ = continued(place, dataset, task)
+    if closed:
+        run.close("interrupted")
+    else:
+        run._recorder.__exit__()  # type: ignore[union-attr] # the process was killed
+    with pytest.raises(FfnnError, match="those of epoch"):
+        load_run(task.resume, place.context.runs_dir)
+    with pytest.raises(FfnnError, match="those of epoch"):
+        evaluate(place.context, [RunChoice(task.resume)])
+    resumed = resume_run(place.context, task.resume, Watcher())
+    whole = train(place.context, config, RunOptions(), Watcher())
+    assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
+    assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
 
 
 def test_a_coordinator_killed_while_it_ends_a_run_leaves_one_that_can_be_resumed(
@@ -24,26 +78,14 @@ def test_a_coordinator_killed_while_it_ends_a_run_leaves_one_that_can_be_resumed
 ) -> None:
     config = place.config(epochs=8, seed=3)
     whole = train(place.context, config, RunOptions(), Watcher())
-    with pytest.raises(KeyboardInterrupt):
-        train(place.context, config, RunOptions(), interrupt_after(4))
-    run_id = place.context.runs.ids()[-1]
-    dataset = place.context.dataset(str(place.dataset))
-    task = Task("one", config, dataset.digest, resume=run_id)
+    dataset, task = interrupted(place, config)
+    assert task.resume is not None
+    run_id = task.resume
 
     def killed(*_: object) -> None:
         raise KilledError
 
-    run = RemoteRun(place.context, task)
-    stored = run.resume()
-    assert stored is not None
-    assert stored.best.epoch < 4, "its weights are in the model file alone"
-    experiment = Experiment(config, dataset)
-    experiment.load_state_dict(stored.arrays, stored.scalars, stored.best, stored.best_state)
-    run.begin(vars(Provenance()), 1)
-    for result in experiment.run(lambda *_: None):
-        run.epoch(result)
-    assert experiment.best is not None
-    assert experiment.best.epoch > 4, "the model file changes"
+    run, experiment = continued(place, dataset, task)
     with monkeypatch.context() as patch:
         patch.setattr(RunRecorder, "end", killed)
         with pytest.raises(KilledError):
