@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ class RunStore:
         except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
 
-    def read_evaluated(self, evaluated: RunRecord, digest: str) -> tuple[RunRecord, bytes] | None:
+    def read_evaluated(self, evaluated: RunRecord, digest: str | None) -> tuple[RunRecord, bytes] | None:
         """Return what `read_seen` returns by now, where the figures of an evaluation are those of the run.
 
         None where the dataset with this digest is not the one that the run was trained on, where the run has
@@ -242,10 +242,11 @@ class RunStore:
         """Whether the network of a run is stored."""
         return (self.path(run_id) / MODEL).is_file()
 
-    def remove(self, run_id: str) -> None:
+    def remove(self, run_id: str, check: Callable[[], None] = lambda: None) -> None:
         """Remove a run, whole or not at all. Of a link to a folder elsewhere only the link goes.
 
-        Raises FfnnError where a process is still training the run, OSError.
+        ``check`` is called once no process can train the run. Raises what it raises, FfnnError where a
+        process is still training the run, OSError.
         """
         path = self.folder / run_id
         try:
@@ -253,6 +254,7 @@ class RunStore:
         except BlockingIOError:
             raise FfnnError(f"Run {run_id} is still running.", hint="Stop it first.") from None
         try:
+            check()
             if path.is_symlink():
                 path.unlink()
                 return

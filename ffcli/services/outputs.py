@@ -5,13 +5,14 @@ None may take the place of a file of the run store, of a prepared dataset, or of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.plotting.style import FORMATS, is_written_through
-from ffcli.runs.own_files import owner
+from ffcli.runs.record_files import owner_of
 from ffcli.training.context import Context
 
 _LEAST_DPI, _MOST_DPI = 30, 1200
@@ -45,7 +46,7 @@ def check_table(
 
 def check_apart(table: Path | None, figure: Path | None) -> None:
     """Raise RequestError that names ``csv`` where a table and a figure are the same file."""
-    if table is None or figure is None or table.resolve() != figure.resolve():
+    if table is None or figure is None or os.path.realpath(table) != os.path.realpath(figure):
         return
     if table.is_file() or not table.exists():  # a device may take both
         raise RequestError(f"expected another file than that of the figure, got {table}", parameter="csv")
@@ -72,13 +73,9 @@ def check_output(
         raise RequestError(f"must end in {expected}, got {path}", parameter=parameter)
     if not target.parent.is_dir():
         raise RequestError(f"{path}: there is no directory {target.parent}", parameter=parameter)
-    belongs_to = _owner(context, target.resolve(), reads)
+    belongs_to = _owner(context, _without_links(target), reads)
     if belongs_to is not None:
-        raise RequestError(
-            f"{path} would be overwritten, and belongs to {belongs_to}",
-            hint="Name another file.",
-            parameter=parameter,
-        )
+        raise RequestError(f"{path} belongs to {belongs_to}", hint="Name another file.", parameter=parameter)
     return target
 
 
@@ -88,7 +85,7 @@ def _owner(context: Context, file: Path, reads: Iterable[str | Path | None]) -> 
     from ffcli.datasets.catalog import ARRAYS
     from ffcli.datasets.store import MANIFEST
 
-    stored = owner(file)
+    stored = owner_of(file)
     if stored is not None:
         return stored
     if file.name in (MANIFEST, *(f"{array}.npy" for array in ARRAYS)) and (file.parent / MANIFEST).is_file():
@@ -96,11 +93,17 @@ def _owner(context: Context, file: Path, reads: Iterable[str | Path | None]) -> 
     if not file.is_file():
         return None
     for read in [*reads, *_trained_on(context)]:
-        if isinstance(read, Path) and file == read.expanduser().resolve():
+        if isinstance(read, Path) and file == _without_links(read):
             return "what this command reads"
         if isinstance(read, str) and file in _files_beside(read, file):
             return f"the dataset {read}"
     return None
+
+
+def _without_links(path: Path) -> Path:
+    with suppress(RuntimeError):  # ~somebody who is not there, of whom the command tells itself
+        path = path.expanduser()
+    return Path(os.path.realpath(path))  # Path.resolve fails on links in a circle
 
 
 def _trained_on(context: Context) -> set[str]:
@@ -111,16 +114,16 @@ def _trained_on(context: Context) -> set[str]:
 
 
 def _files_beside(dataset: str, file: Path) -> Iterator[Path]:
-    """Yield the files of a user's dataset, unless it lies elsewhere than ``file``."""
+    """Yield the files of a user's dataset, unless it lies elsewhere than ``file`` or cannot be read."""
     from ffcli.datasets.base import BrokenDataError
     from ffcli.datasets.catalog import KNOWN
     from ffcli.datasets.reference import canonical_name, parse
     from ffcli.datasets.user_data.layout import members
 
-    name = canonical_name(dataset)
-    if name in KNOWN:
-        return
-    path = parse(name).path.resolve()
-    if file.is_relative_to(path if path.is_dir() else path.parent):
-        with suppress(BrokenDataError, OSError):
+    with suppress(FfnnError, BrokenDataError, OSError, RuntimeError):  # RuntimeError: links in a circle
+        name = canonical_name(dataset)
+        if name in KNOWN:
+            return
+        path = parse(name).path.resolve()
+        if file.is_relative_to(path if path.is_dir() else path.parent):
             yield from (each.path.resolve() for each in members(path) if each.path is not None)

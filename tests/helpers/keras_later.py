@@ -22,7 +22,7 @@ class _Later:
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
             module = pytest.importorskip("tensorflow")
-        return getattr(module if self._attribute is None else getattr(module, self._attribute), name)
+            return getattr(module if self._attribute is None else getattr(module, self._attribute), name)
 
 
 tf = _Later()

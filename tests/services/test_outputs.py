@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 from PIL import Image
 from small_runs import Place, write_dataset
 
-from ffcli.errors import RequestError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.plotting.style import new_figure, save_figure
 from ffcli.services.compare_loss.run import reads
+from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.confusion import confusion
+from ffcli.services.export.export import export
 from ffcli.services.outputs import check_apart, check_figure, check_output, check_table
+from ffcli.services.runs.compare import compare_runs
 
 RUN, SWEEP = "20260101-000000-000-aaaa", "20260101-000000-000-bbbb"
 
@@ -89,12 +94,69 @@ def test_no_file_of_a_record_is_overwritten_or_made_in_any_store(place: Place, p
             file.write_text("method: grid")
         if named == "called":
             (file.parent / "summary.json").touch()
+            (file.parent / "config.yaml").touch()
         assert named in refused(place, file)
     link = place.folder / "link.csv"
     link.symlink_to(file)
     assert named in refused(place, link)
     (place.folder / "folder").symlink_to(file.parent)
     assert named in refused(place, place.folder / "folder" / file.name)
+
+
+def test_a_name_that_links_into_a_store_is_refused_where_it_is_the_default_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [place.train(epochs=1, seed=seed).run_id for seed in (1, 2)]
+    monkeypatch.chdir(place.folder)
+    before = {path: path.read_bytes() for path in place.path("").rglob("*") if path.is_file()}
+    choice = RunChoice(runs[0])
+    writes: dict[str, Callable[[], object]] = {
+        f"{runs[0]}.npz": lambda: export(place.context, choice, format="npz"),
+        "runs-compare.png": lambda: compare_runs(place.context, runs),
+        f"confusion-{runs[0]}.png": lambda: confusion(
+            place.context, choice, normalize=False, out=None, csv_file=None
+        ),
+    }
+    for name, write in writes.items():
+        Path(name).symlink_to(place.path(runs[1]) / "model.safetensors")
+        with pytest.raises(RequestError, match=runs[1]):
+            write()
+        Path(name).unlink()
+        write()
+        assert Path(name).stat().st_size > 100
+    after = {path: path.read_bytes() for path in before if path.name != "summary.json"}
+    assert after == {path: before[path] for path in after}
+
+
+def test_folders_that_only_look_like_a_run_or_a_sweep_are_the_users(place: Place) -> None:
+    for name in ("summary.json", "study.log"):
+        (place.folder / name).touch()
+    for name in ("history.csv", "model.safetensors", "runs.csv"):
+        assert check_output(place.context, "csv", place.folder / name) == place.folder / name
+
+
+@pytest.mark.parametrize("dataset", ["loop.npz", "closed/data.npz", "n" * 300, ""])
+def test_data_of_another_run_that_cannot_be_read_are_not_the_outputs_fault(
+    place: Place, dataset: str
+) -> None:
+    (place.folder / "loop.npz").symlink_to(place.folder / "loop.npz")
+    (place.folder / "closed").mkdir(mode=0)
+    place.put("one", dataset=dataset and str(place.folder / dataset))
+    existing = place.folder / "x.png"
+    existing.touch()
+    assert check_output(place.context, "out", existing) == existing
+
+
+def test_links_in_a_circle_are_left_to_who_writes(place: Place) -> None:
+    loop = place.folder / "loop.png"
+    loop.symlink_to(loop)
+    assert check_figure(place.context, loop) == loop
+    with pytest.raises(FfnnError, match=r"loop\.png cannot be written"):
+        save_figure(new_figure(1, 1), loop)
+    existing = place.folder / "x.png"
+    existing.touch()
+    for read in (Path("~nobody-of-this-name/x.png"), loop):
+        assert check_figure(place.context, existing, reads=[read]) == existing
 
 
 def test_other_files_in_the_folders_of_a_store_are_the_users(place: Place) -> None:

@@ -103,7 +103,7 @@ def compare_loss(
     """
     from ffcli.services.compare_loss.run import compare_loss as run
     from ffcli.services.compare_loss.run import log, reads
-    from ffcli.services.outputs import check_figure, check_table
+    from ffcli.services.outputs import check_figure, check_output, check_table
     from ffcli.services.sweeps.shipped import sweep_file
 
     out = Output.of(ctx)
@@ -115,7 +115,7 @@ def compare_loss(
     dots = integer("--dpi", dpi)
     source = sweep_file(spec or "compare_loss")
     read = reads(source) if source.exists() else []
-    target = check_figure(place, file, dots, read) or Path("compare-loss.png")
+    target = check_figure(place, file, dots, read) or check_output(place, "out", Path("compare-loss.png"))
     csv_target = check_table(place, csv_file, target, read)
     comparison = _comparison(
         out,

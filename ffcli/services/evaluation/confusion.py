@@ -15,7 +15,7 @@ from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
 from ffcli.services.evaluation.images import file_stem
 from ffcli.services.evaluation.results import Confusion, ConfusionMatrix
-from ffcli.services.outputs import check_apart, check_figure, check_table
+from ffcli.services.outputs import check_apart, check_figure, check_output, check_table
 from ffcli.tracking.base import Additions
 from ffcli.training.attaching import attach
 from ffcli.training.context import Context
@@ -44,7 +44,7 @@ def confusion(
     csv_file = check_table(context, csv_file, out, [choice.dataset])
     stored, data = chosen_run(context, choice)
     run_id = stored.record.run_id
-    png = out or Path(f"confusion-{run_id}.png")
+    png = out or check_output(context, "out", Path(f"confusion-{run_id}.png"))
     check_apart(csv_file, png)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     n, accuracy = len(data.y_test), matrix_accuracy(counts)

@@ -76,13 +76,13 @@ def evaluate_ensemble(
         created=utc_now(),
         provenance=provenance(data.digest, command_line).as_dict(),
     )
-    if _are_as_evaluated(context, members, data):
+    if _are_unchanged(context, members, data):
         return EnsembleStore(context.runs_dir).add(**figures)
     context.notify("this ensemble is not stored: its runs or their data have changed meanwhile")
     return Ensemble(ensemble_id=None, **figures, path=None)
 
 
-def _are_as_evaluated(context: Context, members: Sequence[StoredRun], data: Dataset) -> bool:
+def _are_unchanged(context: Context, members: Sequence[StoredRun], data: Dataset) -> bool:
     """Whether the runs still have these networks, and the data are those that they were trained on.
 
     Another dataset than theirs was asked for by its name, with which the figures are stored.
@@ -90,7 +90,7 @@ def _are_as_evaluated(context: Context, members: Sequence[StoredRun], data: Data
     return all(
         context.runs.read_evaluated(
             run.record,
-            data.digest if data.name == run.record.dataset else str(run.record.provenance.dataset_digest),
+            data.digest if data.name == run.record.dataset else run.record.provenance.dataset_digest,
         )
         for run in members
     )

@@ -22,7 +22,7 @@ from ffcli.services.evaluation.images import (
     file_stem,
 )
 from ffcli.services.evaluation.results import Mistake, Mistakes, Sample, Samples
-from ffcli.services.outputs import check_figure
+from ffcli.services.outputs import check_figure, check_output
 from ffcli.tracking.base import Additions, Rows
 from ffcli.training.attaching import attach, log_alone
 from ffcli.training.context import Context
@@ -56,7 +56,7 @@ def visualize(
     indices = _one_of_each_class(context, data, seed) if index is None else [index]
     samples, images = _samples(data, indices)
     stem = f"visualize-{file_stem(data.name)}" + ("" if index is None else f"-{index}")
-    png = out or Path(f"{stem}.png")
+    png = out or check_output(context, "out", Path(f"{stem}.png"))
     figure = _figure(samples, images, [sample.name for sample in samples])
     save_figure(figure, png, dpi)
     title = f"samples of {file_stem(data.name)}" if index is None else f"image {index}"
@@ -97,7 +97,7 @@ def visualize_mistakes(
         f"{label(each.name, 20)}\n→ {label(each.predicted.name, 16)} {percentage(each.probability, 1)}"
         for each in mistakes
     ]
-    png = out or Path(f"misclassified-{run_id}.png")
+    png = out or check_output(context, "out", Path(f"misclassified-{run_id}.png"))
     figure = _figure(mistakes, images, titles)
     save_figure(figure, png, dpi)
     own = context.runs.read_evaluated(stored.record, data.digest) if track else None

@@ -51,7 +51,7 @@ def export(
     _require(name)
     run = choice.run if choice.run is not None else best_with_weights(context, choice)
     model = described(load_run(run, context.runs_dir))
-    path = out or Path(f"{model.run_id}.{name}")
+    path = out or check_output(context, "out", Path(f"{model.run_id}.{name}"))
     save_file(path, FORMATS[name](model))
     return Export(model.run_id, name, path)
 

@@ -66,7 +66,7 @@ def report(
     if is_address(sweep_id):
         runs = f"{counted(len(trials), 'run')} of sweep {sweep_id}"
         context.notify(f"the page shows the {runs} that {are(len(trials))} stored here")
-    path = out or Path(f"report-{sweep_id.rpartition('/')[2]}.html")
+    path = out or check_output(context, "out", Path(f"report-{sweep_id.rpartition('/')[2]}.html"))
     best = best_trial(sweep, trials)
     shown = _report(context, sweep, trials, epochs)
     if best is not None:

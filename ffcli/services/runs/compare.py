@@ -12,7 +12,7 @@ from ffcli.plotting.run_curves import MOST, run_curves_figure
 from ffcli.plotting.style import as_png, save_figure
 from ffcli.runs.metric import METRICS, is_loss
 from ffcli.runs.results import EpochRow, RunResult
-from ffcli.services.outputs import check_figure
+from ffcli.services.outputs import check_figure, check_output
 from ffcli.services.runs.curves import run_curves
 from ffcli.services.runs.listing import show_run
 from ffcli.tracking.base import Additions, Lines, Rows
@@ -45,7 +45,7 @@ def compare_runs(
 
     Raises RequestError unless there are two to `MOST` different runs.
     """
-    target = check_figure(context, out, dpi) or Path("runs-compare.png")
+    target = check_figure(context, out, dpi) or check_output(context, "out", Path("runs-compare.png"))
     ids = list(dict.fromkeys(context.runs.find(run).name for run in runs))
     if not 2 <= len(ids) <= MOST:
         raise RequestError(f"runs compare: expected 2 to {MOST} different runs, got {len(ids)}.")

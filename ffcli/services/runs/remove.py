@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from ffcli.errors import FfnnError
 from ffcli.runs.layout import SWEEP_FILE
 from ffcli.runs.metric import BY_VAL_ACC, Metric, is_loss
 from ffcli.runs.record import RunRecord
 from ffcli.runs.store import DamagedRunError
-from ffcli.services.runs.listing import Filter, ListedRun, listed, listed_damaged
+from ffcli.services.runs.listing import DAMAGED, Filter, ListedRun, listed, listed_damaged
 from ffcli.services.runs.select import standing_by
 from ffcli.training.context import Context
 from ffcli.util.safe_read import parse_time
+from ffcli.util.text import counted
 
 
 @dataclass(frozen=True)
@@ -153,15 +155,15 @@ def _metric(context: Context, sweep_id: str | None) -> Metric:
 
 
 def remove(context: Context, runs: Sequence[ListedRun]) -> Removal:
-    """Remove runs that still exist and are as they were listed: a question may have been open for long.
+    """Remove runs that still exist and were not trained since they were listed, however long a question took.
 
-    Raises FfnnError where one is being trained or has changed, once all the others are removed.
+    Raises FfnnError where one is being trained or has been, once all the others are removed.
     """
     removed: list[str] = []
     kept = None
     for run in runs:
         try:
-            _remove(context, run)
+            context.runs.remove(run.run_id, partial(_check_untrained, context, run))
         except FileNotFoundError:  # another process was faster
             continue
         except FfnnError as error:
@@ -173,12 +175,22 @@ def remove(context: Context, runs: Sequence[ListedRun]) -> Removal:
     return Removal(removed)
 
 
-def _remove(context: Context, run: ListedRun) -> None:
-    context.runs.path(run.run_id).lstat()
-    now = _listed(context, run.run_id)
-    if replace(now, size=run.size) != run:
+def _check_untrained(context: Context, run: ListedRun) -> None:
+    """Raise FfnnError where a run that this process holds was trained since it was listed."""
+    try:
+        record = RunRecord.from_json(context.runs.summary(run.run_id))
+    except (ValueError, OSError, FfnnError):  # it is damaged, as it may have been before
+        return
+    if record.status == "running":  # its process was killed
+        record.status = "interrupted"
+    if run.status != DAMAGED and state_of(record) != state_of(run):
         raise FfnnError(
-            f"Run {run.run_id} has changed since it was listed: it is {now.status} now.",
+            f"Run {run.run_id} was trained since it was listed: it is {record.status} now, with "
+            f"{counted(record.epochs_done, 'epoch')}.",
             hint="Run the command again.",
         )
-    context.runs.remove(run.run_id)
+
+
+def state_of(run: ListedRun | RunRecord) -> tuple[str, int | None]:
+    """Return what tells whether a run was trained meanwhile."""
+    return run.status, run.epochs_done

@@ -11,7 +11,7 @@ from pathlib import Path
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import STUDY, SWEEP_FILE, SWEEPS
 from ffcli.services.runs.listing import ListedRun, listed
-from ffcli.services.runs.remove import remove
+from ffcli.services.runs.remove import remove, state_of
 from ffcli.services.sweeps.find import any_stored_sweep, records_of
 from ffcli.sweeping.study.lock import SweepLock
 from ffcli.sweeping.wandb.address import is_address
@@ -85,12 +85,12 @@ def _folder(context: Context, sweep_id: str) -> Path:
 
 
 def _check_unchanged(context: Context, sweep_id: str, its_runs: Sequence[ListedRun]) -> None:
-    """Raise FfnnError where a sweep has got runs, or results of them, since its runs were listed."""
-    seen = {run.run_id: (run.status, run.epochs_done) for run in its_runs}
+    """Raise FfnnError where a sweep has got runs, or epochs of them, since its runs were listed."""
+    seen = {run.run_id: state_of(run) for run in its_runs}
     new = [
         record.run_id
         for record in records_of(context, sweep_id)
-        if seen.get(record.run_id) != (record.status, record.epochs_done)
+        if seen.get(record.run_id) != state_of(record)
     ]
     if new:
         raise FfnnError(

@@ -125,6 +125,7 @@ def test_one_that_was_resumed_and_has_ended_meanwhile_stays(place: Place) -> Non
         place.put(run_id, status="interrupted", epochs_done=2)
     found = named(place.context, ["a", "b", "c"])
     place.put("a", status="finished", epochs_done=9)
+    place.put("b", status="interrupted", epochs_done=2, test_acc=0.5)  # evaluated, no more
     place.put("c", status="interrupted", epochs_done=3)
     with pytest.raises(FfnnError) as refused:
         remove(place.context, found)
