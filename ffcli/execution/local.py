@@ -51,6 +51,13 @@ class Stop:
     key: str
 
 
+@dataclass(frozen=True)
+class Announced:
+    """The run that a worker is about to begin: its run where it dies before it says that it trains it."""
+
+    run_id: str
+
+
 @dataclass
 class _Worker:
     """A worker process and what it trains. One that ``leaves`` was told to end, and takes no further task."""
@@ -59,6 +66,7 @@ class _Worker:
     connection: Connection
     task: Task | None = None
     run_id: str | None = None
+    announced: str | None = None
     leaves: bool = False
 
     @property
@@ -92,7 +100,7 @@ class LocalPool(WorkerPool):
         if self.free < 1:
             raise FfnnError(f"All {self.workers} workers are busy.")
         worker = next((worker for worker in self._live if worker.is_idle), None) or self._start()
-        worker.task, worker.run_id = task, None
+        worker.task, worker.run_id, worker.announced = task, None, None
         self._send(worker, task)
 
     def wait(self, timeout: float | None = None) -> Sequence[PoolEvent]:
@@ -155,7 +163,10 @@ class LocalPool(WorkerPool):
         """Read what a worker has sent."""
         try:
             while worker.connection.poll():
-                event: PoolEvent = worker.connection.recv()
+                event: PoolEvent | Announced = worker.connection.recv()
+                if isinstance(event, Announced):
+                    worker.announced = event.run_id
+                    continue
                 if isinstance(event, TaskStarted):
                     # One that dies from now on does so of its training: how often is up to the caller.
                     worker.run_id, self._deaths = event.run_id, 0
@@ -165,6 +176,11 @@ class LocalPool(WorkerPool):
         except (EOFError, OSError):
             self._died(worker)
 
+    def _begun(self, worker: _Worker) -> str | None:
+        """Return the run that a dead worker has announced, if it came to begin it."""
+        run_id = worker.announced
+        return run_id if run_id is not None and self.context.runs.path(run_id).exists() else None
+
     def _died(self, worker: _Worker) -> None:
         """Take leave of a worker; the next task starts another in its place."""
         self._live.remove(worker)
@@ -173,7 +189,7 @@ class LocalPool(WorkerPool):
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         if worker.task is not None:
             reason = f"its worker process {how}"
-            self._events.append(TaskLost(worker.task.key, worker.run_id, reason))
+            self._events.append(TaskLost(worker.task.key, worker.run_id or self._begun(worker), reason))
         if worker.run_id is None and not worker.leaves:
             self._deaths += 1
         if self._deaths > _MOST_DEATHS * self.workers:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any, cast
 
 from ffcli.core.training import EpochResult
-from ffcli.execution.local import Setup, Stop, Verdict
+from ffcli.execution.local import Announced, Setup, Stop, Verdict
 from ffcli.execution.pool import Notice, PoolEvent, Task, TaskEnded, TaskEpoch, TaskStarted, TaskStatus
 from ffcli.execution.training import dataset_of, explain, is_fatal
 from ffcli.runs.results import RunResult
@@ -68,7 +68,7 @@ class _Worker:
             if isinstance(message, Task):
                 self._train(message)
 
-    def send(self, event: PoolEvent) -> None:
+    def send(self, event: PoolEvent | Announced) -> None:
         try:
             with interrupts_deferred():  # half a message cannot be read on
                 self.connection.send(event)
@@ -99,6 +99,7 @@ class _Worker:
             return resume_run(self.context, task.resume, progress, stop=progress.report)
         experiment = Experiment(task.config, dataset)
         with new_run(self.context, experiment, task.options, task.sweep_id) as recorder:
+            self.send(Announced(recorder.record.run_id))
             recorder.record.provenance = replace(recorder.record.provenance, **task.provenance)
             result = run(
                 recorder,

@@ -9,8 +9,8 @@ from ffcli.errors import FfnnError
 from ffcli.execution.pool import Task
 from ffcli.training.context import Context
 
-# Faults of the machine, which the next task would meet as well.
-_FATAL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EIO")}
+# Faults of the machine and limits of the process, which the next task would meet as well.
+_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG}
 
 
 class UnusableDatasetError(FfnnError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,8 +21,23 @@ from ffcli.errors import FfnnError
 from ffcli.execution.local_worker import ParentGoneError, receive
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import TaskLost
+from ffcli.execution.training import is_fatal
 
 Opened = Callable[[PoolOptions], Pool]
+
+DIES_AT_THE_RUN = """
+import os
+
+true_rename = os.rename
+
+def rename(*names):
+    if ".begun-" in str(names[0]):
+        {first}
+        os.kill(os.getpid(), 9)
+    true_rename(*names)
+
+os.rename = rename
+"""
 
 COORDINATOR = """
 import sys
@@ -125,6 +141,17 @@ def test_workers_that_die_before_they_begin_fail_the_pool(
         pool.pool.wait(0)
 
 
+@pytest.mark.parametrize("appears", [True, False])
+def test_the_run_of_a_worker_that_dies_while_it_begins_is_known(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, appears: bool
+) -> None:
+    pool = opened(PoolOptions(1))
+    sitecustomize(tmp_path, monkeypatch, DIES_AT_THE_RUN.format(first="true_rename(*names)" * appears))
+    pool.submit()
+    assert [pool.lost().run_id] == (pool.place.context.runs.ids() or [None])
+    assert (pool.lost().run_id is not None) is appears
+
+
 def test_workers_that_die_of_their_trainings_do_not(opened: Opened) -> None:
     """As those that need more memory than there is: whether they are tried again is up to the caller."""
     pool = opened(PoolOptions(1))
@@ -170,6 +197,11 @@ def test_a_dataset_that_is_replaced_in_between_is_refused(opened: Opened) -> Non
     pool.submit("after")
     ended = pool.ended("after")
     assert (ended.status, ended.fatal) == ("failed", True)
+
+
+@pytest.mark.parametrize("cause", ["EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "EFBIG", "EACCES", "ENOENT"])
+def test_limits_of_the_machine_and_the_process_are_no_fault_of_a_task(cause: str) -> None:
+    assert is_fatal(OSError(getattr(errno, cause), "")) is (cause not in ("EACCES", "ENOENT"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
