@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -100,6 +101,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if words[:1] == ["help"]:  # as in git help COMMAND
         words = [*words[1:], "--help"]
     make_streams_safe()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook names one here that need not be installed beside ffnn
     try:
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         with writing_stdout():

@@ -68,6 +68,8 @@ def _asked() -> str:
     asked = os.environ.get(VARIABLE, "").strip().lower()
     if asked not in ("", "numba", "numpy"):
         raise RequestError(f"{VARIABLE} must be numpy or numba, got '{asked}'.")
+    if os.environ.get("NUMBA_DISABLE_JIT", "").strip() not in ("", "0"):  # its functions are plain Python
+        return "numpy"
     return asked
 
 

@@ -219,5 +219,11 @@ def test_numpy_runs_the_rules_bound_within_a_block(monkeypatch: pytest.MonkeyPat
     with rules.numpy_kernels():
         assert not rules.compiles()
     assert rules.compiles()
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    assert rules.compiles()
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert not rules.compiles()
+    assert not rules.would_compile()
+    monkeypatch.delenv("NUMBA_DISABLE_JIT")
     monkeypatch.setenv("FFNN_KERNELS", "numpy")
     assert not rules.would_compile()

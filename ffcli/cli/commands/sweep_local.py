@@ -54,7 +54,8 @@ def _run(out: Output, place: Context, made: Sweep, options: SweepOptions) -> Non
     elif more:
         further = [f"More runs: {out.settings.command(*again, '--count', 'N')}"]
     out.result(document, *report(document, out.settings), *kept, *further)
-    fail_where_all_failed(out, document, resume)
+    again_with = () if made.paired is not None else ("--retry-failed",)
+    fail_where_all_failed(out, document, out.settings.command(*again, *again_with))
 
 
 def first_of(

@@ -102,9 +102,12 @@ def _changed(context: Context, run_id: str) -> float | None:
 
 
 def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]:
-    """Return the ids of the best finished runs of each sweep or dataset, per loss where a loss ranks."""
+    """Return the ids of the best finished runs of each sweep or dataset, per loss where a loss ranks.
+
+    Of a dataset that has changed each content counts as one.
+    """
     metrics: dict[str | None, Metric] = {None: BY_VAL_ACC}
-    groups: dict[tuple[str | None, str, object], list[RunRecord]] = {}
+    groups: dict[tuple[object, ...], list[RunRecord]] = {}
     for record in records:
         sweep_id = record.sweep_id
         if record.status == "finished":
@@ -112,9 +115,11 @@ def _best(context: Context, records: Iterable[RunRecord], keep: int) -> set[str]
                 metrics[sweep_id] = _metric(context, sweep_id)
             metric = metrics[sweep_id]
             loss = record.config.get("loss") if is_loss(metric.name) else None
-            groups.setdefault((sweep_id, "" if sweep_id else record.dataset, loss), []).append(record)
+            data = None if sweep_id else (record.dataset, record.provenance.dataset_digest)
+            groups.setdefault((sweep_id, data, loss), []).append(record)
     best: set[str] = set()
-    for (sweep_id, _, _), members in groups.items():
+    for members in groups.values():
+        sweep_id = members[0].sweep_id
         metric = metrics[sweep_id]
         trials = _trials(context, sweep_id, {record.run_id for record in members})
         if trials is None:

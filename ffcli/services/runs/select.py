@@ -65,17 +65,23 @@ def standing_by(metric: Metric) -> Callable[[RunRecord], Standing]:
     return standing
 
 
+def _validated_on(record: RunRecord) -> list[Any]:
+    """Return what says which images have validated a run on a dataset."""
+    return [*(record.config.get(field) for field in _SPLIT), record.provenance.dataset_digest]
+
+
 def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord:
     """Return the finished run of one dataset with the best ``metric``; the earliest on a tie.
 
     The value of a run is that of its best epoch: the highest accuracy or the lowest loss. Notice is given
-    where the runs were validated on different images. Raises RequestError where a loss is to rank runs
-    that were trained with different losses, FfnnError where no run has finished.
+    where the runs were validated on different images, also of a dataset that has changed. Raises
+    RequestError where a loss is to rank runs that were trained with different losses, FfnnError where no
+    run has finished.
     """
     name, standing = canonical_name(dataset or "fashion_mnist"), standing_by(metric)
     # No records are kept: to hold thousands takes half as long again as to read them.
     finished = [
-        (record.run_id, standing(record), [record.config.get(field) for field in _SPLIT])
+        (record.run_id, standing(record), _validated_on(record))
         for record in context.runs.records()
         if record.status == "finished" and record.dataset == name and metric.name in record.best
     ]
@@ -92,4 +98,9 @@ def best_run(context: Context, metric: Metric, dataset: str | None) -> RunRecord
                 f"the runs on {name} differ in {field}, so their {metric.name} was measured on different "
                 f"images; the best run has {field} {best.config.get(field)}"
             )
+    if len({split[-1] for _, _, split in finished}) > 1:
+        context.notify(
+            f"{name} has changed between the runs on it, so their {metric.name} was measured on different "
+            "images"
+        )
     return best

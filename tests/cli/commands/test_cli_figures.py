@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import Cli
+from cli_helpers import Cli, environment
 from PIL import Image
 
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-"}
@@ -39,6 +41,14 @@ def test_a_figure_is_what_its_ending_says(cli: Cli, runs: list[str], command: st
     if ending == "png":
         with Image.open("x.png") as picture:
             assert round(picture.info["dpi"][0]) == 80
+
+
+def test_the_backend_of_a_notebook_does_not_matter(runs: list[str]) -> None:
+    command = [sys.executable, "-m", "ffcli", "runs", "show", runs[0], "-o", "x.png"]
+    variables = environment(MPLBACKEND="module://backend_of_a_notebook")
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path("x.png").read_bytes().startswith(STARTS["png"])
 
 
 @pytest.mark.parametrize("wrong", [["-o", "x.jpg"], ["-o", "x"], ["--dpi", "5"], ["--dpi", "many"]])

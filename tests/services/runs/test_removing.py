@@ -13,6 +13,7 @@ from stored_sweeps import put_sweep
 
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.record import HistoryRow, history_csv
 from ffcli.runs.store import HISTORY, SUMMARY
 from ffcli.services.runs.listing import Filter
@@ -64,6 +65,18 @@ def test_the_best_of_each_dataset_stay(place: Place) -> None:
     assert going(place, keep_best=1) == ["b", "d", "e", "f", "g"]
     assert going(place, keep_best=2) == ["d", "f", "g"]
     assert going(place, keep_best=1, dataset="MNIST") == ["b"]
+
+
+def test_the_best_of_each_content_of_a_dataset_stay(place: Place) -> None:
+    for run_id, digest, val_acc in (
+        ("a", "one", 0.9),
+        ("b", "one", 0.8),
+        ("c", "two", 0.5),
+        ("d", "two", 0.4),
+    ):
+        of = Provenance(dataset_digest=digest)
+        place.put(run_id, best={"val_acc": val_acc}, best_val_acc=val_acc, provenance=of)
+    assert going(place, keep_best=1) == ["b", "d"]
 
 
 def test_the_best_of_each_sweep_stay_by_its_own_metric(place: Place) -> None:

@@ -13,6 +13,7 @@ from ffcli.config import TrainConfig, validate
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.metric import BY_VAL_ACC, Metric
 from ffcli.runs.model_file import load_network
+from ffcli.runs.provenance import Provenance
 from ffcli.runs.store import MODEL, SUMMARY
 from ffcli.services.runs.select import best_run, load_run
 from ffcli.services.train import train
@@ -86,6 +87,20 @@ def test_losses_of_different_kinds_are_never_compared(place: Place) -> None:
         best_run(place.context, Metric.named("val_loss"), "mnist")
     assert caught.value.exit_code == 2
     assert best_run(place.context, BY_VAL_ACC, "mnist").run_id == "9-se"
+
+
+def test_notice_is_given_where_the_dataset_has_changed_between_runs(place: Place) -> None:
+    def put(run_id: str, val_acc: float, digest: str) -> None:
+        of = Provenance(dataset_digest=digest)
+        place.put(run_id, dataset="mnist", best={"val_acc": val_acc}, provenance=of)
+
+    put("7-mnist", 0.99, "one")
+    put("8-more", 0.98, "one")
+    assert best_run(place.context, BY_VAL_ACC, "mnist").run_id == "7-mnist"
+    assert place.notices == []
+    put("9-other", 0.5, "two")
+    assert best_run(place.context, BY_VAL_ACC, "mnist").run_id == "7-mnist"
+    assert len(place.notices) == 1
 
 
 def test_an_unknown_dataset_is_refused(place: Place) -> None:
