@@ -52,7 +52,7 @@ def pool_options(
 
     ``wandb`` is the mode in which W&B follows the runs: the workers of a cluster cannot reach it.
     """
-    from ffcli.execution.open import PoolOptions
+    from ffcli.execution.open import PoolOptions, check_pool
     from ffcli.util.processes import usable_cores
 
     if cluster is not None and wandb == "online":
@@ -64,4 +64,6 @@ def pool_options(
         refuse("--jobs: expected --cluster with it, such as --cluster slurm.")
     most = integer("--workers", workers, least=1)
     given = 0 if cluster is not None else usable_cores()
-    return PoolOptions(most or given, cluster, integer("--jobs", jobs, least=1))
+    options = PoolOptions(most or given, cluster, integer("--jobs", jobs, least=1))
+    check_pool(options)
+    return options

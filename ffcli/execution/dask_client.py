@@ -1,13 +1,15 @@
-"""Dask's client, connected within a bound and closed however its start ends."""
+"""Dask's client, connected within a bound and closed however its start ends, and the addresses it takes."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, suppress
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ffcli.errors import FfnnError
 from ffcli.util.signals import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -63,3 +65,33 @@ def is_exposed(address: str) -> bool:
     with suppress(ValueError):
         return not ip_address(parts.hostname or "").is_loopback
     return parts.hostname != "localhost"
+
+
+def is_address(text: str) -> bool:
+    """Whether Dask speaks the protocol of an address. Its client retries ten seconds before it says so."""
+    from distributed.comm.addressing import parse_address
+    from distributed.comm.registry import get_backend
+
+    try:
+        get_backend(parse_address(text)[0])
+    except ValueError:
+        return False
+    return True
+
+
+def check_certificates() -> None:
+    """Raise FfnnError where Dask's configuration lacks a file that its client needs for TLS."""
+    from distributed import Security
+
+    security = Security()
+    files = {
+        "CA_FILE": security.tls_ca_file,
+        "CLIENT__CERT": security.tls_client_cert,
+        "CLIENT__KEY": security.tls_client_key,
+    }
+    for name, value in files.items():
+        if value is None or ("\n" not in value and not Path(value).is_file()):  # it may be the text itself
+            raise FfnnError(
+                f"TLS needs a file in DASK_DISTRIBUTED__COMM__TLS__{name}, got {value or 'nothing'}.",
+                hint='docs/scaling.md shows how to make and name the files, under "TLS".',
+            )

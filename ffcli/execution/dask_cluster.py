@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.execution.dask_client import connected_client
+from ffcli.execution.dask_client import check_certificates, connected_client, is_address
 from ffcli.util.processes import python_command, usable_cores
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
@@ -62,6 +62,23 @@ class Connection:
     workers: int | None = None
 
 
+def check(cluster: str, jobs: int | None) -> None:
+    """Raise RequestError for no cluster, for jobs that do not go with it, and where the extra is missing."""
+    if jobs is not None and cluster not in BATCH_SYSTEMS:
+        raise RequestError(
+            f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
+        )
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise _missing("distributed", error) from None
+    if cluster not in KINDS and not (is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
+        raise RequestError(
+            unknown("cluster", cluster, KINDS),
+            hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
+        )
+
+
 def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
     """Connect to a cluster, or start one.
 
@@ -71,29 +88,17 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
         jobs: the number of jobs to submit to a batch system.
 
     Raises:
-        RequestError: ``cluster`` is none of these, ``jobs`` does not go with it, or the extra is missing.
+        RequestError: as `check`.
         FfnnError: there is no connection.
     """
-    if jobs is not None and cluster not in BATCH_SYSTEMS:
-        raise RequestError(
-            f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
-        )
-    try:
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise _missing("distributed", error) from None
+    check(cluster, jobs)
     _be_quiet()
     if cluster == "local":
         return _local(workers or usable_cores())
     if cluster in BATCH_SYSTEMS:
         return _batch(cluster, jobs or 1)
-    if not (_is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
-        raise RequestError(
-            unknown("cluster", cluster, KINDS),
-            hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
-        )
     if cluster.startswith("tls://"):
-        _check_certificates()
+        check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
     with ExitStack() as started:
         try:
@@ -106,36 +111,6 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
             ) from None
         start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
         return Connection(client, started.pop_all().close, f"Start some with: {start}")
-
-
-def _is_address(text: str) -> bool:
-    """Whether Dask speaks the protocol of an address. Its client retries ten seconds before it says so."""
-    from distributed.comm.addressing import parse_address
-    from distributed.comm.registry import get_backend
-
-    try:
-        get_backend(parse_address(text)[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _check_certificates() -> None:
-    """Raise FfnnError where Dask's configuration lacks a file that its client needs for TLS."""
-    from distributed import Security
-
-    security = Security()
-    files = {
-        "CA_FILE": security.tls_ca_file,
-        "CLIENT__CERT": security.tls_client_cert,
-        "CLIENT__KEY": security.tls_client_key,
-    }
-    for name, value in files.items():
-        if value is None or ("\n" not in value and not Path(value).is_file()):  # it may be the text itself
-            raise FfnnError(
-                f"TLS needs a file in DASK_DISTRIBUTED__COMM__TLS__{name}, got {value or 'nothing'}.",
-                hint='docs/scaling.md shows how to make and name the files, under "TLS".',
-            )
 
 
 def _missing(package: str, error: ImportError) -> RequestError:

@@ -24,6 +24,14 @@ class PoolOptions:
     jobs: int | None = None
 
 
+def check_pool(options: PoolOptions) -> None:
+    """Raise RequestError for a cluster that is none, before anything is stored for its sake."""
+    if options.cluster is not None:
+        from ffcli.execution.dask_cluster import check
+
+        check(options.cluster, options.jobs)
+
+
 def open_pool(context: Context, options: PoolOptions) -> WorkerPool:
     """Return the pool, to be used as a context.
 

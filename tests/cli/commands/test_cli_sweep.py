@@ -444,6 +444,9 @@ def test_a_sweep_whose_trials_all_failed_fails(cli: Cli, grid: Path) -> None:
         (["--cluster", "local", "--wandb", "online"], "ffnn sync"),
         (["--cluster", "local", "--backend", "wandb"], "ffnn sync"),
         (["--jobs", "2"], "--cluster"),
+        (["--cluster", "nonsense"], "slurm"),
+        (["--cluster", "nothing://host:1"], "tcp://"),
+        (["--cluster", "local", "--jobs", "4"], "slurm"),
         (["--workers", "0"], "--workers must be an integer"),
     ],
 )
