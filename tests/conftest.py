@@ -28,8 +28,9 @@ COMPILED = {"core", "contracts"}
 # More than a thousand processes import the package: without its bytecode each of them compiles it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-# Which tests a process takes at once: those of Keras, whose import takes five seconds; each of these, which
-# take long and share nothing; of the others all of a file, which share fixtures and imports.
+# Which tests a process takes at once: those of Keras, whose import takes five seconds; of SINGLE each alone,
+# which take long and share nothing (files whose tests share a sweep are excepted by name); of the others all
+# of a file, which share fixtures and imports.
 KERAS = re.compile(r"tests/(core/test_(keras_\w+|refinements)|services/export/\w+)\.py")
 SINGLE = re.compile(
     r"tests/(cli/commands|execution/test_dask_|faults|services/sweeps|"
