@@ -733,6 +733,15 @@ class TestPaths:
         with pytest.raises(RequestError, match=r"holds ant/000\.png twice"):
             load(path)
 
+    @pytest.mark.parametrize("others", [[], ["pics-2-of-2.zip"]])
+    def test_a_numbered_archive_is_read_alone(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], others: list[str]
+    ) -> None:
+        for name in ["pics-1-of-2.zip", *others]:
+            write_zip(tmp_path / name, class_files(data["x_train"], data["y_train"]))
+        dataset = load(tmp_path / "pics-1-of-2.zip")
+        assert len(dataset.x_train) + len(dataset.x_test) == 30
+
     @pytest.mark.parametrize("name", ["ant/x.png", "dog"])
     def test_a_link_in_an_archive(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:
         path = write_zip(tmp_path / "a.zip", class_files(data["x_train"], data["y_train"]))

@@ -140,7 +140,6 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
             return Layout(kind, sorted(found, key=lambda file: file.name))
     archives = by_kind.get("zip", [])
     if archives and depth < _NESTED:
-        check_complete(archives)
         if len(archives) > 1 and any(role_of(file.name) is None for file in archives):
             names = ", ".join(file.name for file in archives[:8])
             raise BrokenDataError(f"it holds several archives ({names}): name one of them")

@@ -14,7 +14,7 @@ from ffcli.util.text import are, counted
 # train-00000-of-00002.parquet, at times with a digest: train-00000-of-00002-0123456789abcdef.parquet
 _OF_SO_MANY = re.compile(
     r"(?P<set>.*?)(?P<mark>[-_.]?)(?P<number>\d{1,9})(?P<of>[-_]of[-_])(?P<total>\d{1,9})"
-    r"(-[0-9a-f]{6,64})?(?P<ending>(\.\w+)+)",
+    r"(-[0-9a-f]{6,64})?(?P<ending>(\.\w+)+)(?<!\.zip)(?<!\.npz)",  # archives are not joined
     re.IGNORECASE,
 )
 # 0000.parquet, as the Hub names what it has converted
