@@ -550,10 +550,11 @@ class TestParquet:
         ("names", "missing"),
         [
             (["0000", "0002"], r"train/0001\.parquet is missing"),
-            (["0003"], r"train/0001\.parquet, train/0002\.parquet are missing"),
+            (["0001", "0004"], r"train/0002\.parquet, train/0003\.parquet are missing"),
             (["0000", "0001"], None),
             (["0001", "0002"], None),
             (["2019", "2021"], None),
+            (["0101", "0102", "0315"], None),
         ],
     )
     def test_gaps_of_numbered_files(
@@ -567,6 +568,15 @@ class TestParquet:
         else:
             with pytest.raises(RequestError, match=missing):
                 load(folder)
+
+    @pytest.mark.parametrize("name", ["0000", "0003"])
+    def test_a_numbered_file_that_is_named_is_read_alone(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], name: str
+    ) -> None:
+        content = self.table(data["x_test"], data["y_test"])
+        folder = write_files(tmp_path / "a", {f"{n:04}.parquet": content for n in range(4)})
+        dataset = load(folder / f"{name}.parquet")
+        assert len(dataset.x_train) + len(dataset.x_test) == 12
 
     @pytest.mark.parametrize("name", ["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"])
     def test_one_shard_goes_with_the_others(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import islice
 
 from ffcli.datasets.base import BrokenDataError
@@ -41,8 +41,7 @@ def check_complete(files: Sequence[File]) -> None:
     for matches in sets.values():
         _check_set(matches)
     for folder, matches in numbered.items():
-        if any(match["number"].startswith("0") for match in matches):
-            _check_numbered(folder, matches)
+        _check_numbered(folder, {int(match["number"]) for match in matches})
 
 
 def _check_set(matches: Sequence[re.Match[str]]) -> None:
@@ -67,10 +66,12 @@ def _check_set(matches: Sequence[re.Match[str]]) -> None:
     _refuse_missing(names, total - len(there), f"there {are(len(there))} {len(there)} of {total}")
 
 
-def _check_numbered(folder: str, matches: Sequence[re.Match[str]]) -> None:
-    """Refuse gaps; the first may be 0 or 1, and which is the last is not told."""
-    there = {int(match["number"]) for match in matches}
-    span = range(min(1, *there), max(there) + 1)
+def _check_numbered(folder: str, there: Set[int]) -> None:
+    """Refuse gaps after 0 or 1; which is the last is not told. Other numbers may be years or dates."""
+    first = min(there)
+    if first > 1:
+        return
+    span = range(first, max(there) + 1)
     missing = (number for number in span if number not in there)
     names = [f"{folder}/{number:04}.parquet".lstrip("/") for number in islice(missing, _SHOWN)]
     _refuse_missing(names, len(span) - len(there), f"they are numbered to {max(there):04}")
