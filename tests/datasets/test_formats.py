@@ -136,7 +136,7 @@ class TestTables:
         with pytest.raises(RequestError, match=r"line 11, column 2 \(a\): .*missing"):
             load(tmp_path / "a.csv")
 
-    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", "null", " None ", '"n/a"', "-"])
+    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", " Null ", '"n/a"'])
     @pytest.mark.parametrize("others", [("0", "1"), ("ant", "bee")])
     def test_a_missing_label_is_found(
         self, tmp_path: Path, load: Load, missing: str, others: tuple[str, str]
@@ -146,6 +146,18 @@ class TestTables:
         with pytest.raises(RequestError, match=r"line 1102, column 2 \(label\): .*missing.*name") as caught:
             load(tmp_path / "a.csv")
         assert caught.value.exit_code == 2
+
+    @pytest.mark.parametrize("names", [("+", "-"), ("none", "mild", "severe"), ("nil", "one")])
+    def test_words_that_are_missing_values_may_be_classes(
+        self, tmp_path: Path, load: Load, names: tuple[str, ...]
+    ) -> None:
+        """Without a header, so that the labels are told by what the columns hold."""
+        rows = [f"{n}.5,{n % 2},{names[n % len(names)]}" for n in range(30)]
+        (tmp_path / "a.csv").write_text("\n".join(rows))
+        assert sorted(load(tmp_path / "a.csv").class_names) == sorted(names)
+        (tmp_path / "a.csv").write_text("\n".join([*rows, f"{names[0]},1,{names[1]}"]))
+        with pytest.raises(RequestError, match="line 31, column 1: expected a number"):
+            load(tmp_path / "a.csv")
 
     def test_a_missing_value_makes_no_column_of_numbers_labels(self, tmp_path: Path, load: Load) -> None:
         """Without a header: the first column holds numbers and one ``?``, the last 0 and 1."""
