@@ -715,6 +715,63 @@ class TestPaths:
             load(folder)
         assert caught.value.exit_code == 2
 
+    def test_a_link_that_leads_nowhere_and_is_no_class(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        """Nor is a pipe, which is no folder."""
+        files = class_files(data["x_train"], data["y_train"], "train/")
+        files |= class_files(data["x_test"], data["y_test"], "test/")
+        folder = write_files(tmp_path / "a", files)
+        for name in ("train/ant/LICENSE", "train/notes.txt"):
+            (folder / name).symlink_to(tmp_path / "nowhere")
+        os.mkfifo(folder / "train" / "pipe")
+        dataset = load(folder)
+        assert (len(dataset.x_train), len(dataset.x_test), dataset.class_names) == (30, 12, NAMES)
+
+    @pytest.mark.parametrize("role", ["test", "train"])
+    def test_a_part_of_pictures_that_is_a_link_to_nowhere(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], role: str
+    ) -> None:
+        other = {"test": "train", "train": "test"}[role]
+        folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"], f"b/{other}/"))
+        (folder / "b" / role).symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RequestError, match=f"b/{role} is a link"):
+            load(folder)
+
+    def test_a_link_that_leads_nowhere_beside_arrays(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        (tmp_path / "a").mkdir()
+        np.savez(tmp_path / "a" / "data.npz", **data)
+        (tmp_path / "a" / "latest").symlink_to(tmp_path / "nowhere")
+        check(load(tmp_path / "a"), data)
+
+    @pytest.mark.parametrize(
+        ("files", "lost"),
+        [
+            (["x_train.npy", "y_train.npy", "y_test.npy"], "x_test.npy"),
+            (["train.zip"], "test.zip"),
+            (["train.parquet"], "test.parquet"),
+        ],
+    )
+    def test_a_link_that_leads_nowhere_among_its_kind(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], files: list[str], lost: str
+    ) -> None:
+        """What an unreadable file would be is told by its ending."""
+        (tmp_path / "a").mkdir()
+        for name in files:
+            path = tmp_path / "a" / name
+            if path.suffix == ".npy":
+                path.write_bytes(npy(data[path.stem]))
+            elif path.suffix == ".zip":
+                write_zip(path, class_files(data["x_train"], data["y_train"]))
+            else:
+                pytest.importorskip("pyarrow")
+                path.write_bytes(TestParquet().table(data["x_train"], data["y_train"]))
+        (tmp_path / "a" / lost).symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RequestError, match=rf"{lost} is a link"):
+            load(tmp_path / "a")
+
     def test_a_link_that_leads_nowhere_beside_a_table(
         self, tmp_path: Path, load: Load, data: dict[str, Any]
     ) -> None:

@@ -135,7 +135,9 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
                 raise BrokenDataError("it is one array: expected images and labels, as in an .npz")
             if alone and kind == "picture":
                 raise BrokenDataError("it is one picture: expected a folder with one folder per class")
-            if kind != "picture":
+            if kind == "picture":
+                _check_class_folders(found, files)
+            else:
                 check_complete(found)
             return Layout(kind, sorted(found, key=lambda file: file.name))
     archives = by_kind.get("zip", [])
@@ -151,6 +153,14 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
             inner += held
         return _found(inner, scratch, stack, alone=False, depth=depth + 1)
     raise _refusal(files, alone=alone)
+
+
+def _check_class_folders(pictures: Sequence[File], files: Sequence[File]) -> None:
+    """Raise BrokenDataError where a link that is not followed lies beside a folder of pictures: it may be one."""
+    holding = {tuple(picture.parts[:depth]) for picture in pictures for depth in range(len(picture.parts) - 1)}
+    for file in files:
+        if file.may_be_folder and tuple(file.parts[:-1]) in holding:
+            file.opener()  # which says what it is
 
 
 def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
