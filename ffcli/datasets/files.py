@@ -48,6 +48,7 @@ class File:
         stamp: what changes when the file does.
         is_ordinary: whether it can be read; the opener of a pipe or of a link to nothing says what it is.
         may_be_folder: whether it is a link that may stand for a folder: one to nothing, without an ending.
+        is_doubled: whether its archive holds another file of its name.
     """
 
     name: str
@@ -57,6 +58,7 @@ class File:
     stamp: str = ""
     is_ordinary: bool = True
     may_be_folder: bool = False
+    is_doubled: bool = False
 
     @property
     def parts(self) -> list[str]:
@@ -210,7 +212,7 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
     """Open a zip archive and yield its files, in order of their names; one in an archive goes to ``scratch``.
 
     Raises:
-        BrokenDataError: it cannot be read, is not a zip archive, or holds a name twice.
+        BrokenDataError: it cannot be read, or is not a zip archive.
     """
     with file_at(spooled(file, scratch)).opener() as stream:
         try:
@@ -224,10 +226,8 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
                 for entry in archive.infolist()
                 if not entry.filename.endswith("/") and not _is_left_by_a_system(entry.filename)
             ]
-            if (most := Counter(member.name for member in files).most_common(1)) and most[0][1] > 1:
-                raise BrokenDataError(
-                    f"{file.name} holds {most[0][0]} twice: pack it again, with each file once"
-                )
+            times = Counter(member.name for member in files)
+            files = [replace(member, is_doubled=times[member.name] > 1) for member in files]
             yield sorted(files, key=lambda member: member.name)
 
 

@@ -803,13 +803,23 @@ class TestPaths:
         self, tmp_path: Path, load: Load, data: dict[str, Any]
     ) -> None:
         path = write_zip(tmp_path / "a.zip", class_files(data["x_train"], data["y_train"]))
-        for name in ("ant/100.png", "ant/000.png"):
-            n_rows = 30 + (name == "ant/000.png")
+        """Only a file of the data counts; ./ before a name does not make it another one."""
+        added = picture(data["x_test"][0])
+        files = [("README.md", b"of ants"), ("./README.md", b"of bees"), ("./ant/100.png", added)]
+        for n_rows, (name, content) in zip((30, 30, 30, 31), [*files, ("./ant/000.png", added)]):
             dataset = load(path)
             assert len(dataset.x_train) + len(dataset.x_test) == n_rows
             with zipfile.ZipFile(path, "a") as archive:
-                archive.writestr(f"./{name}", picture(data["x_test"][0]))
+                archive.writestr(name, content)
         with pytest.raises(RequestError, match=r"holds ant/000\.png twice"):
+            load(path)
+
+    def test_an_archive_that_an_archive_holds_twice(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        inner = write_zip(tmp_path / "train.zip", class_files(data["x_train"], data["y_train"])).read_bytes()
+        path = write_zip(tmp_path / "a.zip", {"train.zip": inner, "./train.zip": inner})
+        with pytest.raises(RequestError, match=r"holds train\.zip twice"):
             load(path)
 
     @pytest.mark.parametrize("others", [[], ["pics-2-of-2.zip"]])
