@@ -56,9 +56,17 @@ def _check_set(matches: Sequence[re.Match[str]]) -> None:
         twice = [match.string for match in matches if int(match["number"]) == number]
         raise BrokenDataError(f"{twice[0]} and {twice[1]} are the same part: remove one of them")
     total, there = int(first["total"]), {int(match["number"]) for match in matches}
-    begin = 1 if total in there else 0
+    padded = any(match["number"].startswith("0") for match in matches)  # or one is 0 itself
+    begin = 0 if 0 in there or (padded and total not in there) else 1
     width = len(first["number"])
-    missing = (number for number in range(begin, begin + total) if number not in there)
+    span = range(begin, begin + total)
+    beyond = next((match.string for match in matches if int(match["number"]) not in span), None)
+    if beyond is not None:
+        raise BrokenDataError(
+            f"{beyond} is beyond the {counted(total, 'part')} that its name tells of, numbered from {begin}: "
+            "remove it, or rename the files if this is all of the data"
+        )
+    missing = (number for number in span if number not in there)
     names = [
         f"{first['set']}{first['mark']}{number:0{width}}{first['of']}{first['total']}{first['ending']}"
         for number in islice(missing, _SHOWN)
