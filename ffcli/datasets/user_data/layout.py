@@ -36,13 +36,11 @@ _PICTURES = (
 )
 _ENDINGS = {
     "npy": (".npy",),
-    "idx": ("-ubyte", "-ubyte.gz"),
     "parquet": (".parquet",),
     "text": TABLES,
-    "picture": _PICTURES,
     "zip": (".zip", ".npz"),
 }
-"""What tells the kind of a file that cannot be read."""
+"""What tells the kind of a file that cannot be read, beside the names of IDX files and pictures."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
     seen: dict[str, int] = {}
     for file in files:
         ending = "".join(Path(file.name.lower()).suffixes[-2:])
-        seen[ending] = seen.get(ending, 0) + file.is_ordinary
+        seen[ending] = seen.get(ending, 0) + 1
         if not file.is_ordinary:
             kind = next((kind for kind, ends in _ENDINGS.items() if file.name.lower().endswith(ends)), "")
         elif seen[ending] <= _SAMPLE or ending not in kinds:
