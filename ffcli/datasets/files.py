@@ -17,7 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,6 +47,8 @@ class File:
         path: where it lies on disk; None in an archive.
         stamp: what changes when the file does.
         is_ordinary: whether it can be read; the opener of a pipe or of a link to nothing says what it is.
+        may_be_folder: whether it is a link that may stand for a folder: one to nothing, without an ending.
+        is_doubled: whether its archive holds another file of its name.
     """
 
     name: str
@@ -55,6 +57,8 @@ class File:
     path: Path | None = None
     stamp: str = ""
     is_ordinary: bool = True
+    may_be_folder: bool = False
+    is_doubled: bool = False
 
     @property
     def parts(self) -> list[str]:
@@ -139,16 +143,14 @@ def _file(path: Path, name: str, state: os.stat_result) -> File:
 
 def _not_ordinary(name: str, what: str) -> File:
     def refuse() -> BinaryIO:
-        raise BrokenDataError(f"{name} is {what}: put the file itself there, or remove it")
+        raise BrokenDataError(f"{name} is {what}: put the data itself there, or remove it")
 
     return File(name, 0, refuse, is_ordinary=False)
 
 
-def _lost_link(name: str, what: str = "a link that leads nowhere") -> File:
-    """Return a link whose target is not there. Raises BrokenDataError where that may be a folder of data."""
-    if not Path(name).suffix:
-        raise BrokenDataError(f"{name} is {what}: put what it stands for there, or remove it")
-    return _not_ordinary(name, what)
+def _unfollowed(name: str, what: str) -> File:
+    """Return a link that leads nowhere, or that lies in an archive."""
+    return replace(_not_ordinary(name, what), may_be_folder=not Path(name).suffix)
 
 
 def folder_files(folder: Path) -> list[File]:
@@ -157,8 +159,7 @@ def folder_files(folder: Path) -> list[File]:
     Links are followed, though not into a folder that the walk is already in.
 
     Raises:
-        BrokenDataError: the folder cannot be read, is too large or too deep, or holds a link without an
-            ending that leads nowhere.
+        BrokenDataError: the folder cannot be read, or is too large or too deep.
     """
     files: list[File] = []
     _walk(folder, "", frozenset(), files)
@@ -185,7 +186,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]], files: l
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP):
                 if path.is_symlink():  # else it has just been removed
-                    files.append(_lost_link(prefix + name))
+                    files.append(_unfollowed(prefix + name, "a link that leads nowhere"))
                 continue
             raise BrokenDataError(f"{prefix}{name} cannot be read: {error.strerror}") from error
         if stat.S_ISDIR(state.st_mode):
@@ -211,7 +212,7 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
     """Open a zip archive and yield its files, in order of their names; one in an archive goes to ``scratch``.
 
     Raises:
-        BrokenDataError: it cannot be read, is not a zip archive, or holds a name twice.
+        BrokenDataError: it cannot be read, or is not a zip archive.
     """
     with file_at(spooled(file, scratch)).opener() as stream:
         try:
@@ -225,10 +226,8 @@ def zip_files(file: File, scratch: Path) -> Iterator[list[File]]:
                 for entry in archive.infolist()
                 if not entry.filename.endswith("/") and not _is_left_by_a_system(entry.filename)
             ]
-            if (most := Counter(member.name for member in files).most_common(1)) and most[0][1] > 1:
-                raise BrokenDataError(
-                    f"{file.name} holds {most[0][0]} twice: pack it again, with each file once"
-                )
+            times = Counter(member.name for member in files)
+            files = [replace(member, is_doubled=times[member.name] > 1) for member in files]
             yield sorted(files, key=lambda member: member.name)
 
 
@@ -239,7 +238,7 @@ def _is_left_by_a_system(name: str) -> bool:
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> File:
     name = posixpath.normpath(entry.filename)  # without ./ before it
     if stat.S_ISLNK(entry.external_attr >> 16):
-        return _lost_link(name, "a link, which is not followed in an archive")
+        return _unfollowed(name, "a link, which is not followed in an archive")
     return File(name, entry.file_size, _entry_opener(archive, entry))
 
 

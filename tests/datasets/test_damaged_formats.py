@@ -170,20 +170,22 @@ def test_a_full_disk_is_no_wrong_request(
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("form", ["csv", "zip of pictures", "parquet"])
 def test_a_disk_that_is_filled_meanwhile(
-    tmp_path: Path, sound: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, form: str
+    tmp_path: Path, sound: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, form: str, code: int
 ) -> None:
-    """Parquet's reader, which damage makes fail with the same error, does not call the file damaged."""
+    """Or the user's part of it. Parquet's reader, which damage makes fail alike, calls no file damaged."""
 
     def fill(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(code, "No space left on device")
 
     (tmp_path / "mine").write_bytes(sound[form])
     monkeypatch.setattr("ffcli.datasets.user_data.staging.Stage.extend", fill)
     with pytest.raises(DataError, match="No space left") as caught:
         load_dataset(str(tmp_path / "mine"), tmp_path / "data")
     assert caught.value.exit_code == 1
+    assert "space" in str(caught.value.hint)
 
 
 def test_a_parquet_file_whose_few_bytes_are_long_texts(tmp_path: Path) -> None:

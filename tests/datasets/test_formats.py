@@ -136,7 +136,7 @@ class TestTables:
         with pytest.raises(RequestError, match=r"line 11, column 2 \(a\): .*missing"):
             load(tmp_path / "a.csv")
 
-    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", "null", " None ", '"n/a"', "-"])
+    @pytest.mark.parametrize("missing", ["", "NA", "nan", "?", " Null ", '"n/a"'])
     @pytest.mark.parametrize("others", [("0", "1"), ("ant", "bee")])
     def test_a_missing_label_is_found(
         self, tmp_path: Path, load: Load, missing: str, others: tuple[str, str]
@@ -146,6 +146,18 @@ class TestTables:
         with pytest.raises(RequestError, match=r"line 1102, column 2 \(label\): .*missing.*name") as caught:
             load(tmp_path / "a.csv")
         assert caught.value.exit_code == 2
+
+    @pytest.mark.parametrize("names", [("+", "-"), ("none", "mild", "severe"), ("nil", "one")])
+    def test_words_that_are_missing_values_may_be_classes(
+        self, tmp_path: Path, load: Load, names: tuple[str, ...]
+    ) -> None:
+        """Without a header, so that the labels are told by what the columns hold."""
+        rows = [f"{n}.5,{n % 2},{names[n % len(names)]}" for n in range(30)]
+        (tmp_path / "a.csv").write_text("\n".join(rows))
+        assert sorted(load(tmp_path / "a.csv").class_names) == sorted(names)
+        (tmp_path / "a.csv").write_text("\n".join([*rows, f"{names[0]},1,{names[1]}"]))
+        with pytest.raises(RequestError, match="line 31, column 1: expected a number"):
+            load(tmp_path / "a.csv")
 
     def test_a_missing_value_makes_no_column_of_numbers_labels(self, tmp_path: Path, load: Load) -> None:
         """Without a header: the first column holds numbers and one ``?``, the last 0 and 1."""
@@ -526,6 +538,12 @@ class TestParquet:
             (["x-2-of-2-0123456789abcdef"], r"x-1-of-2\.parquet is missing"),
             (["train-00000-of-00001", "test-00001-of-00002"], r"test-00000-of-00002\.parquet is missing"),
             (["train-0-of-000000009"], r"train-1-of-\S* train-2-of-\S* train-3-of-\S* and 5 others"),
+            (["fold_1_of_3"], r"fold_2_of_3\.parquet, fold_3_of_3\.parquet are missing"),
+            (["x-00001-of-00003"], r"x-00000-of-00003\.parquet, x-00002-of-00003\.parquet are missing"),
+            (["x-10-of-11", "x-09-of-11"], r"x-00-of-11\.parquet, x-01-of-11\.parquet, \S* and 6 others"),
+            (["x-0-of-2", "x-2-of-2"], r"x-2-of-2\.parquet is beyond the 2 parts.* from 0:"),
+            (["x-1-of-2", "x-3-of-2"], r"x-3-of-2\.parquet is beyond the 2 parts.* from 1:"),
+            (["x-00001-of-00000"], r"x-00001-of-00000\.parquet is beyond the 0 parts"),
             (["train_0_of_1", "train_0_of_2", "train_1_of_2"], "two versions"),
             (["train-0-of-1-abcdef", "train-0-of-1-012345"], "the same part"),
         ],
@@ -550,10 +568,11 @@ class TestParquet:
         ("names", "missing"),
         [
             (["0000", "0002"], r"train/0001\.parquet is missing"),
-            (["0003"], r"train/0001\.parquet, train/0002\.parquet are missing"),
+            (["0001", "0004"], r"train/0002\.parquet, train/0003\.parquet are missing"),
             (["0000", "0001"], None),
             (["0001", "0002"], None),
             (["2019", "2021"], None),
+            (["0101", "0102", "0315"], None),
         ],
     )
     def test_gaps_of_numbered_files(
@@ -567,6 +586,15 @@ class TestParquet:
         else:
             with pytest.raises(RequestError, match=missing):
                 load(folder)
+
+    @pytest.mark.parametrize("name", ["0000", "0003"])
+    def test_a_numbered_file_that_is_named_is_read_alone(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], name: str
+    ) -> None:
+        content = self.table(data["x_test"], data["y_test"])
+        folder = write_files(tmp_path / "a", {f"{n:04}.parquet": content for n in range(4)})
+        dataset = load(folder / f"{name}.parquet")
+        assert len(dataset.x_train) + len(dataset.x_test) == 12
 
     @pytest.mark.parametrize("name", ["train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"])
     def test_one_shard_goes_with_the_others(
@@ -693,6 +721,63 @@ class TestPaths:
             load(folder)
         assert caught.value.exit_code == 2
 
+    def test_a_link_that_leads_nowhere_and_is_no_class(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        """Nor is a pipe, which is no folder."""
+        files = class_files(data["x_train"], data["y_train"], "train/")
+        files |= class_files(data["x_test"], data["y_test"], "test/")
+        folder = write_files(tmp_path / "a", files)
+        for name in ("train/ant/LICENSE", "train/notes.txt"):
+            (folder / name).symlink_to(tmp_path / "nowhere")
+        os.mkfifo(folder / "train" / "pipe")
+        dataset = load(folder)
+        assert (len(dataset.x_train), len(dataset.x_test), dataset.class_names) == (30, 12, NAMES)
+
+    @pytest.mark.parametrize("role", ["test", "train"])
+    def test_a_part_of_pictures_that_is_a_link_to_nowhere(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], role: str
+    ) -> None:
+        other = {"test": "train", "train": "test"}[role]
+        folder = write_files(tmp_path / "a", class_files(data["x_train"], data["y_train"], f"b/{other}/"))
+        (folder / "b" / role).symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RequestError, match=f"b/{role} is a link"):
+            load(folder)
+
+    def test_a_link_that_leads_nowhere_beside_arrays(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        (tmp_path / "a").mkdir()
+        np.savez(tmp_path / "a" / "data.npz", **data)
+        (tmp_path / "a" / "latest").symlink_to(tmp_path / "nowhere")
+        check(load(tmp_path / "a"), data)
+
+    @pytest.mark.parametrize(
+        ("files", "lost"),
+        [
+            (["x_train.npy", "y_train.npy", "y_test.npy"], "x_test.npy"),
+            (["train.zip"], "test.zip"),
+            (["train.parquet"], "test.parquet"),
+        ],
+    )
+    def test_a_link_that_leads_nowhere_among_its_kind(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], files: list[str], lost: str
+    ) -> None:
+        """What an unreadable file would be is told by its ending."""
+        (tmp_path / "a").mkdir()
+        for name in files:
+            path = tmp_path / "a" / name
+            if path.suffix == ".npy":
+                path.write_bytes(npy(data[path.stem]))
+            elif path.suffix == ".zip":
+                write_zip(path, class_files(data["x_train"], data["y_train"]))
+            else:
+                pytest.importorskip("pyarrow")
+                path.write_bytes(TestParquet().table(data["x_train"], data["y_train"]))
+        (tmp_path / "a" / lost).symlink_to(tmp_path / "nowhere")
+        with pytest.raises(RequestError, match=rf"{lost} is a link"):
+            load(tmp_path / "a")
+
     def test_a_link_that_leads_nowhere_beside_a_table(
         self, tmp_path: Path, load: Load, data: dict[str, Any]
     ) -> None:
@@ -724,14 +809,33 @@ class TestPaths:
         self, tmp_path: Path, load: Load, data: dict[str, Any]
     ) -> None:
         path = write_zip(tmp_path / "a.zip", class_files(data["x_train"], data["y_train"]))
-        for name in ("ant/100.png", "ant/000.png"):
-            n_rows = 30 + (name == "ant/000.png")
+        """Only a file of the data counts; ./ before a name does not make it another one."""
+        added = picture(data["x_test"][0])
+        files = [("README.md", b"of ants"), ("./README.md", b"of bees"), ("./ant/100.png", added)]
+        for n_rows, (name, content) in zip((30, 30, 30, 31), [*files, ("./ant/000.png", added)]):
             dataset = load(path)
             assert len(dataset.x_train) + len(dataset.x_test) == n_rows
             with zipfile.ZipFile(path, "a") as archive:
-                archive.writestr(f"./{name}", picture(data["x_test"][0]))
+                archive.writestr(name, content)
         with pytest.raises(RequestError, match=r"holds ant/000\.png twice"):
             load(path)
+
+    def test_an_archive_that_an_archive_holds_twice(
+        self, tmp_path: Path, load: Load, data: dict[str, Any]
+    ) -> None:
+        inner = write_zip(tmp_path / "train.zip", class_files(data["x_train"], data["y_train"])).read_bytes()
+        path = write_zip(tmp_path / "a.zip", {"train.zip": inner, "./train.zip": inner})
+        with pytest.raises(RequestError, match=r"holds train\.zip twice"):
+            load(path)
+
+    @pytest.mark.parametrize("others", [[], ["pics-2-of-2.zip"]])
+    def test_a_numbered_archive_is_read_alone(
+        self, tmp_path: Path, load: Load, data: dict[str, Any], others: list[str]
+    ) -> None:
+        for name in ["pics-1-of-2.zip", *others]:
+            write_zip(tmp_path / name, class_files(data["x_train"], data["y_train"]))
+        dataset = load(tmp_path / "pics-1-of-2.zip")
+        assert len(dataset.x_train) + len(dataset.x_test) == 30
 
     @pytest.mark.parametrize("name", ["ant/x.png", "dog"])
     def test_a_link_in_an_archive(self, tmp_path: Path, load: Load, data: dict[str, Any], name: str) -> None:

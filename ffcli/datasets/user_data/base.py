@@ -21,7 +21,8 @@ MOST_ROWS = 1 << 27
 MOST_CLASSES = 1 << 16
 MOST_NAME = 200  # letters of a label: NumPy gives each of an array's texts the room of the longest
 _MOST_TEXT = 4096  # bytes that an array of texts has for each
-_MISSING = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "none", "nil", "?", "-")
+_MISSING_LABELS = ("", "na", "n/a", "nan", "-nan", "+nan", "null", "?")
+_MISSING_VALUES = (*_MISSING_LABELS, "none", "nil", "-")  # which may be classes: + and -, none and severe
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def simplified(name: str) -> str:
 
 
 def is_missing(word: str) -> bool:
-    """Whether a text stands for a value that is not there."""
-    return word.strip().lower() in _MISSING
+    """Whether a text stands for a value that is not there, in a column of numbers."""
+    return word.strip().lower() in _MISSING_VALUES
 
 
 def check_present(labels: Iterable[Any], cell: Callable[[int], str]) -> None:
@@ -118,7 +119,7 @@ def check_present(labels: Iterable[Any], cell: Callable[[int], str]) -> None:
     """
     for index, label in enumerate(labels):
         word = label.decode(errors="replace") if isinstance(label, bytes) else label
-        if word is None or (isinstance(word, str) and is_missing(word)):
+        if word is None or (isinstance(word, str) and word.strip().lower() in _MISSING_LABELS):
             shown = (word or "").strip() or "empty"
             raise BrokenDataError(
                 f"{cell(index)}: expected the name of a class, the label is missing ({shown}); fill it in or "

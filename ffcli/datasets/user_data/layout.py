@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ffcli.datasets.base import BrokenDataError
@@ -36,13 +36,11 @@ _PICTURES = (
 )
 _ENDINGS = {
     "npy": (".npy",),
-    "idx": ("-ubyte", "-ubyte.gz"),
     "parquet": (".parquet",),
     "text": TABLES,
-    "picture": _PICTURES,
     "zip": (".zip", ".npz"),
 }
-"""What tells the kind of a file that cannot be read."""
+"""What tells the kind of a file that cannot be read, beside the names of IDX files and pictures."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,15 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
                 raise BrokenDataError("it is one array: expected images and labels, as in an .npz")
             if alone and kind == "picture":
                 raise BrokenDataError("it is one picture: expected a folder with one folder per class")
-            if kind != "picture":
+            _check_once(found)
+            if kind == "picture":
+                _check_class_folders(found, files)
+            else:
                 check_complete(found)
             return Layout(kind, sorted(found, key=lambda file: file.name))
     archives = by_kind.get("zip", [])
     if archives and depth < _NESTED:
-        check_complete(archives)
+        _check_once(archives)
         if len(archives) > 1 and any(role_of(file.name) is None for file in archives):
             names = ", ".join(file.name for file in archives[:8])
             raise BrokenDataError(f"it holds several archives ({names}): name one of them")
@@ -148,10 +149,25 @@ def _found(files: Sequence[File], scratch: Path, stack: ExitStack, *, alone: boo
         for archive in archives:
             held = stack.enter_context(zip_files(archive, scratch))
             if role := role_of(archive.name) if len(archives) > 1 else None:
-                held = [File(f"{role}/{file.name}", file.size, file.opener) for file in held]
+                held = [replace(file, name=f"{role}/{file.name}") for file in held]
             inner += held
         return _found(inner, scratch, stack, alone=False, depth=depth + 1)
     raise _refusal(files, alone=alone)
+
+
+def _check_once(found: Sequence[File]) -> None:
+    if doubled := next((file for file in found if file.is_doubled), None):
+        raise BrokenDataError(f"its archive holds {doubled.name} twice: pack it again, with each file once")
+
+
+def _check_class_folders(pictures: Sequence[File], files: Sequence[File]) -> None:
+    """Raise BrokenDataError where a link that may stand for a folder lies beside a folder of pictures."""
+    if links := [file for file in files if file.may_be_folder]:
+        parts = [picture.parts for picture in pictures]
+        above = {tuple(each[:depth]) for each in parts for depth in range(len(each) - 1)}
+        for link in links:
+            if tuple(link.parts[:-1]) in above:
+                link.opener()  # which says what it is
 
 
 def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
@@ -161,7 +177,7 @@ def _by_kind(files: Sequence[File], *, alone: bool) -> dict[str, list[File]]:
     seen: dict[str, int] = {}
     for file in files:
         ending = "".join(Path(file.name.lower()).suffixes[-2:])
-        seen[ending] = seen.get(ending, 0) + file.is_ordinary
+        seen[ending] = seen.get(ending, 0) + 1
         if not file.is_ordinary:
             kind = next((kind for kind, ends in _ENDINGS.items() if file.name.lower().endswith(ends)), "")
         elif seen[ending] <= _SAMPLE or ending not in kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import islice
 
 from ffcli.datasets.base import BrokenDataError
@@ -14,7 +14,7 @@ from ffcli.util.text import are, counted
 # train-00000-of-00002.parquet, at times with a digest: train-00000-of-00002-0123456789abcdef.parquet
 _OF_SO_MANY = re.compile(
     r"(?P<set>.*?)(?P<mark>[-_.]?)(?P<number>\d{1,9})(?P<of>[-_]of[-_])(?P<total>\d{1,9})"
-    r"(-[0-9a-f]{6,64})?(?P<ending>(\.\w+)+)",
+    r"(-[0-9a-f]{6,64})?(?P<ending>(\.\w+)+)(?<!\.zip)(?<!\.npz)",  # archives are not joined
     re.IGNORECASE,
 )
 # 0000.parquet, as the Hub names what it has converted
@@ -41,8 +41,7 @@ def check_complete(files: Sequence[File]) -> None:
     for matches in sets.values():
         _check_set(matches)
     for folder, matches in numbered.items():
-        if any(match["number"].startswith("0") for match in matches):
-            _check_numbered(folder, matches)
+        _check_numbered(folder, {int(match["number"]) for match in matches})
 
 
 def _check_set(matches: Sequence[re.Match[str]]) -> None:
@@ -57,9 +56,17 @@ def _check_set(matches: Sequence[re.Match[str]]) -> None:
         twice = [match.string for match in matches if int(match["number"]) == number]
         raise BrokenDataError(f"{twice[0]} and {twice[1]} are the same part: remove one of them")
     total, there = int(first["total"]), {int(match["number"]) for match in matches}
-    begin = 1 if total in there else 0
+    padded = any(match["number"].startswith("0") for match in matches)  # or one is 0 itself
+    begin = 0 if 0 in there or (padded and total not in there) else 1
     width = len(first["number"])
-    missing = (number for number in range(begin, begin + total) if number not in there)
+    span = range(begin, begin + total)
+    beyond = next((match.string for match in matches if int(match["number"]) not in span), None)
+    if beyond is not None:
+        raise BrokenDataError(
+            f"{beyond} is beyond the {counted(total, 'part')} that its name tells of, numbered from {begin}: "
+            "remove it, or rename the files if this is all of the data"
+        )
+    missing = (number for number in span if number not in there)
     names = [
         f"{first['set']}{first['mark']}{number:0{width}}{first['of']}{first['total']}{first['ending']}"
         for number in islice(missing, _SHOWN)
@@ -67,10 +74,12 @@ def _check_set(matches: Sequence[re.Match[str]]) -> None:
     _refuse_missing(names, total - len(there), f"there {are(len(there))} {len(there)} of {total}")
 
 
-def _check_numbered(folder: str, matches: Sequence[re.Match[str]]) -> None:
-    """Refuse gaps; the first may be 0 or 1, and which is the last is not told."""
-    there = {int(match["number"]) for match in matches}
-    span = range(min(1, *there), max(there) + 1)
+def _check_numbered(folder: str, there: Set[int]) -> None:
+    """Refuse gaps after 0 or 1; which is the last is not told. Other numbers may be years or dates."""
+    first = min(there)
+    if first > 1:
+        return
+    span = range(first, max(there) + 1)
     missing = (number for number in span if number not in there)
     names = [f"{folder}/{number:04}.parquet".lstrip("/") for number in islice(missing, _SHOWN)]
     _refuse_missing(names, len(span) - len(there), f"they are numbered to {max(there):04}")
