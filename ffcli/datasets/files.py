@@ -156,7 +156,8 @@ def _unfollowed(name: str, what: str) -> File:
 def folder_files(folder: Path) -> list[File]:
     """Return the files below a folder, in order of their names, without what systems leave there.
 
-    Links are followed, though not into a folder that the walk is already in.
+    Links are followed, though not into a folder that the walk is already in. Prepared datasets, runs and
+    sweeps of `ffnn` below the folder are left out.
 
     Raises:
         BrokenDataError: the folder cannot be read, or is too large or too deep.
@@ -166,6 +167,10 @@ def folder_files(folder: Path) -> list[File]:
     return sorted(files, key=lambda file: file.name)
 
 
+# The files that tell a prepared dataset, a run and a sweep of `ffnn`, which may lie among a user's data.
+_OF_FFNN = ({"dataset.json", "x_train.npy"}, {"summary.json", "config.yaml"}, {"study.log", "sweep.yaml"})
+
+
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]], files: list[File]) -> None:
     try:
         state = folder.stat()
@@ -173,7 +178,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]], files: l
     except OSError as error:
         raise BrokenDataError(f"the folder {prefix or folder} cannot be read: {error.strerror}") from error
     inode = (state.st_dev, state.st_ino)
-    if inode in above:
+    if inode in above or (above and any(marks <= {*names} for marks in _OF_FFNN)):
         return
     if len(above) >= _MOST_DEPTH:
         raise BrokenDataError(f"the folder {prefix} is nested more than {_MOST_DEPTH} levels deep")

@@ -9,8 +9,11 @@ from ffcli.errors import FfnnError
 from ffcli.execution.pool import Task
 from ffcli.training.context import Context
 
-# Faults of the machine and limits of the process, which the next task would meet as well.
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG}
+# Faults of the machine, of rights and of limits, which the next task would meet as well.
+_FATAL = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+    *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EFBIG),
+}
 
 
 class UnusableDatasetError(FfnnError):

@@ -98,6 +98,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
     originals = ranked_originals(context, sweep, metric=options.metric)
     sweep_id = originals[0].sweep_id
     chosen = _distinct(originals, options)
+    last = max(config.seed for original in originals for config in (original.config, *original.members))
     if len(chosen) < options.top:
         only = counted(len(chosen), "such configuration")
         context.notify(f"sweep {sweep_id} has only {only} to train again: no other has finished")
@@ -110,7 +111,7 @@ def rerun(context: Context, sweep: str, options: RerunOptions, on_event: OnJobs)
             {"rerun": RerunOf(sweep_id, original.run_id)},
         )
         for original, base in chosen
-        for seeded in _seeded(original, base, options.seeds)
+        for seeded in _seeded(base, options.seeds, last)
         for config in members(seeded, folds=options.folds)
     ]
     _check_new(options, chosen, jobs)
@@ -159,11 +160,10 @@ def _distinct(originals: Iterable[Original], options: RerunOptions) -> list[tupl
     return chosen
 
 
-def _seeded(original: Original, config: TrainConfig, seeds: int | None) -> list[TrainConfig]:
+def _seeded(config: TrainConfig, seeds: int | None, last: int) -> list[TrainConfig]:
     """Return the configuration, or with seeds that the sweep has not tried: those flatter the best."""
     if seeds is None:
         return [config]
-    last = max((member.seed for member in original.members), default=config.seed)
     return [config.model_copy(update={"seed": last + more}) for more in range(1, seeds + 1)]
 
 

@@ -147,6 +147,12 @@ def test_other_seeds_than_the_chosen_one(place: Place) -> None:
     assert {job.config.dataset for job in jobs} == {str(place.dataset)}
 
 
+def test_no_seed_that_the_sweep_has_tried(place: Place) -> None:
+    made = [Made([(val_acc, 0.5)]) for val_acc in (0.6, 0.9, 0.7)]
+    sweep_id = put_sweep(place, "seed: {values: [3, 1, 5]}", made)
+    assert [job.config.seed for job in planned(place, sweep_id, seeds=2)] == [6, 7]
+
+
 def test_configurations_that_differ_in_seed_or_dataset_only_count_once(place: Place, other: str) -> None:
     search = f"dataset: {{values: [{place.dataset}, {other}]}}\n  seed: {{values: [1, 2]}}"
     made = [Made([(val_acc, 0.5)]) for val_acc in (0.6, 0.7, 0.9, 0.8)]

@@ -11,15 +11,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from small_runs import Place, Watcher, interrupt_after
 
-from ffcli.config import validate
+from ffcli.config import TrainConfig, validate
 from ffcli.errors import RequestError
 from ffcli.runs.model_file import load_network
 from ffcli.runs.record import parse_history
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services import train as train_service
 from ffcli.services.train import plan, train
+from ffcli.training.context import Context
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
 from ffcli.util.atomic_files import json_text, json_value
@@ -211,3 +213,39 @@ def test_an_epoch_is_estimated_by_its_steps_and_its_evaluation(
 def test_a_plan_for_batches_larger_than_the_dataset(place: Place) -> None:
     planned = plan(place.context, place.config(batch_size=10_000, num_layers=0), RunOptions())
     assert (planned.steps_per_epoch, planned.parameters) == (1, 64 * 3 + 3)
+
+
+@pytest.mark.parametrize("kind", ["pictures", "csv"])
+def test_data_beside_the_data_folder_and_the_store_are_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As of ``cd mydata; ffnn train -d .``, whose data folder and store lie in mydata too."""
+    monkeypatch.chdir(tmp_path)
+    context = Context(Path("data"), Path("runs"))
+
+    def put(classes: str) -> None:
+        if kind == "csv":
+            lines = [f"{each},{n},{n + 1}" for each in classes for n in range(10)]
+            Path("mine.csv").write_text("\n".join(["label,a,b", *lines]))
+            return
+        for each in classes:
+            Path(each).mkdir(exist_ok=True)
+            for n in range(10):
+                Image.fromarray(np.full((3, 3), n, np.uint8)).save(Path(each, f"{n}.png"))
+
+    def classes_of_a_training() -> tuple[str, ...]:
+        config = TrainConfig(dataset=".", epochs=1, hidden_size=3, num_layers=1)
+        result = train(context, config, RunOptions(), Watcher())
+        assert result.status == "finished"
+        return context.dataset(config.dataset).class_names
+
+    put("ab")
+    assert classes_of_a_training() == ("a", "b")
+    sweep = Path("runs/sweeps/20260101-000000-000-aaaa")
+    sweep.mkdir(parents=True)
+    for name in ("study.log", "sweep.yaml"):
+        (sweep / name).touch()
+    (sweep / "runs.csv").write_text("label,x\n0,1\n1,2\n")
+    assert classes_of_a_training() == ("a", "b")
+    put("abc")
+    assert classes_of_a_training() == ("a", "b", "c")

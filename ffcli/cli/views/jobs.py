@@ -48,7 +48,7 @@ class JobLines:
                 self._ended += 1
             done = f"{self._ended}/{len(self._jobs)}"
             outcome = ended.status if ended.error is None else f"{ended.status}: {ended.error}"
-            self._out.notice(f"{done}  {ended.run_id}  {plain(outcome)}  {self.name(event.job)}")
+            self._out.notice(f"{done}  {ended.run_id or '–'}  {plain(outcome)}  {self.name(event.job)}")
 
     def name(self, job: int) -> str:
         """Return what tells a job from the others."""
