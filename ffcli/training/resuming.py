@@ -15,7 +15,7 @@ from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import Checkpoint, RunRecorder
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import CHECKPOINT, CONFIG, MODEL
+from ffcli.runs.store import CHECKPOINT, CONFIG
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
@@ -108,7 +108,7 @@ def _replay(recorder: RunRecorder, dataset: Dataset, on_event: OnTraining) -> No
     """Train the recorded epochs again without changing the record, and leave a checkpoint after them.
 
     They are trained for the last epoch of the record, which a schedule looks ahead to. The network of the
-    best epoch is stored where it is gone: the checkpoint counts on it.
+    best epoch is stored, on which the checkpoint counts: it may be gone, or that of an earlier epoch.
     """
     experiment = Experiment(validate(recorder.record.config), dataset)
     recorded = {row.result.epoch: row.result for row in recorder.rows}
@@ -126,7 +126,7 @@ def _replay(recorder: RunRecorder, dataset: Dataset, on_event: OnTraining) -> No
                         "it would not be the same run.",
                         hint="Train it anew from the config.yaml in its folder.",
                     )
-                if result.epoch == recorder.record.best_epoch and not (recorder.path / MODEL).is_file():
+                if result.epoch == recorder.record.best_epoch:
                     recorder.model(model_of(experiment))
                 if result.epoch == recorder.record.epochs_done:
                     recorder.checkpoint(Checkpoint(*experiment.state_dict()))

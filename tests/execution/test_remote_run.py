@@ -50,9 +50,10 @@ def continued(place: Place, dataset: Dataset, task: Task) -> tuple[RemoteRun, Ex
     return run, experiment
 
 
+@pytest.mark.parametrize("checkpoint", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
-    place: Place, monkeypatch: pytest.MonkeyPatch, closed: bool
+    place: Place, monkeypatch: pytest.MonkeyPatch, closed: bool, checkpoint: bool
 ) -> None:
     monkeypatch.setattr("ffcli.execution.remote_run._EVERY", 0.0)
     config = place.config(epochs=8, seed=3)
@@ -67,8 +68,12 @@ def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
         load_run(task.resume, place.context.runs_dir)
     with pytest.raises(FfnnError, match="those of epoch"):
         evaluate(place.context, [RunChoice(task.resume)])
-    resumed = resume_run(place.context, task.resume, Watcher())
-    whole = train(place.context, config, RunOptions(), Watcher())
+    if not checkpoint:
+        (place.path(task.resume) / CHECKPOINT).unlink()
+        assert task.config.epochs == place.context.runs.read(task.resume).epochs_done
+    resumed = resume_run(place.context, task.resume, Watcher(), epochs=None if checkpoint else 9)
+    epochs = 8 if checkpoint else 9
+    whole = train(place.context, place.config(epochs=epochs, seed=3), RunOptions(), Watcher())
     assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
     assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
 
