@@ -123,6 +123,7 @@ def train(
         return
     from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import train as train_run
+    from ffcli.tracking.modes import decide, under_agent
 
     if resume is not None:
         _resume(out, resume, named, flags)
@@ -151,6 +152,11 @@ def train(
         command_line=out.settings.command_line,
         recipe=None if recipe is None else load_recipe(recipe).name,
     )
+    if many.given and under_agent() and decide(options.wandb).mode != "disabled":
+        refuse(
+            "--folds and --repeats train several runs, and W&B's agent has begun one.",
+            "Leave them out, or run the sweep with: ffnn sweep FILE --folds K",
+        )
     if dry_run:
         _show_plan(out, members(settings, many.n_repeats, many.n_folds), options, where)
         return
