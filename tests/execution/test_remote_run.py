@@ -78,6 +78,30 @@ def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
     assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
 
 
+def test_a_run_whose_coordinator_is_killed_before_the_record_has_its_end_is_resumed_here(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ffcli.execution.remote_run._EVERY", 0.0)
+    config = place.config(epochs=8, seed=3)
+    whole = train(place.context, config, RunOptions(), Watcher())
+    dataset, task = interrupted(place, config)
+    assert task.resume is not None
+    run, experiment = continued(place, dataset, task)
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunRecorder, "end", killed)
+        with pytest.raises(KilledError):
+            run.end("finished", None, experiment.best_state, dataset)
+    run._recorder.__exit__()  # type: ignore[union-attr] # as the system does
+    resumed = resume_run(place.context, task.resume, Watcher())
+    assert (resumed.status, resumed.best_val_acc) == ("finished", whole.best_val_acc)
+    stored = load_run(task.resume, place.context.runs_dir)
+    assert (stored.network.state == load_run(whole.run_id, place.context.runs_dir).network.state).all()
+
+
 def test_a_coordinator_killed_while_it_ends_a_run_leaves_one_that_can_be_resumed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
