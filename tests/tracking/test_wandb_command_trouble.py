@@ -163,7 +163,7 @@ def full(tmp_path: Path) -> Iterator[Callable[[], None]]:
 
     yield fill
     for each in mounted:
-        subprocess.run(["umount", str(each)], check=True)
+        subprocess.run(["umount", "--lazy", str(each)], check=True)  # W&B may still be ending
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
