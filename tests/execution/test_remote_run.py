@@ -50,6 +50,18 @@ def continued(place: Place, dataset: Dataset, task: Task) -> tuple[RemoteRun, Ex
     return run, experiment
 
 
+def end_killed(patch: pytest.MonkeyPatch, run: RemoteRun, experiment: Experiment, dataset: Dataset) -> None:
+    """End the run in a coordinator that is killed once the weights are written, before the record is."""
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    patch.setattr(RunRecorder, "end", killed)
+    with pytest.raises(KilledError):
+        run.end("finished", None, experiment.best_state, dataset)
+    run._recorder.__exit__()  # type: ignore[union-attr] # as the system does
+
+
 @pytest.mark.parametrize("checkpoint", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
@@ -88,14 +100,8 @@ def test_a_run_whose_coordinator_is_killed_before_the_record_has_its_end_is_resu
     assert task.resume is not None
     run, experiment = continued(place, dataset, task)
 
-    def killed(*_: object) -> None:
-        raise KilledError
-
     with monkeypatch.context() as patch:
-        patch.setattr(RunRecorder, "end", killed)
-        with pytest.raises(KilledError):
-            run.end("finished", None, experiment.best_state, dataset)
-    run._recorder.__exit__()  # type: ignore[union-attr] # as the system does
+        end_killed(patch, run, experiment, dataset)
     resumed = resume_run(place.context, task.resume, Watcher())
     assert (resumed.status, resumed.best_val_acc) == ("finished", whole.best_val_acc)
     stored = load_run(task.resume, place.context.runs_dir)
@@ -111,15 +117,9 @@ def test_a_coordinator_killed_while_it_ends_a_run_leaves_one_that_can_be_resumed
     assert task.resume is not None
     run_id = task.resume
 
-    def killed(*_: object) -> None:
-        raise KilledError
-
     run, experiment = continued(place, dataset, task)
     with monkeypatch.context() as patch:
-        patch.setattr(RunRecorder, "end", killed)
-        with pytest.raises(KilledError):
-            run.end("finished", None, experiment.best_state, dataset)
-    run._recorder.__exit__()  # type: ignore[union-attr] # as the system does
+        end_killed(patch, run, experiment, dataset)
 
     again = RemoteRun(place.context, task)
     assert again.resume() is None
