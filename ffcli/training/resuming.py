@@ -15,7 +15,7 @@ from ffcli.runs.integrity import change
 from ffcli.runs.record import RunRecord
 from ffcli.runs.recorder import Checkpoint, RunRecorder
 from ffcli.runs.results import RunResult
-from ffcli.runs.store import CHECKPOINT, CONFIG
+from ffcli.runs.store import CHECKPOINT, CONFIG, ENDED
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, TrainingOver, TrainingStarted, steps_to
 from ffcli.training.experiment import Experiment
@@ -48,7 +48,7 @@ def resume_run(
                 f"Run {path.name} has no checkpoint any more: its {counted(record.epochs_done, 'epoch')} "
                 f"{are(record.epochs_done)} trained again, to the same numbers, before it continues."
             )
-            _replay(recorder, dataset, on_event)
+            _replay(recorder, dataset, on_event, context.notify)
         restore(recorder, experiment)
         return run(recorder, experiment, on_event, stop, tracking=tracking)
 
@@ -104,11 +104,16 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
     return config
 
 
-def _replay(recorder: RunRecorder, dataset: Dataset, on_event: OnTraining) -> None:
+def _replay(
+    recorder: RunRecorder, dataset: Dataset, on_event: OnTraining, notify: Callable[[str], None]
+) -> None:
     """Train the recorded epochs again without changing the record, and leave a checkpoint after them.
 
     They are trained for the last epoch of the record, which a schedule looks ahead to. The network of the
     best epoch is stored, on which the checkpoint counts: it may be gone, or that of an earlier epoch.
+
+    Where they come out otherwise, a run that has not ended gets no checkpoint, so that it begins again.
+    Raises FfnnError of one that has: its result would no longer be there.
     """
     experiment = Experiment(validate(recorder.record.config), dataset)
     recorded = {row.result.epoch: row.result for row in recorder.rows}
@@ -120,12 +125,15 @@ def _replay(recorder: RunRecorder, dataset: Dataset, on_event: OnTraining) -> No
                 if before is None:
                     raise FfnnError(f"The history of run {recorder.path.name} lacks epoch {result.epoch}.")
                 if (result.train_loss, result.val_loss) != (before.train_loss, before.val_loss):
-                    raise FfnnError(
+                    told = (
                         f"Epoch {result.epoch} of run {recorder.path.name} does not come out as recorded "
                         "(another processor or NumPy, or a schedule that was begun for another last epoch): "
-                        "it would not be the same run.",
-                        hint="Train it anew from the config.yaml in its folder.",
                     )
+                    if recorder.record.status in ENDED:
+                        hint = "Train it anew from the config.yaml in its folder."
+                        raise FfnnError(f"{told}it would not be the same run.", hint=hint)
+                    notify(f"{told}all its epochs are trained and recorded anew.")
+                    return
                 if result.epoch == recorder.record.best_epoch:
                     recorder.model(model_of(experiment))
                 if result.epoch == recorder.record.epochs_done:

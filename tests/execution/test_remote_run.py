@@ -90,6 +90,29 @@ def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
     assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
 
 
+def test_weights_of_a_later_epoch_are_not_taken_for_those_of_a_run_that_began_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ffcli.execution.remote_run._EVERY", 0.0)
+    config = place.config(epochs=8, seed=3)
+    dataset, task = interrupted(place, config)
+    assert task.resume is not None
+    stored = place.context.runs.read(task.resume).best_epoch
+    (place.path(task.resume) / CHECKPOINT).unlink()
+    run = RemoteRun(place.context, task)
+    assert run.resume() is None, "it begins with its first epoch"
+    run.begin(vars(Provenance()), 1)
+    run.epoch(next(iter(Experiment(config, dataset).run(lambda *_: None))))
+    run.close("interrupted")
+    assert place.context.runs.read(task.resume).best_epoch == 1 != stored
+    with pytest.raises(FfnnError, match=f"those of epoch {stored}"):
+        load_run(task.resume, place.context.runs_dir)
+    resumed = resume_run(place.context, task.resume, Watcher())
+    whole = train(place.context, config, RunOptions(), Watcher())
+    assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
+    assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
+
+
 def test_a_run_whose_coordinator_is_killed_before_the_record_has_its_end_is_resumed_here(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,13 +222,31 @@ def test_a_replay_that_is_interrupted_leaves_the_finished_run(place: Place) -> N
     assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
 
 
-def test_a_replay_that_comes_out_otherwise_is_refused(place: Place) -> None:
-    path = Path(place.train().path)
+def as_on_another_processor(path: Path) -> None:
+    """Change the second epoch's train_loss in a run's history by a few units in the last place."""
     lines = (path / HISTORY).read_text().splitlines()
     cells = lines[2].split(",")
     cells[1] = repr(float(cells[1]) * (1 + 1e-15))
     lines[2] = ",".join(cells)
     (path / HISTORY).write_text("\n".join(lines) + "\n")
+
+
+def test_an_interrupted_run_whose_replay_comes_out_otherwise_begins_again(place: Place) -> None:
+    """As one that was trained on a cluster, which leaves no checkpoint, of other machines."""
+    reference = place.train()
+    path = place.interrupted(3)
+    (path / CHECKPOINT).unlink()
+    as_on_another_processor(path)
+    watcher = Watcher()
+    resume_run(place.context, path.name, watcher)
+    assert_same_run(path, reference)
+    assert any("anew" in notice for notice in place.notices)
+    assert [told[1] for told in watcher.told if told[0] == "epoch"] == [1, 2, 3, 4]
+
+
+def test_a_replay_of_a_finished_run_that_comes_out_otherwise_is_refused(place: Place) -> None:
+    path = Path(place.train().path)
+    as_on_another_processor(path)
     with pytest.raises(FfnnError, match=r"Epoch 2 of run .* does not come out as recorded"):
         go_on(place, path, 9)
     assert place.context.runs.read(path.name).status == "finished"
