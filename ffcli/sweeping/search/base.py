@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -38,7 +38,7 @@ class Proposal:
 
 
 class Proposer(ABC):
-    """Proposes configurations of a sweep. Where the space is finite, none that it has learned of.
+    """Proposes configurations of a sweep, and none again that it has learned of while it finds another.
 
     All randomness follows from ``seed`` and the number of the trial, so that a resumed sweep proposes what it
     would have proposed.
@@ -47,13 +47,11 @@ class Proposer(ABC):
     def __init__(self, spec: SweepSpec, seed: int) -> None:
         self.spec = spec
         self._seed = seed
-        self._tried: set[int] = set()
+        self._tried: set[Any] = set()
 
     def learn(self, trial: Known) -> None:
         """Take in a trial that is new or has changed. Raises ValueError for one outside the space."""
-        index = self.index(trial.values)
-        if index is not None:
-            self._tried.add(index)
+        self._tried.add(self._key(trial.values))
 
     @abstractmethod
     def propose(self, number: int) -> Proposal:
@@ -65,7 +63,7 @@ class Proposer(ABC):
     def complete(self, number: int, given: Mapping[str, Any]) -> Proposal | None:
         """Return a configuration for a trial that has the values ``given``; the others are drawn.
 
-        None where a finite space has no such combination left. Raises FfnnError where no draw is valid.
+        None where no such combination is left, or found. Raises FfnnError where no draw is valid.
         """
         part, rng = self.spec.with_fixed(given), self.generator(number)
         drawn = (part.sample(rng) for _ in range(DRAWS))
@@ -75,7 +73,7 @@ class Proposer(ABC):
             if proposal is not None:
                 return Proposal(proposal.values, proposal.config, self.point(proposal.values))
         if self.spec.size is None:
-            raise none_allowed()
+            self.repeated(part, rng)
         return None
 
     def point(self, values: Mapping[str, Any]) -> Mapping[str, float] | None:
@@ -87,12 +85,11 @@ class Proposer(ABC):
         return np.random.default_rng([self._seed % 2**64, number])
 
     def proposal(
-        self, values: Mapping[str, Any], point: Mapping[str, float] | None = None
+        self, values: Mapping[str, Any], point: Mapping[str, float] | None = None, *, again: bool = False
     ) -> Proposal | None:
-        """Return values as a proposal, None where they are refused or the same training was tried before."""
+        """Return values as a proposal, None where they are refused, or tried before and not ``again``."""
         values = self.spec.distinct.effective(values)
-        index = self.index(values)
-        if index is not None and index in self._tried:
+        if not again and self.has_tried(values):
             return None
         try:
             config = self.spec.config(values)
@@ -102,9 +99,30 @@ class Proposer(ABC):
             return None  # a draw far out of an unbounded distribution
         return Proposal(values, config, point)
 
-    def index(self, values: Mapping[str, Any]) -> int | None:
-        """Return the grid index of a combination (see `SweepSpec.combination`), None in an infinite space."""
-        return self.spec.distinct.index(values)
+    def repeated(self, spec: SweepSpec, rng: np.random.Generator) -> Proposal:
+        """Return any valid draw of an infinite space, tried or not: its ranges may have no effect.
+
+        Raises FfnnError where none is found.
+        """
+        for _ in range(DRAWS):
+            proposal = self.proposal(spec.sample(rng), again=True)
+            if proposal is not None:
+                return proposal
+        raise FfnnError(f"None of {DRAWS} draws from the sweep's distributions is allowed.")
+
+    def has_tried(self, values: Mapping[str, Any]) -> bool:
+        """Whether a combination that trains like this one was learned of."""
+        return self._key(values) in self._tried
+
+    def _key(self, values: Mapping[str, Any]) -> Hashable:
+        """Return what combinations that train alike have in common.
+
+        The grid index (see `SweepSpec.combination`), in an infinite space the values that have an effect.
+        """
+        if self.spec.size is not None:
+            return self.spec.distinct.index(values)
+        effective = self.spec.distinct.effective(values)
+        return tuple(effective[name] for name in self.spec.space)
 
     def untried(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return any combination of a finite space that was not tried, all with the same probability."""
@@ -115,8 +133,3 @@ class Proposer(ABC):
         for tried in sorted(self._tried):
             index += tried <= index
         return self.spec.combination(index)
-
-
-def none_allowed() -> FfnnError:
-    """Return the error of a space without end none of whose draws is valid."""
-    return FfnnError(f"None of {DRAWS} draws from the sweep's distributions is allowed.")

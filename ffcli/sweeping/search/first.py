@@ -15,16 +15,15 @@ class FirstProposals:
     """Turns values of a sweep's space into its first proposals, none of which trains like another."""
 
     def __init__(self, spec: SweepSpec, seed: int) -> None:
-        self._spec = spec
         self._search = proposer(spec, seed)
-        self._taken: set[tuple[Any, ...]] = set()
+        self._count = 0
 
     def complete(self, given: Mapping[str, Any]) -> Proposal | None:
         """Return the next proposal, which has the values ``given``; the others are drawn.
 
         None where there is such a proposal already and no other. Raises FfnnError where no draw is valid.
         """
-        found = self._search.complete(len(self._taken) + 1, given)
+        found = self._search.complete(self._count + 1, given)
         return None if found is None else self._take(found)
 
     def whole(self, values: Mapping[str, Any], config: TrainConfig) -> Proposal | None:
@@ -32,10 +31,8 @@ class FirstProposals:
         return self._take(Proposal(values, config, self._search.point(values)))
 
     def _take(self, proposal: Proposal) -> Proposal | None:
-        effective = self._spec.distinct.effective(proposal.values)
-        values = tuple(effective[name] for name in self._spec.space)
-        if values in self._taken:
+        if self._search.has_tried(proposal.values):
             return None
-        self._taken.add(values)
-        self._search.learn(Known(len(self._taken), True, None, proposal.values, proposal.point))
+        self._count += 1
+        self._search.learn(Known(self._count, True, None, proposal.values, proposal.point))
         return proposal

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ffcli.sweeping.search.base import DRAWS, Proposal, Proposer, none_allowed
+from ffcli.sweeping.search.base import DRAWS, Proposal, Proposer
 
 
 class RandomProposer(Proposer):
-    """Each parameter by its own distribution; over a finite space without repeats."""
+    """Each parameter by its own distribution; without repeats where it finds another."""
 
     def propose(self, number: int) -> Proposal:
         rng = self.generator(number)
@@ -19,8 +19,6 @@ class RandomProposer(Proposer):
         return self.last_resort(rng)
 
     def last_resort(self, rng: np.random.Generator) -> Proposal:
-        """Return any that was not tried. Raises FfnnError in an infinite space."""
+        """Return any that was not tried; in an infinite space any. Raises FfnnError where none is valid."""
         proposal = self.proposal(self.untried(rng)) if self.spec.size is not None else None
-        if proposal is None:
-            raise none_allowed()
-        return proposal
+        return proposal or self.repeated(self.spec, rng)

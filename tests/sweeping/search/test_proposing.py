@@ -113,6 +113,30 @@ def test_a_draw_that_its_field_refuses_is_drawn_again(method):
     assert all(each["learning_rate"] > 0 for each in values)
 
 
+IDLE_RANGE = """
+  optimizer: {values: [sgd, momentum]}
+  learning_rate: {values: [0.1, 0.01]}
+  momentum: {min: 0.1, max: 0.9}
+"""
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_range_without_effect_makes_no_difference_between_trainings(method):
+    values = run(sweep_of(method, IDLE_RANGE), 30)
+    rates = [each["learning_rate"] for each in values if each["optimizer"] == "sgd"]
+    assert sorted(rates) == [0.01, 0.1]
+    momenta = [each["momentum"] for each in values if each["optimizer"] == "momentum"]
+    assert len(set(momenta)) == len(momenta) == 28
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_where_no_range_has_an_effect_trainings_are_repeated(method):
+    space = IDLE_RANGE.replace("[sgd, momentum]", "[sgd]")
+    rates = [each["learning_rate"] for each in run(sweep_of(method, space), 5)]
+    assert sorted(rates[:2]) == [0.01, 0.1]
+    assert len(rates) == 5
+
+
 @given(st.data())
 def test_positions_and_grid_indices_are_those_of_the_values(data):
     space = EVERY_KIND[: EVERY_KIND.index("  learning_rate")] + EVERY_KIND[EVERY_KIND.index("  beta1") :]
@@ -120,7 +144,9 @@ def test_positions_and_grid_indices_are_those_of_the_values(data):
     source = method_of(spec, 0)
     index = data.draw(st.integers(0, spec.size - 1))
     values = spec.combination(index)
-    assert source.index(values) == index
+    assert spec.distinct.index(values) == index
+    source.learn(Known(1, True, None, values, None))
+    assert source.has_tried(values)
     for name, distribution in spec.parameters.items():
         assert distribution.value(position(distribution, values[name])) == values[name]
 
