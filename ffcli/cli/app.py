@@ -18,6 +18,7 @@ from ffcli.cli.errors import Interrupted, ReaderGone, report
 from ffcli.cli.parsing import Group
 from ffcli.cli.shared import PANEL, Settings
 from ffcli.cli.streams import make_streams_safe, writing_stdout
+from ffcli.errors import FfnnError
 
 # Each is the module of the same name (_ for -) in this package, which holds an ``app``.
 COMMANDS = {
@@ -94,6 +95,16 @@ def _root() -> None:
     """Carry the shared options."""
 
 
+def _check_folder() -> None:
+    """Raise FfnnError where the current folder is gone, in which paths mean nothing."""
+    try:
+        os.getcwd()  # noqa: PTH109 - whether there is one
+    except OSError as error:
+        raise FfnnError(
+            f"The current folder cannot be found: {error.strerror}.", hint="Change to another one."
+        ) from None
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line ``args`` (without them, that of the process) and return the exit code."""
     words = list(sys.argv[1:] if args is None else args)
@@ -103,6 +114,7 @@ def main(args: Sequence[str] | None = None) -> int:
     make_streams_safe()
     os.environ["MPLBACKEND"] = "agg"  # a notebook names one here that need not be installed beside ffnn
     try:
+        _check_folder()
         code = get_command(app)(words, prog_name="ffnn", obj=settings, standalone_mode=False)
         with writing_stdout():
             sys.stdout.flush()  # what Rich has printed, such as help

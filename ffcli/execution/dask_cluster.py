@@ -10,8 +10,8 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,10 +68,11 @@ def check(cluster: str, jobs: int | None) -> None:
         raise RequestError(
             f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
         )
-    try:
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise _missing("distributed", error) from None
+    with _well_configured():
+        try:
+            import distributed  # noqa: F401
+        except ImportError as error:
+            raise _missing("distributed", error) from None
     if cluster not in KINDS and not (is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
         raise RequestError(
             unknown("cluster", cluster, KINDS),
@@ -93,10 +94,16 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
     """
     check(cluster, jobs)
     _be_quiet()
-    if cluster == "local":
-        return _local(workers or usable_cores())
-    if cluster in BATCH_SYSTEMS:
-        return _batch(cluster, jobs or 1)
+    with _well_configured():
+        if cluster == "local":
+            return _local(workers or usable_cores())
+        if cluster in BATCH_SYSTEMS:
+            return _batch(cluster, jobs or 1)
+        return _running(cluster)
+
+
+def _running(cluster: str) -> Connection:
+    """Connect to a scheduler that runs, by its address or file."""
     if cluster.startswith("tls://"):
         check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
@@ -111,6 +118,21 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
             ) from None
         start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
         return Connection(client, started.pop_all().close, f"Start some with: {start}")
+
+
+@contextmanager
+def _well_configured() -> Iterator[None]:
+    """Raise FfnnError for what Dask raises where its configuration holds values that it cannot take."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and error.__cause__ is None:
+            raise  # no thread can be started; Dask's own has a cause
+        why = str(error.args[0]) if error.args else type(error).__name__
+        raise FfnnError(
+            f"Dask cannot start: {why}",
+            hint="Its configuration is in variables DASK_… and in files of ~/.config/dask.",
+        ) from error
 
 
 def _missing(package: str, error: ImportError) -> RequestError:

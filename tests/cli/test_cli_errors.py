@@ -104,6 +104,17 @@ def test_a_runs_folder_that_is_a_file(cli: Cli, tiny: Path) -> None:
     assert str(tiny) in done.err.splitlines()[-1]
 
 
+def test_a_current_folder_that_was_removed(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # back there in the end
+    (tmp_path / "gone").mkdir()
+    os.chdir("gone")
+    (tmp_path / "gone").rmdir()
+    for words in (["runs", "list"], ["report", "--runs-dir", str(tmp_path)], ["--help"]):
+        done = cli(*words)
+        assert (done.code, done.out) == (1, "")
+        assert "folder" in done.err
+
+
 def test_a_runs_folder_that_cannot_be_made(cli: Cli, tiny: Path) -> None:
     done = cli("train", "-q", "-d", tiny, "--runs-dir", "/proc/runs")
     assert (done.code, done.out) == (1, "")

@@ -38,6 +38,7 @@ def test_text_keeps_its_names_up_to_blanks(labels: list[str]) -> None:
     ("labels", "names"),
     [
         (np.array([3.0, 1.0, 3.0]), ["3", "1", "3"]),
+        (np.array([3.0, 1.0, 3.0], np.float16), ["3", "1", "3"]),
         (np.array([[2], [0], [2]]), ["2", "0", "2"]),
         (np.array([True, False, True]), ["True", "False", "True"]),
         (np.array([b"cat", "Käfer".encode(), b"cat"]), ["cat", "Käfer", "cat"]),

@@ -84,6 +84,18 @@ def test_an_interrupt_while_connecting_ends_the_command(place: Place, number: si
     assert "Traceback" not in said
 
 
+def test_a_configuration_that_dask_cannot_take_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "soon")
+    spec = place.folder / "spec.yaml"
+    spec.write_text(SPEC.format(dataset=place.dataset))
+    with sweep(place, str(spec), "--cluster", "local", "--workers", "1") as process:
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "soon" in said
+    assert "DASK_" in said
+
+
 def finished(place: Place) -> int:
     return sum(run.status == "finished" for run in place.context.runs.records())
 

@@ -62,6 +62,7 @@ def _column(name: str, array: Array) -> Array:
 
 
 def _whole(name: str, array: Array) -> Array:
+    array = array.astype(np.float64, copy=False)  # the bound is none of float16's numbers
     bad = ~np.isfinite(array) | (np.abs(array) > 2.0**53) | (array != np.rint(array))
     if bad.any():
         raise BrokenDataError(
