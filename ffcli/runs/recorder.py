@@ -234,6 +234,16 @@ class RunRecorder:
             best_state = None if model is None else model[0].state
             return StoredCheckpoint(arrays, scalars, best, best_state)
 
+    def has_best(self) -> bool:
+        """Whether the network of the best epoch is stored, as the file that the record names."""
+        if self.record.model_sha256 is None:
+            return False
+        try:
+            _, about = load_network(self.path / MODEL, [self.record.model_sha256])
+        except FfnnError:
+            return False
+        return bool(about.get("epoch") == self.record.best_epoch)
+
     @contextmanager
     def checkpoint_fits(self) -> Iterator[None]:
         """Raise FfnnError where the block cannot use what the checkpoint holds."""

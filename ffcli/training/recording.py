@@ -46,5 +46,5 @@ def restore(recorder: RunRecorder, experiment: Experiment) -> None:
         return
     with recorder.checkpoint_fits():
         experiment.load_state_dict(stored.arrays, stored.scalars, stored.best, stored.best_state)
-    if stored.best_state is None:  # the process may have died before it wrote the model
+    if stored.best_state is None and not recorder.has_best():  # the process died before it wrote the model
         recorder.model(model_of(experiment))

@@ -110,13 +110,14 @@ def _replay(
     """Train the recorded epochs again without changing the record, and leave a checkpoint after them.
 
     They are trained for the last epoch of the record, which a schedule looks ahead to. The network of the
-    best epoch is stored, on which the checkpoint counts: it may be gone, or that of an earlier epoch.
+    best epoch is stored unless it is there: the checkpoint counts on it, and another may be there, or none.
 
     Where they come out otherwise, a run that has not ended gets no checkpoint, so that it begins again.
     Raises FfnnError of one that has: its result would no longer be there.
     """
     experiment = Experiment(validate(recorder.record.config), dataset)
     recorded = {row.result.epoch: row.result for row in recorder.rows}
+    has_best = recorder.has_best()
     on_event(TrainingStarted(recorder.path.name, experiment.config, 1, experiment.steps_per_epoch))
     try:
         with threadpool_limits(recorder.record.threads):
@@ -134,7 +135,7 @@ def _replay(
                         raise FfnnError(f"{told}it would not be the same run.", hint=hint)
                     notify(f"{told}all its epochs are trained and recorded anew.")
                     return
-                if result.epoch == recorder.record.best_epoch:
+                if result.epoch == recorder.record.best_epoch and not has_best:
                     recorder.model(model_of(experiment))
                 if result.epoch == recorder.record.epochs_done:
                     recorder.checkpoint(Checkpoint(*experiment.state_dict()))

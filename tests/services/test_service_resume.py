@@ -16,6 +16,7 @@ from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs import model_file, recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
+from ffcli.services.runs.select import load_run
 from ffcli.services.train import train
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
@@ -220,6 +221,26 @@ def test_a_replay_that_is_interrupted_leaves_the_finished_run(place: Place) -> N
     with pytest.raises(KeyboardInterrupt):
         resume_run(place.context, path.name, Watcher(at_batches=press), epochs=9)
     assert {entry.name: entry.read_bytes() for entry in path.iterdir()} == before
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # the best epoch is not the last, and is
+def test_a_finished_run_keeps_its_weights_wherever_its_continuation_crashes(
+    place: Place, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    # Its network was stored when it was to end with other epochs, which the file says.
+    path = Path(place.train(epochs=3, seed=seed).path)
+    go_on(place, path, 4)
+    finished = shutil.copytree(path, place.folder / "finished")
+    for write in range(5):
+        shutil.rmtree(path)
+        shutil.copytree(finished, path)
+        with monkeypatch.context() as patch:
+            crash_at(write, patch)
+            with pytest.raises(OSError, match="No space"):
+                go_on(place, path, 6)
+        load_run(path.name, place.context.runs_dir)
+    go_on(place, path, 6)
+    assert_same_run(path, place.train(epochs=6, seed=seed), same_epochs=False)
 
 
 def as_on_another_processor(path: Path) -> None:
