@@ -91,6 +91,10 @@ class Courier:
             settings=settings,
         )
         os.environ["WANDB_DIR"] = str(self._scratch)  # where the public API makes a folder for each run
+        folder = None if self._online else self._run.settings.sync_dir
+        if folder is not None and Path(folder).resolve().is_relative_to(self._scratch.parent.resolve()):
+            # The SDK keeps its files with the temporary ones where it cannot write into the folder.
+            raise OSError(f"nothing can be written into {command['folder']}")
         self._last_epoch, self._best = _NO_ROW, None
         if about["config"]:
             self._define_metrics()
@@ -107,7 +111,7 @@ class Courier:
             entity=self._run.entity or None,
             sweep=self._run.sweep_id,
             url=self._run.url if self._online else None,
-            folder=None if self._online else self._run.settings.sync_dir,
+            folder=folder,
         )
         for row in command["rows"]:
             self._log(row)

@@ -100,6 +100,17 @@ def test_offline_runs_are_sent_by_wandb_sync(ffnn: Ffnn, server: StandIn) -> Non
     assert [row["epoch"] for row in run.history] == [1, 2, 3, 4], "ffnn sync has found nothing to add"
 
 
+def test_an_offline_run_without_a_folder_is_not_said_to_be_kept(ffnn: Ffnn) -> None:
+    wrong = ffnn.folder / "file"
+    wrong.touch()
+    done = ffnn.train("--wandb", "offline", WANDB_DIR=str(wrong))
+    assert done.code == 0
+    assert str(wrong) in done.err
+    assert "offline-run" not in done.err
+    assert done.document["status"] == "finished"
+    assert list((ffnn.folder / "tmp").iterdir()) == []
+
+
 def test_a_diverged_run_does_not_look_like_a_result(ffnn: Ffnn, server: StandIn) -> None:
     done = ffnn.train("-o", "sgd", "-lr", 1e30, "-l", "squared_error", "-w_d", 1)
     assert done.code == 1
