@@ -49,21 +49,20 @@ def load_model(folder: Path, record: RunRecord) -> tuple[Network, dict[str, Any]
     """Return the network of a stored run and its description.
 
     Raises FfnnError where the file is missing or damaged, or does not hold the weights that the run stored,
-    or where they are of another epoch than its best: of a run that continued elsewhere weights come with its
-    end only.
+    or where they are of another epoch than the best on record: it was killed in between, or it continued on
+    a cluster, whose weights come with the end of a run only.
     """
     digests = {record.model_sha256}
-    with suppress(FfnnError):
+    with suppress(FfnnError):  # a run that was killed before its record told of its latest model
         digests.add(load_about(folder / CHECKPOINT).get("model_sha256"))
-    known = [each for each in digests if each is not None]
-    network, about = load_network(folder / MODEL, known)
+    network, about = load_network(folder / MODEL, [known for known in digests if known is not None])
     epoch, best = about.get("epoch"), record.best_epoch or 0
-    # A run that was killed before its record told of its latest model has that one's digest.
-    if isinstance(epoch, int) and (epoch < best or (epoch > best and not known)):
+    if isinstance(epoch, int) and epoch != best:
+        trains = record.status == "running"
         raise FfnnError(
             f"The stored weights of run {record.run_id} are those of epoch {epoch}, not those of its best "
-            f"epoch, {best}: it was interrupted while another machine trained it.",
-            hint=f"Resume it: ffnn train --resume {record.run_id}",
+            f"epoch on record, {best}: {'it is being trained' if trains else 'it was interrupted'}.",
+            hint="Try again." if trains else f"Resume it: ffnn train --resume {record.run_id}",
         )
     return network, about
 
