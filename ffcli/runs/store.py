@@ -21,6 +21,8 @@ CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
 
+_ROOM = 1 << 14  # bytes that a disk with room takes
+
 
 class DamagedRunError(FfnnError):
     """A run's folder does not hold a readable record."""
@@ -49,6 +51,11 @@ class RunStore:
         while True:
             with suppress(FileExistsError):
                 return NewFolder(self.folder / new_run_id(known))
+
+    def check_room(self) -> None:
+        """Raise OSError where no run can be begun, since the folder or its disk takes no file."""
+        with self.create() as new:
+            write_atomic(new.place / SUMMARY, bytes(_ROOM))
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.

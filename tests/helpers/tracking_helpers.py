@@ -25,7 +25,8 @@ import errno, os
 true_fsync = os.fsync
 
 def fsync(descriptor):
-    if "/.begun-" in os.readlink(f"/proc/self/fd/{descriptor}"):
+    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    if "/.begun-" in path and os.environ["TEST_FILE"] in path:
         raise OSError(getattr(errno, os.environ["TEST_ERRNO"]), "no such luck")
     true_fsync(descriptor)
 
@@ -125,15 +126,15 @@ class Ffnn:
         return json.loads((self.folder / "runs" / run_id / "summary.json").read_text())
 
 
-def no_run_begins(ffnn: Ffnn, cause: str) -> dict[str, str]:
-    """Return the environment in which no file of a run that is being begun can be brought to disk."""
+def no_run_begins(ffnn: Ffnn, cause: str, file: str = "") -> dict[str, str]:
+    """Return the environment in which no such file of a run that is being begun can be brought to disk."""
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("needs /proc")
     faults = ffnn.folder / "faults"
-    faults.mkdir()
+    faults.mkdir(exist_ok=True)
     (faults / "sitecustomize.py").write_text(UNBEGUN)  # which every Python loads at its start
     path = os.pathsep.join([str(faults), ffnn.environment["PYTHONPATH"]])
-    return {"TEST_ERRNO": cause, "PYTHONPATH": path}
+    return {"TEST_ERRNO": cause, "TEST_FILE": file, "PYTHONPATH": path}
 
 
 def _tiny(path: Path) -> Path:

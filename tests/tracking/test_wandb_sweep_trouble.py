@@ -103,7 +103,7 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
     hand_out(server, QUICK)
     sweeper.train("--wandb", "disabled")  # unpacks the images
     words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1, "--json")
-    done = sweeper(*words, **no_run_begins(sweeper, cause))
+    done = sweeper(*words, **no_run_begins(sweeper, cause, "config.yaml"))
     assert done.code == 1, done.err
     assert "no such luck" in done.err
     assert "stored here" not in done.err
@@ -113,6 +113,16 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
     assert "no such luck" in run.summary["error"]
     if cause == "EINVAL":
         assert done.document["counts"] == {"finished": 0, "pruned": 0, "failed": 1}
+
+
+def test_no_run_is_asked_for_where_none_can_be_stored(sweeper: Ffnn, server: StandIn) -> None:
+    hand_out(server, QUICK, QUICK)
+    words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 2, "--workers", 2, "--json")
+    done = sweeper(*words, **no_run_begins(sweeper, "ENOSPC"))
+    assert done.code == 1
+    assert "no such luck" in done.err
+    assert server.runs == {}
+    assert sweeper(*words).document["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
 
 
 def test_a_value_that_cannot_be_told_back_fails_its_run(sweeper: Ffnn, server: StandIn) -> None:

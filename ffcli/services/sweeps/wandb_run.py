@@ -161,6 +161,12 @@ class _Trainer:
                         self._obey(*self.orders.get_nowait())
 
     def _ask(self, agent: int) -> None:
+        """Let an agent ask for a run, if one can be stored: W&B hands out none of them twice."""
+        try:
+            self._context.runs.check_room()
+        except OSError as error:
+            self._fail(f"{error.filename}: {error.strerror}")
+            return
         self._asking.add(agent)
         self._agents.ready(agent)
 
