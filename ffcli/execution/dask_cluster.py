@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.dask_client import check_certificates, connected_client, is_address
-from ffcli.util.processes import python_command, usable_cores
+from ffcli.util.processes import can_start_threads, python_command, usable_cores
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 KINDS = ("local", *BATCH_SYSTEMS)
 _START = 60  # seconds that a worker of a local cluster has to start
+_THREADS = 8  # of a worker and of what watches over it
 _ANSWER = 120.0  # seconds that a batch system may take to accept a job
 _LAST_ANSWER = 10.0  # seconds that it has left after an interruption, and to cancel the jobs
 _GRACE = 3.0  # seconds that workers of a local cluster have to end before they are killed: they store nothing
@@ -154,6 +156,8 @@ def _local(workers: int) -> Connection:
     """Start a scheduler in this process and workers on this machine, and wait for them."""
     from distributed import LocalCluster
 
+    if not can_start_threads(_THREADS * (workers + 1)):  # they would be there and train nothing
+        raise OSError(errno.EAGAIN, f"{workers} workers and their threads cannot be started")
     with ExitStack() as started:
         with interrupts_deferred():
             scheduler = LocalCluster(

@@ -16,12 +16,16 @@ def python_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, str(Path(__file__).with_name("bootstrap.py")), module, *arguments]
 
 
-def can_start_threads() -> bool:
-    """Return whether the limit of the user's processes and threads leaves room for one more."""
+def can_start_threads(count: int = 1) -> bool:
+    """Return whether the limit of the user's processes and threads leaves room for so many more."""
+    over = threading.Event()
     try:
-        threading.Thread(target=int).start()
+        for _ in range(count):
+            threading.Thread(target=over.wait).start()
     except RuntimeError:
         return False
+    finally:
+        over.set()
     return True
 
 

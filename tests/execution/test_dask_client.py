@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import threading
@@ -98,3 +99,14 @@ def test_a_pool_that_cannot_open_closes_its_connection(place: Place, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         open_pool(place.context, PoolOptions(1, "tcp://127.0.0.1:1"))
     assert closed == [True]
+
+
+def test_workers_that_the_users_limit_leaves_no_threads_are_not_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(dask_cluster, "can_start_threads", asked.append)  # it returns None
+    with pytest.raises(OSError, match="3 workers") as caught:
+        connect("local", 3, None)
+    assert caught.value.errno == errno.EAGAIN
+    assert asked[0] > 3 * 5, "more than Dask's threads of each worker"
