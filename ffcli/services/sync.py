@@ -129,6 +129,7 @@ def _send(context: Context, run_id: str, tracker: WandbTracker, options: SyncOpt
                 project=options.project or about.project,
                 entity=options.entity or about.entity,
                 model=options.log_model or about.model,
+                synced=None,  # until all of that is there
             )
             tracker.start(tracked_run(recorder.record), [tracked_row(row) for row in rows])
             outcome = finish(tracker, recorder)

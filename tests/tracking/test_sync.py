@@ -94,6 +94,15 @@ def test_a_local_sweep_is_sent_once(ffnn: Ffnn, server: StandIn, swept: tuple[st
     assert epochs(server) == {run_id: [1, 2, 3] for run_id in run_ids}, "what W&B has is not sent again"
 
 
+def test_what_was_asked_for_in_vain_is_still_missing(ffnn: Ffnn, server: StandIn) -> None:
+    wish = ("-wp", "elsewhere", "--log-model")
+    run_id = ffnn.train("--wandb", "online").document["run_id"]
+    assert ffnn("sync", run_id, "--json").document["skipped"] == [run_id]
+    lost = ffnn("sync", run_id, *wish, "--json", WANDB_BASE_URL="http://127.0.0.1:9")
+    assert (lost.code, lost.document["failed"]) == (1, [run_id])
+    assert ffnn("sync", run_id, *wish, "--json").document["synced"] == [run_id]
+
+
 def timestamp(time: str) -> float:
     return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
 
