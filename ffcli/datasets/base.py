@@ -65,6 +65,7 @@ class Dataset:
         class_names: the C names of the classes.
         digest: see `dataset_digest`.
         split: {test_fraction, seed} where the test part was split off by us, else None.
+        white: by what float images were divided when they were read: the white of 16 bits, for example.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dataset:
     class_names: tuple[str, ...]
     digest: str
     split: Mapping[str, float] | None = None
+    white: int = 1
 
     @classmethod
     def of(
@@ -93,6 +95,11 @@ class Dataset:
     def n_features(self) -> int:
         """The number of features of one image."""
         return prod(self.x_train.shape[1:])
+
+    @property
+    def input_scale(self) -> float:
+        """By what the user's own images are multiplied before they come into a network."""
+        return 1 / 255 if self.x_train.dtype.kind == "u" else 1 / self.white
 
     @property
     def n_classes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ffcli.datasets import reference
@@ -49,8 +50,9 @@ def load_dataset(
             parameter="dataset",
         )
     prepared, arrays = prepare(own, data_folder(data_dir), notify or (lambda _: None))
-    class_names, split = tuple(prepared.details["class_names"]), prepared.details["split"]
-    return Dataset.of(canonical, arrays, class_names, dataset_digest(prepared.digests), split)
+    details, digest = prepared.details, dataset_digest(prepared.digests)
+    dataset = Dataset.of(canonical, arrays, tuple(details["class_names"]), digest, details["split"])
+    return replace(dataset, white=details["white"])
 
 
 def _load_known(

@@ -176,7 +176,8 @@ class RunRecorder:
 
     def model(self, model: Model) -> None:
         """Write the network of the best epoch."""
-        self._write_model(network_bytes(model.network, model.about))
+        with self._written_whole():
+            self._write_model(network_bytes(model.network, model.about))
 
     def _write_model(self, content: bytes) -> None:
         write_atomic(self.path / MODEL, content)

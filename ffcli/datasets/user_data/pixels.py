@@ -29,8 +29,10 @@ class _Range:
         return _Range(min(self.low, other.low), max(self.high, other.high), self.whole and other.whole)
 
 
-def convert(parts: list[Rows], *, grayscale: bool) -> tuple[list[Rows], list[str]]:
-    """Return the training rows, and the test rows if any, as uint8 or float32, and what is to be said of it.
+def convert(parts: list[Rows], *, grayscale: bool) -> tuple[list[Rows], int, list[str]]:
+    """Return the training rows, and the test rows if any, as uint8 or float32.
+
+    With them come the number by which they were divided, their white, or 1, and what is to be said of it.
 
     - One channel, (N, H, W, 1) or (N, 1, H, W), is left out; channels that come first go last.
     - With ``grayscale`` colours become gray: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, as Pillow does.
@@ -51,7 +53,7 @@ def convert(parts: list[Rows], *, grayscale: bool) -> tuple[list[Rows], list[str
             raise BrokenDataError(
                 f"{rows.name} has rows of shape {rows.shape[1:]} where {first.name} has {first.shape[1:]}"
             )
-    parts = _scaled(parts, notices)
+    parts, white = _scaled(parts, notices)
     if parts[0].dtype == np.uint8:
         parts = _square(parts, notices)
     if len(shape := parts[0].shape) == 4:
@@ -59,7 +61,7 @@ def convert(parts: list[Rows], *, grayscale: bool) -> tuple[list[Rows], list[str
             f"the images have {shape[3]} channels, of {size_of(*shape[1:3])}, and are taken as "
             f"{prod(shape[1:])} features; augment (flip, shift) needs gray images, as grayscale makes"
         )
-    return parts, notices
+    return parts, white, notices
 
 
 def _mapped(rows: Rows, change: Callable[[Array], Array], shape: tuple[int, ...], dtype: Any = None) -> Rows:
@@ -95,12 +97,12 @@ def _gray(rows: Rows) -> Rows:
     return _mapped(rows, lambda block: to_gray(block[..., :3]), rows.shape[1:3])
 
 
-def _scaled(parts: list[Rows], notices: list[str]) -> list[Rows]:
+def _scaled(parts: list[Rows], notices: list[str]) -> tuple[list[Rows], int]:
     for rows in parts:
         if rows.dtype.kind not in "iufb":
             raise BrokenDataError(f"{rows.name} holds {rows.dtype}: expected numbers")
     if all(rows.dtype == np.uint8 for rows in parts):
-        return parts
+        return parts, 1
     ranges = [_range(rows) for rows in parts]
     _check_same_scale(parts, ranges)
     values = ranges[0] if len(ranges) == 1 else ranges[0] | ranges[1]
@@ -108,7 +110,7 @@ def _scaled(parts: list[Rows], notices: list[str]) -> list[Rows]:
     if values.low >= 0 and values.whole and _LEAST_WHITE <= values.high <= 255:
         if any(rows.dtype.kind == "f" for rows in parts):
             notices.append("the values are whole numbers of 0…255 and are scaled like bytes, by 1/255")
-        return [_mapped(rows, lambda b: b.astype(np.uint8), rows.shape[1:], np.uint8) for rows in parts]
+        return [_mapped(rows, lambda b: b.astype(np.uint8), rows.shape[1:], np.uint8) for rows in parts], 1
     if any(rows.dtype == np.uint8 for rows in parts):
         other = next(rows for rows in parts if rows.dtype != np.uint8)
         raise BrokenDataError(f"{other.name} holds {other.dtype} where the other part holds bytes of 0…255")
@@ -117,9 +119,9 @@ def _scaled(parts: list[Rows], notices: list[str]) -> list[Rows]:
     elif pictorial and values.low >= 0 and values.whole and 255 < values.high <= 65535:
         white = white_level(int(values.high))
     else:
-        return [_as_floats(rows, 1) for rows in parts]
+        return [_as_floats(rows, 1) for rows in parts], 1
     notices.append(f"the images run to {values.high:g} and are scaled by 1/{white}")
-    return [_as_floats(rows, white) for rows in parts]
+    return [_as_floats(rows, white) for rows in parts], white
 
 
 def _as_floats(rows: Rows, white: int) -> Rows:

@@ -42,16 +42,16 @@ from ffcli.errors import DataError, RequestError
 from ffcli.util.text import counted
 
 TEST_FRACTION, TEST_SEED = 0.2, 20260731
-_VERSION = 2  # of the conversion: with another one everything is read again
+_VERSION = 3  # of the conversion: with another one everything is read again
 _LARGE = 1 << 24  # bytes of files that take seconds to read, which is said before
-_CLASSES, _SPLIT = "class_names", "split"
+_CLASSES, _SPLIT, _WHITE = "class_names", "split", "white"
 
 
 def prepare(reference: Reference, data_dir: Path, notify: Notify) -> tuple[Prepared, dict[str, Array]]:
     """Return the user's dataset as prepared arrays, reading and converting it the first time.
 
-    The manifest's details hold ``class_names``, ``format``, ``notices`` and ``split``, the latter None where
-    the dataset has a test part of its own.
+    The manifest's details hold ``class_names``, ``format``, ``notices``, ``white`` (see `convert`) and
+    ``split``, None where the dataset has a test part of its own.
 
     Raises:
         RequestError: the files cannot be read or do not fit; the message names the array, line or file.
@@ -106,6 +106,7 @@ def _open(folder: Path) -> tuple[Prepared, dict[str, Array]] | None:
     if (
         not isinstance(names, list)
         or not isinstance(split, (dict, type(None)))
+        or not isinstance(prepared.details.get(_WHITE), int)
         or any(y.dtype.kind not in "iu" or not len(y) for y in labels)
     ):
         return None
@@ -142,7 +143,7 @@ def _named_companions(path: Path, files: Sequence[File]) -> list[str]:
 def _written(reference: Reference, found: Found, kind: str, work: Path, notices: list[str]) -> Prepared:
     parts = [found.train] if found.test is None else [found.train, found.test]
     codes, names = as_codes([(part.labels_name, part.labels) for part in parts], found.class_names)
-    rows, said = convert([part.rows for part in parts], grayscale=reference.grayscale)
+    rows, white, said = convert([part.rows for part in parts], grayscale=reference.grayscale)
     notices += said
     split = None
     if found.test is None:
@@ -167,6 +168,7 @@ def _written(reference: Reference, found: Found, kind: str, work: Path, notices:
         "format": kind,
         "notices": list(notices),
         _SPLIT: split,
+        _WHITE: white,
     }
     return Prepared({array: saved[array] for array in ARRAYS}, "file", str(reference), details)
 

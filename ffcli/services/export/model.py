@@ -16,12 +16,13 @@ class Model:
     """What a file of any format holds: images in, class probabilities out.
 
     ``network`` has no batch normalization: it is folded into the weights. ``input_shape`` is the shape of one
-    image; its values are multiplied by ``scale`` before the first layer.
+    image; its values, of ``dtype`` uint8 or float32, are multiplied by ``scale`` before the first layer.
     """
 
     run_id: str
     network: Network
     input_shape: tuple[int, ...]
+    dtype: str
     scale: float
     class_names: tuple[str, ...]
     dataset: str
@@ -45,7 +46,7 @@ def described(run: StoredRun) -> Model:
     try:
         shape = tuple(int(side) for side in run.about["image_shape"])
         names = tuple(str(name) for name in run.about["class_names"])
-        pixels = {"uint8 pixels / 255": True, "float features": False}[run.about["input"]]
+        dtype, scale = str(run.about["input_dtype"]), float(run.about["input_scale"])
     except (LookupError, TypeError, ValueError) as error:
         raise FfnnError(
             f"The model file of run {run.record.run_id} does not describe its input: {error!r}"
@@ -55,9 +56,7 @@ def described(run: StoredRun) -> Model:
             f"The model file of run {run.record.run_id} describes images of shape {shape} and {len(names)} "
             f"classes; its network has {sizes[0]} features and {sizes[-1]} classes."
         )
-    return Model(
-        run.record.run_id, run.network.folded(), shape, 1 / 255 if pixels else 1.0, names, run.record.dataset
-    )
+    return Model(run.record.run_id, run.network.folded(), shape, dtype, scale, names, run.record.dataset)
 
 
 def unknown_activation(model: Model, format: str) -> FfnnError:

@@ -65,7 +65,7 @@ _ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
 def onnx_bytes(model: Model) -> bytes:
     """Return an ONNX model: ``images`` (n, …) to ``probabilities`` (n, classes).
 
-    The images are uint8 pixels where the network was trained on pixels, else float32 features.
+    The images are uint8 pixels where the network was trained on pixels, else float32.
     """
     from onnx import TensorProto, checker, helper
 
@@ -76,11 +76,11 @@ def onnx_bytes(model: Model) -> bytes:
         raise FfnnError(
             "The network is larger than the 2 GB that an ONNX file holds; the format npz has no limit."
         )
-    pixels = model.scale != 1
+    pixels = model.dtype == "uint8"
     graph = _Graph()
-    h = "images"
-    if pixels:
-        h = graph.node("Mul", graph.node("Cast", h, to=TensorProto.FLOAT), graph.constant(model.scale))
+    h = graph.node("Cast", "images", to=TensorProto.FLOAT) if pixels else "images"
+    if model.scale != 1:
+        h = graph.node("Mul", h, graph.constant(model.scale))
     h = graph.node("Flatten", h, axis=1)
     last = len(model.network.weights) - 1
     for layer, (W, b) in enumerate(zip(model.network.weights, model.network.biases)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import Place
+from small_runs import Place, Watcher
 
 from ffcli.config import TrainConfig
 from ffcli.core.activations import ACTIVATIONS
@@ -20,7 +20,10 @@ from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.model_file import network_bytes
 from ffcli.runs.store import MODEL
 from ffcli.services.evaluation.best import RunChoice
+from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.export.export import FORMATS, export
+from ffcli.services.train import train
+from ffcli.training.options import RunOptions
 
 RNG = np.random.default_rng(5)
 PIXELS = RNG.integers(0, 256, (50, 6, 5), dtype=np.uint8)
@@ -50,7 +53,8 @@ def put(place: Place, model: Network, *, pixels: bool = True, run: str = "r1", *
     described = {
         "class_names": NAMES,
         "image_shape": [6, 5] if pixels else [30],
-        "input": "uint8 pixels / 255" if pixels else "float features",
+        "input_dtype": "uint8" if pixels else "float32",
+        "input_scale": 1 / 255 if pixels else 1.0,
     }
     (place.path(run) / MODEL).write_bytes(network_bytes(model, {**described, **about}))
     return model
@@ -159,6 +163,23 @@ def test_wrong_requests_are_refused(place: Place, run: str | None, options: dict
     assert not list(Path().glob("*.*n*x"))
 
 
+@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize(("highest", "dtype"), [(1023, ">u2"), (254.5, "float64"), (1, "float32")])
+def test_it_takes_the_users_own_images(
+    place: Place, tmp_path: Path, format: str, highest: float, dtype: str
+) -> None:
+    with np.load(place.dataset) as arrays:
+        own = {**arrays}
+    for name in ("x_train", "x_test"):
+        own[name] = (own[name] / own[name].max() * highest).astype(dtype)
+    np.savez(tmp_path / "own.npz", **own)
+    run = train(place.context, place.config(dataset=str(tmp_path / "own.npz")), RunOptions(), Watcher())
+    path = export(place.context, RunChoice(run.run_id), format=format, out=tmp_path / f"x.{format}").path
+    found = READERS[format](path, own["x_test"].astype(np.float32))
+    (result,) = evaluate(place.context, [RunChoice(run.run_id)])
+    assert (found.argmax(axis=1) == own["y_test"]).mean() == pytest.approx(result.accuracy)
+
+
 @pytest.mark.parametrize(
     "about",
     [
@@ -166,7 +187,7 @@ def test_wrong_requests_are_refused(place: Place, run: str | None, options: dict
         {"class_names": 3},
         {"image_shape": [6, 6]},
         {"image_shape": ["a"]},
-        {"input": "words"},
+        {"input_scale": "words"},
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(place: Place, about: dict[str, Any]) -> None:
