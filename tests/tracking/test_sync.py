@@ -94,7 +94,7 @@ def test_a_local_sweep_is_sent_once(ffnn: Ffnn, server: StandIn, swept: tuple[st
     assert epochs(server) == {run_id: [1, 2, 3] for run_id in run_ids}, "what W&B has is not sent again"
 
 
-def test_what_was_asked_for_in_vain_is_still_missing(ffnn: Ffnn, server: StandIn) -> None:
+def test_what_was_asked_for_in_vain_is_still_missing(ffnn: Ffnn) -> None:
     wish = ("-wp", "elsewhere", "--log-model")
     run_id = ffnn.train("--wandb", "online").document["run_id"]
     assert ffnn("sync", run_id, "--json").document["skipped"] == [run_id]
