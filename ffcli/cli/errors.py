@@ -31,6 +31,7 @@ FAILED, WRONG_REQUEST = 1, RequestError.exit_code
 _FOLDERS = "Other folders can be chosen with --data-dir and --runs-dir."
 _FILES = "Let the process open more files: ulimit -n shows how many it may."
 _MEMORY = "A smaller --batch-size or --hidden-size needs less."
+_UNMAPPED = "failed to map segment"  # the dynamic linker, of a library for which there is no memory
 _PROCESSES = "Let the user start more processes and threads: ulimit -u shows how many there may be."
 _OS_HINTS = {
     errno.EAGAIN: _PROCESSES,
@@ -76,6 +77,8 @@ class _Failure:
 
 def _explain(error: BaseException) -> _Failure | None:
     """Return what to tell the user, or None for an error that nobody expected."""
+    if isinstance(error, ImportError) and _UNMAPPED in str(error):
+        error = MemoryError()
     if _lacks_threads(error):
         error = OSError(errno.EAGAIN, "no more threads can be started")
     elif isinstance(error, OSError) and _while_interrupted(error):

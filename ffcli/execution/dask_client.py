@@ -1,15 +1,17 @@
-"""Dask's client, connected within a bound and closed however its start ends, and the addresses it takes."""
+"""Dask's client, connected within a bound and closed however its start ends, and what it needs for that."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ffcli.errors import FfnnError
+from ffcli.errors import FfnnError, RequestError
+from ffcli.util.safe_read import parse_json, read_file
 from ffcli.util.signals import interrupts_deferred
 
 if TYPE_CHECKING:
@@ -95,3 +97,32 @@ def check_certificates() -> None:
                 f"TLS needs a file in DASK_DISTRIBUTED__COMM__TLS__{name}, got {value or 'nothing'}.",
                 hint='docs/scaling.md shows how to make and name the files, under "TLS".',
             )
+
+
+def check_scheduler_file(path: Path) -> None:
+    """Raise RequestError for a file that no scheduler has written."""
+    try:
+        address = parse_json(read_file(path))["address"]
+        sound = isinstance(address, str) and is_address(address)
+    except (OSError, ValueError, LookupError, TypeError):
+        sound = False
+    if not sound:
+        raise RequestError(
+            f"{path} is no scheduler's file: expected JSON with the address of one.",
+            hint="dask scheduler --scheduler-file PATH writes it.",
+        )
+
+
+@contextmanager
+def well_configured() -> Iterator[None]:
+    """Raise FfnnError for what Dask raises where its configuration holds values that it cannot take."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and error.__cause__ is None:
+            raise  # no thread can be started; Dask's own has a cause
+        why = str(error.args[0]) if error.args else type(error).__name__
+        raise FfnnError(
+            f"Dask cannot start: {why}",
+            hint="Its configuration is in variables DASK_… and in files of ~/.config/dask.",
+        ) from error

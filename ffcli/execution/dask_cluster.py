@@ -11,14 +11,20 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.execution.dask_client import check_certificates, connected_client, is_address
+from ffcli.execution.dask_client import (
+    check_certificates,
+    check_scheduler_file,
+    connected_client,
+    is_address,
+    well_configured,
+)
 from ffcli.util.processes import can_start_threads, python_command, usable_cores
 from ffcli.util.signals import interrupts_deferred
 from ffcli.util.suggest import unknown
@@ -70,12 +76,16 @@ def check(cluster: str, jobs: int | None) -> None:
         raise RequestError(
             f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
         )
-    with _well_configured():
+    with well_configured():
         try:
             import distributed  # noqa: F401
         except ImportError as error:
             raise _missing("distributed", error) from None
-    if cluster not in KINDS and not (is_address(cluster) if "://" in cluster else Path(cluster).is_file()):
+    if cluster in KINDS:
+        return
+    if "://" not in cluster and Path(cluster).is_file():
+        check_scheduler_file(Path(cluster))
+    elif "://" not in cluster or not is_address(cluster):
         raise RequestError(
             unknown("cluster", cluster, KINDS),
             hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
@@ -96,7 +106,7 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
     """
     check(cluster, jobs)
     _be_quiet()
-    with _well_configured():
+    with well_configured():
         if cluster == "local":
             return _local(workers or usable_cores())
         if cluster in BATCH_SYSTEMS:
@@ -120,21 +130,6 @@ def _running(cluster: str) -> Connection:
             ) from None
         start = f"dask worker {client.scheduler.address} --nworkers auto --nthreads 1"
         return Connection(client, started.pop_all().close, f"Start some with: {start}")
-
-
-@contextmanager
-def _well_configured() -> Iterator[None]:
-    """Raise FfnnError for what Dask raises where its configuration holds values that it cannot take."""
-    try:
-        yield
-    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and error.__cause__ is None:
-            raise  # no thread can be started; Dask's own has a cause
-        why = str(error.args[0]) if error.args else type(error).__name__
-        raise FfnnError(
-            f"Dask cannot start: {why}",
-            hint="Its configuration is in variables DASK_… and in files of ~/.config/dask.",
-        ) from error
 
 
 def _missing(package: str, error: ImportError) -> RequestError:

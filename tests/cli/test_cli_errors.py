@@ -32,6 +32,7 @@ from ffcli.services import train
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
         (Interrupted("Go on."), 130, "Interrupted. Go on.\n"),
         (MemoryError(), 1, "Error: there is not enough memory.\n"),
+        (ImportError("libx.so: failed to map segment from shared object"), 1, "Error: there is not enough"),
         (
             OSError(errno.ENOSPC, "No space left on device", "runs/x"),
             1,

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -15,9 +16,9 @@ from small_runs import Place
 
 pytest.importorskip("distributed")
 
-from ffcli.errors import FfnnError
+from ffcli.errors import FfnnError, RequestError
 from ffcli.execution import dask_client, dask_cluster
-from ffcli.execution.dask_cluster import Connection, connect
+from ffcli.execution.dask_cluster import Connection, check, connect
 from ffcli.execution.open import PoolOptions, open_pool
 
 
@@ -99,6 +100,14 @@ def test_a_pool_that_cannot_open_closes_its_connection(place: Place, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         open_pool(place.context, PoolOptions(1, "tcp://127.0.0.1:1"))
     assert closed == [True]
+
+
+@pytest.mark.parametrize("content", ["", '{"addr', "{}", "[1]", '{"address": 3}', '{"address": "x://y"}'])
+def test_a_file_that_no_scheduler_has_written_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "scheduler.json"
+    file.write_text(content)
+    with pytest.raises(RequestError, match=r"scheduler\.json"):
+        check(str(file), None)
 
 
 def test_workers_that_the_users_limit_leaves_no_threads_are_not_started(
