@@ -45,6 +45,17 @@ def cluster_words(pool: PoolOptions) -> list[str]:
     return ["--cluster", pool.cluster, *limited]
 
 
+def refuse_within_agent(wandb: str) -> None:
+    """Refuse several runs that W&B follows where its agent has begun one: they would all be that one."""
+    from ffcli.tracking.modes import decide, under_agent
+
+    if under_agent() and decide(wandb).mode != "disabled":
+        refuse(
+            "This command trains several runs, and W&B's agent has begun one.",
+            "Use ffnn train without --folds and --repeats, or run the sweep with: ffnn sweep FILE --folds K",
+        )
+
+
 def pool_options(
     workers: str | None, cluster: str | None, jobs: str | None, *, wandb: str | None = None
 ) -> PoolOptions:

@@ -18,7 +18,7 @@ from ffcli.cli.help import CHOICE, REPETITION, TRAINING, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbMode, WandbProject, dataset_option, tracking
 from ffcli.cli.parsing import Command
-from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options, refuse_within_agent
 from ffcli.cli.repetition import Folds, number_of
 from ffcli.cli.text import number, plain
 from ffcli.cli.values import integer
@@ -104,6 +104,7 @@ def rerun(
     )
     if dataset is None and repeats is None and folds is None:
         refuse("Expected --dataset, --repeats or --folds: without one, each run would only be repeated.")
+    refuse_within_agent(options.run.wandb)
     try:
         results = run(context(out), sweep, options, jobs_watcher(out))
     except KeyboardInterrupt:

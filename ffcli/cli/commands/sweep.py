@@ -17,7 +17,7 @@ from ffcli.cli.help import WANDB, argument, option
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import WandbEntity, WandbProject, wandb_mode
 from ffcli.cli.parsing import Command
-from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options, refuse_within_agent
 from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.values import age, integer, one_of
 from ffcli.cli.views.space import show_space
@@ -209,6 +209,7 @@ def sweep(
         wandb_entity=wandb_entity,
         command_line=out.settings.command_line,
     )
+    refuse_within_agent(mode)
     beginning = Beginning(tuple(start_from or ()), extend)
     many = Repetition.read(folds, repeats)
     backend = _without_agents(backend, many, beginning)

@@ -17,7 +17,7 @@ from ffcli.cli.help import option
 from ffcli.cli.options import FieldsCommand, configure, flag, given, with_fields
 from ffcli.cli.output import Output, refuse
 from ffcli.cli.params import LogModel, WandbEntity, WandbMode, WandbProject, tracking
-from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options
+from ffcli.cli.pool import Cluster, Jobs, Workers, pool_options, refuse_within_agent
 from ffcli.cli.repetition import Folds, Repeats, Repetition
 from ffcli.cli.text import duration, number, plain, roughly
 from ffcli.cli.values import integer
@@ -123,7 +123,6 @@ def train(
         return
     from ffcli.runs.record import MOST_THREADS
     from ffcli.services.train import train as train_run
-    from ffcli.tracking.modes import decide, under_agent
 
     if resume is not None:
         _resume(out, resume, named, flags)
@@ -152,11 +151,8 @@ def train(
         command_line=out.settings.command_line,
         recipe=None if recipe is None else load_recipe(recipe).name,
     )
-    if many.given and under_agent() and decide(options.wandb).mode != "disabled":
-        refuse(
-            "--folds and --repeats train several runs, and W&B's agent has begun one.",
-            "Leave them out, or run the sweep with: ffnn sweep FILE --folds K",
-        )
+    if many.given:
+        refuse_within_agent(options.wandb)
     if dry_run:
         _show_plan(out, members(settings, many.n_repeats, many.n_folds), options, where)
         return

@@ -58,15 +58,23 @@ def test_what_does_not_go_together_is_refused(cli: Cli, tiny: Path, words: list[
     assert f"{words[0]}" in done.err or "--folds" in done.err
 
 
-@pytest.mark.parametrize("many", [("--folds", "2"), ("--repeats", "2")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "-e", 1, "-sz", 4, "--folds", 2),
+        ("train", "-e", 1, "-sz", 4, "--repeats", 2),
+        ("rerun", "--sweep", "x", "--repeats", 2),
+        ("sweep", "quick", "--backend", "local", "--count", 2),
+    ],
+)
 def test_an_agent_of_wandb_has_begun_one_run(
-    cli: Cli, tiny: Path, monkeypatch: pytest.MonkeyPatch, many: tuple[str, str]
+    cli: Cli, tiny: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
     monkeypatch.setenv("WANDB_RUN_ID", "r1")
-    command = ("train", "-d", tiny, "-e", 1, "-sz", 4, *many, "--workers", 1)
-    refused = cli(*command, "--wandb", "offline")
+    refused = cli(*words, "--workers", 1, "--wandb", "offline")
     assert (refused.code, refused.out) == (2, "")
     assert "--folds" in refused.err
     assert not Path("runs").exists()
+    command = ("train", "-d", tiny, "-e", 1, "-sz", 4, "--repeats", 2, "--workers", 1)
     assert cli(*command).code == 0  # WANDB_MODE is disabled
