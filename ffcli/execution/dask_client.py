@@ -99,18 +99,15 @@ def check_certificates() -> None:
             )
 
 
-def check_scheduler_file(path: Path) -> None:
-    """Raise RequestError for a file that no scheduler has written."""
+def address_in(path: Path) -> str:
+    """Return the address in a scheduler's file. Raises RequestError for one that no scheduler has written."""
     try:
-        address = parse_json(read_file(path))["address"]
-        sound = isinstance(address, str) and is_address(address)
+        return str(parse_json(read_file(path))["address"])
     except (OSError, ValueError, LookupError, TypeError):
-        sound = False
-    if not sound:
         raise RequestError(
             f"{path} is no scheduler's file: expected JSON with the address of one.",
             hint="dask scheduler --scheduler-file PATH writes it.",
-        )
+        ) from None
 
 
 @contextmanager

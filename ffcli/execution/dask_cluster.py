@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ffcli.errors import FfnnError, RequestError
 from ffcli.execution.dask_client import (
+    address_in,
     check_certificates,
-    check_scheduler_file,
     connected_client,
     is_address,
     well_configured,
@@ -71,7 +71,10 @@ class Connection:
 
 
 def check(cluster: str, jobs: int | None) -> None:
-    """Raise RequestError for no cluster, for jobs that do not go with it, and where the extra is missing."""
+    """Raise RequestError for no cluster, for jobs that do not go with it, and where the extra is missing.
+
+    FfnnError where Dask's configuration is wrong, or lacks what TLS needs.
+    """
     if jobs is not None and cluster not in BATCH_SYSTEMS:
         raise RequestError(
             f"jobs are for a batch system ({', '.join(BATCH_SYSTEMS)}), got cluster {cluster}."
@@ -83,13 +86,15 @@ def check(cluster: str, jobs: int | None) -> None:
             raise _missing("distributed", error) from None
     if cluster in KINDS:
         return
-    if "://" not in cluster and Path(cluster).is_file():
-        check_scheduler_file(Path(cluster))
-    elif "://" not in cluster or not is_address(cluster):
+    is_file = "://" not in cluster and Path(cluster).is_file()
+    address = address_in(Path(cluster)) if is_file else cluster
+    if "://" not in address or not is_address(address):
         raise RequestError(
             unknown("cluster", cluster, KINDS),
             hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",
         )
+    if address.startswith("tls://"):
+        check_certificates()
 
 
 def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
@@ -116,8 +121,6 @@ def connect(cluster: str, workers: int, jobs: int | None) -> Connection:
 
 def _running(cluster: str) -> Connection:
     """Connect to a scheduler that runs, by its address or file."""
-    if cluster.startswith("tls://"):
-        check_certificates()
     where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
     with ExitStack() as started:
         try:

@@ -11,7 +11,7 @@ from ffcli.training.context import Context
 
 # Faults of the machine, of rights and of limits, which the next task would meet as well.
 _FATAL = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EAGAIN),
     *(errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.EFBIG),
 }
 

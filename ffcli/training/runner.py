@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,6 +22,7 @@ from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions, wandb_wishes
 from ffcli.training.recording import record_epoch
 from ffcli.training.tracking import Tracking
+from ffcli.util.processes import can_start_threads
 
 
 def new_run(
@@ -70,8 +72,11 @@ def train_to_end(
 ) -> tuple[Literal["finished", "diverged", "pruned"], str | None]:
     """Train with ``threads`` BLAS threads; return the status that the run has then, and why it diverged.
 
-    ``on_epoch`` returns whether the training ends after the epoch as pruned.
+    ``on_epoch`` returns whether the training ends after the epoch as pruned. Raises OSError where the user
+    may not have so many threads, for which OpenBLAS would wait without end.
     """
+    if threads > 1 and not can_start_threads(threads - 1):
+        raise OSError(errno.EAGAIN, f"{threads} threads cannot be started")
     with threadpool_limits(threads):
         for result in experiment.run(on_batches):
             stops = on_epoch(result)

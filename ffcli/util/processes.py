@@ -19,13 +19,18 @@ def python_command(module: str, *arguments: str) -> list[str]:
 def can_start_threads(count: int = 1) -> bool:
     """Return whether the limit of the user's processes and threads leaves room for so many more."""
     over = threading.Event()
+    started: list[threading.Thread] = []
     try:
         for _ in range(count):
-            threading.Thread(target=over.wait).start()
+            thread = threading.Thread(target=over.wait)
+            thread.start()
+            started.append(thread)
     except RuntimeError:
         return False
     finally:
         over.set()
+        for thread in started:
+            thread.join()
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import socket
 import threading
@@ -108,6 +109,15 @@ def test_a_file_that_no_scheduler_has_written_is_refused(tmp_path: Path, content
     file.write_text(content)
     with pytest.raises(RequestError, match=r"scheduler\.json"):
         check(str(file), None)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_tls_lacks_is_told_before_anything_is_stored(tmp_path: Path, in_file: bool) -> None:
+    address = "tls://127.0.0.1:1"
+    file = tmp_path / "scheduler.json"
+    file.write_text(json.dumps({"address": address}))
+    with pytest.raises(FfnnError, match="CA_FILE"):
+        check(str(file) if in_file else address, None)
 
 
 def test_workers_that_the_users_limit_leaves_no_threads_are_not_started(

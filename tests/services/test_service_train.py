@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
@@ -148,6 +149,17 @@ def test_a_failed_run_says_why(place: Place) -> None:
     (record,) = place.context.runs.records()
     assert (record.status, record.error) == ("failed", "RuntimeError: no more")
     assert (place.path(record.run_id) / CHECKPOINT).is_file()
+
+
+def test_threads_that_the_user_may_not_have_are_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("ffcli.training.runner.can_start_threads", asked.append)  # it returns None
+    train(place.context, place.config(), RunOptions(threads=1), Watcher())
+    with pytest.raises(OSError, match="3 threads") as caught:
+        train(place.context, place.config(), RunOptions(threads=3), Watcher())
+    assert (caught.value.errno, asked) == (errno.EAGAIN, [2])
 
 
 def test_a_wrong_dataset_leaves_no_run(place: Place) -> None:

@@ -6,7 +6,6 @@ import sys
 import threading
 
 import pytest
-from child_processes import wait_until
 
 from ffcli.util.processes import can_start_threads, usable_cores
 
@@ -44,6 +43,6 @@ def test_so_many_threads_are_tried_at_once_and_end(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(threading.Thread, "start", start)
     assert can_start_threads(7)
     assert alive == [1, 2, 3, 4, 5, 6, 7]
-    wait_until(lambda: threading.active_count() == before)
+    assert threading.active_count() == before
     assert not can_start_threads(8)
-    wait_until(lambda: threading.active_count() == before)
+    assert threading.active_count() == before
