@@ -14,7 +14,7 @@ from ffcli.runs.ids import find_id, near, new_run_id, no_run, some
 from ffcli.runs.layout import RESERVED, SUMMARY, file_sizes, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun, remove_whole
-from ffcli.util.atomic_files import json_text, lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock, write_atomic
 from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
@@ -155,39 +155,6 @@ class RunStore:
             ) from None
         except (OSError, ValueError) as error:
             raise DamagedRunError(f"The record of run {run_id} is damaged: {error}") from None
-
-    def read_evaluated(self, evaluated: RunRecord, digest: str | None) -> tuple[RunRecord, bytes] | None:
-        """Return what `read_seen` returns by now, where the figures of an evaluation are those of the run.
-
-        None where the dataset with this digest is not the one that the run was trained on, where the run has
-        another network by now than the ``evaluated`` one, and where it has no sound record any more.
-        """
-        try:
-            record, seen = self.read_seen(evaluated.run_id)
-        except DamagedRunError:
-            return None
-        now = (record.provenance.dataset_digest, record.model_sha256)
-        return (record, seen) if now == (digest, evaluated.model_sha256) else None
-
-    def note_test_acc(self, run: RunRecord, digest: str, accuracy: float, *, tta: bool) -> RunRecord | None:
-        """Record the test accuracy of a run, with or without test-time averaging; return the record by now.
-
-        None, and nothing is recorded, where `read_evaluated` returns None. Nor is it where the run is being
-        trained or where the disk does not take it: the store may be another user's.
-        """
-        found = self.read_evaluated(run, digest)
-        if found is None:
-            return None
-        (record, seen), name = found, "test_acc_tta" if tta else "test_acc"
-        if record.status != "running" and getattr(record, name) != accuracy:
-            with suppress(OSError, FfnnError):
-                lock = lock_run(self.folder / record.run_id, seen)
-                try:
-                    setattr(record, name, accuracy)
-                    write_atomic(self.folder / record.run_id / SUMMARY, json_text(record.as_dict()))
-                finally:
-                    unlock(lock)
-        return record
 
     def records(self, damaged: list[str] | None = None) -> Iterator[RunRecord]:
         """Yield every sound record, the oldest first; ``damaged`` receives the ids of the others."""

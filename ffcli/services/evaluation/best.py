@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
-from ffcli.runs.metric import BY_VAL_ACC
+from ffcli.runs.metric import BY_VAL_ACC, Metric
 from ffcli.services.runs.select import StoredRun, best_run, load_run
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
@@ -49,18 +49,28 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
     if choice.sweep_id is None:
         by = BY_VAL_ACC.or_named(choice.metric)
         record = best_run(context, by, choice.dataset)
+        _tell_of_epoch(context, by)
         if context.runs.has_model(record.run_id):
             return record.run_id
     # Optuna and all that trains take as long to import as thousands of records to read.
     from ffcli.services.evaluation.retrained import of_store, with_weights
     from ffcli.services.sweeps.originals import ranked_originals
 
-    best = (
-        of_store(record, by)
-        if choice.sweep_id is None
-        else ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
-    )
+    if choice.sweep_id is None:
+        best = of_store(record, by)
+    else:
+        best = ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
+        _tell_of_epoch(context, best.metric)
     return with_weights(context, best, choice.on_event, choice.command_line)
+
+
+def _tell_of_epoch(context: Context, metric: Metric) -> None:
+    """Give notice of a metric whose best epoch need not be that of the stored network."""
+    if metric.name != BY_VAL_ACC.name:
+        context.notify(
+            f"runs are ranked by {metric.name} at their best epoch by it; "
+            "the stored network is that of the best epoch by val_acc"
+        )
 
 
 def chosen_run(context: Context, choice: RunChoice) -> tuple[StoredRun, Dataset]:

@@ -10,6 +10,7 @@ import numpy as np
 from ffcli.core.metrics import confusion_matrix
 from ffcli.plotting.confusion import confusion_figure, row_fractions
 from ffcli.plotting.style import as_png, label, save_figure, save_file
+from ffcli.runs.evaluated import note_test_acc
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.evaluate import by_class, matrix_accuracy
@@ -48,7 +49,9 @@ def confusion(
     check_apart(csv_file, png)
     counts = confusion_matrix(data.y_test, stored.network.predict(data.x_test), data.n_classes)
     n, accuracy = len(data.y_test), matrix_accuracy(counts)
-    record = context.runs.note_test_acc(stored.record, data.digest, accuracy, tta=False)
+    record = note_test_acc(
+        context.runs, stored.record, data.digest, accuracy, tta=False, notify=context.notify
+    )
     rows = counts.tolist()
     matrix = row_fractions(rows) if normalize else rows
     scored = f"test accuracy {percentage(accuracy, 2)} (n = {n:,})"

@@ -14,6 +14,7 @@ from ffcli.core.metrics import confusion_matrix, negative_log_likelihood
 from ffcli.datasets import Dataset
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.ensembles import Ensemble, EnsembleMember, EnsembleStore
+from ffcli.runs.evaluated import read_evaluated
 from ffcli.runs.provenance import provenance
 from ffcli.runs.record import utc_now
 from ffcli.services.evaluation.best import check_fits
@@ -88,7 +89,8 @@ def _are_unchanged(context: Context, members: Sequence[StoredRun], data: Dataset
     Another dataset than theirs was asked for by its name, with which the figures are stored.
     """
     return all(
-        context.runs.read_evaluated(
+        read_evaluated(
+            context.runs,
             run.record,
             data.digest if data.name == run.record.dataset else run.record.provenance.dataset_digest,
         )

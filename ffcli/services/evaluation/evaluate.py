@@ -15,6 +15,7 @@ from ffcli.core.losses import LOSSES
 from ffcli.core.metrics import class_scores, confusion_matrix, mean_score
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
+from ffcli.runs.evaluated import note_test_acc
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassReport, MeanReport
 from ffcli.services.evaluation.best import RunChoice, chosen_run
@@ -38,7 +39,7 @@ def evaluate(
 ) -> list[Evaluation]:
     """Evaluate runs on the test images; with ``track`` W&B gets the figures of a run that it tracks.
 
-    These are the figures that the run's record keeps, too (see `RunStore.read_evaluated`). With ``tta`` all
+    These are the figures that the run's record keeps, too (see `read_evaluated`). With ``tta`` all
     figures are of the mean of the probabilities over several views of each image (see `own_views`). Raises
     RequestError where no run is chosen, and errors as `chosen_run` does.
     """
@@ -86,7 +87,9 @@ def _evaluate(
         tta=tta,
         views=over.count,
     )
-    record = context.runs.note_test_acc(run.record, dataset.digest, evaluation.accuracy, tta=tta)
+    record = note_test_acc(
+        context.runs, run.record, dataset.digest, evaluation.accuracy, tta=tta, notify=context.notify
+    )
     return evaluation, matrix, dataset, record
 
 

@@ -12,6 +12,7 @@ from ffcli.core.buffers import Array
 from ffcli.datasets import Dataset
 from ffcli.plotting.images import GRID_LIMIT, grid_figure
 from ffcli.plotting.style import as_png, label, save_figure
+from ffcli.runs.evaluated import read_evaluated
 from ffcli.runs.results import ClassLabel
 from ffcli.services.evaluation.best import RunChoice, chosen_run
 from ffcli.services.evaluation.images import (
@@ -100,7 +101,7 @@ def visualize_mistakes(
     png = out or check_output(context, "out", Path(f"misclassified-{run_id}.png"))
     figure = _figure(mistakes, images, titles)
     save_figure(figure, png, dpi)
-    own = context.runs.read_evaluated(stored.record, data.digest) if track else None
+    own = read_evaluated(context.runs, stored.record, data.digest) if track else None
     if own is not None:
         rows = [[each.index, each.name, each.predicted.name, each.probability] for each in mistakes]
         table = Rows("mistakes", ["image", "class", "predicted as", "probability"], rows)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ffcli.config import TrainConfig
 from ffcli.core.metrics import class_scores, confusion_matrix
 from ffcli.core.network import Network
 from ffcli.errors import FfnnError, RequestError
+from ffcli.runs.evaluated import note_test_acc
 from ffcli.runs.model_file import network_bytes
 from ffcli.runs.record import RunRecord
 from ffcli.runs.results import ClassReport, MeanReport
@@ -204,9 +206,16 @@ def test_the_accuracy_of_an_earlier_network_is_not_kept(place: Place) -> None:
     resume_run(place.context, run_id, Watcher(), epochs=2)
     before = place.context.runs.summary(run_id)
     digest = place.context.dataset(str(place.dataset)).digest
-    place.context.runs.note_test_acc(evaluated, digest, 0.25, tta=False)
+    note_test_acc(place.context.runs, evaluated, digest, 0.25, tta=False, notify=place.notices.append)
     assert place.context.runs.summary(run_id) == before
-    place.context.runs.note_test_acc(place.context.runs.read(run_id), digest, 0.25, tta=False)
+    note_test_acc(
+        place.context.runs,
+        place.context.runs.read(run_id),
+        digest,
+        0.25,
+        tta=False,
+        notify=place.notices.append,
+    )
     assert place.context.runs.read(run_id).test_acc == 0.25
 
 
@@ -247,10 +256,33 @@ def test_of_a_run_that_is_trained_on_meanwhile_nothing_is_kept_or_sent(
     assert own_test_acc(place.context, run_id) == plain.accuracy
 
 
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, True), (errno.EACCES, False)])
+def test_a_disk_that_takes_no_figure_is_told_of_and_another_users_store_is_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: int, told: bool
+) -> None:
+    run_id = place.train(epochs=1).run_id
+
+    def write_atomic(path: Path, _: bytes | str) -> None:
+        raise OSError(number, "no such luck", str(path))
+
+    monkeypatch.setattr("ffcli.runs.evaluated.write_atomic", write_atomic)
+    (found,) = evaluate(place.context, [RunChoice(run_id)])
+    assert found.accuracy > 0
+    assert any("test_acc" in notice and "no such luck" in notice for notice in place.notices) == told
+    assert place.context.runs.read(run_id).test_acc is None
+
+
 def test_the_accuracy_of_a_run_in_use_is_not_kept(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
     digest = place.context.dataset(str(place.dataset)).digest
     lock = lock_folder(place.path(run_id))
-    place.context.runs.note_test_acc(place.context.runs.read(run_id), digest, 0.25, tta=False)
+    note_test_acc(
+        place.context.runs,
+        place.context.runs.read(run_id),
+        digest,
+        0.25,
+        tta=False,
+        notify=place.notices.append,
+    )
     unlock(lock)
     assert place.context.runs.read(run_id).test_acc is None
