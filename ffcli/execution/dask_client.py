@@ -70,10 +70,12 @@ def is_exposed(address: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Whether Dask speaks the protocol of an address. Its client retries ten seconds before it says so."""
+    """Whether Dask speaks the protocol of an address. Its client tries ten seconds before it says so."""
     from distributed.comm.addressing import parse_address
     from distributed.comm.registry import get_backend
 
+    if "://" not in text:
+        return False
     try:
         get_backend(parse_address(text)[0])
     except ValueError:
@@ -101,13 +103,14 @@ def check_certificates() -> None:
 
 def address_in(path: Path) -> str:
     """Return the address in a scheduler's file. Raises RequestError for one that no scheduler has written."""
-    try:
-        return str(parse_json(read_file(path))["address"])
-    except (OSError, ValueError, LookupError, TypeError):
-        raise RequestError(
-            f"{path} is no scheduler's file: expected JSON with the address of one.",
-            hint="dask scheduler --scheduler-file PATH writes it.",
-        ) from None
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        address = str(parse_json(read_file(path))["address"])
+        if is_address(address):
+            return address
+    raise RequestError(
+        f"{path} is no scheduler's file: expected JSON with the address of one.",
+        hint="dask scheduler --scheduler-file PATH writes it.",
+    )
 
 
 @contextmanager

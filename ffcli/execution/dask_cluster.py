@@ -88,7 +88,7 @@ def check(cluster: str, jobs: int | None) -> None:
         return
     is_file = "://" not in cluster and Path(cluster).is_file()
     address = address_in(Path(cluster)) if is_file else cluster
-    if "://" not in address or not is_address(address):
+    if not is_address(address):
         raise RequestError(
             unknown("cluster", cluster, KINDS),
             hint="Or give a scheduler's address (tcp://HOST:PORT, tls://HOST:PORT) or the path of its file.",

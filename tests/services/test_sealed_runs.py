@@ -91,7 +91,7 @@ def test_a_run_is_not_continued_from_the_weights_of_another(place: Place) -> Non
         resume_run(place.context, path.name, Watcher())
 
 
-def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
+def test_a_model_that_is_newer_than_the_record_is_refused_until_the_run_is_resumed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process was killed after it wrote the model and before it wrote the record."""
@@ -111,7 +111,9 @@ def test_a_model_that_is_newer_than_the_record_is_the_runs_own(
     path = place.path(place.context.runs.ids()[-1])
     assert place.context.runs.read(path.name).model_sha256 is None
     assert (path / CHECKPOINT).exists()
-    assert evaluate(place.context, [RunChoice(path.name)])
+    with pytest.raises(FfnnError, match="those of epoch 1") as caught:
+        evaluate(place.context, [RunChoice(path.name)])
+    assert f"--resume {path.name}" in str(caught.value.hint)
     shutil.copy(place.train(seed=3).path / MODEL, path / MODEL)
     with pytest.raises(FfnnError, match="digest"):
         evaluate(place.context, [RunChoice(path.name)])
