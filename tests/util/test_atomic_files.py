@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,23 @@ def test_a_folder_that_cannot_be_written_is_an_error() -> None:
                 write_atomic(folder / "file", "new")
         folder.chmod(0o755)
         assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("file", "old")]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_file_system_that_brings_no_folder_to_disk_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fails: bool
+) -> None:
+    true_fsync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        true_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=os.strerror(number)) if fails else nullcontext():
+        write_atomic(tmp_path / "x", "text")
+    assert (tmp_path / "x").read_text() == "text"
 
 
 def test_a_missing_folder_or_a_file_in_its_place_is_an_error(tmp_path: Path) -> None:

@@ -72,10 +72,10 @@ def _serve(out: Output, sweep_id: str | None) -> None:
     from ffcli.util.signals import Terminated
 
     with live_report(context(out), sweep_id) as page:
-        out.result(page, page.url)
-        sys.stdout.flush()
-        out.notice("The page is kept up to date; Ctrl-C ends it.")
         try:
+            out.result(page, page.url)
+            sys.stdout.flush()
+            out.notice("The page is kept up to date; Ctrl-C ends it.")
             threading.Event().wait()
         except Terminated:
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import secrets
 import socket
 import threading
@@ -185,6 +186,8 @@ def live_report(context: Context, sweep_id: str | None = None) -> Iterator[LiveR
         pages.sweep(sweep_id)
     answers = _Answers(pages, token, sweep_id)
     app = _app(answers, token, sweep_id)
+    # Where no more files may be open, asyncio tells of each connection that waits, without end.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
         app, log_config=None, log_level="critical", access_log=False, ws="none", lifespan="off"
     )
