@@ -26,7 +26,7 @@ true_fsync = os.fsync
 
 def fsync(descriptor):
     path = os.readlink(f"/proc/self/fd/{descriptor}")
-    if "/.begun-" in path and os.environ.get("TEST_FILE", "") in path:
+    if all(word in path for word in os.environ.get("TEST_PATH", "/.begun-").split()):
         raise OSError(getattr(errno, os.environ["TEST_ERRNO"]), "no such luck")
     true_fsync(descriptor)
 
@@ -126,15 +126,18 @@ class Ffnn:
         return json.loads((self.folder / "runs" / run_id / "summary.json").read_text())
 
 
-def no_run_begins(ffnn: Ffnn, cause: str, file: str = "") -> dict[str, str]:
-    """Return the environment in which no such file of a run that is being begun can be brought to disk."""
+def not_to_disk(ffnn: Ffnn, cause: str, *words: str) -> dict[str, str]:
+    """Return the environment in which no file with these words in its path can be brought to disk.
+
+    Without words these are the files of a run that is being begun.
+    """
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("needs /proc")
     faults = ffnn.folder / "faults"
     faults.mkdir(exist_ok=True)
     (faults / "sitecustomize.py").write_text(UNBEGUN)  # which every Python loads at its start
     path = os.pathsep.join([str(faults), ffnn.environment["PYTHONPATH"]])
-    return {"TEST_ERRNO": cause, "TEST_FILE": file, "PYTHONPATH": path}
+    return {"TEST_ERRNO": cause, "TEST_PATH": " ".join(words or ["/.begun-"]), "PYTHONPATH": path}
 
 
 def _tiny(path: Path) -> Path:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 from child_processes import wait_until
-from tracking_helpers import Ffnn, no_run_begins, wait_for_rows
+from tracking_helpers import Ffnn, not_to_disk, wait_for_rows
 from wandb_standin import KEY, StandIn
 
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc", "val_f1")
@@ -124,7 +124,7 @@ def test_a_diverged_run_does_not_look_like_a_result(ffnn: Ffnn, server: StandIn)
 
 def test_a_run_that_cannot_be_begun_is_none_at_wandb_either(ffnn: Ffnn, server: StandIn) -> None:
     ffnn.train("--wandb", "disabled")  # unpacks the images
-    full = ffnn.train(**no_run_begins(ffnn, "ENOSPC"))
+    full = ffnn.train(**not_to_disk(ffnn, "ENOSPC"))
     assert full.code == 1
     assert "no such luck" in full.err
     assert server.runs == {}

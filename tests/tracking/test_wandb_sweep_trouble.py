@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from child_processes import children, wait_until
 from test_wandb_sweeps import SPEC, at_wandb, stored
-from tracking_helpers import Ffnn, no_run_begins
+from tracking_helpers import Ffnn, not_to_disk
 from wandb_standin import Request, StandIn
 from wandb_standin import Sweep as RemoteSweep
 
@@ -103,7 +103,7 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
     hand_out(server, QUICK)
     sweeper.train("--wandb", "disabled")  # unpacks the images
     words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 1, "--workers", 1, "--json")
-    done = sweeper(*words, **no_run_begins(sweeper, cause, "config.yaml"))
+    done = sweeper(*words, **not_to_disk(sweeper, cause, "/.begun-", "config.yaml"))
     assert done.code == 1, done.err
     assert "no such luck" in done.err
     assert "stored here" not in done.err
@@ -118,11 +118,26 @@ def test_a_run_that_cannot_be_begun_here_has_an_end_at_wandb(
 def test_no_run_is_asked_for_where_none_can_be_stored(sweeper: Ffnn, server: StandIn) -> None:
     hand_out(server, QUICK, QUICK)
     words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 2, "--workers", 2, "--json")
-    done = sweeper(*words, **no_run_begins(sweeper, "ENOSPC"))
+    done = sweeper(*words, **not_to_disk(sweeper, "ENOSPC"))
     assert done.code == 1
     assert "no such luck" in done.err
     assert server.runs == {}
     assert sweeper(*words).document["counts"] == {"finished": 2, "pruned": 0, "failed": 0}
+
+
+def test_a_run_that_the_machine_ends_can_be_finished(sweeper: Ffnn, server: StandIn) -> None:
+    hand_out(server, QUICK, QUICK)
+    words = ("sweep", "spec.yaml", "--backend", "wandb", "--count", 2, "--workers", 1, "--json")
+    done = sweeper(*words, **not_to_disk(sweeper, "ENOSPC", "checkpoint"))
+    assert done.code == 1
+    assert "no such luck" in done.err
+    (cut,) = stored(sweeper.folder / "runs")
+    assert cut["status"] == "interrupted"
+    assert f"--resume {cut['run_id']}" in done.err
+    assert sweeper(*words).document["counts"]["finished"] == 2  # it does not count
+    assert sweeper("train", "--resume", cut["run_id"]).code == 0
+    assert {record["status"] for record in stored(sweeper.folder / "runs")} == {"finished"}
+    assert {(run.state, run.summary["status"]) for run in server.runs.values()} == {("finished", "finished")}
 
 
 def test_a_value_that_cannot_be_told_back_fails_its_run(sweeper: Ffnn, server: StandIn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import Literal
 
 import yaml
@@ -12,6 +13,7 @@ from ffcli.core.training import CORE_VERSION
 from ffcli.errors import FfnnError, RequestError
 from ffcli.runs.layout import SWEEP_FILE, SWEEPS
 from ffcli.runs.record import RunRecord, utc_now
+from ffcli.runs.recorder import RunRecorder
 from ffcli.services.sweeps.create import SweepSource, any_config, keep_file, load_source
 from ffcli.services.sweeps.find import records_of, text_of
 from ffcli.sweeping.spec.document import parse
@@ -110,6 +112,19 @@ def interrupted(context: Context, sweep_id: str) -> list[str]:
     """Return the ids at W&B of the runs that were cut short here."""
     cut = (record for record in records_of(context, sweep_id) if record.status == "interrupted")
     return [run_id for record in cut if (run_id := record.wandb.id)]
+
+
+def note_interrupted(context: Context, run_id: str) -> str:
+    """Record a run that the machine has ended as interrupted, and return how it is finished.
+
+    W&B does not hand it out again.
+    """
+    with suppress(FfnnError, OSError):
+        record, seen = context.runs.read_seen(run_id)
+        rows = context.runs.history(run_id)
+        with RunRecorder(context.runs.path(run_id), record, rows, seen=seen) as recorder:
+            recorder.end("interrupted", record.error)
+    return f"to finish run {run_id}: ffnn train --resume {run_id}"
 
 
 def trials(context: Context, sweep: Sweep) -> list[Trial]:

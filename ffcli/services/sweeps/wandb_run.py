@@ -17,7 +17,7 @@ from ffcli.services.sweeps.local import SweepOptions, digests
 from ffcli.services.sweeps.results import WandbSweepOutcome
 from ffcli.services.sweeps.retention import BestWeights
 from ffcli.services.sweeps.summary import wandb_report
-from ffcli.services.sweeps.wandb import interrupted, tell_of_failure, trials
+from ffcli.services.sweeps.wandb import interrupted, note_interrupted, tell_of_failure, trials
 from ffcli.sweeping.study.events import (
     EpochDone,
     OnEvent,
@@ -211,11 +211,10 @@ class _Trainer:
 
     def _refuse(self, opened: _Open, error: str) -> None:
         """Tell W&B, in a thread, that a run has failed of which there is nothing to store."""
-        arguments = (self._address, opened.order, error)
 
         def tell() -> None:
             with suppress(Exception):  # the disk may be full for this, too, or W&B's values be strange
-                tell_of_failure(*arguments)
+                tell_of_failure(self._address, opened.order, error)
             self.orders.put((opened.agent, _Told(opened, error)))
 
         threading.Thread(target=tell, name=f"refusal of {opened.order.run_id}", daemon=True).start()
@@ -251,6 +250,10 @@ class _Trainer:
         self._losses = 0
         if event.fatal:
             self._fail(event.error or "A worker cannot continue.")
+            if event.run_id is not None:
+                self._on_event(Notice(note_interrupted(self._context, event.run_id)))
+                self._close(opened, counts=False)
+                return
         if event.run_id is None:
             self._refuse(opened, event.error or "")
             return
