@@ -114,7 +114,12 @@ def _remove_folder(folder: Path) -> None:
     if folder.is_symlink():
         folder.unlink()
         return
-    for name in (STUDY, SWEEP_FILE):  # first, so that nothing cut short is listed
-        (folder / name).unlink(missing_ok=True)
     with suppress(FileNotFoundError):  # W&B's own agents make none
+        for entry in folder.iterdir():
+            if entry.name in (STUDY, SWEEP_FILE):
+                continue  # they go last: what is cut short before is still a sweep
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
         shutil.rmtree(folder)

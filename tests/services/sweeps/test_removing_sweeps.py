@@ -100,6 +100,35 @@ def test_of_a_link_to_a_folder_elsewhere_only_the_link_goes(place: Place, remote
     assert kept <= {path.name for path in elsewhere.iterdir()}
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_removal_that_is_killed_can_be_repeated(
+    place: Place, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
+    sweep = REMOTE if remote else put_sweep(place, "epochs: {values: [1, 2]}", [])
+    folder = put_remote(place) if remote else place.context.runs_dir / "sweeps" / sweep
+    for name in ("runs.csv", "summary.json"):
+        (folder / name).touch()
+    put(place.context.runs_dir, "ours", sweep_id=sweep)
+    true_unlink = Path.unlink
+    removed: list[str] = []
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == folder:
+            if len(removed) == 2:
+                raise KeyboardInterrupt
+            removed.append(path.name)
+        true_unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        patch.setattr("ffcli.services.sweeps.remove.shutil.rmtree", lambda path: unlink(path / "last"))
+        with pytest.raises(KeyboardInterrupt):
+            remove_sweeps(place.context, runs_of_sweeps(place.context, [sweep]))
+    assert len(removed) == 2
+    removal = remove_sweeps(place.context, runs_of_sweeps(place.context, [sweep]))
+    assert (removal.removed, folder.exists()) == ([sweep], False)
+
+
 @pytest.mark.parametrize("keep_runs", [False, True])
 @pytest.mark.parametrize("remote", [False, True])
 @pytest.mark.parametrize("change", ["another run", "more epochs"])
