@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import signal
+import struct
 import subprocess
 import time
 import warnings
@@ -51,6 +52,8 @@ WORKER_ENVIRONMENT = {
     "DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
 }
+# What Dask raises where nobody answers, or somebody else: it takes the first bytes for lengths.
+_NO_SCHEDULER = (OSError, ValueError, TypeError, AssertionError, MemoryError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _running(cluster: str) -> Connection:
     with ExitStack() as started:
         try:
             client = connected_client(started, **where)
-        except (OSError, ValueError, TypeError) as error:
+        except _NO_SCHEDULER as error:
             why = str(error) or type(error).__name__
             raise FfnnError(
                 f"There is no connection to the scheduler {cluster}: {why}",

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -68,6 +69,35 @@ def test_a_scheduler_that_says_nothing_is_waited_for_within_a_bound(
         connect(silent, 0, None)
     assert caught.value.exit_code == 1
     assert "0.5 s" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", bytes(64), b"\xff" * 64]
+)
+def test_what_answers_and_is_no_scheduler_is_told(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(dask_client, "_CONNECT", 2.0)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+
+        def serve() -> None:
+            open_: list[socket.socket] = []
+            while not over.is_set():
+                with suppress(TimeoutError, OSError):
+                    open_.append(listener.accept()[0])
+                    open_[-1].sendall(answer)
+            for each in open_:
+                each.close()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            with pytest.raises(FfnnError) as caught:
+                connect(f"tcp://127.0.0.1:{listener.getsockname()[1]}", 0, None)
+        finally:
+            over.set()
+            server.join()
+    assert (caught.value.exit_code, "dask scheduler" in str(caught.value.hint)) == (1, True)
 
 
 def test_an_interrupted_connection_leaves_no_client(silent: str, interrupt: Callable[[float], None]) -> None:
