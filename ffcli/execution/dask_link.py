@@ -29,6 +29,7 @@ _FETCHES = 60  # tries to fetch a report, a second apart
 _FIRST_ANSWERS = 10.0  # seconds that the first workers have to answer before the pool hears of any
 _SILENCE = 30.0  # seconds that the scheduler may take to answer without a word about it
 _LONGEST_SILENCE = 300.0  # seconds without an answer after which `check` raises an error
+_ECHO = {"what": "echo"}
 _RETURN = 60.0  # seconds that the last job of a batch system has to come back, where it was moved
 
 
@@ -55,11 +56,11 @@ class Link:
         self._asking: dict[str, asyncio.Task[None]] = {}  # workers that have not answered yet
         self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
         self._told: Any = None  # what was last said about the workers
-        self._answered = time.monotonic()  # when the scheduler last did, which is asked at each look
+        self._answered = time.monotonic()  # when an echo last came, for which each look asks
         self._is_silent = False
         self._checked, self._silent_for = self._answered, 0.0
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
-        client.subscribe_topic(self.topic, lambda event: self._inbox.put(event[1]))
+        client.subscribe_topic(self.topic, lambda event: self._hear(event[1]))
         self._attending = asyncio.run_coroutine_threadsafe(self._attend(), client.loop.asyncio_loop)
 
     @property
@@ -129,6 +130,13 @@ class Link:
         self._attending.cancel()
         self._close()
 
+    def _hear(self, message: dict[str, Any]) -> None:
+        """Take in an event. An echo has gone and come over both connections that Dask has to a scheduler."""
+        if message == _ECHO:
+            self._answered = time.monotonic()
+        else:
+            self._inbox.put(message)
+
     async def _deliver(self, address: str, token: str, messages: Any) -> None:
         try:
             for message in messages:
@@ -175,7 +183,7 @@ class Link:
     async def _look(self) -> None:
         """Put it into the inbox when other workers are there, or can be used, than at the last look."""
         threads: dict[str, int] = await self._client.nthreads()
-        self._answered = time.monotonic()
+        await self._client.scheduler.log_event(topic=self.topic, msg=_ECHO)
         for address in self._present - threads.keys():
             self._refusals.pop(address, None)  # another worker may have its address later
             asking = self._asking.pop(address, None)

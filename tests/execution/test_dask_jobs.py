@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,11 +39,20 @@ class Client:
 
     status = "running"
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, looks: Sequence[str]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, looks: Sequence[str], *, events_come: bool = True
+    ) -> None:
         self.loop = SimpleNamespace(asyncio_loop=loop)
         self.left = list(looks)
+        self.scheduler = SimpleNamespace(log_event=self.log_event, address="tcp://127.0.0.1:1")
+        self._events_come = events_come
 
-    def subscribe_topic(self, *_: object) -> None: ...
+    def subscribe_topic(self, _: str, handler: Callable[[tuple[float, Any]], None]) -> None:
+        self._handler = handler
+
+    async def log_event(self, *, topic: str, msg: Any) -> None:
+        if self._events_come:
+            self._handler((time.monotonic(), msg))
 
     async def nthreads(self) -> dict[str, int]:
         return dict.fromkeys(self.left.pop(0) if len(self.left) > 1 else self.left[0], 1)
@@ -89,3 +99,23 @@ def test_a_connection_ends_when_all_jobs_are_over(
             link.check()
     finally:
         link.close()
+
+
+@pytest.mark.parametrize("events_come", [True, False])
+def test_a_connection_over_which_no_event_comes_is_silent(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, events_come: bool
+) -> None:
+    """A tunnel may stall one of the two connections to the scheduler, which still answers over the other."""
+    for name, seconds in {"_LOOK": 0.01, "_SILENCE": 0.1, "_LONGEST_SILENCE": 0.3}.items():
+        monkeypatch.setattr(dask_link, name, seconds)
+    link = Link(Connection(Client(loop, ["a"], events_come=events_come), lambda: None, ""))  # type: ignore[arg-type]
+    told: list[str] = []
+    try:
+        with nullcontext() if events_come else pytest.raises(FfnnError, match="not answered"):
+            for _ in range(100):
+                time.sleep(0.01)
+                link.check()
+                told += filter(None, [link.silence()])
+    finally:
+        link.close()
+    assert len(told) == (0 if events_come else 1)
