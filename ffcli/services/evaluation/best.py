@@ -49,8 +49,8 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
     if choice.sweep_id is None:
         by = BY_VAL_ACC.or_named(choice.metric)
         record = best_run(context, by, choice.dataset)
-        _tell_of_epoch(context, by)
         if context.runs.has_model(record.run_id):
+            _tell_of_epoch(context, record.run_id, by)
             return record.run_id
     # Optuna and all that trains take as long to import as thousands of records to read.
     from ffcli.services.evaluation.retrained import of_store, with_weights
@@ -60,16 +60,23 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
         best = of_store(record, by)
     else:
         best = ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
-        _tell_of_epoch(context, best.metric)
-    return with_weights(context, best, choice.on_event, choice.command_line)
+    run_id = with_weights(context, best, choice.on_event, choice.command_line)
+    _tell_of_epoch(context, run_id, best.metric)
+    return run_id
 
 
-def _tell_of_epoch(context: Context, metric: Metric) -> None:
-    """Give notice of a metric whose best epoch need not be that of the stored network."""
-    if metric.name != BY_VAL_ACC.name:
+def _tell_of_epoch(context: Context, run_id: str, metric: Metric) -> None:
+    """Give notice where a run is the best by an epoch that its stored network is not of."""
+    if metric.name == BY_VAL_ACC.name:
+        return
+    from ffcli.sweeping.study.record import best_epoch
+
+    stored = context.runs.read(run_id).best_epoch
+    value, epoch = best_epoch(metric, [row.result for row in context.runs.history(run_id)])
+    if epoch != stored:
         context.notify(
-            f"runs are ranked by {metric.name} at their best epoch by it; "
-            "the stored network is that of the best epoch by val_acc"
+            f"run {run_id} has its best {metric.name}, {value:.4f}, in epoch {epoch}; "
+            f"its stored network is that of epoch {stored}, the best by val_acc"
         )
 
 
