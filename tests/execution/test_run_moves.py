@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_runs import Place, Watcher, interrupt_after
+from small_runs import Place, Watcher, interrupt_after, writes_until
 
 from ffcli.errors import FfnnError
 from ffcli.execution import remote_run
 from ffcli.execution.pool import Task
 from ffcli.execution.remote_run import RemoteRun
-from ffcli.runs import model_file, recorder
 from ffcli.runs.provenance import Provenance
 from ffcli.runs.results import RunResult
 from ffcli.services.runs.select import load_run
@@ -30,34 +27,6 @@ SEEDS = (3, 4)
 
 class KilledError(BaseException):
     """The process ends here: nothing is closed."""
-
-
-@contextmanager
-def killed_at(write: int) -> Iterator[None]:
-    """Let so many more files of a run be written and none after them; an appended line is cut in half."""
-    left = write
-    true_write, true_append = recorder.write_atomic, recorder.append
-
-    def count() -> None:
-        nonlocal left
-        if left == 0:
-            raise KilledError
-        left -= 1
-
-    def write_atomic(path: Path, content: bytes | str) -> None:
-        count()
-        true_write(path, content)
-
-    def append(path: Path, text: str) -> None:
-        true_append(path, text[: len(text) // 2])
-        count()
-        true_append(path, text[len(text) // 2 :])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorder, "write_atomic", write_atomic)
-        patch.setattr(recorder, "append", append)
-        patch.setattr(model_file, "write_atomic", write_atomic)
-        yield
 
 
 def go_on_here(place: Place, run_id: str, epochs: int, watcher: Watcher) -> None:
@@ -146,7 +115,7 @@ def test_it_comes_to_the_same_end(
         at = number if how == "killed at" else 10_000
         after = number if how == "interrupted after" else None
         try:
-            with killed_at(at):
+            with writes_until(at, KilledError()):
                 if where == "here" or extended:  # a cluster continues no run to more epochs
                     watcher = Watcher() if after is None else interrupt_after(stored.epochs_done + after)
                     go_on_here(place, path.name, epochs, watcher)

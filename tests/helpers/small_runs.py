@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from ffcli.config import TrainConfig, validate
 from ffcli.core.training import EpochResult
+from ffcli.runs import model_file, recorder
 from ffcli.runs.record import HISTORY_COLUMNS, RunRecord
 from ffcli.runs.results import RunResult
 from ffcli.runs.store import SUMMARY
@@ -67,6 +69,37 @@ def interrupt_after(epoch: int) -> Watcher:
             raise KeyboardInterrupt
 
     return Watcher(at_epoch=press)
+
+
+@contextmanager
+def writes_until(write: int, error: BaseException) -> Iterator[Callable[[], int]]:
+    """Let so many files of runs be written and then raise ``error``, an appended line cut in half.
+
+    Yields how to count the writes.
+    """
+    done = 0
+    true_write, true_append = recorder.write_atomic, recorder.append
+
+    def count() -> None:
+        nonlocal done
+        if done == write:
+            raise error
+        done += 1
+
+    def write_atomic(path: Path, content: bytes | str) -> None:
+        count()
+        true_write(path, content)
+
+    def append(path: Path, text: str) -> None:
+        true_append(path, text[: len(text) // 2])
+        count()
+        true_append(path, text[len(text) // 2 :])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "write_atomic", write_atomic)
+        patch.setattr(recorder, "append", append)
+        patch.setattr(model_file, "write_atomic", write_atomic)
+        yield lambda: done
 
 
 class Place:

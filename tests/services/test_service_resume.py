@@ -4,17 +4,17 @@ import errno
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from safetensors.numpy import load_file
-from small_runs import Place, Watcher, interrupt_after, without_times, write_dataset
+from small_runs import Place, Watcher, interrupt_after, without_times, write_dataset, writes_until
 
 from ffcli.core.optimizers import OPTIMIZERS
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs import model_file, recorder
 from ffcli.runs.store import CHECKPOINT, CONFIG, HISTORY, MODEL, SUMMARY
 from ffcli.services.runs.select import load_run
 from ffcli.services.train import train
@@ -73,51 +73,27 @@ def test_a_run_interrupted_within_an_epoch_goes_on_to_the_same_end(place: Place)
     assert_same_run(path, reference)
 
 
-def crash_at(write: int, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def crash_at(write: int) -> AbstractContextManager[Callable[[], int]]:
     """Let the files of a run be written up to this write and none after it, as when the process is gone.
 
-    What stops the run is a full disk, so that its end cannot be recorded either. Returns how to count.
+    What stops the run is a full disk, so that its end cannot be recorded either. Yields how to count.
     """
-    count = 0
-    true_write, true_append = recorder.write_atomic, recorder.append
-
-    def counted() -> None:
-        nonlocal count
-        if count == write:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        count += 1
-
-    def write_atomic(path: Path, content: bytes | str) -> None:
-        counted()
-        true_write(path, content)
-
-    def append(path: Path, text: str) -> None:
-        true_append(path, text[: len(text) // 2])
-        counted()
-        true_append(path, text[len(text) // 2 :])
-
-    monkeypatch.setattr(recorder, "write_atomic", write_atomic)
-    monkeypatch.setattr(recorder, "append", append)
-    monkeypatch.setattr(model_file, "write_atomic", write_atomic)
-    return lambda: count
+    return writes_until(write, OSError(errno.ENOSPC, "No space left on device"))
 
 
 @pytest.mark.parametrize(("optimizer", "seed"), [(name, n % 2) for n, name in enumerate(OPTIMIZERS)])
 def test_a_crash_between_any_two_writes_goes_on_to_the_same_end(
-    place: Place, monkeypatch: pytest.MonkeyPatch, optimizer: str, seed: int
+    place: Place, optimizer: str, seed: int
 ) -> None:
     values = {"optimizer": optimizer, "epochs": 3, "seed": seed}
-    with monkeypatch.context() as patch:
-        writes = crash_at(10_000, patch)
+    with crash_at(10_000) as writes:
         reference = place.train(**values)
         total = writes()
     assert total >= 2 + 3 * 3 + 1
     # With only the configuration written there is no run yet.
     for write in range(2, total):
-        with monkeypatch.context() as patch:
-            crash_at(write, patch)
-            with pytest.raises(OSError, match="No space"):
-                place.train(**values)
+        with crash_at(write), pytest.raises(OSError, match="No space"):
+            place.train(**values)
         run_id = place.context.runs.ids()[-1]
         assert place.context.runs.read(run_id).status == "interrupted"
         assert place.context.runs.history(run_id) is not None
@@ -125,16 +101,12 @@ def test_a_crash_between_any_two_writes_goes_on_to_the_same_end(
         assert_same_run(place.path(run_id), reference)
 
 
-def test_a_run_that_crashes_again_and_again_comes_to_the_same_end(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_crashes_again_and_again_comes_to_the_same_end(place: Place) -> None:
     reference = place.train(epochs=6)
     path = place.interrupted(1, epochs=6)
     for write in (3, 4, 5, 6, 7):
-        with monkeypatch.context() as patch:
-            crash_at(write, patch)
-            with pytest.raises(OSError, match="No space"):
-                go_on(place, path)
+        with crash_at(write), pytest.raises(OSError, match="No space"):
+            go_on(place, path)
         if place.context.runs.read(path.name).epochs_done == 6:
             break
     go_on(place, path)
@@ -224,9 +196,7 @@ def test_a_replay_that_is_interrupted_leaves_the_finished_run(place: Place) -> N
 
 
 @pytest.mark.parametrize("seed", [0, 1])  # the best epoch is not the last, and is
-def test_a_finished_run_keeps_its_weights_wherever_its_continuation_crashes(
-    place: Place, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_a_finished_run_keeps_its_weights_wherever_its_continuation_crashes(place: Place, seed: int) -> None:
     # Its network was stored when it was to end with other epochs, which the file says.
     path = Path(place.train(epochs=3, seed=seed).path)
     go_on(place, path, 4)
@@ -234,10 +204,8 @@ def test_a_finished_run_keeps_its_weights_wherever_its_continuation_crashes(
     for write in range(5):
         shutil.rmtree(path)
         shutil.copytree(finished, path)
-        with monkeypatch.context() as patch:
-            crash_at(write, patch)
-            with pytest.raises(OSError, match="No space"):
-                go_on(place, path, 6)
+        with crash_at(write), pytest.raises(OSError, match="No space"):
+            go_on(place, path, 6)
         load_run(path.name, place.context.runs_dir)
     go_on(place, path, 6)
     assert_same_run(path, place.train(epochs=6, seed=seed), same_epochs=False)

@@ -200,22 +200,19 @@ def test_the_accuracy_is_kept_until_the_network_changes(place: Place) -> None:
     assert (record.test_acc, record.test_acc_tta) == (None, None)
 
 
+def note(place: Place, record: RunRecord) -> None:
+    digest = place.context.dataset(str(place.dataset)).digest
+    note_test_acc(place.context.runs, record, digest, 0.25, tta=False, notify=place.notices.append)
+
+
 def test_the_accuracy_of_an_earlier_network_is_not_kept(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
     evaluated = place.context.runs.read(run_id)
     resume_run(place.context, run_id, Watcher(), epochs=2)
     before = place.context.runs.summary(run_id)
-    digest = place.context.dataset(str(place.dataset)).digest
-    note_test_acc(place.context.runs, evaluated, digest, 0.25, tta=False, notify=place.notices.append)
+    note(place, evaluated)
     assert place.context.runs.summary(run_id) == before
-    note_test_acc(
-        place.context.runs,
-        place.context.runs.read(run_id),
-        digest,
-        0.25,
-        tta=False,
-        notify=place.notices.append,
-    )
+    note(place, place.context.runs.read(run_id))
     assert place.context.runs.read(run_id).test_acc == 0.25
 
 
@@ -274,15 +271,7 @@ def test_a_disk_that_takes_no_figure_is_told_of_and_another_users_store_is_not(
 
 def test_the_accuracy_of_a_run_in_use_is_not_kept(place: Place) -> None:
     run_id = place.train(epochs=1).run_id
-    digest = place.context.dataset(str(place.dataset)).digest
     lock = lock_folder(place.path(run_id))
-    note_test_acc(
-        place.context.runs,
-        place.context.runs.read(run_id),
-        digest,
-        0.25,
-        tta=False,
-        notify=place.notices.append,
-    )
+    note(place, place.context.runs.read(run_id))
     unlock(lock)
     assert place.context.runs.read(run_id).test_acc is None
