@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ffcli.datasets import Dataset
 from ffcli.errors import RequestError
 from ffcli.runs.metric import BY_VAL_ACC, Metric
+from ffcli.runs.store import DamagedRunError
 from ffcli.services.runs.select import StoredRun, best_run, load_run
 from ffcli.training.context import Context
 from ffcli.training.events import OnTraining, null_observer
@@ -50,8 +52,7 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
         by = BY_VAL_ACC.or_named(choice.metric)
         record = best_run(context, by, choice.dataset)
         if context.runs.has_model(record.run_id):
-            _tell_of_epoch(context, record.run_id, by)
-            return record.run_id
+            return _told_of(context, record.run_id, by)
     # Optuna and all that trains take as long to import as thousands of records to read.
     from ffcli.services.evaluation.retrained import of_store, with_weights
     from ffcli.services.sweeps.originals import ranked_originals
@@ -60,24 +61,24 @@ def best_with_weights(context: Context, choice: RunChoice) -> str:
         best = of_store(record, by)
     else:
         best = ranked_originals(context, choice.sweep_id, metric=choice.metric, dataset=choice.dataset)[0]
-    run_id = with_weights(context, best, choice.on_event, choice.command_line)
-    _tell_of_epoch(context, run_id, best.metric)
-    return run_id
+    return _told_of(context, with_weights(context, best, choice.on_event, choice.command_line), best.metric)
 
 
-def _tell_of_epoch(context: Context, run_id: str, metric: Metric) -> None:
-    """Give notice where a run is the best by an epoch that its stored network is not of."""
+def _told_of(context: Context, run_id: str, metric: Metric) -> str:
+    """Return the run, with a notice where it is the best by an epoch that its stored network is not of."""
     if metric.name == BY_VAL_ACC.name:
-        return
+        return run_id
     from ffcli.sweeping.study.record import best_epoch
 
-    stored = context.runs.read(run_id).best_epoch
-    value, epoch = best_epoch(metric, [row.result for row in context.runs.history(run_id)])
-    if epoch != stored:
-        context.notify(
-            f"run {run_id} has its best {metric.name}, {value:.4f}, in epoch {epoch}; "
-            f"its stored network is that of epoch {stored}, the best by val_acc"
-        )
+    with suppress(DamagedRunError):  # whose network can be used without its history
+        stored = context.runs.read(run_id).best_epoch
+        value, epoch = best_epoch(metric, [row.result for row in context.runs.history(run_id)])
+        if value is not None and epoch != stored:
+            context.notify(
+                f"run {run_id} has its best {metric.name}, {value:.4f}, in epoch {epoch}; "
+                f"its stored network is that of epoch {stored}, the best by val_acc"
+            )
+    return run_id
 
 
 def chosen_run(context: Context, choice: RunChoice) -> tuple[StoredRun, Dataset]:

@@ -13,7 +13,7 @@ import pytest
 from small_runs import Place, Watcher, interrupt_after, write_dataset
 
 from ffcli.errors import FfnnError, RequestError
-from ffcli.runs.store import MODEL, SUMMARY
+from ffcli.runs.store import HISTORY, MODEL, SUMMARY
 from ffcli.services.evaluation.best import RunChoice, best_with_weights
 from ffcli.services.evaluation.evaluate import evaluate
 from ffcli.services.sweeps.create import create, read_sweep
@@ -309,3 +309,11 @@ def test_a_run_begun_for_another_number_of_epochs_is_not_taken_over_where_that_m
     assert [record.provenance.reused_from for record in copies] == [runs["constant"]]
     assert place.context.runs.read(runs["constant"]).recipe == "fast"
     assert [record.recipe for record in copies] == [None], "a sweep's run is not of a recipe"
+
+
+def test_a_run_without_its_history_is_the_best_too(place: Place) -> None:
+    run = place.train()
+    (place.path(run.run_id) / HISTORY).unlink()
+    assert best_with_weights(place.context, RunChoice(metric="val_loss", dataset=run.dataset)) == run.run_id
+    (place.path(run.run_id) / HISTORY).write_text("no history")
+    assert best_with_weights(place.context, RunChoice(metric="val_loss", dataset=run.dataset)) == run.run_id
