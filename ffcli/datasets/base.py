@@ -86,10 +86,11 @@ class Dataset:
         class_names: tuple[str, ...],
         digest: str,
         split: Mapping[str, float] | None = None,
+        white: int = 1,
     ) -> Dataset:
         """Return the dataset of four arrays by their names."""
         x_train, y_train, x_test, y_test = (arrays[array] for array in ARRAYS)
-        return cls(name, x_train, y_train, x_test, y_test, class_names, digest, split)
+        return cls(name, x_train, y_train, x_test, y_test, class_names, digest, split, white)
 
     @property
     def n_features(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from ffcli.datasets import reference
@@ -50,9 +49,9 @@ def load_dataset(
             parameter="dataset",
         )
     prepared, arrays = prepare(own, data_folder(data_dir), notify or (lambda _: None))
-    details, digest = prepared.details, dataset_digest(prepared.digests)
-    dataset = Dataset.of(canonical, arrays, tuple(details["class_names"]), digest, details["split"])
-    return replace(dataset, white=details["white"])
+    class_names, split, white = (prepared.details[name] for name in ("class_names", "split", "white"))
+    digest = dataset_digest(prepared.digests)
+    return Dataset.of(canonical, arrays, tuple(class_names), digest, split, white)
 
 
 def _load_known(

@@ -34,6 +34,7 @@ class Header:
     digest: str
     arrays: tuple[tuple[tuple[int, ...], str], ...]
     split: Mapping[str, float] | None = None
+    white: int = 1
 
     @property
     def n_bytes(self) -> int:
@@ -44,7 +45,7 @@ class Header:
 def header_of(dataset: Dataset) -> Header:
     """Return what describes a dataset."""
     arrays = tuple((array.shape, array.dtype.str) for array in _arrays(dataset))
-    return Header(dataset.name, dataset.class_names, dataset.digest, arrays, dataset.split)
+    return Header(dataset.name, dataset.class_names, dataset.digest, arrays, dataset.split, dataset.white)
 
 
 def blocks_of(dataset: Dataset) -> Iterator[bytes]:
@@ -99,7 +100,7 @@ def _open(header: Header, folder: Path) -> Dataset | None:
     arrays = open_arrays(folder, prepared)
     if arrays is None:
         return None
-    return Dataset.of(header.name, arrays, header.class_names, header.digest, header.split)
+    return Dataset.of(header.name, arrays, header.class_names, header.digest, header.split, header.white)
 
 
 def _store(header: Header, folder: Path, blocks: Iterator[bytes]) -> None:

@@ -15,7 +15,7 @@ from ffcli.core.buffers import Array
 from ffcli.core.network import Network
 from ffcli.core.training import EpochResult
 from ffcli.errors import FfnnError
-from ffcli.runs.integrity import check_checkpoint, refuse_unreadable
+from ffcli.runs.integrity import check_checkpoint, load_model, refuse_unreadable
 from ffcli.runs.layout import SUMMARY
 from ffcli.runs.model_file import digest, load_arrays, load_network, network_bytes, save_arrays
 from ffcli.runs.record import HistoryRow, RunRecord, Status, are_all, history_csv, utc_now
@@ -240,10 +240,10 @@ class RunRecorder:
         if self.record.model_sha256 is None:
             return False
         try:
-            _, about = load_network(self.path / MODEL, [self.record.model_sha256])
+            load_model(self.path, self.record)
         except FfnnError:
             return False
-        return bool(about.get("epoch") == self.record.best_epoch)
+        return True
 
     @contextmanager
     def checkpoint_fits(self) -> Iterator[None]:

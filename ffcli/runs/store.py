@@ -14,14 +14,12 @@ from ffcli.runs.ids import find_id, near, new_run_id, no_run, some
 from ffcli.runs.layout import RESERVED, SUMMARY, file_sizes, run_ids
 from ffcli.runs.record import HistoryRow, RunRecord, parse_history
 from ffcli.runs.staging import NewFolder, remove_unbegun, remove_whole
-from ffcli.util.atomic_files import lock_folder, remove_leftovers, unlock, write_atomic
+from ffcli.util.atomic_files import check_room, lock_folder, remove_leftovers, unlock
 from ffcli.util.safe_read import HISTORY_BYTES, is_name, parse_yaml, read_file, shown
 
 CONFIG, HISTORY = "config.yaml", "history.csv"
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
 ENDED = ("finished", "diverged", "pruned")  # a run of this status needs its checkpoint no longer
-
-_ROOM = 1 << 14  # bytes that a disk with room takes
 
 
 class DamagedRunError(FfnnError):
@@ -55,7 +53,7 @@ class RunStore:
     def check_room(self) -> None:
         """Raise OSError where no run can be begun, since the folder or its disk takes no file."""
         with self.create() as new:
-            write_atomic(new.place / SUMMARY, bytes(_ROOM))
+            check_room(new.place)
 
     def path(self, run_id: str) -> Path:
         """Return the folder of a run. Raises DamagedRunError for an id that would lead out of the store.

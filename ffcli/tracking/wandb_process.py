@@ -21,6 +21,7 @@ from typing import Any
 
 from ffcli.tracking.base import EVALUATED, NO_ANSWER, PROJECT
 from ffcli.tracking.wandb_charts import confusion, finite, native
+from ffcli.util.atomic_files import check_room
 from ffcli.util.redact import without_keys
 from ffcli.util.safe_read import parse_time
 
@@ -28,7 +29,6 @@ KILLED = 255  # the exit code of a run whose process has gone, as W&B has it
 _CONFIRMATIONS = (0.0, 0.5, 1.5)  # seconds before asking whether W&B has taken the end of a run
 _NO_ROW = -1  # so that the first epoch, 1, comes after no other
 _LOST = r"deadline|timed? ?out|retrying|connection|dial |\beof\b"
-_PROBE = 1 << 14  # bytes that a disk with room takes
 
 
 class Courier:
@@ -188,7 +188,7 @@ class Courier:
         run, self._run = self._run, None
         run.finish(command["exit_code"])
         if not self._online:
-            _refuse_full_disk(Path(run.settings.sync_dir))
+            check_room(Path(run.settings.sync_dir))  # the SDK does not tell that an offline run was cut short
         if self._online and not _confirmed(path):
             self._tell("problem", message="the server refused a part of it")
         else:
@@ -206,18 +206,6 @@ class Courier:
         self._run = None
         for left in self._scratch.iterdir():
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _refuse_full_disk(folder: Path) -> None:
-    """Raise OSError where no more can be written: the SDK does not tell that an offline run was cut short."""
-    probe = folder / "probe"
-    try:
-        with probe.open("wb") as file:
-            file.write(bytes(_PROBE))
-            file.flush()
-            os.fsync(file.fileno())
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _confirmed(path: str) -> bool:

@@ -23,6 +23,7 @@ from typing import Any
 
 _MANY = 100  # items, of which nobody reads the JSON
 _A_DAY = 24 * 3600.0
+_PROBE = 1 << 14  # bytes that a disk with room takes
 _WAITS = (0.01, 0.05, 0.2)  # seconds: who only asks for the holder holds it shared for an instant
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -100,6 +101,15 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             error.filename = str(path)  # a full disk does not say which file it is about
         raise
     sync_folder(path.parent)
+
+
+def check_room(folder: Path) -> None:
+    """Raise OSError where a folder, or its disk, takes no file of some size."""
+    probe = folder / "probe"
+    try:
+        write_atomic(probe, bytes(_PROBE))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def append(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_runs import Place, Watcher, interrupt_after
+from small_runs import KilledError, Place, Watcher, interrupt_after
 
 from ffcli.config import TrainConfig
 from ffcli.datasets import Dataset
@@ -20,10 +20,6 @@ from ffcli.services.train import train
 from ffcli.training.experiment import Experiment
 from ffcli.training.options import RunOptions
 from ffcli.training.resuming import resume_run
-
-
-class KilledError(BaseException):
-    """The process ends here: nothing is closed."""
 
 
 def interrupted(place: Place, config: TrainConfig) -> tuple[Dataset, Task]:
@@ -62,6 +58,15 @@ def end_killed(patch: pytest.MonkeyPatch, run: RemoteRun, experiment: Experiment
     run._recorder.__exit__()  # type: ignore[union-attr] # as the system does
 
 
+def assert_resumed_as(place: Place, run_id: str, config: TrainConfig) -> None:
+    """Resume a run to the end of a configuration, and compare it with one that nothing has stopped."""
+    more = None if config.epochs == place.context.runs.read(run_id).config["epochs"] else config.epochs
+    resumed = resume_run(place.context, run_id, Watcher(), epochs=more)
+    whole = train(place.context, config, RunOptions(), Watcher())
+    assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
+    assert load_run(run_id, place.context.runs_dir).about["epoch"] == whole.best_epoch
+
+
 @pytest.mark.parametrize("checkpoint", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
@@ -83,11 +88,7 @@ def test_weights_of_an_earlier_epoch_are_not_taken_for_those_of_the_best(
     if not checkpoint:
         (place.path(task.resume) / CHECKPOINT).unlink()
         assert task.config.epochs == place.context.runs.read(task.resume).epochs_done
-    resumed = resume_run(place.context, task.resume, Watcher(), epochs=None if checkpoint else 9)
-    epochs = 8 if checkpoint else 9
-    whole = train(place.context, place.config(epochs=epochs, seed=3), RunOptions(), Watcher())
-    assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
-    assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
+    assert_resumed_as(place, task.resume, place.config(epochs=8 if checkpoint else 9, seed=3))
 
 
 def test_weights_of_a_later_epoch_are_not_taken_for_those_of_a_run_that_began_again(
@@ -107,10 +108,7 @@ def test_weights_of_a_later_epoch_are_not_taken_for_those_of_a_run_that_began_ag
     assert place.context.runs.read(task.resume).best_epoch == 1 != stored
     with pytest.raises(FfnnError, match=f"those of epoch {stored}"):
         load_run(task.resume, place.context.runs_dir)
-    resumed = resume_run(place.context, task.resume, Watcher())
-    whole = train(place.context, config, RunOptions(), Watcher())
-    assert (resumed.best_epoch, resumed.best_val_acc) == (whole.best_epoch, whole.best_val_acc)
-    assert load_run(task.resume, place.context.runs_dir).about["epoch"] == whole.best_epoch
+    assert_resumed_as(place, task.resume, config)
 
 
 def test_a_run_whose_coordinator_is_killed_before_the_record_has_its_end_is_resumed_here(

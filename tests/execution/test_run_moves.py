@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_runs import Place, Watcher, interrupt_after, writes_until
+from small_runs import KilledError, Place, Watcher, interrupt_after, writes_until
 
 from ffcli.errors import FfnnError
 from ffcli.execution import remote_run
@@ -23,10 +23,6 @@ from ffcli.training.resuming import resume_run
 EPOCHS = 6
 MORE = 8
 SEEDS = (3, 4)
-
-
-class KilledError(BaseException):
-    """The process ends here: nothing is closed."""
 
 
 def go_on_here(place: Place, run_id: str, epochs: int, watcher: Watcher) -> None:

@@ -71,6 +71,10 @@ def interrupt_after(epoch: int) -> Watcher:
     return Watcher(at_epoch=press)
 
 
+class KilledError(BaseException):
+    """The process ends here: nothing is closed."""
+
+
 @contextmanager
 def writes_until(write: int, error: BaseException) -> Iterator[Callable[[], int]]:
     """Let so many files of runs be written and then raise ``error``, an appended line cut in half.

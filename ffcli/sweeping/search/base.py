@@ -73,7 +73,7 @@ class Proposer(ABC):
             if proposal is not None:
                 return Proposal(proposal.values, proposal.config, self.point(proposal.values))
         if self.spec.size is None:
-            self.repeated(part, rng)
+            self.repeated(part, rng)  # raises unless all was tried
         return None
 
     def point(self, values: Mapping[str, Any]) -> Mapping[str, float] | None:
