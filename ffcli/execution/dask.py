@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _LOOK = 1.0  # seconds between two looks at whether the scheduler is there
 _FIRST_LOOK = 30.0  # seconds that it has to say which workers there are
+_LATE = 60.0  # seconds in which a task does not begin before there is a word about it
 
 
 @dataclass
@@ -55,6 +56,7 @@ class _Open:
     future: Future
     address: str | None = None
     stopped: bool = False  # before it had begun
+    late: bool = False  # in beginning, of which there has been a word
     began: float = field(default_factory=time.monotonic)
 
     def is_lost(self, present: frozenset[str]) -> bool:
@@ -101,6 +103,18 @@ class DaskPool(WorkerPool):
     def _tell(self, text: str) -> None:
         self._events.append(Notice(text))
 
+    def _tell_of_late(self) -> None:
+        """Give notice of tasks that do not begin though their workers are there, once of each."""
+        since = time.monotonic() - _LATE
+        late = [task for task in self._open.values() if task.address is None and task.began < since]
+        if told := [task for task in late if not task.late]:
+            for task in told:
+                task.late = True
+            self._tell(
+                f"No worker has begun {counted(len(late), 'run')} within {_LATE:g} s: "
+                f"the workers of {self._link.address} may be busy with other work. Waiting for them."
+            )
+
     @property
     def size(self) -> int:
         """The number of workers now, at most as many as were asked for."""
@@ -140,6 +154,7 @@ class DaskPool(WorkerPool):
             self._link.check()
             if word := self._link.silence():
                 self._tell(word)
+            self._tell_of_late()
             unusable = {**self._refused, **self._faulty}
             if self._faulty and not self._open and self._present <= unusable.keys():
                 raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")

@@ -17,7 +17,7 @@ from dask_clusters import Cluster, Proxy
 from pool_helpers import Pool
 
 from ffcli.errors import FfnnError
-from ffcli.execution import dask_client, dask_link
+from ffcli.execution import dask, dask_client, dask_link
 from ffcli.execution.dask_client import is_exposed
 from ffcli.execution.open import PoolOptions
 from ffcli.execution.pool import Notice, TaskEnded, TaskEpoch, TaskLost
@@ -46,6 +46,29 @@ def test_workers_that_join_late_are_used(cluster: Cluster, opened: Opened) -> No
     assert pool.ended().status == "finished"
     cluster.worker()
     pool.until(lambda: pool.pool.size == 2)
+
+
+def test_a_task_whose_worker_has_other_work_is_told_of_once_and_trained_then(
+    cluster: Cluster, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    monkeypatch.setattr(dask, "_LATE", 1.0)
+    begun, free = tmp_path / "begun", tmp_path / "free"
+    cluster.worker()
+    pool = opened_on(cluster, opened, 1)
+    with Client(cluster.address, set_as_default=False) as other:
+        busy = other.submit(lambda: [begun.touch(), *(time.sleep(0.05) for _ in iter(free.exists, True))])
+        wait_until(begun.exists)
+        pool.submit()
+        told = notices(pool).count(cluster.address) + 1
+        pool.until(lambda: notices(pool).count(cluster.address) == told)
+        later = time.monotonic() + 2
+        pool.until(lambda: time.monotonic() > later)
+        assert notices(pool).count(cluster.address) == told, "one message is enough"
+        free.touch()
+        assert busy.result()
+    assert pool.ended().status == "finished"
 
 
 def test_no_more_tasks_are_open_than_asked_for(cluster: Cluster, opened: Opened) -> None:

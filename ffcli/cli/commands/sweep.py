@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffcli.cli.commands.sweep_local import first_of, local_sweep, run_here
-from ffcli.cli.commands.sweep_wandb import runs_at_wandb, sweep_by_wandb
+from ffcli.cli.commands.sweep_wandb import runs_at_wandb, sweep_by_wandb, without_agents
 from ffcli.cli.completion import complete_run, complete_sweep, complete_sweep_file, names_in
 from ffcli.cli.completion import words as words_of
 from ffcli.cli.context import context
@@ -24,7 +24,6 @@ from ffcli.cli.views.space import show_space
 
 if TYPE_CHECKING:
     from ffcli.services.sweeps.create import SweepSource
-    from ffcli.services.sweeps.first import Beginning
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.study.study import NewTrial
     from ffcli.training.context import Context
@@ -32,23 +31,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 _SWEEP = "Sweep"
-
-
-def _without_agents(backend: str | None, many: Repetition, beginning: Beginning) -> str | None:
-    """Return the backend, which is local where W&B's cannot do what is asked. Raises RequestError."""
-    from ffcli.services.sweeps.wandb import BACKENDS
-
-    reasons = {
-        "--folds and --repeats": "whose trials have one run each" if many.given else None,
-        "--start-from and --extend": "whose server proposes all trials" if beginning.is_given else None,
-    }
-    for options, reason in reasons.items():
-        if reason is None:
-            continue
-        if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
-            refuse(f"{options}: expected --backend local, got wandb, {reason}.")
-        backend = "local"
-    return backend
 
 
 @app.command(cls=Command)
@@ -212,7 +194,7 @@ def sweep(
     refuse_within_agent(mode)
     beginning = Beginning(tuple(start_from or ()), extend)
     many = Repetition.read(folds, repeats)
-    backend = _without_agents(backend, many, beginning)
+    backend = without_agents(backend, many, beginning)
     source = _source(spec, words, method, sweep_name, tuple(ignore or ()))
     number = integer("--seed", seed)
     first: list[NewTrial] = []

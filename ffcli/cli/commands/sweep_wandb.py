@@ -15,10 +15,29 @@ from ffcli.cli.views.sweep import sweep_watcher
 from ffcli.util.text import are
 
 if TYPE_CHECKING:
+    from ffcli.cli.repetition import Repetition
     from ffcli.services.sweeps.create import SweepSource
+    from ffcli.services.sweeps.first import Beginning
     from ffcli.services.sweeps.local import SweepOptions
     from ffcli.sweeping.wandb.address import WandbAddress
     from ffcli.training.context import Context
+
+
+def without_agents(backend: str | None, many: Repetition, beginning: Beginning) -> str | None:
+    """Return the backend, which is local where W&B's cannot do what is asked. Raises RequestError."""
+    from ffcli.services.sweeps.wandb import BACKENDS
+
+    reasons = {
+        "--folds and --repeats": "whose trials have one run each" if many.given else None,
+        "--start-from and --extend": "whose server proposes all trials" if beginning.is_given else None,
+    }
+    for options, reason in reasons.items():
+        if reason is None:
+            continue
+        if backend is not None and one_of("--backend", backend, BACKENDS) == "wandb":
+            refuse(f"{options}: expected --backend local, got wandb, {reason}.")
+        backend = "local"
+    return backend
 
 
 def runs_at_wandb(
