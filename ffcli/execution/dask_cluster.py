@@ -257,7 +257,7 @@ def _batch(kind: str, jobs: int) -> Connection:
                 f"The jobs could not be submitted to {kind}: {why}",
                 hint="A job's settings are in ~/.config/dask/jobqueue.yaml.",
             ) from None
-        missing = f"Waiting for the jobs at {kind}, {jobs} in all."
+        missing = f"Waiting for the jobs at {kind}, {jobs} in all. One that fails says why in its output."
         return Connection(client, started.pop_all().close, missing, jobs * cores)
 
 
