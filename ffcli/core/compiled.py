@@ -20,8 +20,10 @@ import numba
 from numba.extending import register_jitable
 
 from ffcli.core.buffers import Array
+from ffcli.util.signals import interrupts_deferred
 
 _A_WEEK = 7 * 24 * 3600.0
+_LONGEST = 30.0  # seconds to wait for another process; Numba replaces files at once, so that two can write
 
 
 def bind(
@@ -165,15 +167,20 @@ def prepare(loop: Any, *arguments: Any) -> None:
         return
     folder = cache_folder()
     if folder is None:
-        loop.compile(signature)
+        _compile(loop, signature)
         return
     with _alone(folder):
         try:
-            loop.compile(signature)
+            _compile(loop, signature)
         except Exception:  # a damaged file raises whatever unpickling it raises
             for path in folder.glob("**/*.nb?"):
                 path.unlink(missing_ok=True)
-            loop.compile(signature)
+            _compile(loop, signature)
+
+
+def _compile(loop: Any, signature: Sequence[Any]) -> None:
+    with interrupts_deferred():  # LLVM calls Python back, and loses what is raised there
+        loop.compile(signature)
 
 
 def beside() -> Path:
@@ -217,7 +224,7 @@ def _remove_old(base: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process holds the folder, then hold it; a process that ends lets go of it."""
+    """Hold the folder, as soon as no other process does: one that ends lets go of it, one may be stopped."""
     if sys.platform == "win32":
         yield
         return
@@ -226,8 +233,15 @@ def _alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)  # another version may have removed it as old
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        until = time.monotonic() + _LONGEST
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:  # a file system without locks
+                break
         yield
     finally:
         os.close(descriptor)

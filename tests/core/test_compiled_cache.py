@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,13 +36,18 @@ print(json.dumps([rules.kernels(), w.tobytes().hex(), hits, misses]))
 """
 
 
-def probe(before: str = "", **environment: str) -> list[Any]:
-    """Take a step of adam in a new process; return the kernels, the bits, and the cache's hits and misses."""
+def run(before: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Take a step of adam in a new process."""
     kept = {key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", rules.VARIABLE)}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", PROBE.format(before=before)],
         env={**kept, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def probe(before: str = "", **environment: str) -> list[Any]:
+    """Take a step of adam in a new process; return the kernels, the bits, and the cache's hits and misses."""
+    done = run(before, **environment)
     assert done.returncode == 0, done.stderr
     result: list[Any] = json.loads(done.stdout)
     return result
@@ -108,6 +114,42 @@ def test_damaged_code_is_compiled_again(first, cache, kind, content):
     path.write_bytes(content)
     assert probe(NUMBA_CACHE_DIR=str(cache))[1] == expected
     assert probe(NUMBA_CACHE_DIR=str(cache))[1:] == [expected, 1, 0]
+
+
+# a signal while LLVM asks for machine code: what a handler raises then is lost
+INTERRUPTED = """
+import os, signal
+from numba.core.codegen import CPUCodeLibrary
+ask = CPUCodeLibrary._object_getbuffer_hook
+
+def interrupted(module):
+    os.kill(os.getpid(), signal.SIGINT)
+    return ask(module)
+
+CPUCodeLibrary._object_getbuffer_hook = interrupted
+"""
+
+
+@needs_numba
+def test_an_interruption_while_code_is_loaded_ends_the_process(cache):
+    done = run(INTERRUPTED, NUMBA_CACHE_DIR=str(cache))
+    assert done.returncode == -signal.SIGINT
+    assert done.stdout == ""
+
+
+@needs_numba
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no lock")
+def test_a_process_that_is_stopped_while_it_compiles_holds_up_no_other_for_long(first, cache):
+    import fcntl
+
+    (folder,) = cache.iterdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        bits = probe("import ffcli.core.compiled as c; c._LONGEST = 0.5", NUMBA_CACHE_DIR=str(cache))[1]
+    finally:
+        os.close(descriptor)
+    assert bits == first[1][1]
 
 
 @needs_numba
