@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,9 +19,11 @@ import numba
 from numba.extending import register_jitable
 
 from ffcli.core.buffers import Array
+from ffcli.util.atomic_files import lock_folder, unlock
 from ffcli.util.signals import interrupts_deferred
 
 _A_WEEK = 7 * 24 * 3600.0
+_held_for_long: set[Path] = set()
 _LONGEST = 30.0  # seconds to wait for another process; Numba replaces files at once, so that two can write
 
 
@@ -225,23 +226,16 @@ def _remove_old(base: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder, as soon as no other process does: one that ends lets go of it, one may be stopped."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     folder.mkdir(parents=True, exist_ok=True)  # another version may have removed it as old
-    descriptor = os.open(folder, os.O_RDONLY)
+    until, lock = time.monotonic() + _LONGEST, None
+    while folder not in _held_for_long:
+        try:
+            lock = lock_folder(folder)
+            break
+        except BlockingIOError:
+            if time.monotonic() > until:
+                _held_for_long.add(folder)
     try:
-        until = time.monotonic() + _LONGEST
-        while time.monotonic() < until:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.05)
-            except OSError:  # a file system without locks
-                break
         yield
     finally:
-        os.close(descriptor)
+        unlock(lock)
