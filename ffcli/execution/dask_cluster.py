@@ -65,18 +65,20 @@ class Connection:
         close: closes the client, and ends what was started here; never raises.
         missing: what to say of a cluster that has no worker.
         workers: how many workers there will be in all; None where others may join at any time.
+        starter: the process that starts the workers, where it was started here.
     """
 
     client: Client
     close: Callable[[], None]
     missing: str
     workers: int | None = None
+    starter: subprocess.Popen[bytes] | None = None
 
 
 def check(cluster: str, jobs: int | None) -> None:
     """Raise RequestError for no cluster, for jobs that do not go with it, and where the extra is missing.
 
-    FfnnError where Dask's configuration is wrong, or lacks what TLS needs.
+    FfnnError where Dask's configuration is wrong or lacks what TLS needs.
     """
     if jobs is not None and cluster not in BATCH_SYSTEMS:
         raise RequestError(
@@ -183,8 +185,11 @@ def _local(workers: int) -> Connection:
             )
             started.callback(_end_local, scheduler, process)
         client = connected_client(started, address=scheduler.scheduler_address)
-        _wait_for(workers, client, process)
-        return Connection(client, started.pop_all().close, "Dask starts another one here.")
+        while len(client.nthreads()) < workers:
+            if (code := process.poll()) is not None:
+                raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
+            time.sleep(0.1)
+        return Connection(client, started.pop_all().close, "Dask starts another one here.", starter=process)
 
 
 def _end_local(scheduler: Any, process: subprocess.Popen[bytes]) -> None:
@@ -197,15 +202,6 @@ def _end_local(scheduler: Any, process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _wait_for(workers: int, client: Client, process: subprocess.Popen[bytes]) -> None:
-    """Wait for so many workers. Raises FfnnError where the process that starts them ends."""
-    while len(client.nthreads()) < workers:
-        if process.poll() is not None:
-            code = process.returncode
-            raise FfnnError(f"The workers of the local cluster did not start: exit code {code}.")
-        time.sleep(0.1)
 
 
 def _batch(kind: str, jobs: int) -> Connection:

@@ -50,6 +50,7 @@ class Link:
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._submitted = 0
         self._most = connection.workers
+        self._starter = connection.starter
         self._present: frozenset[str] = frozenset()
         self._seen: frozenset[str] = frozenset()  # all that were ever present
         self._left_at: float | None = None  # when the last of them had left
@@ -69,7 +70,7 @@ class Link:
         return str(self._client.scheduler.address)
 
     def check(self) -> None:
-        """Raise FfnnError where the scheduler is gone or long silent, or all batch jobs are over."""
+        """Raise FfnnError where the scheduler is gone or long silent, or no worker can come any more."""
         if self._client.status != "running":
             raise FfnnError(f"The connection to the scheduler {self.address} is lost.")
         now = time.monotonic()
@@ -79,7 +80,11 @@ class Link:
         self._checked = now
         if self._silent_for > _LONGEST_SILENCE:
             raise FfnnError(f"The scheduler {self.address} has not answered for {_LONGEST_SILENCE:g} s.")
-        if self._left_at is None or self._most is None or len(self._seen) < self._most:
+        if self._left_at is None:
+            return
+        if self._starter is not None and (code := self._starter.poll()) is not None:
+            raise FfnnError(f"The workers of the local cluster have ended: exit code {code}.")
+        if self._most is None or len(self._seen) < self._most:
             return
         if now - self._left_at >= _RETURN:
             raise FfnnError(f"All jobs are over: no worker was there for {_RETURN:g} seconds.")

@@ -6,6 +6,7 @@ import errno
 import json
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -107,13 +108,18 @@ def test_an_interrupted_connection_leaves_no_client(silent: str, interrupt: Call
 
 
 def test_an_interrupted_start_of_a_local_cluster_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes: list[Any] = []
+    processes: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
 
-    def interrupted(*arguments: object) -> None:
-        processes.append(arguments[-1])
+    def started(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        processes.append(popen(*arguments, **options))
+        return processes[-1]
+
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dask_cluster, "_wait_for", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    monkeypatch.setattr(dask_cluster, "connected_client", interrupted)
     with pytest.raises(KeyboardInterrupt):
         connect("local", 1, None)
     assert [process.poll() is None for process in processes] == [False]

@@ -108,6 +108,16 @@ def test_a_worker_without_a_nanny_that_is_killed_loses_its_task(cluster: Cluster
     assert len(pool.of(TaskLost)) == 1
 
 
+def test_a_local_cluster_whose_processes_are_killed_is_not_waited_for(opened: Opened) -> None:
+    pytest.importorskip("distributed")
+    pool = opened(PoolOptions(1, "local"))
+    pool.submit(config=LONG)
+    pool.epoch(1)
+    pool.pool._link._starter.kill()  # type: ignore[attr-defined]
+    with pytest.raises(FfnnError, match="exit code -9"):
+        pool.until(lambda: False)
+
+
 def test_a_stopped_worker_continues_where_it_was(cluster: Cluster, opened: Opened) -> None:
     cluster.worker()
     pool = opened_on(cluster, opened, 1)
