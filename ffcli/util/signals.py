@@ -6,6 +6,7 @@ All three raise KeyboardInterrupt, so that running work closes its records on th
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ P = ParamSpec("P")
 # Schedulers, systemd and kill send SIGTERM, a terminal or connection that closes SIGHUP (not on Windows).
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _ALL = (signal.SIGINT, *ENDING)
+_SOON = 0.05  # seconds until a lost interruption comes again: what lost it is over then
 _ONE_WISH = 2.0  # seconds within which a second of these signals says the same: some send two, to be sure
 
 
@@ -34,7 +36,10 @@ _told: list[signal.Signals] = []  # within `termination_heeded`: the signals tha
 
 @contextmanager
 def termination_heeded() -> Iterator[None]:
-    """Raise Terminated within the block where one of `ENDING` comes, unless it is ignored (``nohup``)."""
+    """Raise Terminated within the block where one of `ENDING` comes, unless it is ignored (``nohup``).
+
+    An interruption that Python loses, since it came within a finalizer or a callback, is sent again.
+    """
     last = -_ONE_WISH
     is_over = False
 
@@ -45,14 +50,35 @@ def termination_heeded() -> Iterator[None]:
         if last - before >= _ONE_WISH and not is_over:
             raise Terminated(number)
 
+    def send(number: int) -> None:
+        if is_over:
+            return
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(main, number)  # wakes a call that waits
+        else:
+            signal.raise_signal(number)
+
+    def heed_lost(lost: Any) -> None:
+        nonlocal last
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            unraisable(lost)
+            return
+        last = -_ONE_WISH
+        again = threading.Timer(_SOON, send, [getattr(lost.exc_value, "number", signal.SIGINT)])
+        again.daemon = True
+        again.start()
+
+    main, unraisable = threading.main_thread().ident or 0, sys.unraisablehook
     before = {number: signal.getsignal(number) for number in ENDING}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     try:
+        sys.unraisablehook = heed_lost
         for number in heeded:
             signal.signal(number, end)
         yield
     finally:
         is_over = True  # one that comes now has nothing left to interrupt
+        sys.unraisablehook = unraisable
         for number in heeded:
             signal.signal(number, before[number])
         _told.clear()

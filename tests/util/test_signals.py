@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -113,6 +114,42 @@ def test_a_process_that_is_told_to_end_is_interrupted(number: int) -> None:
     assert signal.getsignal(number) is before
     assert told_to_end_by() is None
     assert exit_code() == 130
+
+
+class Finalized:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), self.number)
+        time.sleep(0)  # the signal's handler runs within this method, and Python ignores what it raises
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
+def test_a_signal_that_python_loses_comes_again(number: int) -> None:
+    before = sys.unraisablehook
+
+    def wait() -> None:
+        with termination_heeded():
+            Finalized(number)
+            time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        wait()
+    assert getattr(caught.value, "number", signal.SIGINT) == number
+    assert sys.unraisablehook is before
+
+
+def test_other_errors_that_python_ignores_are_shown_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise OSError("the disk is full")
+
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: shown.append(str(error.exc_value)))
+    with termination_heeded():
+        Broken()
+    assert shown == ["the disk is full"]
 
 
 def test_a_second_signal_at_once_does_not_disturb_the_clearing_up() -> None:
