@@ -90,13 +90,18 @@ class SweepLock:
         os.fsync(self._descriptor)
 
     def check(self) -> None:
-        """Raise SweepHeldError where the lock file is no longer this process's.
+        """Raise SweepHeldError where the lock file is no longer this process's, FfnnError where it is gone.
 
         A file system whose locks are not seen by other machines lets two processes in: the token of the later
         one stops the earlier one.
         """
         try:
             token = parse_json(read_file(self._path))["token"]
+        except FileNotFoundError:
+            raise FfnnError(
+                f"{self._path} is gone: the sweep's folder was moved or removed.",
+                hint="The sweep can be resumed where its folder is now.",
+            ) from None
         except (OSError, ValueError, LookupError, TypeError):
             token = None
         if token != self._token:
