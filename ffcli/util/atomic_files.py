@@ -131,7 +131,7 @@ def append(path: Path, text: str) -> None:
 def _open_beside(path: Path) -> tuple[int, Path]:
     """Open a new file beside, held so that no other process removes it as left by a dead one."""
     while True:
-        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}.ffnn")
         try:
             descriptor = os.open(
                 beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
@@ -145,7 +145,7 @@ def _open_beside(path: Path) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}")  # as `_open_beside` and `tempfile` make them
+_LEFTOVER = re.compile(r"\.(.+)-[0-9a-f]{8}\.ffnn", re.DOTALL)  # as `_open_beside` makes them
 
 
 def remove_leftovers(folder: Path, *, of: str | None = None) -> None:

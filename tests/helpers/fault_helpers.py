@@ -229,7 +229,7 @@ class Site:
 
     def assert_tidy(self) -> None:
         """After a command that went through there are no halves of files anywhere, and nothing temporary."""
-        halves = [path for path in self.folder.rglob(".*-????????") if "home" not in path.parts]
+        halves = [path for path in self.folder.rglob(".*-????????.ffnn") if "home" not in path.parts]
         assert halves == []
         wait_until(lambda: list(self.temporary.iterdir()) == [], "what is temporary stays")
 

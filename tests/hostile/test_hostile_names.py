@@ -78,7 +78,7 @@ def test_a_link_within_a_run_does_not_take_its_target_along(copied: Trained, cli
     run = copied.folder / "runs" / copied.finished
     (run / SUMMARY).rename(copied.folder / "summary-elsewhere")
     (run / SUMMARY).symlink_to(copied.folder / "summary-elsewhere")
-    (run / ".old-12345678").symlink_to(secret)
+    (run / ".old-12345678.ffnn").symlink_to(secret)
     (run / "folder").symlink_to(copied.folder / "data")
     assert cli("runs", "rm", copied.finished, "--yes").code == 0
     assert secret.read_text() == "keep me"

@@ -295,8 +295,8 @@ def test_what_killed_writers_left_goes_with_the_next_write(
         if len(list(tmp_path.iterdir())) > 1:
             break
     else:
-        (tmp_path / ".file.json-abcd1234").write_text("half")
-    other = tmp_path / ".other.json-abcd1234"
+        (tmp_path / ".file.json-abcd1234.ffnn").write_text("half")
+    other = tmp_path / ".other.json-abcd1234.ffnn"
     other.write_text("half")
     write_atomic(path, "whole")
     assert sorted(tmp_path.iterdir()) == [other, path]
@@ -317,13 +317,15 @@ def test_a_file_that_is_being_written_is_no_leftover(tmp_path: Path, monkeypatch
 
 
 def test_what_others_call_so_is_no_leftover(tmp_path: Path) -> None:
-    kept = {".git-ignored", "file-abcd1234", ".file.json-abc", ".file.json-ABCD1234"}
+    kept = {".file-original", "file-abcd1234.ffnn", ".file.json-abc.ffnn", ".file.json-ABCD1234.ffnn"}
     for name in kept:
         (tmp_path / name).write_text("")
-    (tmp_path / ".folder-abcd1234").mkdir()
-    (tmp_path / ".link-abcd1234").symlink_to(tmp_path / ".file.json-abc")
+    others = {".folder-abcd1234.ffnn", ".link-abcd1234.ffnn"}
+    (tmp_path / ".folder-abcd1234.ffnn").mkdir()
+    (tmp_path / ".link-abcd1234.ffnn").symlink_to(tmp_path / ".file.json-abc.ffnn")
+    write_atomic(tmp_path / "file", "")
     remove_leftovers(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == kept | {".folder-abcd1234", ".link-abcd1234"}
+    assert {path.name for path in tmp_path.iterdir()} == {"file"} | kept | others
     remove_leftovers(tmp_path / "none")
 
 
