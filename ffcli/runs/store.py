@@ -170,7 +170,7 @@ class RunStore:
         """Return a run's epochs. Raises DamagedRunError where the file is damaged; a missing one is empty."""
         try:
             return parse_history(
-                read_file(self.path(run_id) / HISTORY, HISTORY_BYTES).decode("utf-8", "replace")
+                read_file(self.path(run_id) / HISTORY, HISTORY_BYTES).decode("utf-8-sig", "replace")
             )
         except FileNotFoundError:
             return []

@@ -233,7 +233,7 @@ def explain(error: BaseException) -> str:
         return "the server refuses the API key"
     if lost:  # the SDK may speak of the key, too, which it could not verify
         return NO_ANSWER
-    return f"{type(error).__name__}: {without_keys(text)[:200]}"
+    return f"{type(error).__name__}: {without_keys(text)[:200]}" if text else type(error).__name__
 
 
 def main() -> None:

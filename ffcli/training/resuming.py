@@ -94,12 +94,12 @@ def _config(context: Context, record: RunRecord, epochs: int | None) -> TrainCon
             f"Run {record.run_id} diverged in epoch {record.epochs_done}: continuing it would diverge again.",
             hint="Start a new run with a smaller learning_rate.",
         )
-    done = config.epochs == record.epochs_done and record.status == "finished"
-    if config.epochs < record.epochs_done or done:
+    least = record.epochs_done + (record.status == "finished")
+    if config.epochs < least:
         raise RequestError(
             f"Run {record.run_id} has done {counted(record.epochs_done, 'epoch')}: "
             f"nothing is left to train for epochs={config.epochs}.",
-            hint=f"To continue it, epochs must be above {record.epochs_done}.",
+            hint=f"Expected epochs of at least {least}.",
         )
     return config
 

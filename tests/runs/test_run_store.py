@@ -285,7 +285,7 @@ class TestTidying:
         for run_id, status in ((OLD, "finished"), (MIDDLE, "interrupted")):
             (store.folder / run_id / SUMMARY).write_text(json.dumps(record(run_id, status=status).as_dict()))
             (store.folder / run_id / CHECKPOINT).write_text("weights")
-            (store.folder / run_id / f".{SUMMARY}-x1y2z3_4").write_text("{")
+            (store.folder / run_id / f".{SUMMARY}-a1b2c3d4.ffnn").write_text("{")
             lock = lock_folder(store.folder / run_id)
             store.tidy(store.read(run_id), store.files(run_id))
             unlock(lock)
@@ -378,6 +378,11 @@ class TestDamage:
         (store.folder / OLD / HISTORY).write_text(text)
         with pytest.raises(DamagedRunError, match=f"The history of run {OLD} is damaged"):
             store.history(OLD)
+
+    def test_a_history_that_a_spreadsheet_has_saved_is_read(self, store: RunStore) -> None:
+        rows = [HistoryRow(EpochResult(1, 0.5, 0.75, 0.25, 0.875, 1.5, 1.0, 0.5), TIME)]
+        (store.folder / OLD / HISTORY).write_text(history_csv(rows), "utf-8-sig")
+        assert store.history(OLD) == rows
 
     def test_a_history_of_random_bytes_is_refused(self, store: RunStore) -> None:
         (store.folder / OLD / HISTORY).write_bytes(b"\xff\xfe\x00" * 50)

@@ -253,12 +253,15 @@ def test_a_finished_run_without_more_epochs_is_refused(place: Place, epochs: int
     path = Path(place.train().path)
     with pytest.raises(RequestError, match="has done 4 epochs") as caught:
         go_on(place, path, epochs)
-    assert "above 4" in str(caught.value.hint)
+    assert "at least 5" in str(caught.value.hint)
 
 
 def test_fewer_epochs_than_done_are_refused(place: Place) -> None:
-    with pytest.raises(RequestError, match="has done 3 epochs: nothing is left to train for epochs=2"):
+    with pytest.raises(
+        RequestError, match="has done 3 epochs: nothing is left to train for epochs=2"
+    ) as caught:
         go_on(place, place.interrupted(3), 2)
+    assert "at least 3" in str(caught.value.hint)
 
 
 def test_epochs_out_of_bounds_are_refused(place: Place) -> None:

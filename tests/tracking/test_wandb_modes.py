@@ -102,6 +102,10 @@ def test_a_key_that_could_not_be_verified_is_not_refused(text, expected):
     assert expected in explain(RuntimeError(text))
 
 
+def test_an_error_without_words_has_its_name():
+    assert explain(RuntimeError()) == "RuntimeError"
+
+
 @pytest.mark.parametrize(
     "module", ["training.tracking", "tracking.wandb_tracker", "cli.commands.train", "cli.commands.sync"]
 )
