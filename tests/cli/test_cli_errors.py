@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -142,27 +143,43 @@ def test_a_full_disk_behind_stdout(tmp_path: Path, words: list[str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_ctrl_c_ends_a_run_that_can_go_on(tmp_path: Path, tiny: Path, process: Cli) -> None:
+def interrupted(folder: Path, *words: str) -> list[str]:
+    """Press Ctrl-C in the second epoch that a training shows, and return what it has written."""
     training = subprocess.Popen(
-        [sys.executable, "-m", "ffcli", "train", "-d", str(tiny), "-e", "1000000", "-b", "1"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "ffcli", "train", *words],
+        cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert training.stderr is not None
+    epochs = 0
     for line in training.stderr:
-        if line.startswith("epoch 2/"):
+        epochs += line.startswith("epoch ")
+        if epochs == 2:
             break
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
     assert (training.returncode, out) == (130, "")
-    last = err.splitlines()[-1]
+    assert "Traceback" not in err
+    return err.splitlines()
+
+
+def test_ctrl_c_ends_a_run_that_can_go_on(tmp_path: Path, tiny: Path, process: Cli) -> None:
+    last = interrupted(tmp_path, "-d", str(tiny), "-e", "1000000", "-b", "1")[-1]
     run = last.rpartition(" ")[2]
     assert last == f"Interrupted. Resume with: ffnn train --resume {run}"
-    assert "Traceback" not in err
     assert '"interrupted"' in process("runs", "show", run, "--json").out
+
+
+def test_a_finished_run_whose_continuation_is_interrupted_can_be_ended_there(
+    tmp_path: Path, tiny: Path, process: Cli
+) -> None:
+    run = json.loads(process("train", "-d", tiny, "-e", "1", "-b", "1", "--json").out)["run_id"]
+    hint = interrupted(tmp_path, "--resume", run, "-e", "1000000")[-2]
+    assert process(*shlex.split(hint.rpartition("ffnn ")[2])).code == 0
+    assert '"finished"' in process("runs", "show", run, "--json").out
 
 
 def test_ctrl_c_after_the_last_record_speaks_of_nothing_to_go_on_with(

@@ -199,7 +199,10 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
             out.result(result)
         if result.status in ("finished", "diverged"):  # it ended before the interruption
             raise
-        resume = f"Resume with: {out.settings.command('train', '--resume', watch.run_id)}"
+        again = out.settings.command("train", "--resume", watch.run_id)
+        resume = f"Resume with: {again}"
+        if result.provenance.get("begun_for_epochs"):  # it had finished, and --best takes finished runs only
+            out.notice(f"to end the run where it is: {again} --epochs {result.epochs_done}")
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(resume) from None
         out.notice(resume)
