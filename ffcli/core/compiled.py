@@ -24,7 +24,7 @@ from ffcli.util.signals import interrupts_deferred
 
 _A_WEEK = 7 * 24 * 3600.0
 _held_for_long: set[Path] = set()
-_LONGEST = 30.0  # seconds to wait for another process; Numba replaces files at once, so that two can write
+_LONGEST = 30.0  # seconds to wait for another process, which may be stopped
 
 
 def bind(
@@ -182,6 +182,8 @@ def prepare(loop: Any, *arguments: Any) -> None:
 def _compile(loop: Any, signature: Sequence[Any]) -> None:
     with interrupts_deferred():  # LLVM calls Python back, and loses what is raised there
         loop.compile(signature)
+    if signature not in loop.overloads:  # two that wrote at once may leave an index that names other code
+        raise ValueError("The compiled code that was loaded is for other types.")
 
 
 def beside() -> Path:

@@ -107,7 +107,7 @@ class DaskPool(WorkerPool):
         """Give notice of tasks that do not begin though their workers are there, once of each."""
         since = time.monotonic() - _LATE
         late = [task for task in self._open.values() if task.address is None and task.began < since]
-        if told := [task for task in late if not task.late]:
+        if not self._link.is_silent and (told := [task for task in late if not task.late]):
             for task in told:
                 task.late = True
             self._tell(
@@ -154,7 +154,6 @@ class DaskPool(WorkerPool):
             self._link.check()
             if word := self._link.silence():
                 self._tell(word)
-            self._tell_of_late()
             unusable = {**self._refused, **self._faulty}
             if self._faulty and not self._open and self._present <= unusable.keys():
                 raise FfnnError(f"No worker of the cluster can be used: {'; '.join(unusable.values())}.")
@@ -164,6 +163,7 @@ class DaskPool(WorkerPool):
             with interrupts_deferred():
                 for message in self._link.receive(left):
                     self._hear(message)
+            self._tell_of_late()
         events, self._events = self._events, []
         return events
 

@@ -58,7 +58,7 @@ class Link:
         self._refusals: dict[str, str | None] = {}  # of workers that have answered; None: can be used
         self._told: Any = None  # what was last said about the workers
         self._answered = time.monotonic()  # when an echo last came, for which each look asks
-        self._is_silent = False
+        self.is_silent = False
         self._checked, self._silent_for = self._answered, 0.0
         self.beaten: frozenset[str] = frozenset()  # addresses of workers whose tasks get signs of life
         client.subscribe_topic(self.topic, lambda event: self._hear(event[1]))
@@ -92,9 +92,9 @@ class Link:
     def silence(self) -> str | None:
         """Return a notice where the scheduler no longer answers, or answers again, since this was asked."""
         is_silent = self._silent_for > _SILENCE  # as of the last `check`
-        if is_silent == self._is_silent:
+        if is_silent == self.is_silent:
             return None
-        self._is_silent = is_silent
+        self.is_silent = is_silent
         what = f"has not answered for {_SILENCE:g} s. Waiting for it" if is_silent else "answers again"
         return f"The scheduler {self.address} {what}."
 

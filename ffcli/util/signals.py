@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
+from queue import SimpleQueue
 from typing import Any, ParamSpec
 
 P = ParamSpec("P")
@@ -41,44 +42,51 @@ def termination_heeded() -> Iterator[None]:
     An interruption that Python loses, since it came within a finalizer or a callback, is sent again.
     """
     last = -_ONE_WISH
+    raised: Terminated | None = None
     is_over = False
 
     def end(number: int, _: Any) -> None:
-        nonlocal last
+        nonlocal last, raised
         before, last = last, time.monotonic()
         _told.append(signal.Signals(number))
         if last - before >= _ONE_WISH and not is_over:
-            raise Terminated(number)
+            raised = Terminated(number)
+            raise raised
 
-    def send(number: int) -> None:
-        if is_over:
-            return
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(main, number)  # wakes a call that waits
-        else:
-            signal.raise_signal(number)
-
-    def heed_lost(lost: Any) -> None:
-        nonlocal last
-        if not isinstance(lost.exc_value, KeyboardInterrupt):
-            unraisable(lost)
-            return
-        last = -_ONE_WISH
-        again = threading.Timer(_SOON, send, [getattr(lost.exc_value, "number", signal.SIGINT)])
-        again.daemon = True
-        again.start()
-
+    # Python puts what it loses into a queue, by no code of Python that another signal could interrupt.
+    lost: SimpleQueue[Any] = SimpleQueue()
     main, unraisable = threading.main_thread().ident or 0, sys.unraisablehook
+
+    def send_again() -> None:
+        nonlocal last
+        while (error := lost.get()) is not None:
+            interrupt = error.exc_value
+            if not isinstance(interrupt, KeyboardInterrupt):
+                unraisable(error)
+                continue
+            time.sleep(_SOON)
+            if is_over or interrupt is not (raised or interrupt):  # a later one has been raised
+                continue
+            last = -_ONE_WISH
+            number = getattr(interrupt, "number", signal.SIGINT)
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(main, number)  # wakes a call that waits
+            else:
+                signal.raise_signal(number)
+
     before = {number: signal.getsignal(number) for number in ENDING}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     try:
-        sys.unraisablehook = heed_lost
+        with suppress(RuntimeError):  # no thread can be started
+            threading.Thread(target=send_again, daemon=True).start()
+            sys.unraisablehook = lost.put
         for number in heeded:
             signal.signal(number, end)
         yield
     finally:
         is_over = True  # one that comes now has nothing left to interrupt
         sys.unraisablehook = unraisable
+        lost.put(None)
         for number in heeded:
             signal.signal(number, before[number])
         _told.clear()

@@ -41,7 +41,7 @@ def run(before: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if key not in ("NUMBA_CACHE_DIR", rules.VARIABLE)}
     return subprocess.run(
         [sys.executable, "-c", PROBE.format(before=before)],
-        env={**kept, **environment}, capture_output=True, text=True, check=False,
+        env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 

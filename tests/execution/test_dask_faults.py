@@ -62,11 +62,13 @@ def test_a_task_whose_worker_has_other_work_is_told_of_once_and_trained_then(
         wait_until(begun.exists)
         pool.submit()
         told = notices(pool).count(cluster.address) + 1
-        pool.until(lambda: notices(pool).count(cluster.address) == told)
-        later = time.monotonic() + 2
-        pool.until(lambda: time.monotonic() > later)
-        assert notices(pool).count(cluster.address) == told, "one message is enough"
-        free.touch()
+        try:
+            pool.until(lambda: notices(pool).count(cluster.address) == told)
+            later = time.monotonic() + 2
+            pool.until(lambda: time.monotonic() > later)
+            assert notices(pool).count(cluster.address) == told, "one message is enough"
+        finally:
+            free.touch()
         assert busy.result()
     assert pool.ended().status == "finished"
 

@@ -201,8 +201,8 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
             raise
         again = out.settings.command("train", "--resume", watch.run_id)
         resume = f"Resume with: {again}"
-        if result.provenance.get("begun_for_epochs"):  # it had finished, and --best takes finished runs only
-            out.notice(f"to end the run where it is: {again} --epochs {result.epochs_done}")
+        if result.epochs_done and result.provenance.get("begun_for_epochs"):  # it may have been finished
+            out.notice(f"To end the run where it is: {again} --epochs {result.epochs_done}")
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(resume) from None
         out.notice(resume)

@@ -31,7 +31,7 @@ class Holder:
 
 
 class SweepHeldError(FfnnError):
-    """Another process owns the sweep."""
+    """Another process owns the sweep, or its folder is gone."""
 
 
 class SweepLock:
@@ -90,20 +90,20 @@ class SweepLock:
         os.fsync(self._descriptor)
 
     def check(self) -> None:
-        """Raise SweepHeldError where the lock file is no longer this process's, FfnnError where it is gone.
+        """Raise SweepHeldError where the lock file is no longer this process's.
 
         A file system whose locks are not seen by other machines lets two processes in: the token of the later
         one stops the earlier one.
         """
         try:
             token = parse_json(read_file(self._path))["token"]
-        except FileNotFoundError:
-            raise FfnnError(
-                f"{self._path} is gone: the sweep's folder was moved or removed.",
-                hint="The sweep can be resumed where its folder is now.",
-            ) from None
         except (OSError, ValueError, LookupError, TypeError):
             token = None
+        if not self._path.parent.exists():
+            raise SweepHeldError(
+                f"{self._path.parent} is gone: the sweep's folder was moved or removed.",
+                hint="The sweep can be resumed where its folder is now.",
+            )
         if token != self._token:
             raise _held(self._path.parent)
 
