@@ -1,4 +1,4 @@
-"""What each ingredient of the recipe ``accurate`` is worth: ``python -m benchmarks.ablation --seeds 1,2``.
+"""What each ingredient of the recipe ``best`` is worth: ``python -m benchmarks.ablation --seeds 1,2``.
 
 Each ingredient is removed once and the rest left as it is. What is stored in ``docs/results/ablation`` is
 not trained again, and the runs of ``docs/results/recipes`` count. ``--render`` shows the table of what is
@@ -133,7 +133,7 @@ def _standard_error(values: Sequence[float]) -> str:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
-    parser.add_argument("--recipe", default="accurate")
+    parser.add_argument("--recipe", default="best")
     parser.add_argument("--variants", help="only these, by the names of the table, with commas")
     add_options(parser, "ablation")
     parser.set_defaults(seeds=[1, 2])

@@ -100,6 +100,7 @@ def test_the_ablation_takes_runs_over_and_trains_the_rest(
     folder = tmp_path / "docs" / "results" / "recipes"
     assert recipes.main(["--recipes", "accurate", "--seeds", "1", *words, "--out", str(folder)]) == 0
     chosen = "accurate,without label smoothing,without flips and shifts"
+    words += ["--recipe", "accurate"]
     assert ablation.main(["--variants", chosen, "--seeds", "1", *words]) == 0
     rows = {row["variant"]: row for row in rows_of(tmp_path / "results")}
     assert list(rows) == chosen.split(",")
