@@ -23,7 +23,7 @@ from ffcli.util.atomic_files import lock_folder, unlock
 from ffcli.util.signals import interrupts_deferred
 
 _A_WEEK = 7 * 24 * 3600.0
-_held_for_long: set[Path] = set()
+_held_for_long: set[Path] = set()  # folders that another process did not let go of within `_LONGEST`
 _LONGEST = 30.0  # seconds to wait for another process, which may be stopped
 
 

@@ -65,7 +65,7 @@ def termination_heeded() -> Iterator[None]:
                 unraisable(error)
                 continue
             time.sleep(_SOON)
-            if is_over or interrupt is not (raised or interrupt):  # a later one has been raised
+            if is_over or raised not in (None, interrupt):  # a later one has been raised
                 continue
             last = -_ONE_WISH
             number = getattr(interrupt, "number", signal.SIGINT)

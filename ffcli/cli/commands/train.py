@@ -201,7 +201,7 @@ def _ended_early(out: Output, watch: EpochLines) -> Iterator[None]:
             raise
         again = out.settings.command("train", "--resume", watch.run_id)
         resume = f"Resume with: {again}"
-        if result.epochs_done and result.provenance.get("begun_for_epochs"):  # it may have been finished
+        if result.epochs_done and result.provenance.get("begun_for_epochs"):  # --best may have taken it
             out.notice(f"To end the run where it is: {again} --epochs {result.epochs_done}")
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(resume) from None

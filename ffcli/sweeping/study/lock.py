@@ -99,13 +99,14 @@ class SweepLock:
             token = parse_json(read_file(self._path))["token"]
         except (OSError, ValueError, LookupError, TypeError):
             token = None
+        if token == self._token:
+            return
         if not self._path.parent.exists():
             raise SweepHeldError(
                 f"{self._path.parent} is gone: the sweep's folder was moved or removed.",
                 hint="The sweep can be resumed where its folder is now.",
             )
-        if token != self._token:
-            raise _held(self._path.parent)
+        raise _held(self._path.parent)
 
 
 def holder(folder: Path) -> Holder | None:
